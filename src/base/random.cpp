@@ -1,0 +1,37 @@
+#include "base/random.h"
+
+#include <sys/random.h>
+
+#include <vector>
+
+#include "base/assert.h"
+
+namespace eventbus {
+
+std::uint64_t Random::below(std::uint64_t bound) {
+    BUS_ASSERT(bound > 0);
+    std::uint64_t value = 0;
+    fill(std::as_writable_bytes(std::span(&value, 1)));
+    return value % bound;  // the bias is below 2^-32 for every bound that is used here
+}
+
+void SystemRandom::fill(std::span<std::byte> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t got = ::getrandom(bytes.data(), bytes.size(), 0);
+        if (got < 0) continue;  // EINTR; the pool is always ready once a process runs
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    }
+}
+
+std::string random_token(Random& random, std::size_t length) {
+    constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    std::vector<std::byte> bytes(length);
+    random.fill(bytes);
+    std::string token(length, '\0');
+    for (std::size_t i = 0; i < length; ++i) {
+        token[i] = kAlphabet[std::to_integer<unsigned>(bytes[i]) & 63U];
+    }
+    return token;
+}
+
+}  // namespace eventbus

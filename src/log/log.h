@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/result.h"
+#include "event/plan.h"
+#include "log/entry.h"
+#include "log/offset.h"
+
+namespace eventbus {
+
+class Tail;
+
+// What the publisher of one event is told.
+struct Receipt {
+    std::string id;
+    Position position = 0;
+    bool duplicate = false;  // an earlier append of the same event; position is that one's
+    bool unowned = false;
+};
+using AppendDone = Callback<Result<std::vector<Receipt>>>;
+
+// What read() found: entries in order, and how far the reading got.
+struct Page {
+    std::vector<SharedEntry> entries;
+    Position through = 0;       // everything up to here that is retained has been looked at
+    bool at_end = false;        // `through` is the visible frontier
+    Position lost_through = 0;  // durable entries up to here may be gone by retention; 0: none
+};
+using ReadDone = Callback<Result<Page>>;
+
+// Seam: the ordered log of events (memory, embedded on disk, Redis). Any thread.
+//
+// Invariants:
+//   (1) Positions are given in one order; an entry is visible when all before it are, and, if it is
+//       durable, when it is synced. What was visible once is never taken back by a crash, unless it
+//       is transient.
+//   (2) bind() runs for each event in that order: ownership and grants hold for all that follow.
+//   (3) append() is all or nothing.
+//   (4) After a failed sync nothing that it covered becomes visible, and every append is refused
+//       with kReadOnly.
+class Log {
+ public:
+    virtual ~Log() = default;
+
+    // Appends `plans` in order; `done` gets a receipt for each, once all are visible. It is called
+    // on `reply_to`: before append() returns if the caller is there and nothing had to be waited
+    // for, else posted.
+    // Errors: kIdReused, kForbidden (publisher_must_own), kTooMany (owners_max), kReadOnly,
+    // kUnavailable (too much is waiting to be synced); then nothing was appended.
+    virtual void append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) = 0;
+
+    // Reads at most `limit` entries after `after`, oldest first, with whatever is retained of them.
+    // `done` is posted to `reply_to`.
+    virtual void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) = 0;
+
+    // The last visible position. Any thread, one atomic load.
+    virtual Position frontier() const = 0;
+
+    virtual const std::string& epoch() const = 0;
+
+    // The visible entries of late, in memory; every reactor reads it by its own cursor.
+    virtual Tail& tail() = 0;
+
+    // False after a failed sync or while the disk is full.
+    virtual bool is_writable() const = 0;
+};
+
+}  // namespace eventbus

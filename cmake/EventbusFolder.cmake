@@ -16,16 +16,17 @@ function(_eventbus_sources name out_sources out_tests)
     set(${out_tests} ${tests} PARENT_SCOPE)
 endfunction()
 
-# Tests of one folder: one program, each of its tests a test of CTest.
+# Tests of one folder: one program, each of its tests a test of CTest, with the folder as its label.
 function(eventbus_tests target)
     cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
-    if(NOT ARG_SOURCES OR EVENTBUS_FUZZ)
+    if(NOT ARG_SOURCES OR NOT EVENTBUS_TESTS)
         return()
     endif()
     add_executable(${target} ${ARG_SOURCES})
     target_link_libraries(${target} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gtest_main)
+    string(REGEX REPLACE "_test$" "" label ${target})
     include(GoogleTest)
-    gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+    gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${label})
 endfunction()
 
 # eventbus_folder(bus DEPS catalog auth log USES libraries…): DEPS are folders, and must have been

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace eventbus {
+
+// Every setting of the process, with its default. Ranges, units and sentences are the rows of
+// settings.cpp; load_config() fills it from flags, environment and file, and checks it whole, so
+// that who gets a Config may trust it.
+struct Config {
+    using Milliseconds = std::chrono::milliseconds;
+
+    // What it serves, and where.
+    std::string listen = "0.0.0.0:8080";
+    std::string admin_listen = "127.0.0.1:9090";  // or "off"
+    std::string data = "./data";
+    std::string catalog = "catalog.yaml";
+    bool dev = false;
+    std::uint32_t reactors = 0;  // 0: one for each core that the process may use
+    Milliseconds shutdown_timeout = std::chrono::seconds(10);
+
+    // What it says about itself.
+    std::string log_level = "info";  // debug, info, warn, error, off
+    std::string log_format = "text";
+
+    // Tokens.
+    std::string jwt_secret;  // never printed
+    std::string jwt_secret_file;
+    std::string jwt_issuer;    // empty: not checked
+    std::string jwt_audience;  // empty: not checked
+    Milliseconds jwt_clock_skew = std::chrono::seconds(30);
+    std::string jwt_user_claim = "sub";
+    std::string jwt_roles_claim = "roles";
+    std::string jwt_permissions_claim = "permissions";
+    std::string jwt_service_claim = "service";
+    std::string cookie_name = "eventbus_token";  // or "off"
+    std::vector<std::string> allowed_origins;    // "https://app.example.com", or "*" (no cookies)
+
+    // Connections.
+    std::size_t connections_max = 100'000;
+    Milliseconds ping_interval = std::chrono::seconds(25);
+    Milliseconds ping_timeout = std::chrono::seconds(20);
+    Milliseconds connect_timeout = std::chrono::seconds(10);
+    Milliseconds upgrade_timeout = std::chrono::seconds(10);
+    std::size_t message_bytes_max = 1'000'000;
+    std::size_t events_per_batch_max = 1'000;
+    std::size_t rooms_per_socket_max = 256;
+    std::size_t queue_bytes_per_socket_max = 1U << 20U;
+
+    // HTTP.
+    std::size_t header_bytes_max = 16U << 10U;
+    Milliseconds header_timeout = std::chrono::seconds(10);
+    Milliseconds body_timeout = std::chrono::seconds(30);
+    Milliseconds http_idle_timeout = std::chrono::seconds(75);
+
+    // Resume.
+    Milliseconds session_ttl = std::chrono::hours(24);
+    std::size_t sessions_max = 200'000;
+    std::size_t tail_entries_max = 65'536;  // of each reactor
+
+    // The log.
+    std::size_t log_bytes_max = 10ULL << 30U;
+    Milliseconds dedupe_window = std::chrono::minutes(10);
+    std::size_t dedupe_max = 1'000'000;
+    std::size_t owners_max = 10'000'000;
+
+    // Consumer groups.
+    Milliseconds group_ack_wait = std::chrono::seconds(30);
+    std::size_t group_in_flight_default = 64;  // of a member that names none
+    std::size_t groups_max = 1'000;
+
+    bool serves_admin() const { return admin_listen != "off"; }
+    bool takes_cookie() const { return cookie_name != "off"; }
+};
+
+// HOST:PORT taken apart: "127.0.0.1:8080", "[::1]:8080", "localhost:0" (any free port).
+struct HostPort {
+    std::string host;  // without brackets
+    std::uint16_t port = 0;
+
+    bool is_loopback() const;  // by its name: 127.0.0.0/8, ::1, localhost
+};
+// Errors: kBadRequest, and the form that was expected.
+Result<HostPort> parse_host_port(std::string_view text);
+
+}  // namespace eventbus

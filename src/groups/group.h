@@ -1,0 +1,184 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "groups/group_key.h"
+#include "groups/settings.h"
+#include "log/entry.h"
+#include "log/offset.h"
+
+namespace eventbus {
+
+// What a group did since the process started.
+struct GroupTotals {
+    std::uint64_t delivered = 0;  // repeats included
+    std::uint64_t redelivered = 0;
+    std::uint64_t acked = 0;
+    std::uint64_t nacked = 0;
+    std::uint64_t timed_out = 0;
+    std::uint64_t member_lost = 0;
+    std::uint64_t stale_answers = 0;
+    std::uint64_t expired = 0;
+};
+
+// One consumer group: which member gets which event, and what becomes of it. A state machine: no
+// I/O, no threads, time is an argument.
+//
+//   take() ──► pending ──give_out()──► with a member ──ack()──► gone
+//                                        │      ▲
+//        nack, time-out, member gone     ▼      │ give_out()
+//                                      waiting ─┴► due ──► loaded
+//
+// An event in flight is a record without the entry: to be given out again it is read from the log
+// (due: the reader is asked for it; loaded: it is here). So a group with 10,000 events in flight
+// holds no payload, and one restored from the store is like any other.
+//
+// Thread:  the group's home.
+// Bounded: by GroupSettings. At in_flight_max nothing new is given out, at pending_max nothing is
+//          read ahead.
+// Cost:    O(log in flight) for each verb.
+// Invariants:
+//   (1) Every matching event up to cursor() was acknowledged, is in flight, or was taken from the
+//       log; none above it was given out.
+//   (2) An event is with one member at most, and only that member can answer for it, with the
+//       attempt that it was given.
+//   (3) A member has at most max_in_flight events.
+class Group {
+ public:
+    using Time = Clock::Time;
+
+    struct Flight {
+        enum class State : std::uint8_t { kWithMember, kWaiting, kDue, kLoaded };
+        State state = State::kWithMember;
+        std::uint32_t attempt = 0;
+        MemberId member{};  // of kWithMember
+        Time until{};       // kWithMember: its deadline; kWaiting: when it is due
+    };
+
+    // One event that goes to one member now.
+    struct GivenOut {
+        MemberId member{};
+        SharedEntry entry;
+        std::uint32_t attempt = 1;
+    };
+
+    // A group whose matching events up to `cursor` are done but for those added by restore().
+    Group(const GroupSettings& settings, Random& random, Position cursor);
+
+    // An event that was in flight in an earlier life; due at `due`. Before anything else.
+    void restore(Position position, std::uint32_t attempt, Time due);
+
+    // ---- members ----
+
+    // A second call changes max_in_flight, and takes back leave().
+    // Errors: kTooMany (members_max).
+    Result<> join(MemberId member, std::size_t max_in_flight);
+
+    // It gets nothing new and may answer what it has; false if it is no member.
+    bool leave(MemberId member);
+
+    // What it had is to be given out again, the first time at once; false if it is no member.
+    bool member_gone(MemberId member, Time now);
+
+    // ---- events that come in, in the order of the log ----
+
+    // Whether the next matching event can be taken: somebody is there, and pending has room.
+    bool has_room() const;
+
+    // Requires has_room() and a position above read_through().
+    void take(SharedEntry entry);
+
+    // No matching event from read_through() up to `position`, or none that is left.
+    void skip_to(Position position);
+
+    // ---- events that come again ----
+
+    // The oldest that must be read from the log to be given out again, and how many entries from it
+    // on are worth a read of at most `limit`; none when nothing is due or nobody can take it.
+    struct Span {
+        Position first = 0;
+        std::size_t count = 0;
+    };
+    std::optional<Span> wanted(std::size_t limit) const;
+
+    // What the log has of (…, through]: those due that it has are loaded, those that it does not
+    // have any more are dropped and counted as expired. Returns how many expired.
+    std::size_t loaded(const std::vector<SharedEntry>& entries, Position first, Position through);
+
+    // ---- events that go out ----
+
+    // Gives out what can be given, retries first, round robin to the members with room.
+    void give_out(Time now, std::vector<GivenOut>& out);
+
+    // Errors: kNotFound, the event is not this member's with this attempt.
+    Result<> ack(MemberId member, Position position, std::uint32_t attempt);
+    Result<> nack(MemberId member, Position position, std::uint32_t attempt,
+                  std::optional<std::chrono::milliseconds> delay, Time now);
+
+    // Takes from members what they did not answer within ack_wait, and finds what is due.
+    void tick(Time now);
+
+    // ---- questions ----
+
+    Position cursor() const;
+    Position read_through() const { return read_through_; }
+    const Flight* flight(Position position) const;
+    std::size_t in_flight() const { return flights_.size(); }
+    std::size_t with_members() const { return with_members_; }
+    std::size_t pending() const { return pending_.size(); }
+    std::size_t members() const { return members_.size(); }
+    bool has_ready_member() const;  // one with room
+    bool has_work() const;          // something is pending, or must be given out again now
+    const GroupTotals& totals() const { return totals_; }
+
+    // Positions whose flight changed since the last call: for the store.
+    std::vector<Position> take_changed();
+
+ private:
+    struct Member {
+        std::size_t max_in_flight = 1;
+        bool leaving = false;
+        bool queued = false;  // stands in ready_
+        std::set<Position> has;
+    };
+    using Flights = std::map<Position, Flight>;
+
+    std::optional<MemberId> next_ready();
+    void queue_if_ready(MemberId id, Member& member);
+    void give(Member& member, MemberId id, const SharedEntry& entry, Flight& flight, Time now);
+    Result<Flights::iterator> find_answered(MemberId member, Position position,
+                                            std::uint32_t attempt);
+    void take_from_member(Flights::iterator flight);
+    void wait(Flights::iterator flight, std::chrono::milliseconds delay, Time now);
+    std::chrono::milliseconds backoff(std::uint32_t failures);
+
+    const GroupSettings& settings_;
+    Random& random_;
+    Position read_through_;
+    std::deque<SharedEntry> pending_;  // read, not given out; above all that is in flight
+    std::size_t pending_bytes_ = 0;
+    Flights flights_;
+    std::set<std::pair<Time, Position>> timers_;  // kWithMember and kWaiting
+    std::set<Position> due_;                      // kDue
+    std::deque<SharedEntry> loaded_;              // kLoaded
+    std::size_t with_members_ = 0;
+    std::unordered_map<MemberId, Member> members_;
+    std::size_t staying_ = 0;     // members that are not leaving
+    std::deque<MemberId> ready_;  // whose turn it is; may name members that are gone or full
+    std::vector<Position> changed_;
+    GroupTotals totals_;
+};
+
+}  // namespace eventbus

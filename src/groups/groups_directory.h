@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/result.h"
+#include "groups/groups.h"
+
+namespace eventbus {
+
+// The way to a group from any reactor: brings a request to the group's home and the answer back.
+//
+// Thread:  any, once all homes are added; answers come to the `reply_to` that was given, never
+//          before the call returns. Requests of one thread to one group keep their order, so a
+//          delivery is never acknowledged before its subscribe, nor subscribed after member_gone.
+class GroupsDirectory {
+ public:
+    struct Home {
+        Executor* reactor = nullptr;
+        Groups* groups = nullptr;
+    };
+
+    // `homes[i]` is reactor i; all outlive the directory's use.
+    explicit GroupsDirectory(std::vector<Home> homes);
+
+    // As Groups::subscribe.
+    void post_subscribe(GroupMember member, Executor& reply_to, Callback<Result<GroupJoined>> done);
+    void post_unsubscribe(MemberId member, GroupKey group, Executor& reply_to,
+                          Callback<Result<>> done);
+
+    // For each socket that ever subscribed to a group, once, when it is gone.
+    void post_member_gone(MemberId member);
+
+    // `delivery` as the member sent it, whatever it is. `done` may be empty.
+    void post_ack(MemberId member, std::string_view delivery, Executor& reply_to,
+                  Callback<Result<>> done);
+    void post_nack(MemberId member, std::string_view delivery,
+                   std::optional<std::chrono::milliseconds> delay, Executor& reply_to,
+                   Callback<Result<>> done);
+
+    // Splits what GroupStore::load() returned by home, for the constructors of Groups.
+    static std::vector<std::vector<StoredGroup>> split(std::vector<StoredGroup> stored,
+                                                       std::size_t reactors);
+
+ private:
+    const Home& home(const GroupKey& group) const;
+
+    const std::vector<Home> homes_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "catalog/event_rule.h"
+
+namespace eventbus {
+
+// What the operator says about each event type and each kind of subject. load_catalog() makes it;
+// a reload makes another one.
+//
+// Thread:  any; immutable, shared by all reactors as shared_ptr<const Catalog>.
+// Bounded: by the loader (kCatalogTypesMax).
+class Catalog {
+ public:
+    Catalog(std::vector<EventRule> events, StringMap<WatchRule> rooms);
+
+    // The rule of `type`: its own entry, else the first pattern entry in the file that matches.
+    // Null: the catalog does not know it.
+    const EventRule* find(std::string_view type) const;
+
+    // Who may watch subjects of this kind. Null: nobody, but for whom an event grants it.
+    const WatchRule* watch_rule(std::string_view subject_kind) const;
+
+    // The known type that is spelt most like `type`; empty if none is near. For messages.
+    std::string nearest_type(std::string_view type) const;
+
+    // Types and patterns, in the order of the file.
+    std::vector<std::string> types() const;
+    const std::vector<EventRule>& events() const { return events_; }
+
+ private:
+    const std::vector<EventRule> events_;
+    const StringMap<WatchRule> rooms_;
+    StringMap<const EventRule*> exact_;
+    std::vector<const EventRule*> patterns_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,167 @@
+#include "net/connection.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace eventbus {
+namespace {
+
+constexpr auto kLinger = std::chrono::seconds(5);  // for the last bytes to a peer that is slow
+
+}  // namespace
+
+Connection::Connection(Reactor& reactor, Stream stream, std::size_t queue_bytes_max)
+    : reactor_(reactor), stream_(std::move(stream)), outbox_(queue_bytes_max) {}
+
+Connection::~Connection() { BUS_ASSERT(!self_); }
+
+void Connection::start(std::unique_ptr<Protocol> protocol) {
+    BUS_ASSERT(stream_.is_open() && !protocol_);
+    protocol_ = std::move(protocol);
+    self_ = shared_from_this();
+    watched_ = EPOLLIN;
+    reactor_.watch(stream_.descriptor(), *this, watched_);
+}
+
+void Connection::switch_to(std::unique_ptr<Protocol> protocol) {
+    // The old protocol is on the stack of this call.
+    reactor_.defer([old = std::shared_ptr<Protocol>(std::move(protocol_))] {});
+    protocol_ = std::move(protocol);
+}
+
+bool Connection::push(SharedFrame frame) {
+    if (!is_open()) return false;
+    if (!outbox_.push(std::move(frame))) {
+        close();
+        return false;
+    }
+    if (!write_blocked_) reactor_.flush_later(*this);
+    return true;
+}
+
+bool Connection::push(std::string bytes) {
+    return push(std::make_shared<const Frame>(Frame{std::move(bytes)}));
+}
+
+void Connection::push_urgent(SharedFrame frame) {
+    if (!is_open()) return;
+    outbox_.push_urgent(std::move(frame));
+    if (!write_blocked_) reactor_.flush_later(*this);
+}
+
+void Connection::close_when_sent() {
+    if (!is_open()) return;
+    closing_ = true;
+    reactor_.flush_later(*this);
+    reactor_.post_at(reactor_.now() + kLinger, [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->close();
+    });
+}
+
+void Connection::close() {
+    if (!stream_.is_open()) return;
+    reactor_.unwatch(stream_.descriptor());
+    stream_.close();
+    outbox_.clear();
+    finish();
+    protocol_->on_closed();
+}
+
+Stream Connection::release() {
+    BUS_ASSERT(is_open() && outbox_.is_empty());
+    reactor_.unwatch(stream_.descriptor());
+    Stream stream = std::move(stream_);
+    finish();
+    return stream;
+}
+
+void Connection::finish() {
+    reactor_.forget(*this);
+    // Events of this turn may still name the connection: it stays until the turn is over.
+    if (self_) reactor_.defer([self = std::move(self_)] {});
+}
+
+void Connection::pause_reading(bool paused) {
+    reading_paused_ = paused;
+    update_watch();
+}
+
+std::string Connection::peer_address() const {
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    if (!stream_.is_open() || ::getpeername(stream_.descriptor(), any, &length) != 0) return {};
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const void* const ip =
+        address.ss_family == AF_INET
+            ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(any)->sin_addr)
+            : static_cast<const void*>(&reinterpret_cast<sockaddr_in6*>(any)->sin6_addr);
+    const char* const shown =
+        ::inet_ntop(address.ss_family, ip, text.data(), static_cast<socklen_t>(text.size()));
+    return shown == nullptr ? std::string() : std::string(shown);
+}
+
+void Connection::on_ready(std::uint32_t events) {
+    if (!stream_.is_open()) return;  // closed earlier in this turn
+    if ((events & EPOLLOUT) != 0 && write_blocked_) {
+        write_blocked_ = false;
+        flush();
+    }
+    if (stream_.is_open() && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read();
+}
+
+void Connection::read() {
+    const std::span<char> buffer = reactor_.scratch();
+    const Stream::Outcome got = stream_.read(buffer);
+    if (got.bytes > 0) {
+        // Once it is closing, what still comes is read and dropped: closing a socket with unread
+        // bytes would reset it, and the peer would lose our last words.
+        if (!closing_) protocol_->on_bytes(buffer.first(got.bytes));
+        return;
+    }
+    if (got.is_over) close();
+}
+
+void Connection::flush() {
+    const auto keep = shared_from_this();
+    while (stream_.is_open() && !outbox_.is_empty()) {
+        const std::span<std::string_view> pieces = reactor_.pieces();
+        const std::size_t count = outbox_.gather(pieces);
+        std::size_t offered = 0;
+        for (std::size_t i = 0; i < count; ++i) offered += pieces[i].size();
+        const Stream::Outcome out = stream_.write(pieces.first(count));
+        outbox_.sent(out.bytes);
+        if (out.is_over) return close();
+        if (out.bytes < offered) {
+            write_blocked_ = true;
+            break;
+        }
+    }
+    update_watch();
+    if (write_blocked_ || !stream_.is_open()) return;
+    if (closing_) {
+        if (peer_done_) return close();
+        ::shutdown(stream_.descriptor(), SHUT_WR);  // then wait for the peer's end, or the linger
+        peer_done_ = true;
+        return;
+    }
+    protocol_->on_drained();
+}
+
+void Connection::update_watch() {
+    if (!stream_.is_open()) return;
+    const std::uint32_t wanted = (reading_paused_ && !closing_ ? 0U : std::uint32_t{EPOLLIN}) |
+                                 (write_blocked_ ? std::uint32_t{EPOLLOUT} : 0U);
+    if (wanted == watched_) return;
+    watched_ = wanted;
+    reactor_.change(stream_.descriptor(), *this, watched_);
+}
+
+}  // namespace eventbus

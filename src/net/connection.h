@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/frame.h"
+#include "net/outbox.h"
+#include "net/reactor.h"
+#include "net/stream.h"
+
+namespace eventbus {
+
+class Connection;
+
+// What is spoken on a connection: HTTP, then perhaps WebSocket. Owned by its connection.
+class Protocol {
+ public:
+    virtual ~Protocol() = default;
+
+    // Bytes have arrived; they may be changed in place, and are gone after the call.
+    virtual void on_bytes(std::span<char> bytes) = 0;
+
+    // Everything that was pushed has gone to the kernel.
+    virtual void on_drained() {}
+
+    // The connection is over, by whichever side; called once. The connection still exists.
+    virtual void on_closed() = 0;
+};
+
+// A client's connection: its stream, its outbox, and the protocol that is spoken on it. All that
+// leaves goes through the one outbox, in one gather write at the end of the turn.
+//
+// Thread:  reactor.
+// Life:    held by its reactor's Connections until it is closed, and by whoever still answers it.
+class Connection final : public std::enable_shared_from_this<Connection>,
+                         public Watcher,
+                         private Flushable {
+ public:
+    Connection(Reactor& reactor, Stream stream, std::size_t queue_bytes_max);
+    ~Connection();
+
+    // Starts reading. `owner` keeps the connection until it closes.
+    void start(std::unique_ptr<Protocol> protocol);
+
+    // Speaks another protocol from the next byte on. The old one lives until the turn's end.
+    void switch_to(std::unique_ptr<Protocol> protocol);
+
+    // Queues `frame`. False: the client is too slow (or gone), and the connection is closing.
+    bool push(SharedFrame frame);
+    bool push(std::string bytes);
+    void push_urgent(SharedFrame frame);
+
+    // Sends what is queued, then closes; reads no more for the protocol. A peer that does not take
+    // it within the linger time is cut off.
+    void close_when_sent();
+
+    // Closes now. Idempotent.
+    void close();
+
+    // Takes the stream away, to go on with on another reactor: this connection is over, without
+    // on_closed(). Nothing may be queued.
+    Stream release();
+
+    // Stops and goes on with reading: what a slow answer holds back stays in the kernel.
+    void pause_reading(bool paused);
+
+    bool is_open() const { return stream_.is_open() && !closing_; }
+    std::size_t queued_bytes() const { return outbox_.bytes(); }
+    std::size_t queue_bytes_max() const { return outbox_.bytes_max(); }
+    Reactor& reactor() { return reactor_; }
+    Protocol& protocol() { return *protocol_; }
+    std::string peer_address() const;
+
+    // Watcher
+    void on_ready(std::uint32_t events) override;
+
+ private:
+    void flush() override;
+    void read();
+    void update_watch();
+    void finish();
+
+    Reactor& reactor_;
+    Stream stream_;
+    Outbox outbox_;
+    std::unique_ptr<Protocol> protocol_;
+    std::shared_ptr<Connection> self_;  // until it is closed
+    std::uint32_t watched_ = 0;
+    bool closing_ = false;        // close_when_sent()
+    bool write_blocked_ = false;  // the kernel's buffer is full
+    bool reading_paused_ = false;
+    bool peer_done_ = false;
+};
+
+}  // namespace eventbus

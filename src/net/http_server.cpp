@@ -1,0 +1,226 @@
+#include "net/http_server.h"
+
+#include <utility>
+
+#include "base/assert.h"
+
+namespace eventbus {
+namespace {
+
+constexpr std::size_t kPipelinedBytesMax = 64 * 1024;  // then the kernel holds the rest back
+
+}  // namespace
+
+// HTTP/1.1 on one connection: reads a request, has it answered, reads the next.
+class HttpProtocol final : public Protocol {
+ public:
+    HttpProtocol(HttpServer& server, std::weak_ptr<Connection> connection)
+        : server_(server), connection_(std::move(connection)), reader_(server.settings_.limits) {
+        server_.request_timeouts_.arm(request_due_, server_.reactor_.now());
+    }
+
+    void on_bytes(std::span<char> bytes) override {
+        if (exchange_ != nullptr) {
+            waiting_.append(bytes.data(), bytes.size());
+            if (waiting_.size() > kPipelinedBytesMax) connection()->pause_reading(true);
+            return;
+        }
+        read(std::string_view(bytes.data(), bytes.size()));
+    }
+
+    void on_closed() override {
+        is_over_ = true;
+        request_due_.disarm();
+        idle_due_.disarm();
+        if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->abort();
+    }
+
+    // Has `request` answered as if it had been read here.
+    void go_on_with(HttpRequest request, std::string rest) {
+        request_due_.disarm();
+        waiting_ = std::move(rest);
+        dispatch(std::move(request));
+    }
+
+ private:
+    friend class HttpExchange;
+
+    std::shared_ptr<Connection> connection() const { return connection_.lock(); }
+
+    void read(std::string_view bytes) {
+        for (;;) {
+            if (!request_due_.is_armed()) {
+                idle_due_.disarm();
+                server_.request_timeouts_.arm(request_due_, server_.reactor_.now());
+            }
+            const HttpRequestReader::Step step = reader_.feed(bytes);
+            bytes.remove_prefix(step.consumed);
+            switch (step.state) {
+                case HttpRequestReader::State::kNeedMore:
+                    return;
+                case HttpRequestReader::State::kFailed:
+                    return fail();
+                case HttpRequestReader::State::kHead:
+                    if (reader_.request().is_upgrade) break;
+                    reader_.accept_body(server_.handler_.body_bytes_max(reader_.request()));
+                    if (reader_.wants_continue()) connection()->push(std::string(kContinue));
+                    continue;
+                case HttpRequestReader::State::kComplete:
+                    break;
+            }
+            request_due_.disarm();
+            waiting_.assign(bytes);
+            return dispatch(reader_.take());
+        }
+    }
+
+    void dispatch(HttpRequest request) {
+        server_.probe_.requests.add();
+        keep_alive_ = request.keep_alive && !server_.draining_;
+        is_head_ = request.method == HttpMethod::kHead;
+        auto exchange = std::make_shared<HttpExchange>(connection(), *this, std::move(request));
+        exchange_ = exchange.get();
+        server_.handler_.on_request(std::move(exchange));
+    }
+
+    void fail() {
+        server_.probe_.malformed.add();
+        const HttpFailure& failure = reader_.failure();
+        HttpResponse response = problem_response(Error{
+            failure.status == 413 ? ErrorCode::kTooLarge : ErrorCode::kBadRequest, failure.detail});
+        response.status = failure.status;
+        connection()->push(serialize(response, false));
+        connection()->close_when_sent();
+    }
+
+    // The answer has been queued: on with the next request.
+    void answered(bool close) {
+        exchange_ = nullptr;
+        const auto keep = connection();
+        if (close) return keep->close_when_sent();
+        server_.idle_timeouts_.arm(idle_due_, server_.reactor_.now());
+        if (waiting_.empty() || resuming_) return;
+        // A handler that answers at once would recurse here once for each pipelined request.
+        resuming_ = true;
+        while (!waiting_.empty() && exchange_ == nullptr && !is_over_ && keep->is_open()) {
+            const std::string bytes = std::exchange(waiting_, {});
+            keep->pause_reading(false);
+            read(bytes);
+        }
+        resuming_ = false;
+    }
+
+    void on_request_due() {
+        server_.probe_.timeouts.add();
+        if (reader_.is_idle()) return connection()->close();  // it never said a word
+        HttpResponse response =
+            problem_response(Error{ErrorCode::kTimeout, "the request did not come whole in time"});
+        response.status = 408;
+        connection()->push(serialize(response, false));
+        connection()->close_when_sent();
+    }
+    void on_idle_due() { connection()->close(); }
+
+    HttpServer& server_;
+    const std::weak_ptr<Connection> connection_;
+    HttpRequestReader reader_;
+    HttpExchange* exchange_ = nullptr;  // the request that is being answered
+    std::string waiting_;               // what came behind it
+    bool keep_alive_ = true;
+    bool is_head_ = false;
+    bool is_over_ = false;
+    bool resuming_ = false;
+    MemberDue<HttpProtocol, &HttpProtocol::on_request_due> request_due_{*this};
+    MemberDue<HttpProtocol, &HttpProtocol::on_idle_due> idle_due_{*this};
+};
+
+HttpExchange::HttpExchange(std::shared_ptr<Connection> connection, HttpProtocol& protocol,
+                           HttpRequest of)
+    : request(std::move(of)), connection_(std::move(connection)), protocol_(&protocol) {}
+
+HttpExchange::~HttpExchange() {
+    if (is_open())
+        respond(problem_response(Error{ErrorCode::kInternal, "the request was dropped"}));
+}
+
+void HttpExchange::respond(const HttpResponse& response) {
+    if (!is_open()) return;
+    HttpProtocol& protocol = *std::exchange(protocol_, nullptr);
+    const bool keep_alive = protocol.keep_alive_ && !response.close;
+    if (!connection_->push(serialize(response, keep_alive, protocol.is_head_))) return;
+    protocol.answered(!keep_alive);
+}
+
+void HttpExchange::respond_with_stream(const HttpResponse& head,
+                                       std::unique_ptr<Protocol> protocol) {
+    upgrade(serialize_stream_head(head), std::move(protocol));
+}
+
+void HttpExchange::upgrade(std::string head, std::unique_ptr<Protocol> next) {
+    BUS_ASSERT(is_open());
+    HttpProtocol& protocol = *std::exchange(protocol_, nullptr);
+    protocol.exchange_ = nullptr;
+    protocol.is_over_ = true;
+    std::string rest = std::move(protocol.waiting_);
+    connection_->pause_reading(false);
+    connection_->push(std::move(head));
+    connection_->switch_to(std::move(next));
+    if (!rest.empty()) connection_->protocol().on_bytes(rest);
+}
+
+HttpExchange::Released HttpExchange::release() {
+    BUS_ASSERT(is_open());
+    HttpProtocol& protocol = *std::exchange(protocol_, nullptr);
+    protocol.exchange_ = nullptr;
+    protocol.is_over_ = true;
+    return {connection_->release(), std::move(request), std::move(protocol.waiting_)};
+}
+
+void HttpExchange::abort() {
+    protocol_ = nullptr;
+    if (aborted_) aborted_();
+}
+
+HttpServer::HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings settings)
+    : reactor_(reactor),
+      handler_(handler),
+      settings_(settings),
+      request_timeouts_(settings.request_timeout),
+      idle_timeouts_(settings.idle_timeout) {
+    reactor_.add_due_list(request_timeouts_);
+    reactor_.add_due_list(idle_timeouts_);
+}
+
+std::shared_ptr<Connection> HttpServer::make_connection(Stream stream) {
+    // Connections may outlive the server by a turn: the count goes with them.
+    probe_.connections.add();
+    auto* const connection = new Connection(reactor_, std::move(stream), settings_.queue_bytes_max);
+    return {connection, [this, alive = std::weak_ptr<bool>(alive_)](Connection* gone) {
+                if (alive.lock()) probe_.connections.subtract();
+                delete gone;
+            }};
+}
+
+void HttpServer::serve(Stream stream) {
+    probe_.accepted.add();
+    const bool refused = draining_ || probe_.connections.get() >= settings_.connections_max;
+    const auto connection = make_connection(std::move(stream));
+    connection->start(std::make_unique<HttpProtocol>(*this, connection));
+    if (!refused) return;
+    probe_.refused.add();
+    connection->push(serialize(
+        problem_response(Error{ErrorCode::kUnavailable,
+                               "this server has as many connections as it may; try again"}),
+        false));
+    connection->close_when_sent();
+}
+
+void HttpServer::adopt(HttpExchange::Released released) {
+    const auto connection = make_connection(std::move(released.stream));
+    auto protocol = std::make_unique<HttpProtocol>(*this, connection);
+    HttpProtocol& http = *protocol;
+    connection->start(std::move(protocol));
+    http.go_on_with(std::move(released.request), std::move(released.rest));
+}
+
+}  // namespace eventbus

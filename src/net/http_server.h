@@ -1,0 +1,131 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "base/counters.h"
+#include "base/executor.h"
+#include "net/connection.h"
+#include "net/due_list.h"
+#include "net/http_message.h"
+#include "net/http_reader.h"
+
+namespace eventbus {
+
+class HttpProtocol;
+class HttpServer;
+
+// One request and the right to answer it, now or later, once. Reactor.
+class HttpExchange {
+ public:
+    HttpExchange(std::shared_ptr<Connection> connection, HttpProtocol& protocol,
+                 HttpRequest request);
+    ~HttpExchange();  // unanswered: 500, and the connection closes
+    HttpExchange(const HttpExchange&) = delete;
+    HttpExchange& operator=(const HttpExchange&) = delete;
+
+    HttpRequest request;
+
+    // False once the client has gone or it was answered.
+    bool is_open() const { return protocol_ != nullptr; }
+
+    // Answers; nothing happens if the client has gone.
+    void respond(const HttpResponse& response);
+
+    // Answers with a head, and leaves the rest to `protocol`, which writes the chunks (SSE).
+    void respond_with_stream(const HttpResponse& head, std::unique_ptr<Protocol> protocol);
+
+    // Answers with `head` (101) and goes on with `protocol`; bytes that came behind the request are
+    // its first. Requires is_open().
+    void upgrade(std::string head, std::unique_ptr<Protocol> protocol);
+
+    // Takes the connection away with this request, for HttpServer::adopt() of another reactor.
+    // Requires is_open().
+    struct Released {
+        Stream stream;
+        HttpRequest request;
+        std::string rest;  // bytes behind the request
+    };
+    Released release();
+
+    // Called if the client goes away before the answer.
+    void on_abort(Callback<> callback) { aborted_ = std::move(callback); }
+
+    const std::shared_ptr<Connection>& connection() const { return connection_; }
+
+ private:
+    friend class HttpProtocol;
+    void abort();
+
+    std::shared_ptr<Connection> connection_;
+    HttpProtocol* protocol_;
+    Callback<> aborted_;
+};
+using SharedExchange = std::shared_ptr<HttpExchange>;
+
+// Seam: who answers requests. Reactor.
+class HttpHandler {
+ public:
+    virtual ~HttpHandler() = default;
+
+    // How many bytes of body a request with this head may have.
+    virtual std::size_t body_bytes_max(const HttpRequest& head) = 0;
+
+    virtual void on_request(SharedExchange exchange) = 0;
+};
+
+struct HttpSettings {
+    HttpLimits limits;
+    std::chrono::milliseconds request_timeout{10'000};  // from its first byte to its last
+    std::chrono::milliseconds idle_timeout{75'000};     // between requests; balancers use 60 s
+    std::size_t queue_bytes_max = 1 << 20;              // of a connection's outbox
+    std::size_t connections_max = 100'000;              // of this reactor
+};
+
+struct HttpProbe {
+    Counter connections;  // open now, whatever is spoken on them
+    Counter accepted;
+    Counter refused;  // above connections_max
+    Counter requests;
+    Counter malformed;
+    Counter timeouts;
+};
+
+// One reactor's HTTP server.
+//
+// Thread:  reactor.
+// Bounded: connections_max; beyond it a new one is answered 503 and closed.
+class HttpServer {
+ public:
+    HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings settings);
+
+    // Serves a new connection.
+    void serve(Stream stream);
+
+    // Goes on with a connection whose request another reactor has read.
+    void adopt(HttpExchange::Released released);
+
+    // New connections are refused, and each open one closes after its next answer.
+    void stop_keeping_alive() { draining_ = true; }
+
+    Reactor& reactor() { return reactor_; }
+    const HttpProbe& probe() const { return probe_; }
+
+ private:
+    friend class HttpProtocol;
+    friend class HttpExchange;
+    std::shared_ptr<Connection> make_connection(Stream stream);
+
+    Reactor& reactor_;
+    HttpHandler& handler_;
+    const HttpSettings settings_;
+    DueList request_timeouts_;
+    DueList idle_timeouts_;
+    bool draining_ = false;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    HttpProbe probe_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,184 @@
+#include "net/listener.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/diagnostics.h"
+
+namespace eventbus {
+namespace {
+
+constexpr int kBacklog = 4096;
+constexpr int kAcceptsPerTurn = 256;  // a storm must not hold up those who are connected
+constexpr auto kPause = std::chrono::milliseconds(100);
+
+struct Address {
+    sockaddr_storage storage{};
+    socklen_t length = 0;
+    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+Result<Address> address_of(const Endpoint& endpoint) {
+    Address address;
+    const std::string host = endpoint.host == "localhost" ? "127.0.0.1" : endpoint.host;
+    auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+    auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    if (::inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(endpoint.port);
+        address.length = sizeof *v4;
+        return address;
+    }
+    if (::inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(endpoint.port);
+        address.length = sizeof *v6;
+        return address;
+    }
+    return Error{
+        ErrorCode::kBadRequest,
+        fmt::format("'{}' is no IP address; give one to listen on, such as 127.0.0.1 or 0.0.0.0",
+                    endpoint.host)};
+}
+
+// A bound and listening descriptor, or -1 and errno.
+int open_listening(const Address& address, bool shared) {
+    const int family = address.get()->sa_family;
+    const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -1;
+    const int on = 1;
+    ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // after a kill -9, at once
+    if (shared) ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (::bind(descriptor, address.get(), address.length) == 0 &&
+        ::listen(descriptor, kBacklog) == 0) {
+        return descriptor;
+    }
+    const int why = errno;
+    Stream(descriptor).close();
+    errno = why;
+    return -1;
+}
+
+Error listen_error(const Endpoint& endpoint, int why) {
+    const std::string where = to_string(endpoint);
+    switch (why) {
+        case EADDRINUSE:
+            return {ErrorCode::kUnavailable,
+                    fmt::format("another process listens on {}; stop it, or choose another address "
+                                "with --listen",
+                                where)};
+        case EADDRNOTAVAIL:
+            return {ErrorCode::kUnavailable,
+                    fmt::format("{} is no address of this machine", where)};
+        case EACCES:
+            return {ErrorCode::kUnavailable,
+                    fmt::format("{} needs more rights: ports below 1024 are root's", where)};
+        default:
+            return {ErrorCode::kUnavailable,
+                    fmt::format("can not listen on {}: {}", where, std::strerror(why))};
+    }
+}
+
+}  // namespace
+
+Result<Endpoint> parse_endpoint(std::string_view text) {
+    const auto colon = text.rfind(':');
+    const auto wrong = [&](std::string_view why) {
+        return Error{ErrorCode::kBadRequest,
+                     fmt::format("'{}' is no address: {}; give HOST:PORT, such as 127.0.0.1:8080",
+                                 text, why)};
+    };
+    if (colon == std::string_view::npos) return wrong("the port is missing");
+    std::string_view host = text.substr(0, colon);
+    const std::string_view port_text = text.substr(colon + 1);
+    if (host.starts_with('[')) {
+        if (!host.ends_with(']')) return wrong("the bracket is not closed");
+        host = host.substr(1, host.size() - 2);
+    } else if (host.find(':') != std::string_view::npos) {
+        return wrong("an IPv6 address stands in brackets");
+    }
+    Endpoint endpoint{host.empty() ? "0.0.0.0" : std::string(host), 0};
+    const char* const end = port_text.data() + port_text.size();
+    const auto [parsed, why] = std::from_chars(port_text.data(), end, endpoint.port);
+    if (why != std::errc() || parsed != end || port_text.empty()) {
+        return wrong("the port is no number up to 65535");
+    }
+    return endpoint;
+}
+
+std::string to_string(const Endpoint& endpoint) {
+    const bool is_v6 = endpoint.host.find(':') != std::string::npos;
+    return is_v6 ? fmt::format("[{}]:{}", endpoint.host, endpoint.port)
+                 : fmt::format("{}:{}", endpoint.host, endpoint.port);
+}
+
+Result<ListenSocket> ListenSocket::open(const Endpoint& endpoint, bool is_first) {
+    const Result<Address> address = address_of(endpoint);
+    if (!address) return address.error();
+    if (is_first && endpoint.port != 0) {
+        // Without SO_REUSEPORT this fails if anybody listens, even with it.
+        const int probe = open_listening(*address, false);
+        if (probe < 0) return listen_error(endpoint, errno);
+        Stream(probe).close();
+    }
+    const int descriptor = open_listening(*address, true);
+    if (descriptor < 0) return listen_error(endpoint, errno);
+    return ListenSocket(descriptor);
+}
+
+std::uint16_t ListenSocket::port() const {
+    Address address;
+    address.length = sizeof address.storage;
+    BUS_ASSERT(::getsockname(descriptor(), reinterpret_cast<sockaddr*>(&address.storage),
+                             &address.length) == 0);
+    return ntohs(address.get()->sa_family == AF_INET
+                     ? reinterpret_cast<const sockaddr_in*>(address.get())->sin_port
+                     : reinterpret_cast<const sockaddr_in6*>(address.get())->sin6_port);
+}
+
+Listener::Listener(Reactor& reactor, ListenSocket socket, Accept accept)
+    : reactor_(reactor), socket_(std::move(socket)), accept_(std::move(accept)) {
+    reactor_.watch(socket_.descriptor(), *this, EPOLLIN);
+    is_watching_ = true;
+}
+
+void Listener::stop() {
+    if (is_watching_) reactor_.unwatch(socket_.descriptor());
+    is_watching_ = false;
+    *alive_ = false;
+}
+
+void Listener::on_ready(std::uint32_t) {
+    for (int i = 0; i < kAcceptsPerTurn && is_watching_; ++i) {
+        const int descriptor =
+            ::accept4(socket_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (descriptor >= 0) {
+            const int on = 1;
+            ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            accept_(Stream(descriptor));
+            continue;
+        }
+        if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;
+        diagnostics::warn("can not accept more connections; raise the limit of open files",
+                          {{"why", std::strerror(errno)}});
+        reactor_.unwatch(socket_.descriptor());
+        is_watching_ = false;
+        reactor_.post_at(reactor_.now() + kPause, [this, alive = alive_] {
+            if (!*alive) return;
+            reactor_.watch(socket_.descriptor(), *this, EPOLLIN);
+            is_watching_ = true;
+        });
+        return;
+    }
+}
+
+}  // namespace eventbus

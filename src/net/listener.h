@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/result.h"
+#include "net/reactor.h"
+#include "net/stream.h"
+
+namespace eventbus {
+
+// An address to listen on.
+struct Endpoint {
+    std::string host;  // a numeric IPv4 or IPv6 address, or "localhost"
+    std::uint16_t port = 0;
+};
+
+// "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all addresses).
+// Errors: kBadRequest, with what is wrong.
+Result<Endpoint> parse_endpoint(std::string_view text);
+std::string to_string(const Endpoint& endpoint);
+
+// A listening socket. Several on one port share its connections (SO_REUSEPORT); the first one makes
+// sure that nobody else has the port, which SO_REUSEPORT alone would silently share.
+class ListenSocket {
+ public:
+    // Errors: kUnavailable: the address is in use, not ours, or not permitted; says which.
+    static Result<ListenSocket> open(const Endpoint& endpoint, bool is_first);
+
+    ListenSocket(ListenSocket&& other) noexcept : stream_(std::move(other.stream_)) {}
+    int descriptor() const { return stream_.descriptor(); }
+    std::uint16_t port() const;  // the real one, if 0 was asked for
+
+ private:
+    explicit ListenSocket(int descriptor) : stream_(descriptor) {}
+    Stream stream_;
+};
+
+// Accepts on a reactor. Out of descriptors, it pauses for a moment instead of spinning.
+class Listener final : private Watcher {
+ public:
+    using Accept = std::function<void(Stream)>;
+    Listener(Reactor& reactor, ListenSocket socket, Accept accept);
+    ~Listener() { stop(); }
+    void stop();
+
+ private:
+    void on_ready(std::uint32_t events) override;
+
+    Reactor& reactor_;
+    ListenSocket socket_;
+    Accept accept_;
+    bool is_watching_ = false;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace eventbus

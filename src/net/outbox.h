@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/frame.h"
+#include "base/owner_thread.h"
+#include "base/result.h"
+
+namespace eventbus {
+
+// What one connection still has to be sent: events, acknowledgements, heartbeats, in one order.
+//
+// Thread:  reactor (asserted).
+// Bounded: bytes() <= bytes_max but for urgent frames. At the bound push() refuses and the
+//          connection closes, so that the client comes back and resumes; a slow client costs
+//          bytes_max and no more. Empty, it keeps room for kKeptFrames frames.
+// Cost:    push is amortized O(1), for a `latest` frame O(queued frames).
+// Invariants:
+//   (1) bytes() is the size of all queued frames less what was sent of the first.
+//   (2) Frames leave in the order in which they were pushed; urgent ones before all that may wait.
+//   (3) A frame that the transport has seen stays until it is sent.
+class Outbox {
+ public:
+    static constexpr std::size_t kKeptFrames = 4;  // 64 bytes: a live socket does not allocate
+
+    explicit Outbox(std::size_t bytes_max);
+
+    // Queues `frame`; if it is `latest`, drops the queued frame with the same key.
+    // Errors: kSlowClient, the bound would be passed; then nothing has changed.
+    Result<> push(SharedFrame frame);
+
+    // Queues a heartbeat or a close ahead of what waits: a client that is behind must not time out.
+    void push_urgent(SharedFrame frame);
+
+    // Sets `pieces` to the first unsent bytes, for one gather write, and returns how many it set.
+    // They live until sent().
+    std::size_t gather(std::span<std::string_view> pieces);
+
+    // The transport took `count` bytes of what gather() showed.
+    void sent(std::size_t count);
+
+    // Lets go of everything that waits.
+    void clear();
+
+    std::size_t bytes() const { return bytes_; }
+    std::size_t bytes_max() const { return bytes_max_; }
+    bool is_empty() const { return first_ == queue_.size(); }
+
+ private:
+    using Place = std::vector<SharedFrame>::iterator;
+    Place begin_waiting();  // behind the frames that must stay (3)
+    Place find_outdated_by(const Frame& newer);
+
+    const std::size_t bytes_max_;
+    std::vector<SharedFrame> queue_;  // from first_ on; what was sent is null before it
+    std::size_t first_ = 0;
+    std::size_t bytes_ = 0;
+    std::size_t front_sent_ = 0;  // bytes of queue_[first_] that are gone
+    std::size_t shown_ = 0;       // frames that the transport has seen, counted from first_
+    OwnerThread owner_;
+};
+
+}  // namespace eventbus

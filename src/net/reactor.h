@@ -1,0 +1,155 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <queue>
+#include <span>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/executor.h"
+#include "net/due_list.h"
+
+namespace eventbus {
+
+// Something with a descriptor that a reactor watches.
+class Watcher {
+ public:
+    // `events` as of epoll: EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR. May delete itself.
+    virtual void on_ready(std::uint32_t events) = 0;
+
+ protected:
+    ~Watcher() = default;
+};
+
+// Something that has bytes to write at the end of the turn.
+class Flushable {
+ public:
+    virtual void flush() = 0;
+
+ protected:
+    ~Flushable() = default;
+
+ private:
+    friend class Reactor;
+    std::size_t flush_place_ = 0;  // into the reactor's list, counted from 1
+};
+
+// One thread's event loop on epoll. A turn is: what is ready, what was posted, what is due, the
+// turn's hooks (delivery), and at the end one write for each connection that has something to say.
+//
+// Thread:  run() makes the calling thread the reactor's; post(), wake_if_asleep() and stop() from
+// any
+//          thread; all else from the reactor's, or before run().
+// Cost:    a post to a reactor that is awake is a lock and a push; to one that sleeps, an eventfd
+//          write more (20 µs of CPU on an idle virtual machine: avoid it).
+class Reactor final : public Executor {
+ public:
+    // `index`: which of the reactors it is.
+    Reactor(std::size_t index, Clock& clock);
+    ~Reactor() override;
+    Reactor(const Reactor&) = delete;
+    Reactor& operator=(const Reactor&) = delete;
+
+    // Turns until stop().
+    void run();
+    void stop();
+
+    // Executor
+    void post(Task task) override;
+    bool is_here() const override;
+
+    // Makes the hooks run (again) soon; cheap if a turn is under way. Any thread.
+    void wake_if_asleep();
+
+    void watch(int descriptor, Watcher& watcher, std::uint32_t events);
+    void change(int descriptor, Watcher& watcher, std::uint32_t events);
+    void unwatch(int descriptor);
+
+    // Calls flush() at the end of this turn, once however often it was asked.
+    void flush_later(Flushable& flushable);
+    void forget(Flushable& flushable);
+
+    // Runs `list` when it has something due, from now on; it must live as long as the reactor runs.
+    void add_due_list(DueList& list) { due_lists_.push_back(&list); }
+
+    // Runs `task` at `at` or soon after. There is no way to take it back: let it find out.
+    void post_at(Clock::Time at, Task task);
+
+    // Called once in each turn before the flush; returns true to be called again without a sleep.
+    void add_turn_hook(std::function<bool()> hook) { hooks_.push_back(std::move(hook)); }
+
+    // Work that waits until this turn is over: what was closed is deleted here, since events of
+    // this turn may still name it.
+    void defer(Task task) { deferred_.push_back(std::move(task)); }
+
+    Clock::Time now() const { return now_; }  // of this turn
+    const Clock& clock() const { return clock_; }
+    std::size_t index() const { return index_; }
+
+    // What was just read from a stream; one for all, since nobody keeps it over a turn.
+    std::span<char> scratch() { return scratch_; }
+
+    // Room for the pieces of one gather write.
+    std::span<std::string_view> pieces() { return pieces_; }
+
+    // The longest turn so far, ns, and turns of over 5 ms. Any thread reads.
+    const Counter& stall_max_ns() const { return stall_max_ns_; }
+    const Counter& stalls() const { return stalls_; }
+
+ private:
+    struct Timed {
+        Clock::Time at;
+        std::uint64_t sequence;
+        Task task;
+        bool operator<(const Timed& other) const {  // the earliest is the greatest
+            return at != other.at ? at > other.at : sequence > other.sequence;
+        }
+    };
+
+    enum class State : std::uint8_t { kAwake, kAsleep, kNotified };
+
+    void turn(std::span<const epoll_event> ready);
+    int sleep_ms() const;
+    void run_posted();
+    void run_timed();
+    void run_flushes();
+    void note_turn(Clock::Time began);
+
+    const std::size_t index_;
+    Clock& clock_;
+    int epoll_ = -1;
+    int bell_ = -1;  // eventfd
+    std::atomic<std::thread::id> thread_{};
+    std::atomic<bool> stopping_{false};
+    std::atomic<State> state_{State::kAwake};
+    bool hooks_have_run_ = false;  // in this turn
+    bool again_ = false;           // there is more to do: no sleep before the next turn
+    Clock::Time now_;
+
+    std::mutex posted_mutex_;
+    std::vector<Task> posted_;
+    std::vector<Task> running_;
+    std::vector<Task> deferred_;
+
+    std::priority_queue<Timed> timed_;
+    std::uint64_t timed_sequence_ = 0;
+    std::vector<DueList*> due_lists_;
+    std::vector<std::function<bool()>> hooks_;
+    std::vector<Flushable*> to_flush_;
+    std::vector<char> scratch_;
+    std::vector<std::string_view> pieces_;
+
+    Counter stall_max_ns_;
+    Counter stalls_;
+};
+
+}  // namespace eventbus

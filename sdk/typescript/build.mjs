@@ -1,0 +1,16 @@
+// Builds dist/esm and dist/cjs, each with its types, by the TypeScript compiler alone.
+import { execFileSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(fileURLToPath(import.meta.url));
+const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+for (const format of ['esm', 'cjs']) {
+  execFileSync(process.execPath, [compiler, '-p', join(root, `tsconfig.${format}.json`)], { stdio: 'inherit' });
+}
+// Inside dist/cjs a .js file is CommonJS, whatever the package's own type says.
+writeFileSync(join(root, 'dist/cjs/package.json'), '{ "type": "commonjs" }\n');

@@ -1,0 +1,306 @@
+import type { ConnectionUser } from './connection.js';
+import { Connection, readError } from './connection.js';
+import { EventBusError } from './errors.js';
+import type { EventOf, EventToPublish, Published, UntypedEvents } from './event.js';
+import { readEvent } from './event.js';
+import { isObject, optionalString } from './guards.js';
+import { Observers } from './observers.js';
+import type { EventBusOptions, Settings } from './options.js';
+import { settle } from './options.js';
+import { PlaceStore } from './place-store.js';
+import type { PublishLimits } from './publisher.js';
+import { Publisher } from './publisher.js';
+import type { ConnectionState, Gap } from './state.js';
+import type { DeliveryContext, SubscribeOptions, Subscription, UntypedHandler } from './subscriptions.js';
+import { Subscriptions } from './subscriptions.js';
+
+const kDrainMs = 5_000;
+
+/**
+ * What is called with an event. For a group's event it resolves when the work is done (the event is
+ * acknowledged), or rejects (it is given out again); `delivery` then says which try it is.
+ */
+export type Handler<Event> = (event: Event, delivery: DeliveryContext | undefined) => unknown;
+
+export interface PublishOptions extends PublishLimits {
+  /** Makes publishing twice the same as once. Default: a random UUID. */
+  readonly id?: string | undefined;
+  /** What the event is about, where the catalog does not make it of the data. */
+  readonly subject?: string | undefined;
+  /** Who says so, where it is not the principal of the token. */
+  readonly source?: string | undefined;
+  /** When it happened, RFC 3339. Default: now, by the server's clock. */
+  readonly time?: string | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+/**
+ * A connection to the event bus. It connects at the first call that needs it, comes back by itself
+ * after drops, and goes on where it was. One per process or page is enough.
+ *
+ * @typeParam Events - from event type to data, so that handlers and `publish` are checked:
+ * ```ts
+ * interface PhotoEvents {
+ *   'photo.uploaded': { photoId: string; userId: string; filename: string };
+ *   'photo.processing.completed': { photoId: string; thumbnails: string[] };
+ * }
+ * const bus = createEventBus<PhotoEvents>({ url, token });
+ * ```
+ */
+export class EventBus<Events extends object = UntypedEvents> {
+  readonly #options: EventBusOptions;
+  readonly #errors = new Observers<EventBusError>();
+  readonly #gaps = new Observers<Gap>();
+  readonly #states = new Observers<ConnectionState>();
+  #parts: Parts | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** Use `createEventBus`. */
+  constructor(options: EventBusOptions = {}) {
+    this.#options = options;
+  }
+
+  /**
+   * Publishes an event. Resolves when it is stored; until then it is sent again, with the same id, over
+   * drops and restarts, up to `timeoutMs`.
+   *
+   * @example
+   * ```ts
+   * await bus.publish('photo.uploaded', { photoId: '123', userId: 'user-456', filename: 'vacation.jpg' });
+   * ```
+   */
+  publish<Type extends keyof Events & string>(type: Type, data: Events[Type], options?: PublishOptions): Promise<Published>;
+
+  /**
+   * Publishes several events, in their order: all of them, or none.
+   *
+   * @example
+   * ```ts
+   * await bus.publish([
+   *   { type: 'photo.uploaded', data: { photoId: '1', userId: 'u', filename: 'a.jpg' } },
+   *   { type: 'photo.uploaded', data: { photoId: '2', userId: 'u', filename: 'b.jpg' } },
+   * ]);
+   * ```
+   */
+  publish(events: readonly EventsToPublish<Events>[], options?: PublishLimits): Promise<Published[]>;
+
+  async publish(first: string | readonly EventToPublish[], second?: unknown, third: PublishOptions = {}): Promise<Published | Published[]> {
+    if (typeof first !== 'string') return this.#open().publisher.publishAll(first, (second as PublishLimits | undefined) ?? {});
+    const { timeoutMs, signal, ...attributes } = third;
+    return this.#open().publisher.publish({ type: first, data: second, ...attributes }, { timeoutMs, signal });
+  }
+
+  /**
+   * Calls `handler` with the events of a topic: a subject (`photo:123`), or a type pattern
+   * (`photo.uploaded`; `photo.*` for one segment; `photo.**` for any). Resolves when the server has
+   * confirmed it, rejects with an `EventBusError` when it refuses. Holds over reconnects.
+   *
+   * A service's type pattern is by default a consumer group named after the service: each event goes
+   * to one of its processes.
+   *
+   * @example
+   * ```ts
+   * const watch = await bus.subscribe('photo:123', (event) => {
+   *   if (event.type === 'photo.processing.completed') showThumbnails(event.data.thumbnails);
+   * });
+   * await watch.unsubscribe();
+   * ```
+   * @example
+   * ```ts
+   * await bus.subscribe('photo.uploaded', async (event) => {
+   *   await startPhotoProcessing(event.photoId); // resolved: acknowledged; rejected: given out again
+   * });
+   * ```
+   */
+  async subscribe<const Topic extends string>(topic: Topic, handler: Handler<EventOf<Events, Topic>>, options: SubscribeOptions = {}): Promise<Subscription> {
+    return this.#open().subscriptions.subscribe(topic, handler as UntypedHandler, options);
+  }
+
+  /**
+   * Calls `handler` with what arrives without being asked for: the events for this user, their roles
+   * and everyone. Nothing is said to the server. Returns the function that takes the handler off.
+   *
+   * @example
+   * ```ts
+   * const off = bus.on('photo.uploaded', (event) => addPhoto(event.photoId));
+   * off();
+   * ```
+   */
+  on<const Topic extends string>(topic: Topic, handler: Handler<EventOf<Events, Topic>>): () => void {
+    return this.#open().subscriptions.listen(topic, handler as UntypedHandler);
+  }
+
+  /** What the connection is doing now. */
+  get state(): ConnectionState {
+    return this.#parts?.connection.state ?? { status: 'idle' };
+  }
+
+  /**
+   * Tells `handler` the state now and at every change. Returns the function that takes it off.
+   *
+   * @example
+   * ```ts
+   * bus.onState(({ status, missed }) => {
+   *   badge.textContent = missed ? `live, caught up after ${missed} events` : status;
+   * });
+   * ```
+   */
+  onState(handler: (state: ConnectionState) => void): () => void {
+    const off = this.#states.add(handler);
+    handler(this.state);
+    return off;
+  }
+
+  /**
+   * Durable events that this client has not seen are no longer kept; what they said has to be fetched
+   * another way.
+   *
+   * @example
+   * ```ts
+   * bus.onGap(() => reloadPhotos());
+   * ```
+   */
+  onGap(handler: (gap: Gap) => void): () => void {
+    return this.#gaps.add(handler);
+  }
+
+  /**
+   * Errors that no promise tells: a handler that failed, a watch that the server ended. Without a
+   * handler they go to `console.error`.
+   *
+   * @example
+   * ```ts
+   * bus.onError((error) => log.warn(error.code, error.message));
+   * ```
+   */
+  onError(handler: (error: EventBusError) => void): () => void {
+    return this.#errors.add(handler);
+  }
+
+  /**
+   * Ends the connection. Waits at most `drainMs` (default 5 000) for the answers to what was published
+   * and for the groups' events that are being handled. Afterwards every call is refused with `closed`.
+   *
+   * @example
+   * ```ts
+   * process.on('SIGTERM', () => bus.close());
+   * ```
+   */
+  close(options: { readonly drainMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(options.drainMs ?? kDrainMs);
+    return this.#closed;
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const parts = this.#parts;
+    if (parts === undefined) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, drainMs)));
+    await Promise.race([Promise.all([parts.publisher.idle(), parts.subscriptions.drain()]), late]);
+    clearTimeout(timer);
+    parts.subscriptions.close(isClosed());
+    parts.publisher.fail(isClosed());
+    parts.connection.close();
+    parts.places.close();
+  }
+
+  #open(): Parts {
+    if (this.#closed !== undefined) throw isClosed();
+    this.#parts ??= this.#assemble(settle(this.#options));
+    this.#parts.connection.open();
+    return this.#parts;
+  }
+
+  #assemble(settings: Settings): Parts {
+    const places = new PlaceStore(settings.resumeKey);
+    const user: ConnectionUser = {
+      resumeRequest: () => subscriptions.resumeRequest(),
+      connected: (recovered, asked) => {
+        subscriptions.connected(recovered, asked);
+        publisher.flush();
+      },
+      emitted: (name, args) => this.#onEmitted(name, args),
+      refused: (error) => {
+        subscriptions.fail(error);
+        publisher.fail(error);
+      },
+    };
+    const connection = new Connection(settings, user);
+    const publisher = new Publisher(connection, settings);
+    const subscriptions = new Subscriptions(connection, settings, places, (error) => this.#report(error));
+    connection.states.add((state) => this.#states.tell(state));
+    return { connection, publisher, subscriptions, places };
+  }
+
+  #onEmitted(name: string, args: readonly unknown[]): void {
+    const parts = this.#parts;
+    if (parts === undefined) return;
+    const received = readEvent(args);
+    if (received !== undefined) {
+      parts.subscriptions.receive(received);
+      if (received.place !== undefined) parts.places.pass(received.place);
+      return;
+    }
+    const [body] = args;
+    if (!isObject(body)) return;
+    if (name === 'watch.ended' && typeof body.topic === 'string') {
+      parts.subscriptions.ended(body.topic, readError(body, `The watch of ${body.topic} has ended.`));
+    } else if (name === 'resume.gap') {
+      this.#onGap({ from: optionalString(body.from) ?? '', to: optionalString(body.to) ?? '' });
+    }
+  }
+
+  #onGap(gap: Gap): void {
+    if (this.#gaps.size > 0) return this.#gaps.tell(gap);
+    console.warn(`eventbus: events between ${gap.from} and ${gap.to} were missed and are no longer kept; onGap() hears of it.`);
+  }
+
+  #report(error: EventBusError): void {
+    if (this.#errors.size > 0) this.#errors.tell(error);
+    else console.error('eventbus:', error);
+  }
+}
+
+/** One element of a batch, its data checked by its type. */
+export type EventsToPublish<Events extends object> = {
+  [Type in keyof Events & string]: EventToPublish<Type, Events[Type]>;
+}[keyof Events & string];
+
+interface Parts {
+  readonly connection: Connection;
+  readonly publisher: Publisher;
+  readonly subscriptions: Subscriptions;
+  readonly places: PlaceStore;
+}
+
+function isClosed(): EventBusError {
+  return new EventBusError('closed', 'This event bus client has been closed.');
+}
+
+/**
+ * Makes a client. It connects when it is first used.
+ *
+ * @example
+ * ```ts
+ * const bus = createEventBus({
+ *   url: 'https://events.photo-platform.com',
+ *   token: async () => (await fetch('/api/event-token')).text(), // asked at every connect
+ * });
+ * ```
+ */
+export function createEventBus<Events extends object = UntypedEvents>(options: EventBusOptions = {}): EventBus<Events> {
+  return new EventBus<Events>(options);
+}
+
+/**
+ * A ready client. In Node it takes `EVENT_BUS_URL` and `EVENT_BUS_TOKEN` from the environment at its
+ * first use; in a browser the page's own origin and cookie.
+ *
+ * @example
+ * ```ts
+ * import { eventBus } from '@shared-infra/event-bus';
+ *
+ * await eventBus.publish('photo.uploaded', { photoId: '123', userId: 'user-456', filename: 'vacation.jpg' });
+ * ```
+ */
+export const eventBus: EventBus = createEventBus();

@@ -1,0 +1,248 @@
+import type { Socket } from 'socket.io-client';
+import { io } from 'socket.io-client';
+
+import { Backoff } from './backoff.js';
+import { asEventBusError, EventBusError } from './errors.js';
+import type { Json } from './guards.js';
+import { isObject, optionalNumber, optionalString } from './guards.js';
+import { Observers } from './observers.js';
+import type { Settings } from './options.js';
+import type { ConnectionState } from './state.js';
+
+const kRetryFirstMs = 500;
+const kRetryMaxMs = 10_000;
+const kRefusalsMax = 2; // in a row, with a fresh token each, before those who wait are told
+
+/** What a CONNECT asks to go on from, for when the server does not know the session. */
+export interface ResumeRequest {
+  readonly since: string | undefined;
+  readonly topics: readonly string[];
+}
+
+/** Who uses the connection. */
+export interface ConnectionUser {
+  /** Asked at every CONNECT. */
+  resumeRequest(): ResumeRequest;
+  /** It is live. `recovered`: the session is the old one. `asked`: what CONNECT carried. */
+  connected(recovered: boolean, asked: ResumeRequest): void;
+  /** Something the server emitted. */
+  emitted(name: string, args: readonly unknown[]): void;
+  /** The server will not have us; what waits should know. */
+  refused(error: EventBusError): void;
+}
+
+/**
+ * One Socket.IO connection that comes back by itself: after a drop, a restart of the server, a close
+ * by the server, and a refused token where a new one can be had.
+ *
+ * (1) Listeners are registered once, when the socket is made, never at a connect.
+ * (2) Nothing is emitted while the socket is down: socket.io-client would keep it and send it later
+ *     beside our own retry.
+ */
+export class Connection {
+  readonly states = new Observers<ConnectionState>();
+  readonly #settings: Settings;
+  readonly #user: ConnectionUser;
+  readonly #backoff = new Backoff(kRetryFirstMs, kRetryMaxMs);
+  #state: ConnectionState = { status: 'idle' };
+  #socket: Socket | undefined;
+  #asked: ResumeRequest = { since: undefined, topics: [] };
+  #wasLive = false;
+  #connects = 0; // numbers the CONNECTs, so that a token that comes too late is not used
+  #refusals = 0;
+  #refusedCode: string | undefined;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #onOnline = () => this.#hurry();
+
+  constructor(settings: Settings, user: ConnectionUser) {
+    this.#settings = settings;
+    this.#user = user;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  get isLive(): boolean {
+    return this.#socket?.connected === true;
+  }
+
+  /** Starts to connect, if it is not connected or on the way. */
+  open(): void {
+    if (this.#state.status !== 'idle' && this.#state.status !== 'closed') return;
+    this.#refusals = 0;
+    this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting' });
+    if (this.#socket === undefined) {
+      this.#socket = this.#makeSocket();
+      globalThis.addEventListener?.('online', this.#onOnline);
+    }
+    this.#socket.connect();
+  }
+
+  /** Ends it, and tells the server that it need not keep the session. */
+  close(): void {
+    this.#stop({ status: 'closed' });
+    globalThis.removeEventListener?.('online', this.#onOnline);
+    this.#socket?.offAny().removeAllListeners();
+    this.#socket = undefined;
+  }
+
+  /**
+   * Sends a command and gives the fields of its answer. Rejects with the server's error, with
+   * `unavailable` when the connection is or goes down (the command may have been done), or with
+   * `timeout`.
+   */
+  request(command: string, args: readonly unknown[], timeoutMs: number): Promise<Json> {
+    const socket = this.#socket;
+    if (!socket?.connected) {
+      return Promise.reject(new EventBusError('unavailable', 'The event bus is not connected.', { cause: this.#state.error }));
+    }
+    return new Promise((resolve, reject) => {
+      socket.timeout(timeoutMs).emit(command, ...args, (failure: Error | null, answer: unknown) => {
+        if (failure === null) {
+          const read = readAnswer(command, answer);
+          return read instanceof EventBusError ? reject(read) : resolve(read);
+        }
+        const isDown = !socket.connected;
+        reject(
+          isDown
+            ? new EventBusError('unavailable', `The connection broke before ${command} was answered.`, { cause: failure })
+            : new EventBusError('timeout', `The event bus did not answer ${command} within ${timeoutMs} ms.`, { cause: failure }),
+        );
+      });
+    });
+  }
+
+  #makeSocket(): Socket {
+    const socket = io(this.#settings.origin, {
+      path: this.#settings.path,
+      // WebSocket first: it carries the cookie across origins and saves the round trips of an upgrade.
+      transports: ['websocket', 'polling'],
+      tryAllTransports: true,
+      withCredentials: true,
+      reconnectionDelay: kRetryFirstMs,
+      reconnectionDelayMax: kRetryMaxMs,
+      ...this.#settings.socketOptions,
+      autoConnect: false,
+      forceNew: true, // another client of this process has an identity of its own
+      auth: (send) => void this.#sendConnect(send),
+    });
+    socket.on('connect', () => this.#onConnect(socket));
+    socket.on('connect_error', (error) => this.#onConnectError(socket, error));
+    socket.on('disconnect', (reason) => this.#onDisconnect(socket, reason));
+    socket.onAny((name: unknown, ...args: unknown[]) => this.#onEmitted(String(name), args));
+    return socket;
+  }
+
+  async #sendConnect(send: (auth: Json) => void): Promise<void> {
+    const connect = ++this.#connects;
+    let token: string | undefined;
+    try {
+      const source = this.#settings.token;
+      token = typeof source === 'function' ? await source(this.#refusedCode === undefined ? {} : { refused: this.#refusedCode }) : source;
+    } catch (thrown) {
+      if (connect === this.#connects) this.#tryLater(asEventBusError(thrown, 'unauthorized'));
+      return;
+    }
+    if (connect !== this.#connects) return; // that connection is gone
+    this.#asked = this.#user.resumeRequest();
+    const { since, topics } = this.#asked;
+    send({ ...(token !== undefined && { token }), ...(since !== undefined && { since, topics }) });
+  }
+
+  #onConnect(socket: Socket): void {
+    this.#wasLive = true;
+    this.#refusals = 0;
+    this.#refusedCode = undefined;
+    this.#backoff.reset();
+    // Only with `since` is it certain that the end of the catching up will be told.
+    this.#setState({ status: this.#asked.since === undefined ? 'live' : 'catching-up' });
+    this.#user.connected(socket.recovered, this.#asked);
+  }
+
+  #onConnectError(socket: Socket, thrown: Error & { data?: unknown }): void {
+    if (socket.active) {
+      const error = new EventBusError('unavailable', `The event bus at ${this.#settings.origin} can not be reached: ${thrown.message}.`, { cause: thrown });
+      return this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', error });
+    }
+    const error = readError(thrown.data, thrown.message);
+    const canRefresh = error.retry === 'new-token' && typeof this.#settings.token === 'function';
+    if (canRefresh) {
+      this.#refusedCode = error.code;
+      this.#tryLater(error);
+    } else if (error.retry === 'later' || error.retry === 'reconnect') {
+      this.#again(error);
+    } else {
+      this.#stop({ status: 'closed', error });
+      this.#user.refused(error);
+    }
+  }
+
+  #onDisconnect(socket: Socket, reason: string): void {
+    ++this.#connects;
+    if (this.#state.status === 'closed') return;
+    const { error } = this.#state.status === 'reconnecting' ? this.#state : {};
+    this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) });
+    // The manager does not come back from a close by the server; we do.
+    if (!socket.active && reason !== 'io client disconnect') this.#again(error);
+  }
+
+  #onEmitted(name: string, args: readonly unknown[]): void {
+    if (name === 'resume.done') {
+      const missed = isObject(args[0]) ? (optionalNumber(args[0].missed) ?? 0) : 0;
+      return this.#setState({ status: 'live', missed });
+    }
+    if (name === 'token.expired') {
+      this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
+      return;
+    }
+    this.#user.emitted(name, args);
+  }
+
+  // A token was refused or could not be had: a fresh one is asked for after a pause.
+  #tryLater(error: EventBusError): void {
+    this.#socket?.disconnect();
+    this.#again(error);
+    if (++this.#refusals >= kRefusalsMax) this.#user.refused(error);
+  }
+
+  #again(error: EventBusError | undefined): void {
+    if (this.#state.status === 'closed') return;
+    this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) });
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => this.#socket?.connect(), error?.retryAfterMs ?? this.#backoff.nextMs());
+  }
+
+  // The network is back: the pause that is running is of no more use.
+  #hurry(): void {
+    if (this.isLive || (this.#state.status !== 'reconnecting' && this.#state.status !== 'connecting')) return;
+    clearTimeout(this.#retryTimer);
+    this.#socket?.disconnect().connect();
+  }
+
+  #stop(state: ConnectionState): void {
+    clearTimeout(this.#retryTimer);
+    ++this.#connects;
+    this.#setState(state);
+    this.#socket?.disconnect();
+  }
+
+  #setState(state: ConnectionState): void {
+    this.#state = state;
+    this.states.tell(state);
+  }
+}
+
+function readAnswer(command: string, answer: unknown): Json | EventBusError {
+  if (isObject(answer) && answer.ok === true) return answer;
+  if (isObject(answer) && answer.ok === false) return readError(answer.error, `${command} was refused.`);
+  return new EventBusError('internal', `The answer to ${command} is no answer of an event bus: is the address right?`);
+}
+
+/** `{ code, message, retryAfterMs? }` as the server sends it. */
+export function readError(body: unknown, otherwise: string): EventBusError {
+  if (!isObject(body)) return new EventBusError('bad_request', otherwise);
+  return new EventBusError(optionalString(body.code) ?? 'bad_request', optionalString(body.message) ?? otherwise, {
+    retryAfterMs: optionalNumber(body.retryAfterMs),
+  });
+}

@@ -1,0 +1,101 @@
+import type { ManagerOptions, SocketOptions } from 'socket.io-client';
+
+import { EventBusError } from './errors.js';
+
+/** Why the last token was not good enough, for a function that would rather keep one. */
+export interface TokenContext {
+  /** The code with which the server refused or ended the last one. */
+  readonly refused?: string;
+}
+
+export type TokenSource = string | ((context: TokenContext) => string | Promise<string>);
+
+export interface EventBusOptions {
+  /**
+   * The address of the bus: `https://events.photo-platform.com`. A path before `/socket.io/` may be
+   * part of it. Default: `EVENT_BUS_URL` in Node, the page's own origin in a browser.
+   */
+  readonly url?: string;
+  /**
+   * The JWT, or a function that gives one and is asked at every connect. Default: `EVENT_BUS_TOKEN`
+   * in Node; in a browser none, then the cookie signs in.
+   */
+  readonly token?: TokenSource;
+  /** How long a publish, and the first answer to a subscribe, may take. Default 30 000. */
+  readonly timeoutMs?: number;
+  /** How many events may wait for an answer, while offline too. Past it, `too_many`. Default 1 000. */
+  readonly queueEventsMax?: number;
+  /** How many bytes of them. Default 8 MiB. */
+  readonly queueBytesMax?: number;
+  /** How many events each handler remembers to know repeats. Default 1 000. */
+  readonly repeatsMax?: number;
+  /**
+   * The name under which a browser tab keeps its place over a reload. Give the user's id, so that
+   * another who signs in begins anew; `false` keeps none. Default: the url.
+   */
+  readonly resumeKey?: string | false;
+  /** What goes on to socket.io-client: `transports`, `ca`, `extraHeaders`, … */
+  readonly socketOptions?: Partial<ManagerOptions & SocketOptions>;
+}
+
+/** The options with every default filled in. */
+export interface Settings {
+  readonly origin: string;
+  readonly path: string;
+  readonly token: TokenSource | undefined;
+  readonly timeoutMs: number;
+  readonly queueEventsMax: number;
+  readonly queueBytesMax: number;
+  readonly repeatsMax: number;
+  readonly resumeKey: string | undefined;
+  readonly socketOptions: Partial<ManagerOptions & SocketOptions>;
+}
+
+/** Throws `not_configured` when there is no url to be found. */
+export function settle(options: EventBusOptions): Settings {
+  const url = options.url ?? environment('EVENT_BUS_URL') ?? pageOrigin();
+  if (url === undefined) {
+    throw new EventBusError(
+      'not_configured',
+      'There is no address of the event bus: set EVENT_BUS_URL (and EVENT_BUS_TOKEN), or use createEventBus({ url, token }).',
+    );
+  }
+  const { origin, pathname } = parse(url);
+  return {
+    origin,
+    path: `${pathname.replace(/\/+$/, '')}/socket.io/`,
+    token: options.token ?? environment('EVENT_BUS_TOKEN'),
+    timeoutMs: options.timeoutMs ?? 30_000,
+    queueEventsMax: options.queueEventsMax ?? 1_000,
+    queueBytesMax: options.queueBytesMax ?? 8 * 1024 * 1024,
+    repeatsMax: options.repeatsMax ?? 1_000,
+    resumeKey: options.resumeKey === false ? undefined : (options.resumeKey ?? url),
+    socketOptions: options.socketOptions ?? {},
+  };
+}
+
+function parse(url: string): { origin: string; pathname: string } {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch (cause) {
+    throw new EventBusError('not_configured', `${JSON.stringify(url)} is no address: write it as https://host:port.`, { cause });
+  }
+  // A ws: address is as good; socket.io-client chooses the transport itself.
+  const scheme = parsed.protocol.replace(/^ws/, 'http');
+  if (scheme !== 'http:' && scheme !== 'https:') {
+    throw new EventBusError('not_configured', `${JSON.stringify(url)} is neither http nor https: write it as https://host:port.`);
+  }
+  return { origin: `${scheme}//${parsed.host}`, pathname: parsed.pathname };
+}
+
+function environment(name: string): string | undefined {
+  // Bundlers and browsers have no process; a bare `process.env` would throw there.
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  return process?.env?.[name] || undefined;
+}
+
+function pageOrigin(): string | undefined {
+  const { location } = globalThis as { location?: { origin?: string } };
+  return location?.origin?.startsWith('http') ? location.origin : undefined;
+}

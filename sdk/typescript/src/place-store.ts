@@ -1,0 +1,104 @@
+import { isObject } from './guards.js';
+
+const kWriteEveryMs = 500; // a page that dies without `pagehide` repeats at most what came in this time
+
+/**
+ * The last place that this client saw. In a browser it is kept in sessionStorage too, with the topics
+ * that were watched, so that the page goes on from there when it is loaded again; each tab has its own.
+ */
+export class PlaceStore {
+  readonly #key: string | undefined;
+  readonly #topics = new Set<string>();
+  readonly #restored: Restored;
+  #place: string | undefined;
+  #count = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #onPageHide = () => this.#write();
+
+  /** `key` names the entry in sessionStorage; undefined: nothing outlives this object. */
+  constructor(key: string | undefined) {
+    this.#key = key === undefined || storage() === undefined ? undefined : `eventbus:${key}`;
+    this.#restored = read(this.#key);
+    this.#place = this.#restored.place;
+    if (this.#key !== undefined) globalThis.addEventListener?.('pagehide', this.#onPageHide);
+  }
+
+  get place(): string | undefined {
+    return this.#place;
+  }
+
+  /** How many places have been passed by this object. */
+  get count(): number {
+    return this.#count;
+  }
+
+  pass(place: string): void {
+    this.#place = place;
+    ++this.#count;
+    this.#writeSoon();
+  }
+
+  /** Where the page before this one stopped, if it watched `topic` and this one does not yet. */
+  restoredFor(topic: string): string | undefined {
+    return this.#restored.topics.has(topic) ? this.#restored.place : undefined;
+  }
+
+  watch(topic: string): void {
+    this.#restored.topics.delete(topic);
+    this.#topics.add(topic);
+    this.#writeSoon();
+  }
+
+  unwatch(topic: string): void {
+    this.#topics.delete(topic);
+    this.#writeSoon();
+  }
+
+  /** Forgets the place, in sessionStorage too, and leaves no listener and no timer. */
+  close(): void {
+    this.#place = undefined;
+    this.#write();
+    if (this.#key !== undefined) globalThis.removeEventListener?.('pagehide', this.#onPageHide);
+  }
+
+  #writeSoon(): void {
+    if (this.#key !== undefined) this.#timer ??= setTimeout(() => this.#write(), kWriteEveryMs);
+  }
+
+  #write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#key === undefined) return;
+    try {
+      if (this.#place === undefined) storage()?.removeItem(this.#key);
+      else storage()?.setItem(this.#key, JSON.stringify({ place: this.#place, topics: [...this.#topics] }));
+    } catch {
+      // The storage is full: a reload then starts from now, as it would without it.
+    }
+  }
+}
+
+interface Restored {
+  readonly place: string | undefined;
+  readonly topics: Set<string>;
+}
+
+function read(key: string | undefined): Restored {
+  try {
+    const stored: unknown = JSON.parse((key !== undefined && storage()?.getItem(key)) || 'null');
+    if (isObject(stored) && typeof stored.place === 'string' && Array.isArray(stored.topics)) {
+      return { place: stored.place, topics: new Set(stored.topics.filter((topic) => typeof topic === 'string')) };
+    }
+  } catch {
+    // Somebody else's entry, or a broken one: as if there were none.
+  }
+  return { place: undefined, topics: new Set() };
+}
+
+function storage(): Storage | undefined {
+  try {
+    return globalThis.sessionStorage; // Node has none; a page in a sandbox throws
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,152 @@
+import { expect, test } from 'vitest';
+
+import { clientOf, rejection, startBus } from '../test/support.js';
+
+const kPhoto = { photoId: '123', userId: 'user-456', filename: 'vacation.jpg' };
+
+test('a publish resolves with id, offset and duplicate', async () => {
+  const bus = await startBus();
+
+  const published = await clientOf(bus).publish('photo.uploaded', kPhoto, { id: 'mine' });
+
+  expect(published).toEqual({ id: 'mine', offset: '1.1', duplicate: false });
+  expect(bus.sent('publish')).toEqual([[{ type: 'photo.uploaded', data: kPhoto, id: 'mine' }]]);
+});
+
+test('without an id one is made, another for each event', async () => {
+  const bus = await startBus();
+
+  const published = await clientOf(bus).publish([
+    { type: 'a.b', data: {} },
+    { type: 'a.b', data: {} },
+  ]);
+
+  expect(new Set(published.map(({ id }) => id)).size).toBe(2);
+  for (const { id } of published) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+});
+
+test('a publish whose answer is lost is sent again with the same bytes and stored once', async () => {
+  const bus = await startBus();
+  bus.script('publish', 'obey, then break', 'break');
+  const data = { ...kPhoto };
+
+  const publish = clientOf(bus).publish('photo.uploaded', data);
+  data.filename = 'changed in the meantime';
+
+  expect(await publish).toMatchObject({ duplicate: true });
+  const [first, second, third] = bus.sent('publish');
+  expect(second).toEqual(first);
+  expect(third).toEqual(first);
+  expect(first).toMatchObject([{ data: kPhoto }]);
+  expect(bus.log).toHaveLength(1);
+});
+
+test('an error that passes is tried again, after the pause that the server names', async () => {
+  const bus = await startBus();
+  bus.script('publish', { ok: false, error: { code: 'read_only', message: 'not now', retryAfterMs: 30 } });
+  const began = performance.now();
+
+  await clientOf(bus).publish('photo.uploaded', kPhoto);
+
+  expect(performance.now() - began).toBeGreaterThanOrEqual(29);
+  expect(bus.sent('publish')).toHaveLength(2);
+});
+
+test.each([
+  ['unknown_type', { ok: false, error: { code: 'unknown_type', message: 'Did you mean photo.uploaded?' } }, 'unknown_type'],
+  ['a code of a newer server', { ok: false, error: { code: 'no_such_moon', message: 'The moon is gone.' } }, 'no_such_moon'],
+  ['an answer without an error', { ok: false }, 'bad_request'],
+])('an error that stays rejects at once: %s', async (_name, answer, code) => {
+  const bus = await startBus();
+  bus.script('publish', answer);
+
+  const error = await rejection(clientOf(bus).publish('photo.upload', kPhoto));
+
+  expect(error.code).toBe(code);
+  expect(bus.sent('publish')).toHaveLength(1);
+});
+
+test('the deadline ends a publish, and the error tells what stood in the way', async () => {
+  const bus = await startBus();
+  await bus.stop();
+
+  const error = await rejection(clientOf(bus).publish('photo.uploaded', kPhoto, { timeoutMs: 100 }));
+
+  expect(error.code).toBe('timeout');
+  expect(error.message).toContain('can not be reached');
+});
+
+test('a signal ends a publish', async () => {
+  const bus = await startBus();
+  await bus.stop();
+  const controller = new AbortController();
+  const client = clientOf(bus);
+
+  const publish = rejection(client.publish('photo.uploaded', kPhoto, { signal: controller.signal }));
+  controller.abort();
+
+  expect((await publish).code).toBe('aborted');
+  expect((await rejection(client.publish('photo.uploaded', kPhoto, { signal: controller.signal }))).code).toBe('aborted');
+});
+
+test('what is published while offline is sent in the order of the calls', async () => {
+  const bus = await startBus();
+  await bus.stop();
+  const client = clientOf(bus);
+
+  const all = Array.from({ length: 200 }, (_, n) => client.publish('tick', { n }));
+  await bus.listen();
+  await Promise.all(all);
+
+  expect(bus.log.map(({ data }) => data)).toEqual(Array.from({ length: 200 }, (_, n) => ({ n })));
+});
+
+test('one event more than the queue takes is refused, and the others are not lost', async () => {
+  const bus = await startBus();
+  await bus.stop();
+  const client = clientOf(bus, { queueEventsMax: 3 });
+  const waiting = [1, 2, 3].map((n) => client.publish('tick', { n }));
+
+  const error = await rejection(client.publish('tick', { n: 4 }));
+
+  expect(error).toMatchObject({ code: 'too_many', retryAfterMs: 1_000 });
+  await bus.listen();
+  expect(await Promise.all(waiting)).toHaveLength(3);
+  await client.publish('tick', { n: 5 });
+});
+
+test('one byte more than the queue takes is refused', async () => {
+  const bus = await startBus();
+  const event = { type: 'tick', data: { n: 1 }, id: 'x' };
+  const bytes = JSON.stringify(event).length;
+  const publishWithin = (queueBytesMax: number) => clientOf(bus, { queueBytesMax }).publish('tick', event.data, { id: 'x' });
+
+  await publishWithin(bytes);
+  const error = await rejection(publishWithin(bytes - 1));
+
+  expect(error.code).toBe('too_many');
+});
+
+test('data that is no JSON is refused before it is sent', async () => {
+  const bus = await startBus();
+
+  const error = await rejection(clientOf(bus).publish('tick', { n: 1n }));
+
+  expect(error.code).toBe('bad_event');
+});
+
+test('an answer for fewer events than were sent is an error', async () => {
+  const bus = await startBus();
+  bus.script('publish', { ok: true, events: [{ id: 'a', offset: '1.1', duplicate: false }] });
+
+  const error = await rejection(clientOf(bus).publish([{ type: 'a', data: {} }, { type: 'b', data: {} }]));
+
+  expect(error.code).toBe('internal');
+});
+
+test('no events are published without asking anybody', async () => {
+  const bus = await startBus();
+
+  expect(await clientOf(bus).publish([])).toEqual([]);
+  expect(bus.commands).toEqual([]);
+});

@@ -1,0 +1,25 @@
+/**
+ * The last `idsMax` ids that were seen; the oldest is forgotten first. A resume repeats at most what
+ * was under way when the connection broke, so the bound is far above what is ever asked.
+ */
+export class RecentIds {
+  readonly #ids = new Set<string>();
+  readonly #idsMax: number;
+
+  constructor(idsMax: number) {
+    this.#idsMax = idsMax;
+  }
+
+  /** Takes `id` in. False: it was there already. */
+  add(id: string): boolean {
+    if (this.#ids.has(id)) return false;
+    if (this.#ids.size >= this.#idsMax) {
+      for (const oldest of this.#ids) {
+        this.#ids.delete(oldest);
+        break;
+      }
+    }
+    this.#ids.add(id);
+    return true;
+  }
+}

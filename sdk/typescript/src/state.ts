@@ -1,0 +1,26 @@
+import type { EventBusError } from './errors.js';
+
+/**
+ * What the connection is doing.
+ * - `idle`: nothing has been asked for yet.
+ * - `connecting`: on the way to the first connection.
+ * - `catching-up`: connected; what was missed is arriving.
+ * - `live`: events arrive as they happen. `missed`, if the connection went on from an earlier one, is
+ *   how many events it has caught up on.
+ * - `reconnecting`: the connection was lost and will come back by itself.
+ * - `closed`: by `close()`; or, with `error`, because the server refused the token or the client. The
+ *   next call that needs the connection tries again.
+ *
+ * `error` is the last thing that went wrong on the way.
+ */
+export interface ConnectionState {
+  readonly status: 'idle' | 'connecting' | 'catching-up' | 'live' | 'reconnecting' | 'closed';
+  readonly missed?: number;
+  readonly error?: EventBusError;
+}
+
+/** Durable events between these offsets are no longer kept: what they said must be fetched another way. */
+export interface Gap {
+  readonly from: string;
+  readonly to: string;
+}

@@ -1,0 +1,408 @@
+import { Backoff } from './backoff.js';
+import type { Connection, ResumeRequest } from './connection.js';
+import { asEventBusError, EventBusError } from './errors.js';
+import type { AnyEvent, Delivery, EventAttributes, Received, UntypedEvents } from './event.js';
+import { identityOf } from './event.js';
+import { optionalString } from './guards.js';
+import type { Settings } from './options.js';
+import type { PlaceStore } from './place-store.js';
+import { RecentIds } from './recent-ids.js';
+import { coversEvent, isSubject } from './topic.js';
+
+const kAnswerMs = 10_000;
+const kRetryFirstMs = 500;
+const kRetryMaxMs = 30_000;
+const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
+
+/** How a group got to give an event to this handler; undefined for what is not a group's. */
+export interface DeliveryContext {
+  readonly group: string;
+  /** 1 for the first time that the event is given to anybody. */
+  readonly attempt: number;
+}
+
+export type UntypedHandler = (event: AnyEvent<UntypedEvents>, delivery: DeliveryContext | undefined) => unknown;
+
+export interface SubscribeOptions {
+  /** A place or an offset, as of an `Event-Bus-Offset` header: events of the topic after it come first. */
+  readonly since?: string | undefined;
+  /**
+   * For services' type patterns: the consumer group. Default: the one named after the service, in
+   * which each event goes to one member. `null`: no group, every event, from now on.
+   */
+  readonly group?: string | null | undefined;
+  /** Groups: how many events are handled at once. Default 64. */
+  readonly maxInFlight?: number | undefined;
+  /** How long the first answer may take. */
+  readonly timeoutMs?: number | undefined;
+  /** Aborted: the handler is taken off, whether it has been confirmed or not. */
+  readonly signal?: AbortSignal | undefined;
+  /** The server ended it: the right to watch has gone. Without this, `onError` hears of it. */
+  readonly onEnd?: ((error: EventBusError) => void) | undefined;
+}
+
+/** What a confirmed `subscribe` gives. */
+export interface Subscription {
+  readonly topic: string;
+  /** The consumer group, if it is one. */
+  readonly group: string | undefined;
+  /** The place in the log from which on events come. */
+  readonly offset: string;
+  /** The handler is not called any more from here on. Resolves when the server knows. Never rejects. */
+  unsubscribe(): Promise<void>;
+}
+
+interface Listener {
+  readonly handler: UntypedHandler;
+  readonly seen: RecentIds;
+  readonly onEnd: ((error: EventBusError) => void) | undefined;
+  isConfirmed: boolean;
+  /** Settles the promise of `subscribe`, once. */
+  settle: (outcome: Confirmed | EventBusError) => void;
+}
+
+interface LocalListener {
+  readonly topic: string;
+  readonly listener: Listener;
+}
+
+interface Confirmed {
+  readonly offset: string;
+  readonly group: string | undefined;
+}
+
+// What the server is asked for; the handlers of one topic and group share it.
+interface Interest {
+  readonly key: string;
+  readonly topic: string;
+  readonly group: string | null | undefined;
+  readonly maxInFlight: number | undefined;
+  readonly listeners: Set<Listener>;
+  readonly backoff: Backoff;
+  since: string | undefined; // from where, the next time that it is asked for
+  confirmed: Confirmed | undefined;
+  placesAtConfirm: number;
+  wasAsked: boolean; // the server may know of it
+  retryTimer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/**
+ * Which topics the server is asked for, and which handlers get what comes.
+ *
+ * (1) A handler gets an event that came live or by a resume at most once (source + id).
+ * (2) A group's delivery is acknowledged when all handlers of it have resolved, and given back when
+ *     one rejects; repeats are handled again, since the group has its reason to repeat.
+ * (3) After each CONNECT the server has been asked for every interest that it does not know already.
+ */
+export class Subscriptions {
+  readonly #connection: Connection;
+  readonly #settings: Settings;
+  readonly #places: PlaceStore;
+  readonly #report: (error: EventBusError) => void;
+  readonly #interests = new Map<string, Interest>();
+  readonly #local = new Set<LocalListener>();
+  readonly #unsubscribed = new Map<string, Interest>(); // taken off while the server could not be told
+  #handling = 0;
+  #isClosing = false;
+  #onIdle: (() => void)[] = [];
+
+  constructor(connection: Connection, settings: Settings, places: PlaceStore, report: (error: EventBusError) => void) {
+    this.#connection = connection;
+    this.#settings = settings;
+    this.#places = places;
+    this.#report = report;
+  }
+
+  subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions): Promise<Subscription> {
+    return new Promise((resolve, reject) => {
+      const { signal } = options;
+      if (signal?.aborted) throw aborted(signal);
+      const interest = this.#interestIn(topic, options);
+      const unsubscribe = (): Promise<void> => {
+        signal?.removeEventListener('abort', onAbort);
+        return this.#remove(interest, listener);
+      };
+      const listener: Listener = {
+        handler,
+        seen: new RecentIds(this.#settings.repeatsMax),
+        onEnd: options.onEnd,
+        isConfirmed: false,
+        settle: (outcome) => {
+          clearTimeout(deadline);
+          if (outcome instanceof EventBusError) {
+            signal?.removeEventListener('abort', onAbort);
+            return reject(outcome);
+          }
+          listener.isConfirmed = true;
+          resolve({ topic, group: outcome.group, offset: outcome.offset, unsubscribe });
+        },
+      };
+      const giveUp = (error: EventBusError) => {
+        listener.settle(error);
+        void this.#remove(interest, listener);
+      };
+      const onAbort = () => giveUp(aborted(signal));
+      const timeoutMs = options.timeoutMs ?? this.#settings.timeoutMs;
+      const deadline = setTimeout(() => giveUp(this.#late(topic, timeoutMs)), timeoutMs);
+      signal?.addEventListener('abort', onAbort, { once: true });
+
+      interest.listeners.add(listener);
+      if (options.since !== undefined) interest.since = options.since;
+      if (interest.confirmed !== undefined && options.since === undefined) listener.settle(interest.confirmed);
+      else void this.#ask(interest, interest.since ?? this.#resumePoint(interest));
+    });
+  }
+
+  /** A handler for what arrives anyway. Returns the function that takes it off. */
+  listen(topic: string, handler: UntypedHandler): () => void {
+    const seen = new RecentIds(this.#settings.repeatsMax);
+    const entry = { topic, listener: { handler, seen, onEnd: undefined, isConfirmed: true, settle: () => {} } };
+    this.#local.add(entry);
+    return () => this.#local.delete(entry);
+  }
+
+  /** What a CONNECT should ask for, if it is not the old session that answers. */
+  resumeRequest(): ResumeRequest {
+    const since = this.#places.place ?? this.#firstOffset();
+    const topics = [...this.#interests.values()].map(({ topic }) => topic).filter(isSubject);
+    return { since, topics: since === undefined ? [] : topics };
+  }
+
+  connected(recovered: boolean, asked: ResumeRequest): void {
+    for (const interest of this.#unsubscribed.values()) {
+      if (recovered) void this.#tellUnsubscribed(interest);
+      else this.#unsubscribed.delete(interest.key);
+    }
+    const topics = new Set(asked.topics);
+    for (const interest of this.#interests.values()) {
+      // A membership of a group ends with the connection; the rest is part of the session.
+      if (recovered && interest.since === undefined && isConfirmedView(interest)) continue;
+      const isCovered = topics.has(interest.topic);
+      void this.#ask(interest, interest.since ?? (isCovered ? undefined : this.#resumePoint(interest)));
+    }
+  }
+
+  /** Gives an event to whom it concerns. */
+  receive({ event, delivery }: Received): void {
+    if (delivery !== undefined) return void this.#deliver(event, delivery);
+    for (const { topic, listener } of this.#listenersOf(event)) {
+      if (!listener.seen.add(identityOf(event))) continue;
+      call(listener.handler, event, undefined).catch((thrown) => this.#report(handlerFailed(topic, thrown)));
+    }
+  }
+
+  /** The server ended a watch. */
+  ended(topic: string, error: EventBusError): void {
+    for (const interest of [...this.#interests.values()]) {
+      if (interest.topic === topic) this.#end(interest, error);
+    }
+  }
+
+  /** Rejects what has not been confirmed. What was confirmed once stays, for when the connection is back. */
+  fail(error: EventBusError): void {
+    for (const interest of [...this.#interests.values()]) {
+      for (const listener of [...interest.listeners]) {
+        if (listener.isConfirmed) continue;
+        listener.settle(error);
+        void this.#remove(interest, listener);
+      }
+    }
+  }
+
+  /** Takes no more of the groups' events, and waits for those that are being handled. */
+  drain(): Promise<void> {
+    this.#isClosing = true;
+    return this.#handling === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** Leaves no timer and no handler. */
+  close(error: EventBusError): void {
+    this.fail(error);
+    for (const { retryTimer } of this.#interests.values()) clearTimeout(retryTimer);
+    this.#interests.clear();
+    this.#unsubscribed.clear();
+    this.#local.clear();
+  }
+
+  #interestIn(topic: string, { group, maxInFlight }: SubscribeOptions): Interest {
+    const key = JSON.stringify([topic, group === undefined ? {} : group]);
+    const known = this.#interests.get(key);
+    if (known !== undefined) return known;
+    const interest: Interest = {
+      key,
+      topic,
+      group,
+      maxInFlight,
+      listeners: new Set(),
+      backoff: new Backoff(kRetryFirstMs, kRetryMaxMs),
+      since: undefined,
+      confirmed: undefined,
+      placesAtConfirm: 0,
+      wasAsked: false,
+      retryTimer: undefined,
+    };
+    this.#interests.set(key, interest);
+    this.#unsubscribed.delete(key);
+    return interest;
+  }
+
+  async #ask(interest: Interest, since: string | undefined): Promise<void> {
+    if (!this.#connection.isLive) return; // `connected` asks
+    clearTimeout(interest.retryTimer);
+    interest.wasAsked = true;
+    const { topic, group, maxInFlight } = interest;
+    const options = {
+      ...(since !== undefined && { since }),
+      ...(group !== undefined && { group }),
+      ...(maxInFlight !== undefined && { max_in_flight: maxInFlight }),
+    };
+    try {
+      const answer = await this.#connection.request('subscribe', [topic, options], kAnswerMs);
+      this.#confirm(interest, { offset: optionalString(answer.offset) ?? '', group: optionalString(answer.group) });
+    } catch (thrown) {
+      this.#onRefused(interest, since, asEventBusError(thrown, 'internal'));
+    }
+  }
+
+  #confirm(interest: Interest, confirmed: Confirmed): void {
+    interest.backoff.reset();
+    interest.since = undefined;
+    interest.confirmed = confirmed;
+    interest.placesAtConfirm = this.#places.count;
+    this.#places.watch(interest.topic);
+    for (const listener of interest.listeners) listener.settle(confirmed);
+  }
+
+  #onRefused(interest: Interest, since: string | undefined, error: EventBusError): void {
+    if (this.#interests.get(interest.key) !== interest) return;
+    if (error.retry !== 'later' && error.code !== 'token_expired') return this.#end(interest, error);
+    if (!this.#connection.isLive) return;
+    interest.retryTimer = setTimeout(() => void this.#ask(interest, since), error.retryAfterMs ?? interest.backoff.nextMs());
+  }
+
+  // The server will not, or not any more.
+  #end(interest: Interest, error: EventBusError): void {
+    this.#drop(interest);
+    for (const listener of interest.listeners) {
+      if (!listener.isConfirmed) listener.settle(error);
+      else if (listener.onEnd === undefined) this.#report(error);
+      else void call(async () => listener.onEnd?.(error)).catch((thrown) => this.#report(handlerFailed(interest.topic, thrown)));
+    }
+  }
+
+  async #remove(interest: Interest, listener: Listener): Promise<void> {
+    if (!interest.listeners.delete(listener) || interest.listeners.size > 0) return;
+    if (!this.#drop(interest) || !interest.wasAsked) return;
+    this.#unsubscribed.set(interest.key, interest);
+    await this.#tellUnsubscribed(interest);
+  }
+
+  #drop(interest: Interest): boolean {
+    clearTimeout(interest.retryTimer);
+    if (this.#interests.get(interest.key) !== interest) return false;
+    this.#places.unwatch(interest.topic);
+    return this.#interests.delete(interest.key);
+  }
+
+  async #tellUnsubscribed(interest: Interest): Promise<void> {
+    if (!this.#connection.isLive) return; // a recovered session is told when it is back
+    const { topic, group } = interest;
+    try {
+      await this.#connection.request('unsubscribe', group === undefined ? [topic] : [topic, { group }], kAnswerMs);
+      if (this.#unsubscribed.get(interest.key) === interest) this.#unsubscribed.delete(interest.key);
+    } catch (thrown) {
+      if (this.#connection.isLive) this.#report(asEventBusError(thrown, 'internal'));
+    }
+  }
+
+  async #deliver(event: AnyEvent<UntypedEvents>, { delivery, group, topic, attempt }: Delivery): Promise<void> {
+    if (this.#isClosing) return; // the disconnect that follows gives it to another member
+    const interest = this.#memberOf(topic, group);
+    if (interest === undefined) return this.#answer('nack', delivery, { reason: 'This member has unsubscribed.' });
+    ++this.#handling;
+    try {
+      const context = { group, attempt };
+      await Promise.all([...interest.listeners].map(({ handler }) => call(handler, event, context)));
+      await this.#answer('ack', delivery);
+    } catch (thrown) {
+      this.#report(handlerFailed(topic, thrown));
+      await this.#answer('nack', delivery, { reason: messageOf(thrown).slice(0, kReasonCharsMax) });
+    } finally {
+      if (--this.#handling === 0) for (const tell of this.#onIdle.splice(0)) tell();
+    }
+  }
+
+  // If the answer does not arrive, the group gives the event out again: nothing is left to do here.
+  async #answer(command: 'ack' | 'nack', delivery: Delivery['delivery'], options?: object): Promise<void> {
+    const args = options === undefined ? [delivery] : [delivery, options];
+    await this.#connection.request(command, args, kAnswerMs).catch((error: EventBusError) => {
+      if (error.code !== 'unavailable' && error.code !== 'not_found') this.#report(error);
+    });
+  }
+
+  #memberOf(topic: string, group: string): Interest | undefined {
+    for (const interest of this.#interests.values()) {
+      if (interest.topic !== topic || interest.group === null) continue;
+      // Without a name the server chose it; a delivery may overtake the answer that tells it.
+      if ((interest.group ?? interest.confirmed?.group ?? group) === group) return interest;
+    }
+    return undefined;
+  }
+
+  #listenersOf(event: EventAttributes): LocalListener[] {
+    const found: LocalListener[] = [];
+    for (const interest of this.#interests.values()) {
+      const { topic, listeners } = interest;
+      if (!isView(interest) || !coversEvent(topic, event)) continue;
+      for (const listener of listeners) found.push({ topic, listener });
+    }
+    for (const local of this.#local) if (coversEvent(local.topic, event)) found.push(local);
+    return found;
+  }
+
+  // Where an interest has to go on: at the last place; if none has come since it was confirmed, where
+  // it began; in a page that was loaded again, where the page before stopped.
+  #resumePoint({ topic, confirmed, placesAtConfirm }: Interest): string | undefined {
+    if (confirmed === undefined) return this.#places.restoredFor(topic);
+    if (confirmed.group !== undefined) return undefined;
+    return this.#places.count > placesAtConfirm ? this.#places.place : confirmed.offset;
+  }
+
+  // The map is in the order of subscribing, so the first that is confirmed is the earliest.
+  #firstOffset(): string | undefined {
+    for (const { confirmed } of this.#interests.values()) if (confirmed !== undefined) return confirmed.offset;
+    return undefined;
+  }
+
+  #late(topic: string, timeoutMs: number): EventBusError {
+    const cause = this.#connection.state.error;
+    return new EventBusError('timeout', `The subscription to ${topic} was not confirmed within ${timeoutMs} ms${cause ? `: ${cause.message}` : '.'}`, { cause });
+  }
+}
+
+// Whether it shows what arrives in order; the others get what their group gives them. For a type
+// pattern without `group` only the server's answer tells.
+function isView(interest: Interest): boolean {
+  return isSubject(interest.topic) || interest.group === null || isConfirmedView(interest);
+}
+
+function isConfirmedView({ confirmed }: Interest): boolean {
+  return confirmed !== undefined && confirmed.group === undefined;
+}
+
+// Whatever a handler does, it becomes a promise.
+async function call<Args extends readonly unknown[]>(handler: (...args: Args) => unknown, ...args: Args): Promise<void> {
+  await handler(...args);
+}
+
+function handlerFailed(topic: string, thrown: unknown): EventBusError {
+  return new EventBusError('internal', `A handler of ${topic} failed: ${messageOf(thrown)}`, { cause: thrown });
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+function aborted(signal: AbortSignal | undefined): EventBusError {
+  return new EventBusError('aborted', 'The signal was aborted.', { cause: signal?.reason });
+}

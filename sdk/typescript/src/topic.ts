@@ -1,0 +1,45 @@
+/** Whether `topic` names a thing (`photo:123`) and not types of events (`photo.uploaded`, `photo.*`). */
+export function isSubject(topic: string): boolean {
+  return topic.includes(':');
+}
+
+/** Whether a type pattern covers `type`: `*` is one segment, `**` any number of them, none included. */
+export function coversType(pattern: string, type: string): boolean {
+  if (pattern === type || pattern === '**') return true;
+  return pattern.includes('*') && coversSegments(pattern.split('.'), 0, type.split('.'), 0);
+}
+
+/** Whether an event is one of `topic`'s. */
+export function coversEvent(topic: string, event: { readonly type: string; readonly subject?: string }): boolean {
+  return isSubject(topic) ? topic === event.subject : coversType(topic, event.type);
+}
+
+function coversSegments(pattern: readonly string[], p: number, type: readonly string[], t: number): boolean {
+  if (p === pattern.length) return t === type.length;
+  if (pattern[p] === '**') {
+    return coversSegments(pattern, p + 1, type, t) || (t < type.length && coversSegments(pattern, p, type, t + 1));
+  }
+  if (t === type.length) return false;
+  return (pattern[p] === '*' || pattern[p] === type[t]) && coversSegments(pattern, p + 1, type, t + 1);
+}
+
+/** As `coversType`, for the type checker. */
+export type Covers<Pattern extends string, Type extends string> = Pattern extends '**' | Type
+  ? true
+  : Pattern extends `${infer P}.${infer PatternRest}`
+    ? P extends '**'
+      ? true // a `**` before the end is rare: the checker then promises no less than arrives
+      : Type extends `${infer T}.${infer TypeRest}`
+        ? P extends '*' | T
+          ? Covers<PatternRest, TypeRest>
+          : false
+        : PatternRest extends '**'
+          ? P extends '*' | Type
+            ? true
+            : false
+          : false
+    : Pattern extends '*'
+      ? Type extends `${string}.${string}`
+        ? false
+        : true
+      : false;

@@ -1,0 +1,188 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { Server } from 'socket.io';
+import type { Socket } from 'socket.io';
+
+import { coversEvent, isSubject } from '../src/topic.js';
+
+export type Json = Record<string, unknown>;
+
+/** What the bus does with one command instead of obeying: answer so, say nothing, or break the connection. */
+export type Script = Json | 'silence' | 'break' | 'obey, then break';
+
+export interface Stored {
+  name: string;
+  data: unknown;
+  meta: { id: string; type: string; source: string; subject?: string; time: string; offset: string };
+}
+
+/**
+ * A small event bus in memory that speaks docs/wire.md over npm's socket.io, and errs on command: what
+ * the tests of a client need and a real server can not be made to do. One log, subjects, type patterns
+ * and groups; every connection may do everything.
+ */
+export class ScriptedBus {
+  /** `auth` of every CONNECT. */
+  readonly connects: Json[] = [];
+  /** Every command with its arguments, as it came. */
+  readonly commands: [name: string, ...args: unknown[]][] = [];
+  readonly log: Stored[] = [];
+  /** What the next CONNECTs are refused with. */
+  refusals: { code: string; message: string; retryAfterMs?: number }[] = [];
+  /** Group named after the service; undefined: users' connections, type patterns are plain views. */
+  group: string | undefined;
+  readonly #scripts = new Map<string, Script[]>();
+  readonly #ids = new Map<string, string>();
+  readonly #waiters = new Set<() => void>();
+  #io: Server | undefined;
+  #port = 0;
+  #deliveries = 0;
+
+  static async start(options: { recovery?: boolean } = {}): Promise<ScriptedBus> {
+    const bus = new ScriptedBus(options.recovery ?? false);
+    await bus.listen();
+    return bus;
+  }
+
+  private constructor(private readonly recovery: boolean) {}
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get sockets(): Socket[] {
+    return [...(this.#io?.sockets.sockets.values() ?? [])];
+  }
+
+  /** Comes (back) up, on the port it had. */
+  async listen(): Promise<void> {
+    const http = createServer();
+    const io = new Server(http, this.recovery ? { connectionStateRecovery: {} } : {});
+    io.use((socket, next) => this.#onHandshake(socket, next));
+    io.on('connection', (socket) => this.#onConnection(socket));
+    await new Promise<void>((resolve) => http.listen(this.#port, '127.0.0.1', resolve));
+    this.#port = (http.address() as AddressInfo).port;
+    this.#io = io;
+  }
+
+  /** Goes down as a killed process does: transports break, nobody is told. */
+  async stop(): Promise<void> {
+    this.breakAll();
+    await this.#io?.close();
+    this.#io = undefined;
+  }
+
+  breakAll(): void {
+    for (const socket of this.sockets) socket.conn.transport.close();
+  }
+
+  /** The next times that `command` comes, do this instead. */
+  script(command: string, ...scripts: Script[]): void {
+    this.#scripts.set(command, [...(this.#scripts.get(command) ?? []), ...scripts]);
+  }
+
+  /** The arguments of each `name` command so far. */
+  sent(name: string): unknown[][] {
+    return this.commands.filter(([command]) => command === name).map(([, ...args]) => args);
+  }
+
+  /** Stores an event and shows it to those who watch it. */
+  publish(event: { type: string; data: unknown; subject?: string; id?: string; source?: string; emit?: string }): Stored {
+    const { type, data, subject, id = `e${this.log.length + 1}`, source = 'service:test', emit = type } = event;
+    const meta = { id, type, source, ...(subject !== undefined && { subject }), time: '2026-01-01T00:00:00Z', offset: `1.${this.log.length + 1}` };
+    const stored = { name: emit, data, meta };
+    this.log.push(stored);
+    for (const socket of this.sockets) if (watches(socket, meta)) this.show(stored, socket);
+    return stored;
+  }
+
+  /** Sends a stored event once more, or for the first time, to one socket or all. */
+  show({ name, data, meta }: Stored, ...sockets: Socket[]): void {
+    for (const socket of sockets.length > 0 ? sockets : this.sockets) socket.emit(name, data, meta, meta.offset);
+  }
+
+  /** Gives an event to the group's member. */
+  deliver({ name, data, meta }: Stored, group: string, topic: string, attempt = 1): string {
+    const delivery = `d${++this.#deliveries}`;
+    this.sockets[0]?.emit(name, data, meta, { offset: meta.offset, delivery, group, topic, attempt });
+    return delivery;
+  }
+
+  /** Resolves when `condition` holds; looked at whenever something arrives. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.#waiters.add(resolve));
+  }
+
+  #stir(): void {
+    for (const wake of this.#waiters) wake();
+    this.#waiters.clear();
+  }
+
+  #onHandshake(socket: Socket, next: (error?: Error) => void): void {
+    this.connects.push(socket.handshake.auth);
+    this.#stir();
+    const refusal = this.refusals.shift();
+    if (refusal === undefined) return next();
+    const { message, ...data } = refusal;
+    next(Object.assign(new Error(message), { data }));
+  }
+
+  #onConnection(socket: Socket): void {
+    socket.data.topics ??= new Set<string>();
+    socket.on('disconnect', () => this.#stir());
+    socket.onAny((name: string, ...args: unknown[]) => this.#onCommand(socket, name, args));
+    const { since, topics } = socket.handshake.auth as { since?: string; topics?: string[] };
+    if (since === undefined) return;
+    for (const topic of topics ?? []) socket.data.topics.add(topic);
+    const missed = this.log.filter(({ meta }) => isAfter(meta.offset, since) && watches(socket, meta));
+    for (const stored of missed) this.show(stored, socket);
+    socket.emit('resume.done', { missed: missed.length });
+  }
+
+  #onCommand(socket: Socket, name: string, args: unknown[]): void {
+    const ack = args.pop() as (answer: Json) => void;
+    this.commands.push([name, ...args]);
+    const script = this.#scripts.get(name)?.shift();
+    if (script === 'break') socket.conn.transport.close();
+    else if (script === 'obey, then break') {
+      this.#obey(socket, name, args);
+      socket.conn.transport.close();
+    } else if (script !== 'silence') ack(script ?? this.#obey(socket, name, args));
+    this.#stir();
+  }
+
+  #obey(socket: Socket, name: string, [first, second]: unknown[]): Json {
+    const topics = socket.data.topics as Set<string>;
+    if (name === 'subscribe' && typeof first === 'string') {
+      const { since, group = this.group } = (second ?? {}) as { since?: string; group?: string | null };
+      const isGroup = !isSubject(first) && typeof group === 'string';
+      if (!isGroup) topics.add(first);
+      for (const stored of this.log) {
+        const { name: emit, data, meta } = stored;
+        if (since !== undefined && isAfter(meta.offset, since) && coversEvent(first, meta)) socket.emit(emit, data, meta, { offset: meta.offset });
+      }
+      return { ok: true, topic: first, offset: `1.${this.log.length}`, ...(isGroup && { group }) };
+    }
+    if (name === 'unsubscribe') topics.delete(first as string);
+    if (name === 'publish') return Array.isArray(first) ? { ok: true, events: first.map((event) => this.#store(event)) } : { ok: true, ...this.#store(first as Json) };
+    return { ok: true };
+  }
+
+  #store(event: Json): Json {
+    const { id, type, data } = event as { id: string; type: string; data: unknown };
+    const known = this.#ids.get(id);
+    if (known !== undefined) return { id, offset: known, duplicate: true };
+    const { offset } = this.publish({ id, type, data }).meta;
+    this.#ids.set(id, offset);
+    return { id, offset, duplicate: false };
+  }
+}
+
+function watches(socket: Socket, event: { type: string; subject?: string }): boolean {
+  return [...((socket.data.topics as Set<string> | undefined) ?? [])].some((topic) => coversEvent(topic, event));
+}
+
+function isAfter(offset: string, since: string): boolean {
+  return Number(offset.split('.')[1]) > Number(since.split('.')[1]);
+}

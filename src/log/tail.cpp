@@ -121,7 +121,9 @@ void TailReader::add_hint(std::size_t room_hash) {
 
 void TailReader::want_all(bool on) {
     const std::uint64_t bit = std::uint64_t{1} << index_;
-    if (on) {
+    BUS_ASSERT(on || want_all_count_ > 0);
+    want_all_count_ += on ? 1U : ~0U;
+    if (want_all_count_ > 0) {
         tail_.want_all_.fetch_or(bit, std::memory_order_seq_cst);
     } else {
         tail_.want_all_.fetch_and(~bit, std::memory_order_seq_cst);

@@ -118,7 +118,7 @@ class TailReader {
     // may go to one of the rooms with these hashes; stops when it returns false. `after` must not
     // be below kept_after().
     template <class Visit>
-    void for_each_after(Position after, std::span<const std::size_t> room_hashes,
+    void for_each_after(Position after, bool all, std::span<const std::size_t> room_hashes,
                         Visit&& visit) const;
 
     // Says that this reader has a member in a room with this hash, or one less. The first must be
@@ -127,6 +127,7 @@ class TailReader {
     void drop_hint(std::size_t room_hash);
 
     // Whether this reader is to be woken for every entry: it watches patterns, or serves groups.
+    // Each `true` needs its `false`.
     void want_all(bool on);
 
  private:
@@ -140,10 +141,11 @@ class TailReader {
     std::atomic<Position> cursor_{0};
     Position kept_after_ = 0;
     std::vector<std::uint32_t> hint_counts_;
+    std::uint32_t want_all_count_ = 0;
 };
 
 template <class Visit>
-void TailReader::for_each_after(Position after, std::span<const std::size_t> room_hashes,
+void TailReader::for_each_after(Position after, bool all, std::span<const std::size_t> room_hashes,
                                 Visit&& visit) const {
     for (std::size_t s = 0; s < segments_.size(); ++s) {
         const TailSegment& segment = *segments_[s];
@@ -151,7 +153,7 @@ void TailReader::for_each_after(Position after, std::span<const std::size_t> roo
         const std::size_t end = last ? at_ : TailSegment::kEntries;
         if (end == 0 || segment.at(end - 1)->position <= after) continue;
         if (!last) {
-            bool any = false;
+            bool any = all;
             for (const std::size_t hash : room_hashes) any = any || segment.may_hold(hash);
             if (!any) continue;
         }

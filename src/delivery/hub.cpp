@@ -1,0 +1,349 @@
+#include "delivery/hub.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "event/pattern.h"
+
+namespace eventbus {
+namespace {
+
+constexpr std::size_t kFrameCacheBytes = 16 << 20;
+
+}  // namespace
+
+Hub::Hub(Executor& reactor, Clock& clock, Log& log, TailReader& reader)
+    : reactor_(reactor), clock_(clock), log_(log), reader_(reader), frames_(kFrameCacheBytes) {}
+
+MemberId Hub::add(Receiver& receiver, Encoder& encoder) {
+    MemberId id;
+    if (free_.empty()) {
+        id = static_cast<MemberId>(members_.size());
+        members_.emplace_back();
+    } else {
+        id = free_.back();
+        free_.pop_back();
+    }
+    Member& added = member(id);
+    added.receiver = &receiver;
+    added.encoder = &encoder;
+    added.last_given = 0;
+    probe_.members.add();
+    return id;
+}
+
+void Hub::remove(MemberId id) {
+    Member& gone = member(id);
+    BUS_ASSERT(gone.receiver != nullptr);
+    gone.receiver = nullptr;
+    gone.behind.reset();
+    ++gone.generation;
+    probe_.members.subtract();
+    removed_.push_back(id);
+    if (!delivering_) free_removed();
+}
+
+void Hub::free_removed() {
+    for (const MemberId id : std::exchange(removed_, {})) {
+        while (!rooms_.rooms_of(id).empty()) {
+            leave(id, Room(rooms_.name(rooms_.rooms_of(id).back().room)));
+        }
+        free_.push_back(id);
+    }
+}
+
+bool Hub::join(MemberId id, const Room& room, Position at) {
+    if (!rooms_.join(id, room, at)) return false;
+    const RoomId joined = rooms_.find(room);
+    if (rooms_.members(joined).size() > 1) return true;
+    probe_.rooms.set(rooms_.size());
+    if (room.is_pattern()) {
+        patterns_.push_back(joined);
+        reader_.want_all(true);
+    } else {
+        reader_.add_hint(rooms_.hash(joined));
+    }
+    return true;
+}
+
+bool Hub::leave(MemberId id, const Room& room) {
+    const RoomId left = rooms_.find(room);
+    if (left == RoomId::kNone) return false;
+    const std::size_t hash = rooms_.hash(left);
+    const bool was_last = rooms_.members(left).size() == 1;
+    if (!rooms_.leave(id, left)) return false;
+    if (!was_last) return true;
+    probe_.rooms.set(rooms_.size());
+    if (room.is_pattern()) {
+        std::erase(patterns_, left);
+        if (patterns_.empty()) reader_.want_all(false);
+    } else {
+        reader_.drop_hint(hash);
+    }
+    return true;
+}
+
+bool Hub::is_in(MemberId id, const Room& room) const {
+    const RoomId found = rooms_.find(room);
+    return found != RoomId::kNone && rooms_.membership(id, found) != nullptr;
+}
+
+std::vector<SessionRecord::Joined> Hub::rooms_of(MemberId id) const {
+    std::vector<SessionRecord::Joined> joined;
+    for (const Rooms::Joined& one : rooms_.rooms_of(id)) {
+        joined.push_back({rooms_.name(one.room), rooms_.members(one.room)[one.place].joined_at});
+    }
+    return joined;
+}
+
+bool Hub::deliver() {
+    delivering_ = true;
+    std::size_t read = 0;
+    while (read < kEntriesPerTurn) {
+        const SharedEntry* const entry = reader_.next();
+        if (entry == nullptr) break;
+        deliver_entry(**entry);
+        ++read;
+        // What was read from disk at the start was published in another life.
+        const Clock::Time published_at = (*entry)->published_at;
+        if (published_at != Clock::Time{}) probe_.publish_to_send.add(clock_.now() - published_at);
+    }
+    probe_.entries.add(read);
+    delivering_ = false;
+    free_removed();
+
+    // Those that are behind get a slice each, after the live ones of this turn.
+    for (const MemberId id : std::exchange(behind_, {})) {
+        if (member(id).behind) advance(id);
+    }
+    probe_.encoded.set(frames_.made());
+    return !behind_.empty() || !reader_.is_at_end();
+}
+
+void Hub::deliver_entry(const Entry& entry) {
+    for (const Eviction& eviction : entry.evictions) evict(eviction, entry.position);
+    if (!patterns_.empty()) deliver_to_patterns(entry);
+    for (const Delivery& delivery : entry.deliveries) {
+        const RoomId room = rooms_.find(delivery.room);
+        if (room != RoomId::kNone) deliver_to_room(entry, delivery.variant, room);
+    }
+}
+
+void Hub::deliver_to_patterns(const Entry& entry) {
+    for (const RoomId room : patterns_) {
+        if (matches(rooms_.name(room).name(), entry.event.type)) {
+            deliver_to_room(entry, 0, room);
+        }
+    }
+}
+
+void Hub::deliver_to_room(const Entry& entry, std::uint16_t variant, RoomId room) {
+    const Encoder* encoder = nullptr;  // of `frame`: nearly all members of a room have the same
+    SharedFrame frame;
+    std::uint64_t delivered = 0;
+    for (const Rooms::Membership& membership : rooms_.members(room)) {
+        if (membership.joined_at >= entry.position) continue;
+        Member& to = member(membership.member);
+        if (to.last_given >= entry.position || to.receiver == nullptr) continue;
+        if (to.behind) continue;  // it comes to this entry by itself
+        to.last_given = entry.position;
+        if (to.encoder != encoder) {
+            encoder = to.encoder;
+            frame = frames_.get(entry, variant, *to.encoder, Encoder::As::kInOrder);
+        }
+        if (to.receiver->push(frame)) ++delivered;
+    }
+    probe_.deliveries.add(delivered);
+}
+
+void Hub::evict(const Eviction& eviction, Position at) {
+    const RoomId watched = rooms_.find(Room::subject(eviction.subject));
+    if (watched == RoomId::kNone) return;
+    const RoomId whose = rooms_.find(eviction.who);
+    if (whose == RoomId::kNone) return;
+    std::vector<MemberId> evicted;
+    for (const Rooms::Membership& membership : rooms_.members(watched)) {
+        if (membership.joined_at < at && member(membership.member).receiver != nullptr &&
+            rooms_.membership(membership.member, whose) != nullptr) {
+            evicted.push_back(membership.member);
+        }
+    }
+    const Room room = rooms_.name(watched);  // leaving may end the room
+    for (const MemberId id : evicted) {
+        leave(id, room);
+        probe_.evictions.add();
+        if (member(id).receiver != nullptr) member(id).receiver->on_evicted(eviction.subject, at);
+    }
+}
+
+void Hub::resume(MemberId id, Position after) {
+    be_behind(id, Stretch{after, Stretch::kLive, {}, Encoder::As::kInOrder}, true);
+}
+
+void Hub::send_history(MemberId id, const Room& room, Position after) {
+    if (after >= cursor()) return;
+    const bool was_behind = member(id).behind != nullptr;
+    be_behind(id, Stretch{after, cursor(), room, Encoder::As::kHistory}, false);
+    // What becomes visible meanwhile follows it, for all rooms.
+    if (!was_behind)
+        be_behind(id, Stretch{cursor(), Stretch::kLive, {}, Encoder::As::kInOrder}, false);
+}
+
+void Hub::drained(MemberId id) {
+    if (!member(id).behind || member(id).behind->reading) return;
+    behind_.push_back(id);
+    reactor_.post([] {});  // one more turn
+}
+
+void Hub::be_behind(MemberId id, Stretch stretch, bool tell) {
+    Member& late = member(id);
+    if (!late.behind) {
+        late.behind = std::make_unique<CatchUp>();
+        probe_.catch_ups.add();
+        behind_.push_back(id);
+        reactor_.post([] {});  // a turn, if none is under way
+    }
+    CatchUp& behind = *late.behind;
+    behind.tell = behind.tell || tell;
+    // A history goes before the stretch that ends live, so that no later entry overtakes it.
+    const bool live_is_last =
+        !behind.stretches.empty() && behind.stretches.back().until == Stretch::kLive;
+    behind.stretches.insert(live_is_last ? behind.stretches.end() - 1 : behind.stretches.end(),
+                            std::move(stretch));
+}
+
+void Hub::advance(MemberId id) {
+    Member& late = member(id);
+    if (late.behind->reading) return;
+    while (late.behind && !late.behind->stretches.empty()) {
+        Stretch& stretch = late.behind->stretches.front();
+        const Position upper = std::min(stretch.until, cursor());
+        if (stretch.at >= upper) {
+            late.behind->stretches.pop_front();
+            continue;
+        }
+        if (!late.receiver->has_room()) return;  // drained() goes on
+        if (stretch.at < reader_.kept_after()) return read_page(id, stretch);
+        if (!advance_in_tail(id, stretch, upper)) {
+            if (late.behind) behind_.push_back(id);  // the next slice in the next turn
+            return;
+        }
+    }
+    if (!late.behind) return;  // it has gone
+    const auto done = std::move(late.behind);
+    if (done->tell) late.receiver->on_caught_up(done->given);
+}
+
+// Gives entries up to `upper`; false if the slice or the queue is full, or the member has gone.
+bool Hub::advance_in_tail(MemberId id, Stretch& stretch, Position upper) {
+    Member& late = member(id);
+    std::vector<std::size_t> hashes;
+    bool all = false;
+    for (const Rooms::Joined& joined : rooms_.rooms_of(id)) {
+        all = all || rooms_.name(joined.room).is_pattern();
+        hashes.push_back(rooms_.hash(joined.room));
+    }
+    std::size_t given = 0;
+    bool stopped = false;
+    reader_.for_each_after(stretch.at, all, hashes, [&](const SharedEntry& entry) {
+        if (entry->position > upper) return false;
+        if (given == kSliceEntries || !late.receiver->has_room()) {
+            stopped = true;
+            return false;
+        }
+        const Stretch& now = stretch;
+        const bool is_given = give(id, *entry, now);
+        if (!late.behind) {
+            stopped = true;
+            return false;
+        }
+        if (is_given) ++given;
+        stretch.at = entry->position;
+        return true;
+    });
+    if (stopped) return false;
+    stretch.at = upper;
+    return true;
+}
+
+void Hub::read_page(MemberId id, const Stretch& stretch) {
+    member(id).behind->reading = true;
+    probe_.pages_read.add();
+    log_.read(stretch.at, kPageEntries, reactor_,
+              [this, id, generation = member(id).generation,
+               alive = std::weak_ptr<bool>(alive_)](Result<Page> page) {
+                  if (alive.lock()) on_page(id, generation, std::move(page));
+              });
+}
+
+void Hub::on_page(MemberId id, std::uint32_t generation, Result<Page> page) {
+    Member& late = member(id);
+    if (late.generation != generation || !late.behind) return;
+    late.behind->reading = false;
+    Stretch& stretch = late.behind->stretches.front();
+    if (!page) {
+        // The log can not be read: say that something may be missing, and go on with what is here.
+        probe_.gaps.add();
+        const Position from = std::exchange(stretch.at, reader_.kept_after());
+        late.receiver->on_gap(from, reader_.kept_after());
+    } else {
+        if (page->lost_through > stretch.at) {
+            probe_.gaps.add();
+            late.receiver->on_gap(stretch.at, page->lost_through);
+        }
+        // The tail has what came later, transient entries too.
+        const Position from_tail = reader_.kept_after();
+        for (const SharedEntry& entry : page->entries) {
+            if (entry->position > std::min(stretch.until, from_tail)) break;
+            give(id, *entry, stretch);
+            if (!late.behind) return;
+        }
+        const Position through = page->at_end ? from_tail : std::min(page->through, from_tail);
+        stretch.at = std::max(stretch.at, through);
+    }
+    if (late.behind) {
+        behind_.push_back(id);
+        reactor_.post([] {});
+    }
+}
+
+bool Hub::give(MemberId id, const Entry& entry, const Stretch& stretch) {
+    const std::optional<std::uint16_t> variant = variant_for(id, entry, stretch);
+    if (!variant) return false;
+    Member& to = member(id);
+    to.last_given = std::max(to.last_given, entry.position);
+    if (to.receiver->push(frames_.get(entry, *variant, *to.encoder, stretch.as))) {
+        probe_.resumed_deliveries.add();
+        if (to.behind) ++to.behind->given;
+    }
+    return true;
+}
+
+// What the live view would have shown this member of `entry`: nothing, or a variant.
+std::optional<std::uint16_t> Hub::variant_for(MemberId id, const Entry& entry,
+                                              const Stretch& stretch) const {
+    bool wanted = !stretch.only.has_value();
+    std::optional<std::uint16_t> variant;
+    for (const Rooms::Joined& joined : rooms_.rooms_of(id)) {
+        const Room& room = rooms_.name(joined.room);
+        if (!room.is_pattern() || !matches(room.name(), entry.event.type)) continue;
+        if (!has_joined(id, joined.room, entry.position)) continue;
+        wanted = wanted || room == *stretch.only;
+        variant = 0;
+    }
+    for (const Delivery& delivery : entry.deliveries) {
+        const RoomId room = rooms_.find(delivery.room);
+        if (room == RoomId::kNone || !has_joined(id, room, entry.position)) continue;
+        wanted = wanted || delivery.room == *stretch.only;
+        if (!variant) variant = delivery.variant;
+    }
+    return wanted ? variant : std::nullopt;
+}
+
+bool Hub::has_joined(MemberId id, RoomId room, Position before) const {
+    const Rooms::Membership* const membership = rooms_.membership(id, room);
+    return membership != nullptr && membership->joined_at < before;
+}
+
+}  // namespace eventbus

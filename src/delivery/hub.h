@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/executor.h"
+#include "delivery/frame_cache.h"
+#include "delivery/probe.h"
+#include "delivery/receiver.h"
+#include "delivery/rooms.h"
+#include "delivery/session_store.h"
+#include "log/log.h"
+#include "log/tail.h"
+
+namespace eventbus {
+
+// One reactor's live and resume view of the log.
+//
+// A member is live when it has been given everything up to the tail's cursor. One that comes back
+// is behind: it catches up in slices, from the tail's memory or, further back, from pages of the
+// log, and live entries pass it by until its place has reached the cursor. So there is no gap and
+// no repeat between what it missed and what is live, and nothing live overtakes what was missed.
+//
+// Thread:  reactor.
+// Bounded: a turn reads at most kEntriesPerTurn entries and gives each member that is behind at
+// most
+//          kSliceEntries; what a member is owed waits in the log, not here.
+// Invariants:
+//   (1) A member gets the entries of a room after the position at which it joined it.
+//   (2) It gets an entry once, with the payload of the first delivery that names it.
+//   (3) Evictions hold before the entry that carries them is delivered.
+class Hub {
+ public:
+    static constexpr std::size_t kEntriesPerTurn = 1024;
+    static constexpr std::size_t kSliceEntries = 512;
+    static constexpr std::size_t kPageEntries = 512;
+
+    Hub(Executor& reactor, Clock& clock, Log& log, TailReader& reader);
+
+    // `receiver` and `encoder` must outlive the membership; `receiver` may remove itself in any
+    // call.
+    MemberId add(Receiver& receiver, Encoder& encoder);
+    void remove(MemberId member);
+
+    // Joins from `at` on: entries after it are delivered. False if it is in the room already.
+    bool join(MemberId member, const Room& room, Position at);
+    bool leave(MemberId member, const Room& room);
+    std::size_t room_count(MemberId member) const { return rooms_.rooms_of(member).size(); }
+    bool is_in(MemberId member, const Room& room) const;
+    std::vector<SessionRecord::Joined> rooms_of(MemberId member) const;
+
+    // What has been delivered here; a join "from now on" is a join at this position.
+    Position cursor() const { return reader_.cursor(); }
+
+    // Gives the member all it missed after `after` in its rooms, in order, then goes on live; then
+    // on_caught_up(). To be called before anything was delivered to it.
+    void resume(MemberId member, Position after);
+
+    // Gives the member the entries of `room` in (after, cursor()], before anything later.
+    void send_history(MemberId member, const Room& room, Position after);
+
+    // The member's queue has drained: it may go on catching up.
+    void drained(MemberId member);
+
+    // Delivers what became visible, and a slice to those that catch up. True: there is more to do.
+    bool deliver();
+
+    const DeliveryProbe& probe() const { return probe_; }
+
+ private:
+    // One stretch of the log that a member is behind by.
+    struct Stretch {
+        static constexpr Position kLive = ~Position{0};
+        Position at = 0;         // given everything up to here
+        Position until = kLive;  // kLive: up to the cursor, then live
+        std::optional<Room> only;
+        Encoder::As as = Encoder::As::kInOrder;
+    };
+    struct CatchUp {
+        std::deque<Stretch> stretches;
+        std::uint64_t given = 0;
+        bool tell = false;     // on_caught_up()
+        bool reading = false;  // a page is on its way
+    };
+    struct Member {
+        Receiver* receiver = nullptr;  // null: free
+        Encoder* encoder = nullptr;
+        Position last_given = 0;
+        std::uint32_t generation = 0;  // a page may come after its member has gone
+        std::unique_ptr<CatchUp> behind;
+    };
+
+    Member& member(MemberId id) { return members_[static_cast<std::size_t>(id)]; }
+    void deliver_entry(const Entry& entry);
+    void deliver_to_room(const Entry& entry, std::uint16_t variant, RoomId room);
+    void deliver_to_patterns(const Entry& entry);
+    void evict(const Eviction& eviction, Position at);
+    void free_removed();
+
+    void be_behind(MemberId id, Stretch stretch, bool tell);
+    void advance(MemberId id);
+    bool advance_in_tail(MemberId id, Stretch& stretch, Position upper);
+    void read_page(MemberId id, const Stretch& stretch);
+    void on_page(MemberId id, std::uint32_t generation, Result<Page> page);
+    bool give(MemberId id, const Entry& entry, const Stretch& stretch);
+    std::optional<std::uint16_t> variant_for(MemberId id, const Entry& entry,
+                                             const Stretch& stretch) const;
+    bool has_joined(MemberId id, RoomId room, Position before) const;
+
+    Executor& reactor_;
+    Clock& clock_;
+    Log& log_;
+    TailReader& reader_;
+    Rooms rooms_;
+    std::vector<Member> members_;
+    std::vector<MemberId> free_;
+    std::vector<MemberId> removed_;  // during a delivery
+    std::vector<RoomId> patterns_;   // rooms of patterns, few
+    std::vector<MemberId> behind_;   // to be given a slice in this turn
+    FrameCache frames_;
+    bool delivering_ = false;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    DeliveryProbe probe_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/frame.h"
+#include "log/entry.h"
+
+namespace eventbus {
+
+// Seam: makes the bytes that one kind of client gets for an entry. Reactor; pure.
+class Encoder {
+ public:
+    enum class As : std::uint8_t {
+        kInOrder,  // a live event or a resumed one: it ends in the socket's place
+        kHistory,  // asked for, behind the socket's place
+    };
+    virtual ~Encoder() = default;
+    virtual SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) = 0;
+};
+
+// Seam: a client that gets entries: a socket, a stream. Reactor.
+class Receiver {
+ public:
+    virtual ~Receiver() = default;
+
+    // Takes a frame into its bounded queue. False: it is gone, or too slow and being closed.
+    virtual bool push(const SharedFrame& frame) = 0;
+
+    // Whether it should be given more of what it has missed now; when its queue has drained it says
+    // so by Hub::drained().
+    virtual bool has_room() const = 0;
+
+    // All that it has missed was pushed: `missed` entries.
+    virtual void on_caught_up(std::uint64_t missed) = 0;
+
+    // Durable entries after `from`, up to `to`, may be gone by retention.
+    virtual void on_gap(Position from, Position to) = 0;
+
+    // An entry took away a right to watch `subject` from somebody like it, at `at`; it has left the
+    // room, and may ask again whether it has the right in another way.
+    virtual void on_evicted(std::string_view subject, Position at) = 0;
+};
+
+}  // namespace eventbus

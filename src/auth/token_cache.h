@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <string_view>
+#include <unordered_map>
+
+#include "auth/principal.h"
+#include "base/clock.h"
+#include "base/owner_thread.h"
+
+namespace eventbus {
+
+// Whose the tokens of late are, by their SHA-256: a reconnect storm costs a hash a token instead of
+// a signature check.
+//
+// Thread:  reactor (asserted).
+// Bounded: `entries_max` principals; the oldest goes first.
+// Invariants:
+//   (1) An entry is found only before its principal's expires_at.
+//   (2) order_ holds each key of entries_ once, oldest first.
+class TokenCache {
+ public:
+    explicit TokenCache(std::size_t entries_max);
+
+    // The principal of this token, or null; it lives until the next put().
+    const Principal* find(std::string_view token, Clock::WallTime now);
+
+    void put(std::string_view token, const Principal& principal);
+
+    std::size_t size() const { return entries_.size(); }
+
+ private:
+    using Key = std::array<std::uint8_t, 32>;
+    struct KeyHash {  // the key is a good hash already
+        std::size_t operator()(const Key& key) const {
+            std::size_t hash = 0;
+            std::memcpy(&hash, key.data(), sizeof hash);
+            return hash;
+        }
+    };
+    static Key key_of(std::string_view token);
+
+    const std::size_t entries_max_;
+    std::unordered_map<Key, Principal, KeyHash> entries_;
+    std::deque<Key> order_;
+    OwnerThread owner_;
+};
+
+}  // namespace eventbus

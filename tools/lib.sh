@@ -8,8 +8,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly ROOT
 cd "$ROOT"
 
-# Vite, Vitest and sharp refuse an older Node than this.
-readonly NODE_MIN_MAJOR=20
+# What the packages of the example and of the tests ask for. The SDK itself runs on Node 18.
+readonly NODE_MIN_MAJOR=22
 
 # Whether the `node` that a command would find is new enough for the tools.
 node_is_new_enough() {

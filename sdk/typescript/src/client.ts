@@ -3,7 +3,7 @@ import { Connection, readError } from './connection.js';
 import { EventBusError } from './errors.js';
 import type { EventOf, EventToPublish, Published, UntypedEvents } from './event.js';
 import { readEvent } from './event.js';
-import { isObject, optionalString } from './guards.js';
+import { isObject } from './guards.js';
 import { Observers } from './observers.js';
 import type { EventBusOptions, Settings } from './options.js';
 import { settle } from './options.js';
@@ -245,8 +245,8 @@ export class EventBus<Events extends object = UntypedEvents> {
     if (!isObject(body)) return;
     if (name === 'watch.ended' && typeof body.topic === 'string') {
       parts.subscriptions.ended(body.topic, readError(body, `The watch of ${body.topic} has ended.`));
-    } else if (name === 'resume.gap') {
-      this.#onGap({ from: optionalString(body.from) ?? '', to: optionalString(body.to) ?? '' });
+    } else if (name === 'resume.gap' && typeof body.from === 'string' && typeof body.to === 'string') {
+      this.#onGap({ from: body.from, to: body.to });
     }
   }
 

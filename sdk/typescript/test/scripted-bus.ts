@@ -93,7 +93,8 @@ export class ScriptedBus {
     const meta = { id, type, source, ...(subject !== undefined && { subject }), time: '2026-01-01T00:00:00Z', offset: `1.${this.log.length + 1}` };
     const stored = { name: emit, data, meta };
     this.log.push(stored);
-    for (const socket of this.sockets) if (watches(socket, meta)) this.show(stored, socket);
+    if (this.recovery) this.#io?.emit(emit, data, meta); // npm's adapter puts the place behind it
+    else for (const socket of this.sockets) if (watches(socket, meta)) this.show(stored, socket);
     return stored;
   }
 
@@ -133,7 +134,7 @@ export class ScriptedBus {
     socket.on('disconnect', () => this.#stir());
     socket.onAny((name: string, ...args: unknown[]) => this.#onCommand(socket, name, args));
     const { since, topics } = socket.handshake.auth as { since?: string; topics?: string[] };
-    if (since === undefined) return;
+    if (since === undefined || socket.recovered) return;
     for (const topic of topics ?? []) socket.data.topics.add(topic);
     const missed = this.log.filter(({ meta }) => isAfter(meta.offset, since) && watches(socket, meta));
     for (const stored of missed) this.show(stored, socket);

@@ -1,0 +1,214 @@
+import { expect, test } from 'vitest';
+
+import { clientOf, rejection, Seen, startBus } from '../test/support.js';
+import type { ConnectionState, EventBusError } from './index.js';
+import { createEventBus } from './index.js';
+
+const kExpired = { code: 'token_expired', message: 'The token has expired.' };
+const kRefused = { code: 'unauthorized', message: 'The signature does not fit.', retryAfterMs: 1 };
+
+test('nothing connects before the first call that needs it', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+
+  expect(client.state).toEqual({ status: 'idle' });
+  await client.publish('tick', {});
+
+  expect(client.state).toEqual({ status: 'live' });
+  expect(bus.connects).toEqual([{ token: 'a token' }]);
+});
+
+test('the states tell a first connection, a loss, the catching up and the end', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const states = new Seen<ConnectionState>();
+  client.onState(states.add);
+  const events = new Seen<unknown>();
+  await client.subscribe('photo:1', events.add);
+  bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  await events.atLeast(1);
+
+  await bus.stop();
+  bus.publish({ type: 'photo.b', subject: 'photo:1', data: {} });
+  await bus.listen();
+  await states.until((all) => all.at(-1)?.missed !== undefined);
+  await client.close();
+
+  const told = states.things.map(({ status, missed }) => (missed === undefined ? status : `${status}, missed ${missed}`));
+  const distinct = told.filter((state, index) => state !== told[index - 1]);
+  expect(distinct).toEqual(['idle', 'connecting', 'live', 'reconnecting', 'catching-up', 'live, missed 1', 'closed']);
+});
+
+test('a server that can not be reached is told by the state, with the reason', async () => {
+  const bus = await startBus();
+  await bus.stop();
+  const client = clientOf(bus);
+  const states = new Seen<ConnectionState>();
+  client.onState(states.add);
+  const off = client.on('**', () => {});
+
+  const all = await states.until((some) => some.some(({ error }) => error !== undefined));
+
+  expect(all.at(-1)).toMatchObject({ status: 'connecting', error: { code: 'unavailable' } });
+  off();
+});
+
+test('a token function is asked at every connect, and hears why the last one was refused', async () => {
+  const bus = await startBus();
+  const asked: unknown[] = [];
+  bus.refusals = [{ ...kExpired, retryAfterMs: 1 }];
+  const client = clientOf(bus, {
+    token: async (context) => {
+      asked.push(context);
+      return `token ${asked.length}`;
+    },
+  });
+
+  await client.publish('tick', {});
+
+  expect(asked).toEqual([{}, { refused: 'token_expired' }]);
+  expect(bus.connects.map(({ token }) => token)).toEqual(['token 1', 'token 2']);
+});
+
+test('a token that expires while connected is renewed, and what was subscribed stays', async () => {
+  const bus = await startBus();
+  const asked: unknown[] = [];
+  const client = clientOf(bus, { token: (context) => (asked.push(context), 'fresh') });
+  await client.subscribe('photo:1', () => {});
+
+  bus.sockets[0]!.emit('token.expired', kExpired);
+  bus.breakAll();
+  await bus.until(() => bus.sent('subscribe').length === 2);
+
+  expect(asked).toEqual([{}, { refused: 'token_expired' }]);
+});
+
+test('two fresh tokens that are refused end what waits, and a good one later brings the connection', async () => {
+  const bus = await startBus();
+  bus.refusals = [kRefused, kRefused];
+  const client = clientOf(bus, { token: () => 'stale' });
+
+  const error = await rejection(client.publish('tick', {}));
+  await client.publish('tick', {});
+
+  expect(error).toMatchObject({ code: 'unauthorized', message: kRefused.message });
+  expect(bus.connects).toHaveLength(3);
+});
+
+test('a token function that fails is asked again', async () => {
+  const bus = await startBus();
+  let calls = 0;
+  const client = clientOf(bus, {
+    token: async () => {
+      if (++calls === 1) throw new Error('The API is down.');
+      return 'a token';
+    },
+  });
+  const states = new Seen<ConnectionState>();
+  client.onState(states.add);
+
+  await client.publish('tick', {});
+
+  expect(calls).toBe(2);
+  expect(states.things.find(({ error }) => error !== undefined)?.error).toMatchObject({ code: 'unauthorized', message: 'The API is down.' });
+});
+
+test.each([
+  ['a refused token that can not be renewed', kRefused],
+  ['a client that is not let in', { code: 'forbidden', message: 'Not from there.' }],
+])('%s closes the client and rejects what waits; the next call tries again', async (_name, refusal) => {
+  const bus = await startBus();
+  bus.refusals = [refusal];
+  const client = clientOf(bus);
+
+  const errors = await Promise.all([rejection(client.publish('tick', {})), rejection(client.subscribe('photo:1', () => {}))]);
+
+  expect(errors.map(({ code }) => code)).toEqual([refusal.code, refusal.code]);
+  expect(client.state).toMatchObject({ status: 'closed', error: { code: refusal.code } });
+  await client.publish('tick', {});
+  expect(client.state.status).toBe('live');
+});
+
+test('a static token that expires keeps the subscriptions for the next connection', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  await client.subscribe('photo:1', () => {});
+  bus.refusals = [kExpired];
+  const states = new Seen<ConnectionState>();
+  client.onState(states.add);
+
+  bus.breakAll();
+  await states.until((all) => all.at(-1)?.status === 'closed');
+  await client.publish('tick', {});
+
+  await bus.until(() => bus.sent('subscribe').length === 2);
+});
+
+test('a server that says "later" is asked later', async () => {
+  const bus = await startBus();
+  bus.refusals = [{ code: 'too_many', message: 'As many connections as there may be.', retryAfterMs: 1 }];
+
+  await clientOf(bus).publish('tick', {});
+
+  expect(bus.connects).toHaveLength(2);
+});
+
+test('a close by the server is come back from', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  await client.publish('tick', {});
+
+  bus.sockets[0]!.disconnect(true);
+
+  await bus.until(() => bus.connects.length === 2);
+});
+
+test('a gap is told, with its borders', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const gaps = new Seen<unknown>();
+  client.onGap(gaps.add);
+  await client.publish('tick', {});
+
+  bus.sockets[0]!.emit('resume.gap', { from: '1.1', to: '1.9' });
+
+  expect(await gaps.atLeast(1)).toEqual([{ from: '1.1', to: '1.9' }]);
+});
+
+test('after close every call is refused, nothing waits, and the server sees the end', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  await client.publish('tick', {});
+  bus.script('publish', 'silence');
+  const waiting = rejection(client.publish('tick', {}));
+  await bus.until(() => bus.sent('publish').length === 2);
+
+  await client.close({ drainMs: 10 });
+
+  expect((await waiting).code).toBe('closed');
+  expect((await rejection(client.publish('tick', {}))).code).toBe('closed');
+  expect((await rejection(client.subscribe('photo:1', () => {}))).code).toBe('closed');
+  expect(client.state.status).toBe('closed');
+  await bus.until(() => bus.sockets.length === 0);
+});
+
+test('a server that is no event bus is told as such', async () => {
+  const bus = await startBus();
+  bus.script('publish', { hello: 'world' });
+
+  const error: EventBusError = await rejection(clientOf(bus).publish('tick', {}, { timeoutMs: 50 }));
+
+  expect(error.message).toContain('is no answer of an event bus');
+});
+
+test('a path in the address is kept before /socket.io/', async () => {
+  const client = createEventBus({ url: 'http://127.0.0.1:1/bus/', token: 't' });
+  const states = new Seen<ConnectionState>();
+  client.onState(states.add);
+  client.on('**', () => {});
+
+  await states.until((all) => all.some(({ error }) => error !== undefined));
+  await client.close({ drainMs: 0 });
+
+  expect(states.things.find(({ error }) => error)?.error?.message).toContain('http://127.0.0.1:1 can not be reached');
+});

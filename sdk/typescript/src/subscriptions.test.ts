@@ -1,0 +1,451 @@
+import { expect, test } from 'vitest';
+
+import type { ScriptedBus } from '../test/scripted-bus.js';
+import { afterwards, clientOf, rejection, Seen, startBus } from '../test/support.js';
+import type { AnyEvent, EventBus, EventBusError, UntypedEvents } from './index.js';
+
+type Event = AnyEvent<UntypedEvents>;
+
+const kPhoto = 'photo:123';
+
+async function subscribed(bus: ScriptedBus, topic = kPhoto): Promise<{ client: EventBus; seen: Seen<Event> }> {
+  const client = clientOf(bus);
+  const seen = new Seen<Event>();
+  await client.subscribe(topic, seen.add);
+  return { client, seen };
+}
+
+// npm's server knows a session again only if the client got an event in it.
+async function lose(bus: ScriptedBus, client: EventBus): Promise<void> {
+  const any = new Seen<Event>();
+  const off = client.on('**', any.add);
+  bus.publish({ type: 'any', data: {} });
+  await any.atLeast(1);
+  off();
+  bus.breakAll();
+  await bus.until(() => bus.sockets.length === 0);
+}
+
+function idsOf(events: readonly Event[]): string[] {
+  return events.map(({ id }) => id);
+}
+
+test('a subject is asked for by name, and its events arrive', async () => {
+  const bus = await startBus();
+  const { seen } = await subscribed(bus);
+
+  bus.publish({ type: 'photo.processing.started', subject: kPhoto, data: { photoId: '123' }, emit: 'photo:processing.started' });
+
+  const [event] = await seen.atLeast(1);
+  expect(bus.sent('subscribe')).toEqual([[kPhoto, {}]]);
+  expect(event).toEqual({
+    id: 'e1',
+    type: 'photo.processing.started',
+    source: 'service:test',
+    subject: kPhoto,
+    time: '2026-01-01T00:00:00Z',
+    offset: '1.1',
+    photoId: '123',
+    data: { photoId: '123' },
+  });
+});
+
+test('attributes win over fields of the same name, absent attributes too', async () => {
+  const bus = await startBus();
+  const { seen } = await subscribed(bus, 'photo.*');
+  const data = { id: 7, type: 'x', subject: 'photo:999', traceparent: 't', data: 'd', name: 'n' };
+
+  bus.publish({ type: 'photo.named', data });
+
+  const [event] = await seen.atLeast(1);
+  expect(event).toMatchObject({ id: 'e1', type: 'photo.named', name: 'n', data });
+  expect(event).not.toHaveProperty('subject');
+  expect(event).not.toHaveProperty('traceparent');
+});
+
+test('a handler gets the events of its own topic only', async () => {
+  const bus = await startBus();
+  const { client, seen } = await subscribed(bus);
+  const others = new Seen<Event>();
+  await client.subscribe('photo:4', others.add);
+
+  bus.publish({ type: 'photo.a', subject: 'photo:4', data: {} });
+  bus.publish({ type: 'photo.b', subject: kPhoto, data: {} });
+
+  expect(idsOf(await seen.atLeast(1))).toEqual(['e2']);
+  expect(idsOf(others.things)).toEqual(['e1']);
+});
+
+test.each([
+  ['forbidden', { code: 'forbidden', message: 'Not yours.' }],
+  ['bad_topic', { code: 'bad_topic', message: 'Write it as kind:id.' }],
+])('a refused subscription rejects with %s and is not asked for again', async (code, error) => {
+  const bus = await startBus();
+  bus.script('subscribe', { ok: false, error });
+  const client = clientOf(bus);
+
+  expect(await rejection(client.subscribe(kPhoto, () => {}))).toMatchObject({ code, message: error.message });
+  bus.breakAll();
+  await bus.until(() => bus.connects.length === 2);
+  await client.publish('tick', {});
+
+  expect(bus.sent('subscribe')).toHaveLength(1);
+});
+
+test('a refusal that passes is asked again', async () => {
+  const bus = await startBus();
+  bus.script('subscribe', { ok: false, error: { code: 'unavailable', message: 'starting', retryAfterMs: 5 } });
+
+  await subscribed(bus);
+
+  expect(bus.sent('subscribe')).toHaveLength(2);
+});
+
+test('a subscription that is not answered in time rejects and calls no handler', async () => {
+  const bus = await startBus();
+  bus.script('subscribe', 'silence');
+  const client = clientOf(bus);
+
+  const error = await rejection(client.subscribe(kPhoto, () => expect.unreachable(), { timeoutMs: 50 }));
+
+  expect(error.code).toBe('timeout');
+  await bus.until(() => bus.sent('unsubscribe').length === 1);
+});
+
+test('an event that comes twice is handled once, and the same id of another source is another event', async () => {
+  const bus = await startBus();
+  const { seen } = await subscribed(bus);
+
+  const first = bus.publish({ type: 'photo.a', subject: kPhoto, data: {}, id: 'x', source: 'service:one' });
+  bus.show(first);
+  bus.publish({ type: 'photo.a', subject: kPhoto, data: {}, id: 'x', source: 'service:two' });
+  bus.show(first);
+  bus.publish({ type: 'photo.a', subject: kPhoto, data: {}, id: 'end' });
+
+  const events = await seen.until((all) => all.at(-1)?.id === 'end');
+  expect(events.map(({ source, id }) => `${source} ${id}`)).toEqual(['service:one x', 'service:two x', 'service:test end']);
+});
+
+test('two handlers of one topic both get each event, and one request is made for them', async () => {
+  const bus = await startBus();
+  const { client, seen } = await subscribed(bus);
+  const second = new Seen<Event>();
+  await client.subscribe(kPhoto, second.add);
+
+  bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
+
+  expect(await seen.atLeast(1)).toHaveLength(1);
+  expect(await second.atLeast(1)).toHaveLength(1);
+  expect(bus.sent('subscribe')).toHaveLength(1);
+});
+
+test('since brings what happened before, to the handler that asks', async () => {
+  const bus = await startBus();
+  bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
+  bus.publish({ type: 'photo.b', subject: kPhoto, data: {} });
+  const client = clientOf(bus);
+  const seen = new Seen<Event>();
+
+  await client.subscribe(kPhoto, seen.add, { since: '1.1' });
+
+  expect(idsOf(await seen.atLeast(1))).toEqual(['e2']);
+  expect(bus.sent('subscribe')).toEqual([[kPhoto, { since: '1.1' }]]);
+});
+
+test('after a drop everything is asked for again from the last place, and nothing is lost or repeated', async () => {
+  const bus = await startBus();
+  const { client, seen } = await subscribed(bus);
+  await client.subscribe('audit.**', seen.add, { group: null });
+  bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
+  await seen.atLeast(1);
+
+  await bus.stop();
+  bus.publish({ type: 'photo.b', subject: kPhoto, data: {} });
+  bus.publish({ type: 'audit.login', data: {} });
+  await bus.listen();
+  const events = await seen.atLeast(3);
+  bus.publish({ type: 'photo.c', subject: kPhoto, data: {} });
+  await seen.atLeast(4);
+
+  expect(idsOf(events).sort()).toEqual(['e1', 'e2', 'e3', 'e4']);
+  expect(bus.connects[1]).toMatchObject({ since: '1.1', topics: [kPhoto] });
+  expect(bus.sent('subscribe').slice(2)).toEqual([
+    [kPhoto, {}], // CONNECT's since covers it
+    ['audit.**', { since: '1.1', group: null }],
+  ]);
+});
+
+test('a client that saw no event goes on from where it subscribed', async () => {
+  const bus = await startBus();
+  bus.publish({ type: 'photo.old', subject: kPhoto, data: {} });
+  const { seen } = await subscribed(bus);
+
+  await bus.stop();
+  bus.publish({ type: 'photo.new', subject: kPhoto, data: {} });
+  await bus.listen();
+
+  expect(idsOf(await seen.atLeast(1))).toEqual(['e2']);
+  expect(bus.connects[1]).toMatchObject({ since: '1.1' });
+});
+
+test('a session that the server still knows is not asked for again', async () => {
+  const bus = await startBus({ recovery: true });
+  const { client } = await subscribed(bus);
+  await lose(bus, client);
+
+  await client.publish('tick', {}); // comes after everything that the reconnect sends
+
+  expect(bus.sent('subscribe')).toHaveLength(1);
+});
+
+test('a subscription made while offline is confirmed when the connection is back', async () => {
+  const bus = await startBus({ recovery: true });
+  const { client } = await subscribed(bus);
+  await lose(bus, client);
+
+  const second = await client.subscribe('photo:4', () => {});
+
+  expect(second.topic).toBe('photo:4');
+  expect(bus.sent('subscribe').map(([topic]) => topic)).toEqual([kPhoto, 'photo:4']);
+});
+
+test('a handler that was taken off is not called, and the server is told by the last one', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const never = () => expect.unreachable();
+  const kept = new Seen<Event>();
+  const first = await client.subscribe(kPhoto, never);
+  const second = await client.subscribe(kPhoto, kept.add);
+
+  await first.unsubscribe();
+  bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
+  await kept.atLeast(1);
+  expect(bus.sent('unsubscribe')).toEqual([]);
+
+  await second.unsubscribe();
+  await second.unsubscribe();
+  expect(bus.sent('unsubscribe')).toEqual([[kPhoto]]);
+});
+
+test('what was unsubscribed while offline is taken out of the recovered session', async () => {
+  const bus = await startBus({ recovery: true });
+  const client = clientOf(bus);
+  const subscription = await client.subscribe(kPhoto, () => {});
+  await lose(bus, client);
+
+  await subscription.unsubscribe();
+
+  await bus.until(() => bus.sent('unsubscribe').length === 1);
+});
+
+test('a signal takes the handler off, before and after the confirmation', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const early = new AbortController();
+  const late = new AbortController();
+
+  bus.script('subscribe', 'silence');
+  const waiting = rejection(client.subscribe('photo:1', () => {}, { signal: early.signal }));
+  await bus.until(() => bus.sent('subscribe').length === 1);
+  early.abort();
+  await client.subscribe('photo:2', () => {}, { signal: late.signal });
+  late.abort();
+
+  expect((await waiting).code).toBe('aborted');
+  await bus.until(() => bus.sent('unsubscribe').length === 2);
+  expect(bus.sent('unsubscribe')).toEqual([['photo:1'], ['photo:2']]);
+});
+
+test('a watch that the server ends tells its handler why, and stays ended', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const ends = new Seen<EventBusError>();
+  await client.subscribe(kPhoto, () => {}, { onEnd: ends.add });
+
+  bus.sockets[0]!.emit('watch.ended', { topic: kPhoto, code: 'forbidden', message: 'No longer shared.' });
+
+  expect(await ends.atLeast(1)).toMatchObject([{ code: 'forbidden', message: 'No longer shared.' }]);
+  bus.breakAll();
+  await bus.until(() => bus.connects.length === 2);
+  await client.publish('tick', {});
+  expect(bus.sent('subscribe')).toHaveLength(1);
+});
+
+test('a watch that ends without onEnd is told by onError', async () => {
+  const bus = await startBus();
+  const { client } = await subscribed(bus);
+  const errors = new Seen<EventBusError>();
+  client.onError(errors.add);
+
+  bus.sockets[0]!.emit('watch.ended', { topic: kPhoto, code: 'forbidden', message: 'No longer shared.' });
+
+  expect(await errors.atLeast(1)).toMatchObject([{ code: 'forbidden' }]);
+});
+
+test('a handler that throws or rejects is reported, and the others go on', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const errors = new Seen<EventBusError>();
+  const seen = new Seen<Event>();
+  client.onError(errors.add);
+  await client.subscribe(kPhoto, () => {
+    throw new Error('thrown');
+  });
+  await client.subscribe(kPhoto, () => Promise.reject(new Error('rejected')));
+  await client.subscribe(kPhoto, seen.add);
+
+  bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
+
+  await seen.atLeast(1);
+  expect((await errors.atLeast(2)).map(({ message }) => message)).toEqual([`A handler of ${kPhoto} failed: thrown`, `A handler of ${kPhoto} failed: rejected`]);
+});
+
+test('on() hears what arrives anyway and asks the server for nothing', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const seen = new Seen<Event>();
+  const off = client.on('photo.*', seen.add);
+  const all = new Seen<Event>();
+  client.on('**', all.add);
+  await client.publish('tick', {}); // the client is connected
+
+  bus.show(bus.publish({ type: 'photo.uploaded', data: {} }));
+  await seen.atLeast(1);
+  off();
+  bus.show(bus.publish({ type: 'photo.deleted', data: {} }));
+  await all.atLeast(2);
+
+  expect(seen.things).toHaveLength(1);
+  expect(bus.sent('subscribe')).toEqual([]);
+});
+
+test('garbage from the wire calls no handler', async () => {
+  const bus = await startBus();
+  const { client, seen } = await subscribed(bus, '**');
+  client.on('**', seen.add);
+
+  for (const args of [[], [null, null, null], [{}, {}, '1.1'], [{}, { id: 1, type: 'a', source: 's' }, '1.1'], ['x', 'y', 'z'], [{}, { id: 'a', type: 'b' }]]) {
+    bus.sockets[0]!.emit('photo.a', ...args);
+    bus.sockets[0]!.emit('watch.ended', ...args);
+    bus.sockets[0]!.emit('resume.gap', ...args);
+  }
+  await client.publish('end', {});
+
+  expect((await seen.atLeast(1)).map(({ type }) => type)).toEqual(['end', 'end']);
+});
+
+// --- groups
+
+async function member(bus: ScriptedBus, handler: (event: Event, delivery: unknown) => unknown): Promise<EventBus> {
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  await client.subscribe('photo.uploaded', handler);
+  return client;
+}
+
+test('the default group of a service is told by the subscription', async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+
+  const subscription = await clientOf(bus).subscribe('photo.uploaded', () => {}, { maxInFlight: 4 });
+
+  expect(subscription.group).toBe('worker');
+  expect(bus.sent('subscribe')).toEqual([['photo.uploaded', { max_in_flight: 4 }]]);
+});
+
+test("a group's event is acknowledged when the handler's promise resolves, not before", async () => {
+  const bus = await startBus();
+  let finish = () => {};
+  const deliveries = new Seen<unknown>();
+  const client = await member(bus, (_event, delivery) => {
+    deliveries.add(delivery);
+    return new Promise<void>((resolve) => (finish = resolve));
+  });
+
+  const delivery = bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded', 2);
+  expect(await deliveries.atLeast(1)).toEqual([{ group: 'worker', attempt: 2 }]);
+  await client.publish('tick', {});
+  expect(bus.sent('ack')).toEqual([]);
+  finish();
+
+  await bus.until(() => bus.sent('ack').length === 1);
+  expect(bus.sent('ack')).toEqual([[delivery]]);
+});
+
+test("a group's event is given back with the reason when the handler rejects", async () => {
+  const bus = await startBus();
+  const client = await member(bus, async () => {
+    throw new Error('no disk');
+  });
+  const errors = new Seen<EventBusError>();
+  client.onError(errors.add);
+
+  const delivery = bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+
+  await bus.until(() => bus.sent('nack').length === 1);
+  expect(bus.sent('nack')).toEqual([[delivery, { reason: 'no disk' }]]);
+  expect(errors.things).toMatchObject([{ message: 'A handler of photo.uploaded failed: no disk' }]);
+});
+
+test("a group's event that is given again is handled again", async () => {
+  const bus = await startBus();
+  const seen = new Seen<Event>();
+  await member(bus, seen.add);
+
+  const stored = bus.publish({ type: 'photo.uploaded', data: {} });
+  bus.deliver(stored, 'worker', 'photo.uploaded');
+  bus.deliver(stored, 'worker', 'photo.uploaded', 2);
+
+  expect(idsOf(await seen.atLeast(2))).toEqual(['e1', 'e1']);
+});
+
+test("a group's handler does not get what the same connection watches otherwise", async () => {
+  const bus = await startBus();
+  const ofGroup = new Seen<Event>();
+  const client = await member(bus, ofGroup.add);
+  const watched = new Seen<Event>();
+  await client.subscribe(kPhoto, watched.add);
+
+  bus.publish({ type: 'photo.uploaded', subject: kPhoto, data: {} });
+
+  await watched.atLeast(1);
+  expect(ofGroup.things).toEqual([]);
+});
+
+test('a delivery that nobody handles any more is given back', async () => {
+  const bus = await startBus();
+  const client = await member(bus, () => {});
+  const subscription = await client.subscribe('photo.deleted', () => expect.unreachable());
+  await subscription.unsubscribe();
+
+  bus.deliver(bus.publish({ type: 'photo.deleted', data: {} }), 'worker', 'photo.deleted');
+
+  await bus.until(() => bus.sent('nack').length === 1);
+});
+
+test('a membership is asked for after every reconnect, since it ends with the connection', async () => {
+  const bus = await startBus({ recovery: true });
+  await lose(bus, await member(bus, () => {}));
+
+  await bus.until(() => bus.sent('subscribe').length === 2);
+  expect(bus.sent('subscribe')).toEqual([['photo.uploaded', {}], ['photo.uploaded', {}]]);
+});
+
+test('close waits for the event that is being handled and for its acknowledgement', async () => {
+  const bus = await startBus();
+  let finish = () => {};
+  const started = new Seen<unknown>();
+  const client = await member(bus, (event) => {
+    started.add(event);
+    return new Promise<void>((resolve) => (finish = resolve));
+  });
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await started.atLeast(1);
+
+  const closed = client.close();
+  afterwards(() => closed);
+  finish();
+  await closed;
+
+  expect(bus.sent('ack')).toHaveLength(1);
+});

@@ -143,6 +143,8 @@ class Group {
     bool has_work() const;          // something is pending, or must be given out again now
     const GroupTotals& totals() const { return totals_; }
 
+    bool has_changed() const { return !changed_.empty(); }
+
     // Positions whose flight changed since the last call: for the store.
     std::vector<Position> take_changed();
 
@@ -153,11 +155,16 @@ class Group {
         bool queued = false;  // stands in ready_
         std::set<Position> has;
     };
+    using Members = std::unordered_map<MemberId, Member>;
     using Flights = std::map<Position, Flight>;
 
+    static bool has_space(const Member& member) {
+        return !member.leaving && member.has.size() < member.max_in_flight;
+    }
     std::optional<MemberId> next_ready();
     void queue_if_ready(MemberId id, Member& member);
-    void give(Member& member, MemberId id, const SharedEntry& entry, Flight& flight, Time now);
+    void erase_if_done(Members::iterator member);
+    std::uint32_t give(MemberId id, Position position, Time now);
     Result<Flights::iterator> find_answered(MemberId member, Position position,
                                             std::uint32_t attempt);
     void take_from_member(Flights::iterator flight);
@@ -174,9 +181,9 @@ class Group {
     std::set<Position> due_;                      // kDue
     std::deque<SharedEntry> loaded_;              // kLoaded
     std::size_t with_members_ = 0;
-    std::unordered_map<MemberId, Member> members_;
+    Members members_;
     std::size_t staying_ = 0;     // members that are not leaving
-    std::deque<MemberId> ready_;  // whose turn it is; may name members that are gone or full
+    std::deque<MemberId> ready_;  // whose turn it is; may name some that leave or are full
     std::vector<Position> changed_;
     GroupTotals totals_;
 };

@@ -25,6 +25,9 @@ struct GroupKey {
 };
 using SharedGroupKey = std::shared_ptr<const GroupKey>;
 
+// "name:topic".
+std::string to_string(const GroupKey& key);
+
 // Errors: kBadRequest (name), kBadTopic (topic): the detail says what is allowed.
 Result<> check(const GroupKey& key);
 

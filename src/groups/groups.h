@@ -64,7 +64,7 @@ struct GroupJoined {
 // The groups whose home is this reactor: takes entries from the tail while it keeps up, reads the
 // log where it does not, gives events out, and writes down what it did before anybody sees it.
 //
-// Thread:  reactor (asserted).
+// Thread:  reactor (asserted), but the constructor. Outlives the last task that its reactor runs.
 // Bounded: by GroupSettings; one write and, for each group, one read are under way at most.
 // Cost:    an entry costs a look-up by type and O(groups that match); an ack O(log in flight).
 // Invariants:
@@ -147,32 +147,47 @@ class Groups {
     struct Home;
     struct Write;
 
+    void restore(StoredGroup stored);
     Home* find(const GroupKey& key);
-    Home& add(GroupKey key, Position cursor, std::vector<StoredFlight> in_flight);
+    Home& add(GroupKey key, Position cursor);
+    Result<Home*> join(const GroupMember& member);
+    Result<Home*> make(const GroupKey& key);
+    template <class Answer>
+    void settle(const DeliveryId& delivery, Executor& reply_to, Callback<Result<>> done,
+                Answer&& give_answer);
+    void answer(Executor& reply_to, Callback<Result<>> done, Result<> result);
+    void answer_when_written(Executor& reply_to, Callback<const Result<>&> done);
+
     const std::vector<Home*>& matching(const std::string& type);
+    void read_on(Home& home);
+    void on_page(Home& home, Result<Page> page);
+    void note_lost(Home& home, const Page& page);
+    void load_retries(Home& home);
+    void on_retries(Home& home, Position first, Result<Page> page);
+
     void touch(Home& home);
     void pump();
     void give_out(Home& home);
-    void read_on(Home& home);
-    void on_page(Home& home, Result<Page> page);
-    void load_retries(Home& home);
-    void on_retries(Home& home, Result<Page> page);
-    void note_lost(Home& home, const Page& page);
     void record(Home& home);
+    std::optional<Clock::WallTime> due_of(const Group::Flight& flight) const;
     void flush();
     void on_written(std::unique_ptr<Write> write, const Result<>& result);
-    void answer(Executor& reply_to, Callback<Result<>> done, Result<> result);
-    void answer_when_written(Executor& reply_to, Callback<Result<>> done);
+    void stop();
+
     void update_interest();
+    void want_all(bool on);
     void watch_for_stall(Home& home);
+    void report(Home& home);
+    std::uint64_t lag_of(const Home& home) const;
 
     Context context_;
     const GroupSettings settings_;
-    StringMap<std::unique_ptr<Home>> homes_;  // by "name:topic"
-    StringMap<std::vector<Home*>> by_type_;   // cache of matching(), cleared when full
+    StringMap<std::unique_ptr<Home>> homes_;  // by "name:topic"; a home is never taken away
+    StringMap<std::vector<Home*>> by_type_;   // what matching() found, cleared when full
     std::unordered_map<MemberId, std::vector<Home*>> memberships_;
-    std::vector<Home*> touched_;       // have something to do at the next pump
-    Position fed_through_;             // the tail reader has shown all up to here
+    std::vector<Home*> touched_;  // may have something to do: for the next pump
+    Position fed_through_;        // the reactor has shown all entries up to here
+    Position fed_at_last_tick_ = 0;
     std::unique_ptr<Write> building_;  // what leaves with the next write
     bool writing_ = false;
     bool writable_ = true;

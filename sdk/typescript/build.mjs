@@ -1,4 +1,5 @@
 // Builds dist/esm and dist/cjs, each with its types, by the TypeScript compiler alone.
+// `node build.mjs FOLDER` builds them elsewhere.
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,9 +9,12 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(fileURLToPath(import.meta.url));
 const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
+const dist = process.argv[2] ?? join(root, 'dist');
+
+rmSync(dist, { recursive: true, force: true });
 for (const format of ['esm', 'cjs']) {
-  execFileSync(process.execPath, [compiler, '-p', join(root, `tsconfig.${format}.json`)], { stdio: 'inherit' });
+  const project = join(root, `tsconfig.${format}.json`);
+  execFileSync(process.execPath, [compiler, '-p', project, '--outDir', join(dist, format)], { stdio: 'inherit' });
 }
 // Inside dist/cjs a .js file is CommonJS, whatever the package's own type says.
-writeFileSync(join(root, 'dist/cjs/package.json'), '{ "type": "commonjs" }\n');
+writeFileSync(join(dist, 'cjs/package.json'), '{ "type": "commonjs" }\n');

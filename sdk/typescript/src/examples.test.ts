@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs';
+
+import ts from 'typescript';
+import { expect, test, vi } from 'vitest';
+
+import type { ScriptedBus } from '../test/scripted-bus.js';
+import { clientOf, startBus } from '../test/support.js';
+import * as sdk from './index.js';
+
+const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
+
+interface Example {
+  readonly from: string;
+  readonly code: string;
+}
+
+// Every `@example` of the sources, and every code block of the README.
+function examples(): Example[] {
+  const found: Example[] = [];
+  for (const file of ['client.ts', 'errors.ts']) {
+    for (const [, block] of read(`./${file}`).matchAll(/@example\s*\n\s*\* ```ts\n([\s\S]*?)\s*\* ```/g)) {
+      found.push({ from: file, code: block!.replace(/^\s*\* ?/gm, '') });
+    }
+  }
+  for (const [, block] of read('../README.md').matchAll(/```ts\n([\s\S]*?)```/g)) found.push({ from: 'README.md', code: block! });
+  return found;
+}
+
+// What the examples take for granted around them.
+function surroundings(bus: ScriptedBus) {
+  const client = clientOf(bus);
+  return {
+    ...sdk,
+    eventBus: client,
+    bus: client,
+    createEventBus: () => client,
+    process: { on: () => {} },
+    badge: { textContent: '' },
+    log: console,
+    ...Object.fromEntries(['show', 'showThumbnails', 'showError', 'showNotYours', 'startPhotoProcessing', 'addPhoto', 'reloadPhotos'].map((name) => [name, vi.fn()])),
+  };
+}
+
+async function run({ code }: Example, scope: Record<string, unknown>): Promise<void> {
+  const body = code.replace(/^import .*$/gm, '');
+  const { outputText } = ts.transpileModule(body, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } });
+  const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
+  await new AsyncFunction(...Object.keys(scope), `{${outputText}}`)(...Object.values(scope));
+}
+
+const all = examples();
+
+test('there are examples of every public verb', () => {
+  const text = all.map(({ code }) => code).join('\n');
+
+  for (const verb of ['publish(', 'publish([', 'subscribe(', 'unsubscribe(', '.on(', 'onState(', 'onGap(', 'onError(', 'close(', 'createEventBus(', 'EventBusError']) {
+    expect(text).toContain(verb);
+  }
+});
+
+test.each(all.map((example, index) => [`${index + 1}, ${example.from}: ${example.code.trim().split('\n')[0]}`, example] as const))('example %s', async (_name, example) => {
+  const bus = await startBus();
+
+  await run(example, surroundings(bus));
+});
+
+test('the first example of the README does what it says', async () => {
+  const bus = await startBus();
+  const scope = surroundings(bus);
+  const example = all.find(({ from }) => from === 'README.md')!;
+
+  await run(example, scope);
+  bus.publish({ type: 'photo.uploaded', data: { photoId: '7' } });
+
+  await vi.waitFor(() => expect((scope as Record<string, unknown>).startPhotoProcessing).toHaveBeenCalledWith('7'));
+});

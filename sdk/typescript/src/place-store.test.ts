@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { clientOf, Seen, startBus } from '../test/support.js';
+import { PlaceStore } from './place-store.js';
+
+// As a browser's, kept over the "reloads" of one test.
+class TabStorage {
+  readonly entries = new Map<string, string>();
+  readonly getItem = (key: string) => this.entries.get(key) ?? null;
+  readonly setItem = (key: string, value: string) => void this.entries.set(key, value);
+  readonly removeItem = (key: string) => void this.entries.delete(key);
+}
+
+let tab: TabStorage;
+let page: EventTarget;
+
+beforeEach(() => {
+  tab = new TabStorage();
+  page = new EventTarget();
+  vi.stubGlobal('sessionStorage', tab);
+  vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
+  vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
+});
+
+afterEach(() => vi.unstubAllGlobals());
+
+function reload(): void {
+  page.dispatchEvent(new Event('pagehide'));
+}
+
+test('a page that is loaded again gets what it missed, of its own rooms and of what it watches again', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  const first = new Seen<{ id: string }>();
+  await before.subscribe('photo:1', first.add);
+  await before.subscribe('photo:2', first.add);
+  bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  await first.atLeast(1);
+  reload();
+  bus.breakAll();
+
+  bus.publish({ type: 'photo.b', subject: 'photo:1', data: {} });
+  bus.publish({ type: 'photo.c', subject: 'photo:2', data: {} });
+  const after = clientOf(bus);
+  const second = new Seen<{ id: string }>();
+  await after.subscribe('photo:1', second.add); // known at CONNECT
+  await after.subscribe('photo:2', second.add); // when it is connected
+  const fresh = await after.subscribe('photo:3', () => expect.unreachable()); // not watched before
+
+  expect((await second.atLeast(2)).map(({ id }) => id)).toEqual(['e2', 'e3']);
+  expect(bus.connects.find(({ since }) => since === '1.1')).toMatchObject({ topics: ['photo:1'] });
+  expect(bus.sent('subscribe').slice(-3)).toEqual([['photo:1', {}], ['photo:2', { since: '1.1' }], ['photo:3', {}]]);
+  expect(fresh.offset).toBe('1.3');
+});
+
+test('a place is written soon after it is passed, and not for each event', () => {
+  vi.useFakeTimers();
+  const store = new PlaceStore('tab');
+  const setItem = vi.spyOn(tab, 'setItem');
+
+  for (let n = 1; n <= 100; ++n) store.pass(`1.${n}`);
+  expect(setItem).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1_000);
+  store.close();
+  vi.useRealTimers();
+
+  expect(setItem.mock.calls).toEqual([['eventbus:tab', '{"place":"1.100","topics":[]}']]);
+});
+
+test('close forgets the place and leaves no timer', () => {
+  vi.useFakeTimers();
+  const store = new PlaceStore('tab');
+  store.pass('1.1');
+  reload();
+  store.pass('1.2');
+
+  store.close();
+
+  expect(tab.entries.size).toBe(0);
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+});
+
+test('another key begins anew, and none keeps nothing', () => {
+  new PlaceStore('alice').pass('1.1');
+  new PlaceStore(undefined).pass('1.2');
+  reload();
+
+  expect(new PlaceStore('alice').place).toBe('1.1');
+  expect(new PlaceStore('bob').place).toBeUndefined();
+  expect([...tab.entries.keys()]).toEqual(['eventbus:alice']);
+});
+
+test.each(['', 'no json', '[]', '{"place":1,"topics":[]}', '{"place":"1.1"}'])('an entry %j is as none', (entry) => {
+  tab.setItem('eventbus:tab', entry);
+
+  expect(new PlaceStore('tab').place).toBeUndefined();
+});
+
+test('a storage that is full or forbidden changes nothing else', () => {
+  vi.spyOn(tab, 'setItem').mockImplementation(() => {
+    throw new Error('QuotaExceededError');
+  });
+  const store = new PlaceStore('tab');
+  store.pass('1.1');
+  expect(reload).not.toThrow();
+  expect(store.place).toBe('1.1');
+  store.close();
+  Object.defineProperty(globalThis, 'sessionStorage', { configurable: true, get: () => { throw new Error('SecurityError'); } });
+
+  expect(new PlaceStore('tab').place).toBeUndefined();
+});

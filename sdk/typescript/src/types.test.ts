@@ -1,0 +1,59 @@
+import { expectTypeOf, test } from 'vitest';
+
+import { createEventBus } from './index.js';
+import type { EventOf } from './index.js';
+
+interface PhotoEvents {
+  'photo.uploaded': { photoId: string; userId: string; filename: string };
+  'photo.processing.progress': { photoId: string; progress: number };
+  'photo.processing.completed': { photoId: string; thumbnails: string[]; id: number };
+  'system.health.update': { ok: boolean };
+}
+
+// Only the type checker reads this; nothing connects.
+const bus = createEventBus<PhotoEvents>({ url: 'http://127.0.0.1:1', token: 't' });
+const unused = () => {};
+
+test('publish checks the data by the type', () => {
+  unused.bind(() => {
+    void bus.publish('photo.uploaded', { photoId: '1', userId: 'u', filename: 'f' });
+    void bus.publish([{ type: 'system.health.update', data: { ok: true } }]);
+    // @ts-expect-error filename is missing
+    void bus.publish('photo.uploaded', { photoId: '1', userId: 'u' });
+    // @ts-expect-error there is no such type
+    void bus.publish('photo.upload', {});
+    // @ts-expect-error data of another type
+    void bus.publish([{ type: 'system.health.update', data: { photoId: '1' } }]);
+  });
+});
+
+test('a type narrows the data of a subject’s event', () => {
+  unused.bind(() => {
+    void bus.subscribe('photo:123', (event) => {
+      if (event.type === 'photo.processing.completed') {
+        expectTypeOf(event.data.thumbnails).toEqualTypeOf<string[]>();
+        expectTypeOf(event.thumbnails).toEqualTypeOf<string[]>();
+        expectTypeOf(event.id).toEqualTypeOf<string>(); // the attribute wins
+        expectTypeOf(event.data.id).toEqualTypeOf<number>();
+      }
+    });
+  });
+});
+
+test('a pattern gives the union of what it covers', () => {
+  expectTypeOf<EventOf<PhotoEvents, 'photo.uploaded'>['type']>().toEqualTypeOf<'photo.uploaded'>();
+  expectTypeOf<EventOf<PhotoEvents, 'photo.processing.*'>['type']>().toEqualTypeOf<'photo.processing.progress' | 'photo.processing.completed'>();
+  expectTypeOf<EventOf<PhotoEvents, 'photo.**'>['photoId']>().toEqualTypeOf<string>();
+  expectTypeOf<EventOf<PhotoEvents, '**'>['type']>().toEqualTypeOf<keyof PhotoEvents>();
+  expectTypeOf<EventOf<PhotoEvents, 'photo:1'>['type']>().toEqualTypeOf<keyof PhotoEvents>();
+});
+
+test('without a map every field may be read', () => {
+  unused.bind(() => {
+    void createEventBus().subscribe('photo.uploaded', async (event) => {
+      const photoId: string = event.photoId;
+      const thumbnails: string[] = event.data.thumbnails;
+      return [photoId, thumbnails];
+    });
+  });
+});

@@ -1,0 +1,74 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { afterwards, startBus } from './support.js';
+
+const kRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+const kTypeScript = join(kRoot, 'node_modules/typescript/bin/tsc');
+
+const built = mkdtempSync(join(tmpdir(), 'event-bus-built-'));
+beforeAll(() => void execFileSync(process.execPath, [join(kRoot, 'build.mjs'), join(built, 'dist')]), 60_000);
+afterAll(() => rmSync(built, { recursive: true }));
+
+// A folder in which the package is installed as npm would: what `files` names, and its dependencies.
+function consumer(files: Record<string, string>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'event-bus-consumer-'));
+  afterwards(() => rmSync(folder, { recursive: true }));
+  const installed = join(folder, 'node_modules/@shared-infra/event-bus');
+  mkdirSync(installed, { recursive: true });
+  cpSync(join(built, 'dist'), join(installed, 'dist'), { recursive: true });
+  cpSync(join(kRoot, 'package.json'), join(installed, 'package.json'));
+  symlinkSync(join(kRoot, 'node_modules'), join(installed, 'node_modules'));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+const kUse = `
+  const bus = createEventBus({ url: process.argv[2], token: 't' });
+  bus.publish('photo.uploaded', { photoId: '1' }).then(async ({ offset }) => {
+    console.log(offset);
+    await bus.close();
+  });
+`;
+
+test.each([
+  ['ESM', 'use.mjs', `import { createEventBus } from '@shared-infra/event-bus';\n${kUse}`],
+  ['CommonJS', 'use.cjs', `const { createEventBus } = require('@shared-infra/event-bus');\n${kUse}`],
+])('a process that uses it as %s publishes and ends by itself', async (_format, file, text) => {
+  const bus = await startBus();
+  const folder = consumer({ [file]: text });
+
+  const { stdout } = await promisify(execFile)(process.execPath, [join(folder, file), bus.url]);
+
+  expect(stdout.trim()).toBe('1.1');
+});
+
+test.each([
+  ['ESM', 'use.mts', 'NodeNext', 'NodeNext'],
+  ['CommonJS', 'use.cts', 'NodeNext', 'NodeNext'],
+  ['a bundler', 'use.ts', 'ESNext', 'Bundler'],
+])('its types are found by %s', (_format, file, module, moduleResolution) => {
+  const text = `
+    import { createEventBus } from '@shared-infra/event-bus';
+    import type { ConnectionState } from '@shared-infra/event-bus';
+    const bus = createEventBus<{ 'photo.uploaded': { photoId: string } }>({ url: 'http://x', token: async () => 't' });
+    export const state: ConnectionState = bus.state;
+    // @ts-expect-error photoId is a string
+    void bus.publish('photo.uploaded', { photoId: 1 });
+  `;
+  const folder = consumer({ [file]: text });
+
+  execFileSync(process.execPath, [kTypeScript, '--noEmit', '--strict', '--skipLibCheck', '--target', 'ES2022', '--module', module, '--moduleResolution', moduleResolution, join(folder, file)], { cwd: folder, stdio: 'inherit' });
+}, 60_000);
+
+test('socket.io-client is the only dependency', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(kRoot, 'package.json'), 'utf8')) as { dependencies: object };
+
+  expect(Object.keys(dependencies)).toEqual(['socket.io-client']);
+});

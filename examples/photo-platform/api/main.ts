@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { connectService } from '../shared/bus.js';
+import { numberFrom, required, stopOnSignal } from '../shared/environment.js';
+import { ownMemory, reportHealth } from '../shared/health.js';
+import { Media } from '../shared/media.js';
+import { BusTokens } from '../shared/tokens.js';
+import { Announcements } from './announcements.js';
+import { frontierOf } from './frontier.js';
+import { Library } from './library.js';
+import { Outbox } from './outbox.js';
+import { createServer } from './server.js';
+import { Sessions } from './sessions.js';
+import { Sharing } from './sharing.js';
+import { Uploads } from './uploads.js';
+
+const PAGE_DIR = fileURLToPath(new URL('../../page', import.meta.url)); // dist/page, beside dist/services
+
+const busUrl = required('EVENT_BUS_URL');
+const busPublicUrl = process.env['EVENT_BUS_PUBLIC_URL'] ?? busUrl;
+const tokens = new BusTokens(required('EVENTBUS_JWT_SECRET'));
+const media = new Media(required('MEDIA_DIR'));
+
+const library = await Library.open(media);
+const bus = connectService('api', busUrl, tokens);
+const outbox = new Outbox(bus, library);
+const app = await createServer({
+  pageDir: PAGE_DIR,
+  busPublicUrl,
+  platform: {
+    bus,
+    busPublicUrl,
+    frontier: () => frontierOf(busUrl),
+    tokens,
+    sessions: await Sessions.open(join(media.root, 'session.key')),
+    library,
+    outbox,
+    uploads: new Uploads(library),
+    sharing: new Sharing(library, outbox),
+    announcements: await Announcements.open(join(media.root, 'announcement.json')),
+  },
+});
+
+const stopReporting = reportHealth(bus, 'api', async () => {
+  const waiting = outbox.waiting();
+  return {
+    status: waiting > 0 ? 'degraded' : 'ok',
+    detail: `${library.all().length} photos · ${waiting} events to tell · ${ownMemory()}`,
+  };
+});
+
+const address = await app.listen({ host: process.env['HOST'] ?? '127.0.0.1', port: numberFrom('PORT', 8080) });
+console.log(`ready: the page is at ${address}`);
+
+stopOnSignal(async () => {
+  stopReporting();
+  outbox.close();
+  await app.close();
+  await bus.close();
+});

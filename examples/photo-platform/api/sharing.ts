@@ -1,0 +1,64 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { newId } from '../shared/media.js';
+import type { PhotoSharing } from '../shared/events.js';
+import { WATCHERS_MAX, type Library, type Photo } from './library.js';
+import { noSuchPhoto, tooMany, unavailable } from './problem.js';
+import type { Outbox } from './outbox.js';
+
+// Links to watch a photo. Who opens one while signed in becomes a watcher: photo.shared grants it on
+// the bus, photo.unshared takes it back at once, on every device.
+export class Sharing {
+  constructor(
+    readonly library: Library,
+    readonly outbox: Outbox,
+  ) {}
+
+  // The key of the photo's link, made at the first call.
+  async keyOf(photo: Photo): Promise<string> {
+    const changed = await this.library.change(photo.id, (now) => ({ ...now, linkKey: now.linkKey ?? newKey() }));
+    return changed.linkKey!;
+  }
+
+  // Waits for the bus: the page subscribes as soon as it has the answer, and must be let in.
+  async join(photoId: string, key: unknown, user: string): Promise<Photo> {
+    const photo = this.library.find(photoId);
+    if (!photo || !opens(photo, key)) throw noSuchPhoto();
+    if (photo.owner === user) return photo;
+    if (!photo.watchers.includes(user)) {
+      if (photo.watchers.length >= WATCHERS_MAX) throw tooMany(`${WATCHERS_MAX} people watch this photo already`);
+      await this.library.change(photoId, (now) => ({
+        ...now,
+        watchers: [...now.watchers.filter((other) => other !== user), user],
+        pending: [...now.pending, { id: newId(), type: 'photo.shared', data: sharing(now, user) }],
+      }));
+    }
+    if (!(await this.outbox.tell(photoId))) {
+      throw unavailable('The event bus is away for the moment; the link works again in a few seconds');
+    }
+    return this.library.find(photoId) ?? photo;
+  }
+
+  // The link's key changes too: else who was shown out would come in again by it.
+  async end(photo: Photo, user: string): Promise<void> {
+    await this.library.change(photo.id, (now) => ({
+      ...now,
+      linkKey: newKey(),
+      watchers: now.watchers.filter((other) => other !== user),
+      pending: [...now.pending, { id: newId(), type: 'photo.unshared', data: sharing(now, user) }],
+    }));
+    await this.outbox.tell(photo.id);
+  }
+}
+
+function sharing(photo: Photo, sharedWith: string): PhotoSharing {
+  return { photoId: photo.id, userId: photo.owner, filename: photo.filename, sharedWith };
+}
+
+function newKey(): string {
+  return randomBytes(16).toString('base64url');
+}
+
+function opens(photo: Photo, key: unknown): boolean {
+  if (!photo.linkKey || typeof key !== 'string' || key.length !== photo.linkKey.length) return false;
+  return timingSafeEqual(Buffer.from(key), Buffer.from(photo.linkKey));
+}

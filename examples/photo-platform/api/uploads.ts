@@ -1,0 +1,91 @@
+import { createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import type { MultipartFile } from '@fastify/multipart';
+import { newId } from '../shared/media.js';
+import { PHOTOS_PER_USER_MAX, type Library, type Photo } from './library.js';
+import { badRequest, tooLarge, tooMany } from './problem.js';
+
+export const FILES_MAX = 20; // of one request
+export const FILE_BYTES_MAX = 30 * 1024 * 1024; // more than a phone's camera makes
+const UPLOADS_AT_ONCE = 8;
+const FILENAME_MAX = 120;
+
+interface Stored {
+  id: string;
+  filename: string;
+  bytes: number;
+}
+
+// Takes what a page sends into the library: all files of a request, or none.
+export class Uploads {
+  #underWay = 0;
+
+  constructor(readonly library: Library) {}
+
+  // The photos, each with the event that is to tell of it. Several make a batch.
+  async take(owner: string, files: AsyncIterable<MultipartFile>): Promise<Photo[]> {
+    if (this.#underWay >= UPLOADS_AT_ONCE) throw tooMany('Too many uploads at once; try again in a moment');
+    this.#underWay += 1;
+    const stored: Stored[] = [];
+    try {
+      for await (const file of files) stored.push(await this.#store(owner, file, stored.length));
+      if (stored.length === 0) throw badRequest('The request holds no file; send one or more as multipart/form-data');
+      return await this.#record(owner, stored);
+    } catch (error) {
+      await Promise.all(stored.map(({ id }) => this.library.discard(id)));
+      throw error;
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  async #store(owner: string, file: MultipartFile, before: number): Promise<Stored> {
+    if (this.library.ownedBy(owner).length + before >= PHOTOS_PER_USER_MAX) {
+      throw tooMany(`You have ${PHOTOS_PER_USER_MAX} photos, which is as many as there is room for`);
+    }
+    const id = await this.library.begin();
+    try {
+      await pipeline(file.file, createWriteStream(this.library.media.original(id), { flush: true }));
+      if (file.file.truncated) throw tooLarge(`${file.filename} is larger than ${FILE_BYTES_MAX / 1_048_576} MB`);
+      const { size } = await stat(this.library.media.original(id));
+      return { id, filename: tidy(file.filename), bytes: size };
+    } catch (error) {
+      await this.library.discard(id);
+      throw error;
+    }
+  }
+
+  async #record(owner: string, stored: Stored[]): Promise<Photo[]> {
+    const batchId = stored.length > 1 ? newId() : undefined;
+    if (batchId) await this.library.saveBatch({ id: batchId, owner, photoIds: stored.map(({ id }) => id) });
+    const uploadedAt = new Date().toISOString();
+    const inBatch = batchId ? { batchId } : {};
+    return Promise.all(
+      stored.map(({ id, filename, bytes }) =>
+        this.library.add({
+          id,
+          owner,
+          filename,
+          bytes,
+          uploadedAt,
+          ...inBatch,
+          watchers: [],
+          pending: [
+            {
+              id: `uploaded-${id}`,
+              type: 'photo.uploaded',
+              data: { photoId: id, userId: owner, filename, bytes, uploadedAt, ...inBatch },
+            },
+          ],
+        }),
+      ),
+    );
+  }
+}
+
+// The last part of a path, without what could not be shown.
+function tidy(filename: string): string {
+  const name = filename.split(/[\\/]/).pop() ?? '';
+  return name.replace(/[\p{C}]/gu, '').trim().slice(-FILENAME_MAX) || 'photo';
+}

@@ -1,0 +1,44 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { SessionView, UserView } from '../../../shared/views.js';
+import { listUsers, messageOf, signIn } from '../api.js';
+import { Mark } from './mark.js';
+
+export function SignIn({ isInvited, onSession }: { isInvited: boolean; onSession: (session: SessionView) => void }) {
+  const [users, setUsers] = useState<UserView[]>([]);
+  const [error, setError] = useState<string>();
+  useEffect(() => {
+    listUsers().then(setUsers, (failure: unknown) => setError(messageOf(failure)));
+  }, []);
+  const choose = (user: string): void => {
+    signIn(user).then(onSession, (failure: unknown) => setError(messageOf(failure)));
+  };
+
+  return (
+    <main class="sign-in">
+      <Mark />
+      <h1>Darkroom</h1>
+      <p class="lead">{isInvited ? 'Somebody wants to show you a photo. Who are you?' : 'Drop photos, watch them develop, on every device at once.'}</p>
+      <ul class="users" aria-label="Sign in as">
+        {users.map(({ id, name, admin }) => (
+          <li key={id}>
+            <button type="button" onClick={() => choose(id)} data-user={id}>
+              <span class={`avatar avatar-${id}`} aria-hidden="true">
+                {name[0]}
+              </span>
+              <span>
+                {name}
+                {admin && <small>admin</small>}
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {error && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+      <p class="muted">A demo: a name is enough. Each window can be somebody else, or the same person on a second device.</p>
+    </main>
+  );
+}

@@ -1,0 +1,36 @@
+import sharp from 'sharp';
+import { connectService } from '../shared/bus.js';
+import { required, stopOnSignal } from '../shared/environment.js';
+import { ownMemory, reportHealth } from '../shared/health.js';
+import { isId, Media } from '../shared/media.js';
+import { BusTokens } from '../shared/tokens.js';
+import { Processor } from './processor.js';
+
+const PHOTOS_AT_ONCE = 2; // each holds a decoded photo in memory
+sharp.concurrency(1); // one thread a photo
+sharp.cache(false); // no photo is read twice
+
+const bus = connectService('worker', required('EVENT_BUS_URL'), new BusTokens(required('EVENTBUS_JWT_SECRET')));
+const processor = new Processor(bus, new Media(required('MEDIA_DIR')));
+
+const uploads = await bus.subscribe(
+  'photo.uploaded',
+  async (event) => {
+    const { photoId, batchId } = event.data;
+    if (!isId(photoId) || (batchId !== undefined && !isId(batchId))) return; // not from our API
+    await processor.process(photoId, batchId);
+  },
+  { maxInFlight: PHOTOS_AT_ONCE },
+);
+
+const stopReporting = reportHealth(bus, 'worker', async () => ({
+  status: 'ok',
+  detail: `${processor.busy} at work · ${processor.processed} done · ${processor.failed} refused · ${ownMemory()}`,
+}));
+console.log('ready: waiting for photos');
+
+stopOnSignal(async () => {
+  stopReporting();
+  await uploads.unsubscribe();
+  await bus.close();
+});

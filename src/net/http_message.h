@@ -56,7 +56,7 @@ struct HttpRequest {
     std::string body;
     bool is_http_1_0 = false;
     bool keep_alive = true;   // what the client wants; a response may still close
-    bool is_upgrade = false;  // Connection names `upgrade`, and there is an Upgrade field
+    bool is_upgrade = false;  // asks to become a WebSocket, and has no body
 };
 
 struct HttpResponse {

@@ -28,7 +28,7 @@ struct HttpFailure {
 //                  └─ an upgrade: take() at once; what was not consumed is the other protocol's
 //
 // Thread:  one at a time.
-// Bounded: by HttpLimits, and the body by accept_body(); chunk lines and trailers by 4 KiB. Time is
+// Bounded: by HttpLimits, and the body by accept_body(); what is beside chunks by 4 KiB. Time is
 //          the connection's.
 // Cost:    linear in the bytes; a head that comes in one piece is not copied.
 // Invariants:

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 #include "wire/websocket.h"
 
 namespace eventbus::websocket {

@@ -39,6 +39,7 @@ void Connection::switch_to(std::unique_ptr<Protocol> protocol) {
 bool Connection::push(SharedFrame frame) {
     if (!is_open()) return false;
     if (!outbox_.push(std::move(frame))) {
+        was_too_slow_ = true;
         close();
         return false;
     }
@@ -147,9 +148,9 @@ void Connection::flush() {
     update_watch();
     if (write_blocked_ || !stream_.is_open()) return;
     if (closing_) {
-        if (peer_done_) return close();
-        ::shutdown(stream_.descriptor(), SHUT_WR);  // then wait for the peer's end, or the linger
-        peer_done_ = true;
+        // Then the peer's end is waited for, or the linger time.
+        if (!is_shut_) ::shutdown(stream_.descriptor(), SHUT_WR);
+        is_shut_ = true;
         return;
     }
     protocol_->on_drained();

@@ -67,6 +67,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     void pause_reading(bool paused);
 
     bool is_open() const { return stream_.is_open() && !closing_; }
+    bool was_too_slow() const { return was_too_slow_; }
     std::size_t queued_bytes() const { return outbox_.bytes(); }
     std::size_t queue_bytes_max() const { return outbox_.bytes_max(); }
     Reactor& reactor() { return reactor_; }
@@ -91,7 +92,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     bool closing_ = false;        // close_when_sent()
     bool write_blocked_ = false;  // the kernel's buffer is full
     bool reading_paused_ = false;
-    bool peer_done_ = false;
+    bool is_shut_ = false;  // our side
+    bool was_too_slow_ = false;
 };
 
 }  // namespace eventbus

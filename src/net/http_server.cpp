@@ -153,10 +153,12 @@ void HttpExchange::respond(const HttpResponse& response) {
 
 void HttpExchange::respond_with_stream(const HttpResponse& head,
                                        std::unique_ptr<Protocol> protocol) {
-    upgrade(serialize_stream_head(head), std::move(protocol));
+    if (!is_open()) return;
+    const std::string rest = upgrade(serialize_stream_head(head), std::move(protocol));
+    if (!rest.empty()) connection_->close();  // nobody sends a request behind an endless answer
 }
 
-void HttpExchange::upgrade(std::string head, std::unique_ptr<Protocol> next) {
+std::string HttpExchange::upgrade(std::string head, std::unique_ptr<Protocol> next) {
     BUS_ASSERT(is_open());
     HttpProtocol& protocol = *std::exchange(protocol_, nullptr);
     protocol.exchange_ = nullptr;
@@ -165,7 +167,7 @@ void HttpExchange::upgrade(std::string head, std::unique_ptr<Protocol> next) {
     connection_->pause_reading(false);
     connection_->push(std::move(head));
     connection_->switch_to(std::move(next));
-    if (!rest.empty()) connection_->protocol().on_bytes(rest);
+    return rest;
 }
 
 HttpExchange::Released HttpExchange::release() {

@@ -37,9 +37,9 @@ class HttpExchange {
     // Answers with a head, and leaves the rest to `protocol`, which writes the chunks (SSE).
     void respond_with_stream(const HttpResponse& head, std::unique_ptr<Protocol> protocol);
 
-    // Answers with `head` (101) and goes on with `protocol`; bytes that came behind the request are
-    // its first. Requires is_open().
-    void upgrade(std::string head, std::unique_ptr<Protocol> protocol);
+    // Answers with `head` (101) and goes on with `protocol`. Returns what came behind the request,
+    // which are its first bytes. Requires is_open().
+    [[nodiscard]] std::string upgrade(std::string head, std::unique_ptr<Protocol> protocol);
 
     // Takes the connection away with this request, for HttpServer::adopt() of another reactor.
     // Requires is_open().

@@ -1,6 +1,7 @@
 #include "net/outbox.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/assert.h"
@@ -60,6 +61,16 @@ void Outbox::sent(std::size_t count) {
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(first_));
     first_ = 0;
     if (queue_.empty() && queue_.capacity() > kKeptFrames) queue_ = std::vector<SharedFrame>();
+}
+
+SharedFrame Outbox::pop() {
+    BUS_ASSERT(shown_ == 0 && front_sent_ == 0);
+    if (is_empty()) return nullptr;
+    SharedFrame frame = queue_[first_];
+    std::array<std::string_view, 1> piece;
+    gather(piece);
+    sent(frame->bytes.size());
+    return frame;
 }
 
 void Outbox::clear() {

@@ -42,6 +42,10 @@ class Outbox {
     // The transport took `count` bytes of what gather() showed.
     void sent(std::size_t count);
 
+    // Takes the first frame out, for a transport that sends whole payloads; not while a write is
+    // under way. Null if there is none.
+    SharedFrame pop();
+
     // Lets go of everything that waits.
     void clear();
 

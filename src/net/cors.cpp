@@ -1,0 +1,59 @@
+#include "net/cors.h"
+
+#include <algorithm>
+
+namespace eventbus {
+namespace {
+
+bool is_loopback(std::string_view origin) {
+    const auto scheme_end = origin.find("://");
+    if (scheme_end == std::string_view::npos) return false;
+    std::string_view host = origin.substr(scheme_end + 3);
+    if (host.starts_with("[::1]")) return true;
+    host = host.substr(0, host.find(':'));
+    return host == "localhost" || host == "127.0.0.1" || host.ends_with(".localhost");
+}
+
+}  // namespace
+
+bool CorsPolicy::allows_any() const {
+    return std::find(settings_.origins.begin(), settings_.origins.end(), "*") !=
+           settings_.origins.end();
+}
+
+bool CorsPolicy::allows_credentials(std::string_view origin) const {
+    if (origin.empty() || origin == "*") return false;
+    if (settings_.loopback_origins && is_loopback(origin)) return true;
+    return std::find(settings_.origins.begin(), settings_.origins.end(), origin) !=
+           settings_.origins.end();
+}
+
+void CorsPolicy::apply(const HttpRequest& request, HttpResponse& response) const {
+    const auto origin = request.headers.find("Origin");
+    if (!origin) return;
+    if (allows_credentials(*origin)) {
+        response.headers.set("Access-Control-Allow-Origin", std::string(*origin));
+        response.headers.set("Access-Control-Allow-Credentials", "true");
+        response.headers.set("Vary", "Origin");
+    } else if (allows_any()) {
+        response.headers.set("Access-Control-Allow-Origin", "*");
+    } else {
+        response.headers.set("Vary", "Origin");
+        return;
+    }
+    response.headers.set("Access-Control-Expose-Headers", "Event-Bus-Offset, Retry-After");
+}
+
+HttpResponse CorsPolicy::preflight(const HttpRequest& request) const {
+    HttpResponse response;
+    response.status = 204;
+    apply(request, response);
+    response.headers.set("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    const std::string asked = request.headers.joined("Access-Control-Request-Headers");
+    response.headers.set("Access-Control-Allow-Headers",
+                         asked.empty() ? "Authorization, Content-Type" : asked);
+    response.headers.set("Access-Control-Max-Age", "600");
+    return response;
+}
+
+}  // namespace eventbus

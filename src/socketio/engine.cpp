@@ -1,0 +1,484 @@
+#include "socketio/engine.h"
+
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "base/assert.h"
+#include "socketio/frames.h"
+#include "socketio/websocket_transport.h"
+#include "wire/websocket_handshake.h"
+
+namespace eventbus {
+namespace {
+
+using engineio::PacketType;
+using engineio::Refusal;
+using engineio::Transport;
+
+constexpr std::string_view kSidAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+constexpr std::size_t kSidIndexBytes = 2;  // which reactor; the rest, 108 bits, is the secret
+
+Session::Sid make_sid(Random& random, std::size_t reactor) {
+    Session::Sid sid{};
+    const std::string secret = random_token(random, sid.size() - kSidIndexBytes);
+    sid[0] = kSidAlphabet[reactor / 64];
+    sid[1] = kSidAlphabet[reactor % 64];
+    std::copy(secret.begin(), secret.end(), sid.begin() + kSidIndexBytes);
+    return sid;
+}
+
+std::optional<std::size_t> reactor_of(std::string_view sid) {
+    if (sid.size() != Session::kSidBytes) return std::nullopt;
+    const auto high = kSidAlphabet.find(sid[0]);
+    const auto low = kSidAlphabet.find(sid[1]);
+    if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
+    return high * 64 + low;
+}
+
+HttpResponse payload_response(std::string payload) {
+    HttpResponse response = text_response(200, std::move(payload));
+    response.headers.set("Cache-Control", "no-store");
+    return response;
+}
+
+std::uint16_t close_code(CloseReason reason) {
+    switch (reason) {
+        case CloseReason::kParseError:
+            return websocket::kPolicyViolation;
+        case CloseReason::kSlowClient:
+            return websocket::kTryAgainLater;
+        case CloseReason::kServer:
+            return websocket::kGoingAway;
+        default:
+            return websocket::kNormal;
+    }
+}
+
+}  // namespace
+
+std::string_view to_string(CloseReason reason) {
+    switch (reason) {
+        case CloseReason::kTransportClosed:
+            return "transport close";
+        case CloseReason::kClientClosed:
+            return "client close";
+        case CloseReason::kPingTimeout:
+            return "ping timeout";
+        case CloseReason::kSlowClient:
+            return "slow client";
+        case CloseReason::kParseError:
+            return "parse error";
+        case CloseReason::kServer:
+            return "server close";
+        case CloseReason::kLeft:
+            return "client namespace disconnect";
+    }
+    return "";
+}
+
+// ---- Session ----
+
+Session::Session(EngineServer& server, Sid sid) : server_(server), sid_(sid) {}
+
+Session::~Session() { BUS_ASSERT(websocket_ == nullptr && (!polling_ || !polling_->poll)); }
+
+Transport Session::transport() const {
+    return websocket_ != nullptr ? Transport::kWebSocket : Transport::kPolling;
+}
+
+bool Session::send(SharedFrame frame) {
+    if (is_closed_) return false;
+    if (websocket_ != nullptr) return websocket_->connection().push(std::move(frame));
+    if (!polling_->queue.push(std::move(frame))) {
+        end(CloseReason::kSlowClient);
+        return false;
+    }
+    if (polling_->poll) server_.reactor_.flush_later(*this);
+    return true;
+}
+
+std::size_t Session::queued_bytes() const {
+    if (websocket_ != nullptr) return websocket_->connection().queued_bytes();
+    return polling_ ? polling_->queue.bytes() : 0;
+}
+
+bool Session::has_room() const {
+    return !is_closed_ && queued_bytes() < server_.settings_.queue_bytes_max / 2;
+}
+
+void Session::close(CloseReason reason) { end(reason); }
+
+void Session::on_packet(const engineio::Packet& packet) {
+    if (is_closed_) return;
+    switch (packet.type) {
+        case PacketType::kMessage:
+            if (packet.is_binary) {
+                server_.handler_.on_binary(*this, packet.data);
+            } else {
+                server_.handler_.on_text(*this, packet.data);
+            }
+            return;
+        case PacketType::kPong:
+            if (pong_is_due_) start_heartbeat();
+            return;
+        case PacketType::kClose:
+            return end(CloseReason::kClientClosed);
+        case PacketType::kPing:  // since v4 the server asks
+        case PacketType::kOpen:
+            return end(CloseReason::kParseError);
+        case PacketType::kUpgrade:
+        case PacketType::kNoop:
+            return;
+    }
+}
+
+void Session::on_poll(SharedExchange exchange) {
+    if (polling_->poll) {
+        // Two GETs at once: the reference ends the session, and so do we.
+        exchange->respond(server_.with_cors(
+            exchange->request, json_response(400, engineio::refusal_body(Refusal::kBadRequest))));
+        return end(CloseReason::kTransportClosed);
+    }
+    polling_->poll = std::move(exchange);
+    polling_->poll->on_abort([this] {
+        polling_->poll.reset();
+        end(CloseReason::kTransportClosed);
+    });
+    if (!polling_->queue.is_empty()) return flush();
+    if (polling_->probed) answer_poll(std::string(engineio::kNoopPacket));
+    if (!is_closed_ && polling_->queue.is_empty()) server_.handler_.on_drained(*this);
+}
+
+void Session::on_post(SharedExchange exchange) {
+    const auto type = exchange->request.headers.find("Content-Type");
+    if (type && type->starts_with("application/octet-stream")) {
+        exchange->respond(server_.with_cors(
+            exchange->request, json_response(400, engineio::refusal_body(Refusal::kBadRequest))));
+        return end(CloseReason::kParseError);
+    }
+    engineio::PayloadReader reader(exchange->request.body);
+    bool is_wrong = false;
+    while (!reader.is_done() && !is_closed_) {
+        const Result<engineio::Packet> packet = reader.next();
+        if (!packet) {
+            is_wrong = true;
+            break;
+        }
+        on_packet(*packet);
+    }
+    exchange->respond(server_.with_cors(
+        exchange->request, is_wrong
+                               ? json_response(400, engineio::refusal_body(Refusal::kBadRequest))
+                               : text_response(200, "ok", "text/html")));
+    if (is_wrong && !is_closed_) {
+        server_.probe_.parse_errors.add();
+        end(CloseReason::kParseError);
+    }
+}
+
+void Session::on_probe(WebSocketTransport& transport) {
+    polling_->probe = &transport;
+    polling_->probed = true;
+    if (polling_->poll && polling_->queue.is_empty()) {
+        answer_poll(std::string(engineio::kNoopPacket));
+    }
+}
+
+void Session::on_upgrade(WebSocketTransport& transport) {
+    if (!polling_ || polling_->probe != &transport || !polling_->probed) {
+        return transport.close(websocket::kPolicyViolation, "no probe came before the upgrade");
+    }
+    const auto polling = std::move(polling_);
+    websocket_ = &transport;
+    request_ = std::move(polling->probe_request);
+    transport.become_transport();
+    server_.probe_.polling_sessions.subtract();
+    server_.probe_.websocket_sessions.add();
+    server_.probe_.upgraded.add();
+    if (const SharedExchange poll = std::exchange(polling->poll, nullptr)) {
+        poll->respond(
+            server_.with_cors(poll->request, payload_response(std::string(engineio::kNoopPacket))));
+    }
+    while (const SharedFrame frame = polling->queue.pop()) {
+        if (!transport.connection().push(frame)) return;
+    }
+    server_.handler_.on_upgraded(*this);
+}
+
+void Session::on_websocket_drained() { server_.handler_.on_drained(*this); }
+
+void Session::on_websocket_closed(CloseReason reason) {
+    if (is_closed_) return;
+    if (websocket_->connection().was_too_slow()) reason = CloseReason::kSlowClient;
+    websocket_ = nullptr;
+    end(reason);
+}
+
+void Session::on_probe_closed() {
+    if (!polling_) return;
+    polling_->probe = nullptr;
+    polling_->probed = false;
+    polling_->probe_request.reset();
+}
+
+void Session::start_heartbeat() {
+    pong_is_due_ = false;
+    server_.heartbeats_.arm(heartbeat_, server_.reactor_.now());
+}
+
+void Session::on_heartbeat_due() {
+    if (pong_is_due_) {
+        server_.probe_.ping_timeouts.add();
+        return end(CloseReason::kPingTimeout);
+    }
+    pong_is_due_ = true;
+    server_.ping_timeouts_.arm(heartbeat_, server_.reactor_.now());
+    if (websocket_ != nullptr) {
+        websocket_->connection().push_urgent(server_.ping_);
+    } else {
+        polling_->queue.push_urgent(server_.ping_);
+        if (polling_->poll) server_.reactor_.flush_later(*this);
+    }
+}
+
+void Session::flush() {
+    if (is_closed_ || !polling_ || !polling_->poll || polling_->queue.is_empty()) return;
+    std::string payload;
+    while (payload.size() < server_.settings_.poll_bytes) {
+        const SharedFrame frame = polling_->queue.pop();
+        if (!frame) break;
+        append_to_poll(payload, *frame);
+    }
+    answer_poll(std::move(payload));
+}
+
+void Session::answer_poll(std::string payload) {
+    const SharedExchange poll = std::exchange(polling_->poll, nullptr);
+    poll->respond(server_.with_cors(poll->request, payload_response(std::move(payload))));
+}
+
+void Session::end(CloseReason reason) {
+    if (is_closed_) return;
+    is_closed_ = true;
+    heartbeat_.disarm();
+    server_.reactor_.forget(*this);
+    if (reason == CloseReason::kSlowClient) server_.probe_.slow_clients.add();
+    (polling_ ? server_.probe_.polling_sessions : server_.probe_.websocket_sessions).subtract();
+    if (websocket_ != nullptr) {
+        std::exchange(websocket_, nullptr)->close(close_code(reason), to_string(reason));
+    }
+    if (polling_) {
+        if (polling_->probe != nullptr) {
+            polling_->probe->close(websocket::kNormal, to_string(reason));
+        }
+        if (polling_->poll) {
+            answer_poll(std::string(reason == CloseReason::kClientClosed ? engineio::kNoopPacket
+                                                                         : engineio::kClosePacket));
+        }
+    }
+    server_.handler_.on_close(*this, reason);
+    server_.remove(*this);
+}
+
+// ---- EngineServer ----
+
+EngineServer::EngineServer(Reactor& reactor, Random& random, EngineHandler& handler,
+                           const CorsPolicy& cors, EngineSettings settings)
+    : reactor_(reactor),
+      random_(random),
+      handler_(handler),
+      cors_(cors),
+      settings_(settings),
+      decoder_settings_{.message_bytes_max = settings.payload_bytes_max},
+      heartbeats_(settings.ping_interval),
+      ping_timeouts_(settings.ping_timeout),
+      upgrade_timeouts_(settings.upgrade_timeout),
+      ping_(text_frame(engineio::kPingPacket)) {
+    reactor_.add_due_list(heartbeats_);
+    reactor_.add_due_list(ping_timeouts_);
+    reactor_.add_due_list(upgrade_timeouts_);
+}
+
+EngineServer::~EngineServer() { BUS_ASSERT(sessions_.empty()); }
+
+void EngineServer::set_hand_over(std::size_t reactors, HandOver hand_over) {
+    BUS_ASSERT(reactors <= kSidAlphabet.size() * kSidAlphabet.size());
+    reactors_ = reactors;
+    hand_over_ = std::move(hand_over);
+}
+
+void EngineServer::on_request(SharedExchange exchange) {
+    const HttpRequest& request = exchange->request;
+    if (request.method == HttpMethod::kOptions) return exchange->respond(cors_.preflight(request));
+
+    engineio::Request asked{.method = to_string(request.method),
+                            .query = engineio::parse_query(request.query),
+                            .is_upgrade = request.is_upgrade};
+    if (hand_over_if_foreign(asked.query.sid, *exchange)) return;
+    Session* const session = find(asked.query.sid);
+    if (session != nullptr) asked.session = session->transport();
+
+    const auto verdict = engineio::judge(asked);
+    if (const auto* const refusal = std::get_if<Refusal>(&verdict)) {
+        return refuse(*exchange, *refusal);
+    }
+    switch (std::get<engineio::Ask>(verdict)) {
+        case engineio::Ask::kOpenPolling:
+            return open_polling(std::move(exchange));
+        case engineio::Ask::kOpenWebSocket:
+            return open_websocket(std::move(exchange));
+        case engineio::Ask::kPoll:
+            return session->on_poll(std::move(exchange));
+        case engineio::Ask::kPost:
+            return session->on_post(std::move(exchange));
+        case engineio::Ask::kUpgrade:
+            return upgrade(*session, std::move(exchange));
+    }
+}
+
+void EngineServer::close_all() {
+    std::vector<Session*> all;
+    all.reserve(sessions_.size());
+    for (const auto& [sid, session] : sessions_) all.push_back(session.get());
+    for (Session* const session : all) session->close(CloseReason::kServer);
+}
+
+Session* EngineServer::find(std::string_view sid) {
+    const auto found = sessions_.find(sid);
+    return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+Session& EngineServer::make_session(HttpRequest request) {
+    probe_.opened.add();
+    auto session = std::make_unique<Session>(*this, make_sid(random_, reactor_.index()));
+    session->request_ = std::make_unique<HttpRequest>(std::move(request));
+    Session& made = *session;
+    sessions_.emplace(made.sid(), std::move(session));
+    made.start_heartbeat();
+    return made;
+}
+
+void EngineServer::remove(Session& session) {
+    const auto found = sessions_.find(session.sid());
+    BUS_ASSERT(found != sessions_.end());
+    // Its functions may be on the stack.
+    reactor_.defer([gone = std::shared_ptr<Session>(std::move(found->second))] {});
+    sessions_.erase(found);
+}
+
+void EngineServer::refuse(HttpExchange& exchange, Refusal refusal) {
+    probe_.refused.add();
+    if (exchange.request.is_upgrade) {
+        HttpResponse response =
+            text_response(engineio::http_status(refusal), std::string(engineio::message(refusal)));
+        response.close = true;
+        return exchange.respond(response);
+    }
+    exchange.respond(with_cors(exchange.request, json_response(engineio::http_status(refusal),
+                                                               engineio::refusal_body(refusal))));
+}
+
+void EngineServer::open_polling(SharedExchange exchange) {
+    if (sessions_.size() >= settings_.sessions_max) {
+        probe_.refused.add();
+        return exchange->respond(with_cors(
+            exchange->request, problem_response(Error{ErrorCode::kUnavailable,
+                                                      "there are as many sessions as may be"})));
+    }
+    Session& session = make_session(exchange->request);
+    session.polling_ = std::make_unique<Session::Polling>(settings_.queue_bytes_max);
+    probe_.polling_sessions.add();
+    exchange->respond(with_cors(exchange->request, payload_response(handshake(session, true))));
+    handler_.on_open(session);
+}
+
+void EngineServer::open_websocket(SharedExchange exchange) {
+    if (sessions_.size() >= settings_.sessions_max) {
+        probe_.refused.add();
+        return exchange->respond(problem_response(
+            Error{ErrorCode::kUnavailable, "there are as many sessions as may be"}));
+    }
+    if (refuse_bad_handshake(*exchange)) return;
+    Session& session = make_session(exchange->request);
+    probe_.websocket_sessions.add();
+    const std::string rest = become_websocket(*exchange, session, false);
+    session.websocket_->connection().push(text_frame(handshake(session, false)));
+    handler_.on_open(session);
+    feed(session.websocket_, rest);
+}
+
+void EngineServer::upgrade(Session& session, SharedExchange exchange) {
+    // A second WebSocket for one session is turned away; the first goes on.
+    if (session.polling_->probe != nullptr) return refuse(*exchange, Refusal::kBadRequest);
+    if (refuse_bad_handshake(*exchange)) return;
+    session.polling_->probe_request = std::make_unique<HttpRequest>(exchange->request);
+    const std::string rest = become_websocket(*exchange, session, true);
+    feed(session.polling_->probe, rest);
+}
+
+bool EngineServer::refuse_bad_handshake(HttpExchange& exchange) {
+    const HttpHeaders& headers = exchange.request.headers;
+    const std::string connection = headers.joined("Connection");
+    const std::string upgrade_to = headers.joined("Upgrade");
+    const auto refusal =
+        websocket::check_upgrade({.method = to_string(exchange.request.method),
+                                  .upgrade = upgrade_to,
+                                  .connection = connection,
+                                  .key = headers.find("Sec-WebSocket-Key").value_or(""),
+                                  .version = headers.find("Sec-WebSocket-Version").value_or(""),
+                                  .extensions = {}});
+    if (!refusal) return false;
+    probe_.refused.add();
+    HttpResponse response = text_response(refusal->status, std::string(refusal->detail));
+    if (refusal->status == 405) response.headers.set("Allow", "GET");
+    if (refusal->status == 426) {
+        response.headers.set("Sec-WebSocket-Version", "13");
+        response.headers.set("Upgrade", "websocket");
+    }
+    response.close = true;
+    exchange.respond(response);
+    return true;
+}
+
+// Returns what the client has sent behind its request.
+std::string EngineServer::become_websocket(HttpExchange& exchange, Session& session,
+                                           bool is_probe) {
+    const auto key = exchange.request.headers.find("Sec-WebSocket-Key").value_or("");
+    std::string head =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: ";
+    head.append(websocket::accept_value(key)).append("\r\n\r\n");
+    auto transport =
+        std::make_unique<WebSocketTransport>(*this, *exchange.connection(), session, is_probe);
+    (is_probe ? session.polling_->probe : session.websocket_) = transport.get();
+    return exchange.upgrade(std::move(head), std::move(transport));
+}
+
+void EngineServer::feed(WebSocketTransport* transport, std::string rest) {
+    if (transport != nullptr && !rest.empty()) transport->on_bytes(rest);
+}
+
+std::string EngineServer::handshake(const Session& session, bool may_upgrade) const {
+    return engineio::encode_open({.sid = session.sid(),
+                                  .may_upgrade = may_upgrade,
+                                  .ping_interval = settings_.ping_interval,
+                                  .ping_timeout = settings_.ping_timeout,
+                                  .payload_bytes_max = settings_.payload_bytes_max});
+}
+
+bool EngineServer::hand_over_if_foreign(std::string_view sid, HttpExchange& exchange) {
+    const std::optional<std::size_t> home = reactor_of(sid);
+    if (!home || *home == reactor_.index() || *home >= reactors_ || !hand_over_) return false;
+    probe_.handed_over.add();
+    hand_over_(*home, exchange.release());
+    return true;
+}
+
+HttpResponse EngineServer::with_cors(const HttpRequest& request, HttpResponse response) const {
+    cors_.apply(request, response);
+    return response;
+}
+
+}  // namespace eventbus

@@ -1,0 +1,293 @@
+#include "socketio/server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "socketio/frames.h"
+
+namespace eventbus {
+
+using socketio::PacketType;
+
+// What a session carries: its sockets, and what is under way.
+struct SocketServer::Client final : SessionContext {
+    class ConnectDue final : public Due {
+     public:
+        ConnectDue(SocketServer& server, Session& session) : server_(server), session_(session) {}
+
+     private:
+        void on_due() override { server_.on_connect_due(session_); }
+        SocketServer& server_;
+        Session& session_;
+    };
+
+    Client(socketio::Parser& parser, std::size_t bytes_max) : assembler(parser, bytes_max) {}
+
+    std::vector<std::shared_ptr<Socket>> sockets;
+    std::vector<std::shared_ptr<Connecting>> connecting;
+    socketio::Assembler assembler;
+    std::unique_ptr<ConnectDue> connect_due;  // until it has joined a namespace
+};
+
+namespace {
+
+void send_packet(Session& session, std::string packet, std::span<const std::string> attachments) {
+    if (!session.send(text_frame(packet))) return;
+    for (const std::string& attachment : attachments) {
+        if (!session.send(binary_frame(attachment))) return;
+    }
+}
+
+}  // namespace
+
+// ---- Ack, Socket, Connecting, Namespace ----
+
+void Ack::operator()(std::string_view json, std::span<const std::string> attachments) {
+    const std::optional<std::uint64_t> id = std::exchange(id_, std::nullopt);
+    const std::shared_ptr<Socket> socket = socket_.lock();
+    if (!id || !socket || !socket->is_connected()) return;
+    std::string packet = "4";
+    socketio::append_ack(packet, socket->nsp_.name(), *id, json, attachments.size());
+    send_packet(*socket->session_, std::move(packet), attachments);
+}
+
+Socket::Socket(Session& session, Namespace& nsp, std::string sid)
+    : session_(&session), nsp_(nsp), sid_(std::move(sid)) {}
+
+bool Socket::emit(std::string_view json, std::span<const std::string> attachments) {
+    if (!is_connected()) return false;
+    if (attachments.empty()) return session_->send(event_frame(nsp_.name_, json));
+    std::string packet = "4";
+    socketio::append_event(packet, {.nsp = nsp_.name_, .attachments = attachments.size()}, json);
+    send_packet(*session_, std::move(packet), attachments);
+    return is_connected();
+}
+
+bool Socket::push(const SharedFrame& frame) { return is_connected() && session_->send(frame); }
+
+void Socket::disconnect() {
+    if (!is_connected()) return;
+    std::string packet = "4";
+    socketio::append_disconnect(packet, nsp_.name_);
+    Session& session = *session_;
+    session.send(text_frame(packet));
+    // The session may have ended in send(), and with it this socket's place in it.
+    if (is_connected()) nsp_.server_.leave(session, *this, CloseReason::kServer);
+}
+
+void Socket::close(CloseReason reason) {
+    if (is_connected()) session_->close(reason);
+}
+
+engineio::Transport Socket::transport() const {
+    return is_connected() ? session_->transport() : engineio::Transport::kWebSocket;
+}
+
+Connecting::Connecting(SocketServer& server, Session& session, Namespace& nsp, std::string auth)
+    : server_(server), session_(&session), nsp_(nsp), auth_(std::move(auth)) {}
+
+const HttpRequest& Connecting::request() const {
+    BUS_ASSERT(is_open() && session_->request() != nullptr);
+    return *session_->request();
+}
+
+engineio::Transport Connecting::transport() const {
+    BUS_ASSERT(is_open());
+    return session_->transport();
+}
+
+std::shared_ptr<Socket> Connecting::accept(std::string sid, std::string_view pid,
+                                           std::unique_ptr<SocketData> data) {
+    if (!is_open()) return nullptr;
+    Session& session = *std::exchange(session_, nullptr);
+    const auto keep = shared_from_this();
+    server_.settle(session, *this);
+
+    auto socket = std::make_shared<Socket>(session, nsp_, std::move(sid));
+    socket->data = std::move(data);
+    SocketServer::Client& client = SocketServer::client_of(session);
+    client.sockets.push_back(socket);
+    client.connect_due.reset();
+    session.forget_request();
+    server_.probe_.connects.add();
+    server_.probe_.sockets.add();
+
+    std::string packet = "4";
+    socketio::append_connect(packet, nsp_.name_, socket->sid(), pid);
+    session.send(text_frame(packet));
+    return socket->is_connected() ? socket : nullptr;
+}
+
+void Connecting::refuse(std::string_view message, std::string_view data) {
+    if (!is_open()) return;
+    Session& session = *std::exchange(session_, nullptr);
+    const auto keep = shared_from_this();
+    server_.settle(session, *this);
+    server_.probe_.refusals.add();
+    std::string packet = "4";
+    socketio::append_connect_error(packet, nsp_.name_, message, data);
+    session.send(text_frame(packet));
+}
+
+Namespace& Namespace::on_connect(OnConnect handler) {
+    connect_ = std::move(handler);
+    return *this;
+}
+Namespace& Namespace::on(std::string event, OnEvent handler) {
+    events_.insert_or_assign(std::move(event), std::move(handler));
+    return *this;
+}
+Namespace& Namespace::on_any(OnAnyEvent handler) {
+    any_event_ = std::move(handler);
+    return *this;
+}
+Namespace& Namespace::on_disconnect(OnDisconnect handler) {
+    disconnect_ = std::move(handler);
+    return *this;
+}
+Namespace& Namespace::on_drained(OnDrained handler) {
+    drained_ = std::move(handler);
+    return *this;
+}
+
+// ---- SocketServer ----
+
+SocketServer::SocketServer(Reactor& reactor, SocketSettings settings)
+    : reactor_(reactor), settings_(settings), connect_timeouts_(settings.connect_timeout) {
+    reactor_.add_due_list(connect_timeouts_);
+}
+
+SocketServer::~SocketServer() = default;
+
+Namespace& SocketServer::of(std::string_view name) {
+    auto& made = namespaces_[std::string(name)];
+    if (!made) made = std::make_unique<Namespace>(std::string(name), *this);
+    return *made;
+}
+
+SocketServer::Client& SocketServer::client_of(Session& session) {
+    return static_cast<Client&>(*session.context);
+}
+
+void SocketServer::on_open(Session& session) {
+    auto client = std::make_unique<Client>(parser_, settings_.message_bytes_max);
+    client->connect_due = std::make_unique<Client::ConnectDue>(*this, session);
+    connect_timeouts_.arm(*client->connect_due, reactor_.now());
+    session.context = std::move(client);
+}
+
+void SocketServer::on_text(Session& session, std::string_view message) {
+    const auto packet = client_of(session).assembler.feed_text(message);
+    if (!packet) return malformed(session);
+    if (*packet) on_packet(session, **packet);
+}
+
+void SocketServer::on_binary(Session& session, std::string_view message) {
+    const auto packet = client_of(session).assembler.feed_binary(message);
+    if (!packet) return malformed(session);
+    if (*packet) on_packet(session, **packet);
+}
+
+void SocketServer::on_packet(Session& session, const socketio::Packet& packet) {
+    if (packet.type == PacketType::kConnect) return on_connect(session, packet);
+    Socket* const socket = find(session, packet.nsp);
+    // What is for a namespace that it has not joined: the reference closes, and so do we.
+    if (socket == nullptr || packet.type == PacketType::kConnectError) return malformed(session);
+    if (packet.type == PacketType::kDisconnect) return leave(session, *socket, CloseReason::kLeft);
+    if (packet.is_event()) on_event(*socket, packet);
+    // Acks: nothing that we emit asks for one, and unknown ones are ignored.
+}
+
+void SocketServer::on_connect(Session& session, const socketio::Packet& packet) {
+    Client& client = client_of(session);
+    const bool is_pending =
+        std::any_of(client.connecting.begin(), client.connecting.end(),
+                    [&](const auto& connecting) { return connecting->nsp_.name_ == packet.nsp; });
+    if (is_pending || find(session, packet.nsp) != nullptr) return malformed(session);
+
+    const auto nsp = namespaces_.find(packet.nsp);
+    if (nsp == namespaces_.end() || !nsp->second->connect_) {
+        probe_.refusals.add();
+        std::string refusal = "4";
+        socketio::append_connect_error(refusal, packet.nsp, "Invalid namespace");
+        session.send(text_frame(refusal));
+        return;
+    }
+    auto connecting =
+        std::make_shared<Connecting>(*this, session, *nsp->second, std::string(packet.json));
+    client.connecting.push_back(connecting);
+    nsp->second->connect_(connecting);
+}
+
+void SocketServer::on_event(Socket& socket, const socketio::Packet& packet) {
+    probe_.events.add();
+    const auto keep = socket.shared_from_this();
+    Ack ack = packet.ack_id ? Ack(keep, *packet.ack_id) : Ack();
+    const Arguments arguments{packet.arguments, packet.attachments};
+    const Namespace& nsp = socket.nsp_;
+    const auto handler = nsp.events_.find(packet.name);
+    if (handler != nsp.events_.end()) return handler->second(socket, arguments, std::move(ack));
+    if (nsp.any_event_) nsp.any_event_(socket, packet.name, arguments, std::move(ack));
+}
+
+void SocketServer::on_upgraded(Session& session) {
+    const auto connecting = client_of(session).connecting;  // a handler may change it
+    for (const auto& waiting : connecting) {
+        if (waiting->is_open() && std::exchange(waiting->waits_for_upgrade_, false)) {
+            waiting->nsp_.connect_(waiting);
+        }
+    }
+    if (connecting.empty() && session.is_open() && !client_of(session).sockets.empty()) {
+        session.forget_request();
+    }
+}
+
+void SocketServer::on_drained(Session& session) {
+    const auto sockets = client_of(session).sockets;
+    for (const auto& socket : sockets) {
+        if (socket->is_connected() && socket->nsp_.drained_) socket->nsp_.drained_(*socket);
+    }
+}
+
+void SocketServer::on_close(Session& session, CloseReason reason) {
+    Client& client = client_of(session);
+    client.connect_due.reset();
+    for (const auto& connecting : std::exchange(client.connecting, {})) {
+        connecting->session_ = nullptr;
+    }
+    while (!client.sockets.empty()) leave(session, *client.sockets.back(), reason);
+}
+
+void SocketServer::on_connect_due(Session& session) {
+    probe_.connect_timeouts.add();
+    session.close(CloseReason::kServer);
+}
+
+void SocketServer::malformed(Session& session) {
+    probe_.malformed.add();
+    session.close(CloseReason::kParseError);
+}
+
+Socket* SocketServer::find(Session& session, std::string_view nsp) {
+    for (const auto& socket : client_of(session).sockets) {
+        if (socket->nsp_.name_ == nsp) return socket.get();
+    }
+    return nullptr;
+}
+
+// The client's request was answered.
+void SocketServer::settle(Session& session, const Connecting& connecting) {
+    std::erase_if(client_of(session).connecting,
+                  [&](const auto& waiting) { return waiting.get() == &connecting; });
+}
+
+void SocketServer::leave(Session& session, Socket& socket, CloseReason reason) {
+    const auto keep = socket.shared_from_this();
+    std::erase(client_of(session).sockets, keep);
+    socket.session_ = nullptr;
+    probe_.sockets.subtract();
+    if (socket.nsp_.disconnect_) socket.nsp_.disconnect_(socket, reason);
+}
+
+}  // namespace eventbus

@@ -1,0 +1,131 @@
+#include "socketio/websocket_transport.h"
+
+#include <utility>
+
+#include "socketio/engine.h"
+#include "socketio/frames.h"
+#include "wire/engineio.h"
+
+namespace eventbus {
+
+using websocket::Item;
+
+WebSocketTransport::WebSocketTransport(EngineServer& server, Connection& connection,
+                                       Session& session, bool is_probe)
+    : server_(server),
+      connection_(connection),
+      session_(&session),
+      decoder_(server.decoder_settings_),
+      is_probe_(is_probe) {
+    if (!is_probe) return;
+    upgrade_due_ =
+        std::make_unique<MemberDue<WebSocketTransport, &WebSocketTransport::on_upgrade_due>>(*this);
+    server.upgrade_timeouts_.arm(*upgrade_due_, server.reactor_.now());
+}
+
+void WebSocketTransport::become_transport() {
+    is_probe_ = false;
+    upgrade_due_.reset();
+}
+
+void WebSocketTransport::close(std::uint16_t code, std::string_view reason) {
+    session_ = nullptr;
+    upgrade_due_.reset();
+    Frame frame;
+    frame.bytes = websocket::encode_close(code, reason);
+    connection_.push_urgent(std::make_shared<const Frame>(std::move(frame)));
+    connection_.close_when_sent();
+}
+
+void WebSocketTransport::on_bytes(std::span<char> bytes) {
+    for (;;) {
+        const Item item = decoder_.next(bytes);
+        switch (item.kind) {
+            case Item::Kind::kNeedMore:
+                return;
+            case Item::Kind::kText:
+                on_text(item.payload);
+                break;
+            case Item::Kind::kBinary:
+                if (session_ == nullptr) break;
+                if (is_probe_) {
+                    fail(websocket::kPolicyViolation, "a probe was expected");
+                } else {
+                    session_->on_packet({.is_binary = true, .data = item.payload});
+                }
+                break;
+            case Item::Kind::kPing: {
+                Frame pong;
+                pong.bytes = websocket::encode_frame(websocket::Opcode::kPong, item.payload);
+                connection_.push_urgent(std::make_shared<const Frame>(std::move(pong)));
+                break;
+            }
+            case Item::Kind::kPong:
+                break;
+            case Item::Kind::kClose: {
+                Session* const session = session_;
+                close(
+                    item.code == websocket::kNoCode ? std::uint16_t{websocket::kNormal} : item.code,
+                    {});
+                if (session == nullptr) return;
+                if (is_probe_) return session->on_probe_closed();
+                return session->on_websocket_closed(CloseReason::kTransportClosed);
+            }
+            case Item::Kind::kError:
+                return fail(item.code, item.payload);
+        }
+        if (!connection_.is_open()) return;
+    }
+}
+
+void WebSocketTransport::on_text(std::string_view text) {
+    if (session_ == nullptr) return;
+    if (is_probe_) return on_probe_text(text);
+    std::string decoded;
+    const Result<engineio::Packet> packet = engineio::parse_packet(text, decoded);
+    if (!packet) return fail(websocket::kPolicyViolation, "this is no Engine.IO packet");
+    session_->on_packet(*packet);
+}
+
+void WebSocketTransport::on_probe_text(std::string_view text) {
+    std::string decoded;
+    const Result<engineio::Packet> packet = engineio::parse_packet(text, decoded);
+    if (packet && packet->type == engineio::PacketType::kPing && packet->data == engineio::kProbe) {
+        connection_.push(text_frame("3probe"));
+        session_->on_probe(*this);
+    } else if (packet && packet->type == engineio::PacketType::kUpgrade) {
+        session_->on_upgrade(*this);
+    } else {
+        fail(websocket::kPolicyViolation, "a probe was expected");
+    }
+}
+
+// The peer broke the protocol: this WebSocket ends, and with it the session that it carries.
+void WebSocketTransport::fail(std::uint16_t code, std::string_view why) {
+    Session* const session = session_;
+    server_.probe_.parse_errors.add();
+    close(code, why);
+    if (session == nullptr) return;
+    if (is_probe_) return session->on_probe_closed();
+    session->on_websocket_closed(CloseReason::kParseError);
+}
+
+void WebSocketTransport::on_upgrade_due() {
+    Session* const session = session_;
+    close(websocket::kPolicyViolation, "the upgrade took too long");
+    if (session != nullptr) session->on_probe_closed();
+}
+
+void WebSocketTransport::on_drained() {
+    if (session_ != nullptr && !is_probe_) session_->on_websocket_drained();
+}
+
+void WebSocketTransport::on_closed() {
+    upgrade_due_.reset();
+    Session* const session = std::exchange(session_, nullptr);
+    if (session == nullptr) return;
+    if (is_probe_) return session->on_probe_closed();
+    session->on_websocket_closed(CloseReason::kTransportClosed);
+}
+
+}  // namespace eventbus

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/frame.h"
+#include "net/connection.h"
+#include "net/due_list.h"
+#include "wire/websocket.h"
+
+namespace eventbus {
+
+class EngineServer;
+class Session;
+enum class CloseReason : std::uint8_t;
+
+// A WebSocket that carries a session's packets, or probes whether it could. Owned by its
+// connection.
+class WebSocketTransport final : public Protocol {
+ public:
+    WebSocketTransport(EngineServer& server, Connection& connection, Session& session,
+                       bool is_probe);
+
+    Connection& connection() { return connection_; }
+
+    // The session goes on without it.
+    void detach() { session_ = nullptr; }
+
+    // It carries the session from now on.
+    void become_transport();
+
+    void close(std::uint16_t code, std::string_view reason);
+
+    void on_bytes(std::span<char> bytes) override;
+    void on_drained() override;
+    void on_closed() override;
+
+ private:
+    void on_text(std::string_view text);
+    void on_probe_text(std::string_view text);
+    void fail(std::uint16_t code, std::string_view why);
+    void on_upgrade_due();
+
+    EngineServer& server_;
+    Connection& connection_;
+    Session* session_;  // null once either has ended
+    websocket::Decoder decoder_;
+    bool is_probe_;
+    std::unique_ptr<MemberDue<WebSocketTransport, &WebSocketTransport::on_upgrade_due>>
+        upgrade_due_;
+};
+
+}  // namespace eventbus

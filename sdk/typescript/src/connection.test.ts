@@ -95,6 +95,53 @@ test('two fresh tokens that are refused end what waits, and a good one later bri
   expect(bus.connects).toHaveLength(3);
 });
 
+test('refusals are counted from the last connection on', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus, { token: () => 'a token' });
+  bus.refusals = [kRefused];
+  await client.publish('tick', {});
+
+  bus.refusals = [kRefused];
+  bus.breakAll();
+  await bus.until(() => bus.sockets.length === 0);
+
+  await client.publish('tick', {}); // is rejected if the two refusals count as in a row
+});
+
+test('a token that comes after its connection has gone is not used', async () => {
+  const bus = await startBus();
+  let giveLate = (_token: string) => {};
+  const asked = new Seen<number>();
+  const client = clientOf(bus, {
+    token: () => {
+      asked.add(asked.things.length + 1);
+      return asked.things.length === 1 ? new Promise<string>((resolve) => (giveLate = resolve)) : 'second';
+    },
+  });
+  const publish = client.publish('tick', {});
+  await asked.atLeast(1);
+
+  bus.breakAll();
+  await publish;
+  giveLate('late');
+  await client.publish('tick', {});
+
+  expect(bus.connects).toEqual([{ token: 'second' }]);
+  expect(client.state.status).toBe('live');
+});
+
+test('two clients of one process have connections of their own', async () => {
+  const bus = await startBus();
+  const one = clientOf(bus, { token: 'one' });
+  const two = clientOf(bus, { token: 'two' });
+  await Promise.all([one.publish('tick', {}), two.publish('tick', {})]);
+
+  await one.close();
+  await two.publish('tick', {});
+
+  expect(bus.connects.map(({ token }) => token).sort()).toEqual(['one', 'two']);
+});
+
 test('a token function that fails is asked again', async () => {
   const bus = await startBus();
   let calls = 0;

@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { clientOf, rejection, startBus } from '../test/support.js';
+import { EventBusError } from './errors.js';
+import { settle } from './options.js';
+import { Publisher } from './publisher.js';
 
 const kPhoto = { photoId: '123', userId: 'user-456', filename: 'vacation.jpg' };
 
@@ -149,4 +152,53 @@ test('no events are published without asking anybody', async () => {
 
   expect(await clientOf(bus).publish([])).toEqual([]);
   expect(bus.commands).toEqual([]);
+});
+
+test('what has to be tried again goes before what was published later', async () => {
+  vi.useFakeTimers();
+  const sent: unknown[] = [];
+  const connection = {
+    isLive: true,
+    state: { status: 'live' } as const,
+    request: async (_command: string, [event]: readonly unknown[]) => {
+      sent.push((event as { data: unknown }).data);
+      if (sent.length === 1) throw new EventBusError('read_only', '', { retryAfterMs: 50 });
+      return { ok: true, id: 'x', offset: '1.1', duplicate: false };
+    },
+  };
+  const publisher = new Publisher(connection, settle({ url: 'http://x' }));
+
+  const first = publisher.publish({ type: 'tick', data: 'first' }, {});
+  await vi.advanceTimersByTimeAsync(1);
+  connection.isLive = false;
+  const second = publisher.publish({ type: 'tick', data: 'second' }, {});
+  await vi.advanceTimersByTimeAsync(100);
+  connection.isLive = true;
+  publisher.flush();
+  await Promise.all([first, second]);
+
+  expect(sent).toEqual(['first', 'first', 'second']);
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+});
+
+test('no more requests are under way than the bound, and all are answered', async () => {
+  let underWay = 0;
+  let most = 0;
+  const connection = {
+    isLive: true,
+    state: { status: 'live' } as const,
+    request: async () => {
+      most = Math.max(most, ++underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+      --underWay;
+      return { ok: true, id: 'x', offset: '1.1', duplicate: false };
+    },
+  };
+  const publisher = new Publisher(connection, settle({ url: 'http://x' }));
+
+  await Promise.all(Array.from({ length: 500 }, () => publisher.publish({ type: 'tick', data: {} }, {})));
+  await publisher.idle();
+
+  expect(most).toBe(128);
 });

@@ -31,12 +31,15 @@ interface Request {
   restTimer: ReturnType<typeof setTimeout> | undefined;
 }
 
+/** What a publisher needs of the connection. */
+export type PublisherConnection = Pick<Connection, 'isLive' | 'request' | 'state'>;
+
 /**
  * Sends events until they are answered or their deadline passes. What waits is kept in the order of
  * the calls, within `queueEventsMax` and `queueBytesMax`; past them a publish is refused (`too_many`).
  */
 export class Publisher {
-  readonly #connection: Connection;
+  readonly #connection: PublisherConnection;
   readonly #settings: Settings;
   readonly #pending = new Set<Request>(); // every request that is not settled
   readonly #waiting: Request[] = []; // those of them to be sent, by order
@@ -46,7 +49,7 @@ export class Publisher {
   #order = 0;
   #onIdle: (() => void)[] = [];
 
-  constructor(connection: Connection, settings: Settings) {
+  constructor(connection: PublisherConnection, settings: Settings) {
     this.#connection = connection;
     this.#settings = settings;
   }

@@ -188,6 +188,23 @@ test('a client that saw no event goes on from where it subscribed', async () => 
   expect(bus.connects[1]).toMatchObject({ since: '1.1' });
 });
 
+test('a subscription that is younger than the last place goes on from its own beginning', async () => {
+  const bus = await startBus();
+  const { client, seen } = await subscribed(bus);
+  bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
+  await seen.atLeast(1);
+  bus.publish({ type: 'audit.old', data: {} });
+  const audits = new Seen<Event>();
+  await client.subscribe('audit.*', audits.add, { group: null });
+
+  await bus.stop();
+  bus.publish({ type: 'audit.new', data: {} });
+  await bus.listen();
+
+  expect(idsOf(await audits.atLeast(1))).toEqual(['e3']);
+  expect(bus.sent('subscribe').at(-1)).toEqual(['audit.*', { since: '1.2', group: null }]);
+});
+
 test('a session that the server still knows is not asked for again', async () => {
   const bus = await startBus({ recovery: true });
   const { client } = await subscribed(bus);
@@ -236,6 +253,34 @@ test('what was unsubscribed while offline is taken out of the recovered session'
   await subscription.unsubscribe();
 
   await bus.until(() => bus.sent('unsubscribe').length === 1);
+});
+
+test('what was taken off and asked for again while offline stays', async () => {
+  const bus = await startBus({ recovery: true });
+  const client = clientOf(bus);
+  const subscription = await client.subscribe(kPhoto, () => {});
+  await lose(bus, client);
+
+  await subscription.unsubscribe();
+  await client.subscribe(kPhoto, () => {});
+  await client.publish('tick', {});
+
+  expect(bus.sent('unsubscribe')).toEqual([]);
+});
+
+test('what the server never heard of is not unsubscribed', async () => {
+  const bus = await startBus({ recovery: true });
+  const { client } = await subscribed(bus);
+  await lose(bus, client);
+
+  await rejection(client.subscribe('photo:4', () => {}, { signal: AbortSignal.abort() }));
+  const controller = new AbortController();
+  const aborted = rejection(client.subscribe('photo:5', () => {}, { signal: controller.signal }));
+  controller.abort();
+  await aborted;
+  await client.publish('tick', {});
+
+  expect(bus.sent('unsubscribe')).toEqual([]);
 });
 
 test('a signal takes the handler off, before and after the confirmation', async () => {

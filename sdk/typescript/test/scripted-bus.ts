@@ -68,13 +68,16 @@ export class ScriptedBus {
 
   /** Goes down as a killed process does: transports break, nobody is told. */
   async stop(): Promise<void> {
+    if (this.#io === undefined) return;
     this.breakAll();
-    await this.#io?.close();
+    await this.#io.close();
     this.#io = undefined;
   }
 
+  /** Breaks every transport, of those too that have not got to their CONNECT. */
   breakAll(): void {
-    for (const socket of this.sockets) socket.conn.transport.close();
+    const { clients } = this.#io!.engine as unknown as { clients: Record<string, { transport: { close(): void } }> };
+    for (const { transport } of Object.values(clients)) transport.close();
   }
 
   /** The next times that `command` comes, do this instead. */

@@ -1,0 +1,282 @@
+#include "app/config_loader.h"
+
+#include <unistd.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "app/settings.h"
+
+namespace eventbus {
+namespace {
+
+constexpr std::string_view kPrefix = "EVENTBUS_";
+constexpr std::size_t kFileBytesMax = 1U << 20U;
+constexpr auto kDevListen = "127.0.0.1:8080";
+
+std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
+
+// Collects what is said about each setting, and what is wrong.
+class Loader {
+ public:
+    void read_file(const std::string& path);
+    void read_environment(const std::map<std::string, std::string>& variables);
+    void read_flags(const std::map<std::string, std::string>& flags);
+    LoadedConfig finish();
+
+ private:
+    void read_entry(const std::string& path, const YAML::Node& key, const YAML::Node& value);
+    void assign(const Setting& setting, std::string_view text, std::string where);
+    void fail(std::string where, std::string what, std::string mend) {
+        loaded_.problems.push_back({std::move(where), std::move(what), std::move(mend)});
+    }
+
+    void check_dev();
+    void check_tokens();
+    void check_origins();
+    void check_sizes();
+    // Where a key was set, or its name if it has its default.
+    std::string place_of(std::string_view key) const;
+
+    LoadedConfig loaded_;
+    std::map<std::string, std::string, std::less<>> places_;  // of what was set
+};
+
+std::string at_line(const std::string& path, const YAML::Mark& mark) {
+    return path + ":" + std::to_string(mark.line + 1);
+}
+
+std::optional<std::string> read_whole(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return std::nullopt;
+    std::string text(kFileBytesMax + 1, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (file.bad()) return std::nullopt;
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    return text;
+}
+
+void Loader::read_file(const std::string& path) {
+    const auto text = read_whole(path);
+    if (!text) {
+        return fail(path, "the file can not be read", "name a file that exists with --config");
+    }
+    if (text->size() > kFileBytesMax) {
+        return fail(path, "the file is larger than 1 MiB", "is it the right file?");
+    }
+    try {
+        const YAML::Node root = YAML::Load(*text);
+        if (root.IsNull()) return;
+        if (!root.IsMap()) {
+            return fail(at_line(path, root.Mark()), "this is no list of settings",
+                        "write `key: value` lines, as `listen: 0.0.0.0:8080`");
+        }
+        std::set<std::string> seen;
+        for (const auto& entry : root) {
+            if (entry.first.IsScalar() && !seen.insert(entry.first.Scalar()).second) {
+                fail(at_line(path, entry.first.Mark()),
+                     quoted(entry.first.Scalar()) + " is set twice", "remove one of both");
+                continue;
+            }
+            read_entry(path, entry.first, entry.second);
+        }
+    } catch (const YAML::Exception& error) {
+        fail(at_line(path, error.mark), error.msg, "this is not YAML; mend the line");
+    }
+}
+
+void Loader::read_entry(const std::string& path, const YAML::Node& key, const YAML::Node& value) {
+    const std::string where = at_line(path, key.Mark());
+    if (!key.IsScalar()) return fail(where, "a key is no word", "write `key: value`");
+    const std::string& name = key.Scalar();
+    const Setting* setting = find_setting(name);
+    if (setting == nullptr) {
+        const std::string near = nearest_setting(name);
+        return fail(where, quoted(name) + " is no setting",
+                    near.empty() ? "`eventbus serve --help` lists them"
+                                 : "did you mean " + quoted(near) + "?");
+    }
+    if (value.IsScalar()) return assign(*setting, value.Scalar(), where);
+    if (setting->kind == Setting::Kind::kList && value.IsSequence()) {
+        std::string list;
+        for (const YAML::Node& item : value) {
+            if (!item.IsScalar()) {
+                return fail(at_line(path, item.Mark()), quoted(name) + " holds what is no text",
+                            "write one value a line, each after `- `");
+            }
+            list += item.Scalar() + ",";
+        }
+        return assign(*setting, list, where);
+    }
+    fail(where, quoted(name) + (value.IsNull() ? " has no value" : " is not one value"),
+         value.IsNull() ? "give it one, or remove the line" : "write `" + name + ": value`");
+}
+
+void Loader::read_environment(const std::map<std::string, std::string>& variables) {
+    for (const auto& [name, value] : variables) {
+        if (!name.starts_with(kPrefix) || name == "EVENTBUS_CONFIG") continue;
+        std::string key = name.substr(kPrefix.size());
+        std::transform(key.begin(), key.end(), key.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        if (const Setting* setting = find_setting(key)) {
+            assign(*setting, value, name);
+            continue;
+        }
+        // No error: Kubernetes sets EVENTBUS_SERVICE_HOST and others for a service of that name.
+        const std::string near = nearest_setting(key);
+        if (near.empty()) continue;
+        loaded_.problems.push_back({name, "this is no setting, and is ignored",
+                                    "did you mean " + find_setting(near)->environment() + "?",
+                                    true});
+    }
+}
+
+void Loader::read_flags(const std::map<std::string, std::string>& flags) {
+    for (const auto& [key, value] : flags) {
+        const Setting* setting = find_setting(key);
+        if (setting != nullptr) assign(*setting, value, setting->flag());
+    }
+}
+
+void Loader::assign(const Setting& setting, std::string_view text, std::string where) {
+    const Result<> assigned = setting.assign(loaded_.config, text);
+    if (!assigned) {
+        const std::string range = setting.range_text();
+        return fail(std::move(where),
+                    quoted(setting.key) + ": " +
+                        (setting.kind == Setting::Kind::kSecret ? "the value is wrong"
+                                                                : assigned.error().detail),
+                    "it is for: " + std::string(setting.sentence));
+    }
+    places_[std::string(setting.key)] = std::move(where);
+}
+
+std::string Loader::place_of(std::string_view key) const {
+    const auto place = places_.find(key);
+    return place == places_.end() ? std::string(key) : place->second;
+}
+
+LoadedConfig Loader::finish() {
+    check_dev();
+    check_tokens();
+    check_origins();
+    check_sizes();
+    return std::move(loaded_);
+}
+
+void Loader::check_dev() {
+    Config& config = loaded_.config;
+    if (!config.dev) return;
+    if (!places_.contains("listen")) config.listen = kDevListen;
+    for (const auto& [key, text] :
+         {std::pair("listen", config.listen), std::pair("admin_listen", config.admin_listen)}) {
+        const auto address = parse_host_port(text);
+        if (!address || address->is_loopback()) continue;
+        fail(place_of(key), "with dev the server listens on loopback only, not on " + text,
+             "write 127.0.0.1:PORT, or set a jwt_secret and leave dev away");
+    }
+}
+
+void Loader::check_tokens() {
+    const Config& config = loaded_.config;
+    if (!config.jwt_secret.empty() && !config.jwt_secret_file.empty()) {
+        fail(place_of("jwt_secret_file"), "both jwt_secret and jwt_secret_file are set",
+             "set one of both");
+    }
+    const auto claims =
+        std::to_array({std::pair("jwt_user_claim", &config.jwt_user_claim),
+                       std::pair("jwt_roles_claim", &config.jwt_roles_claim),
+                       std::pair("jwt_permissions_claim", &config.jwt_permissions_claim),
+                       std::pair("jwt_service_claim", &config.jwt_service_claim)});
+    std::set<std::string> names = {"exp", "nbf", "iat", "iss", "aud"};
+    for (const auto& [key, name] : claims) {
+        if (!name->empty() && names.insert(*name).second) continue;
+        fail(place_of(key), quoted(key) + " is empty, or a claim with another meaning",
+             "name a claim of its own");
+    }
+    const std::string& cookie = config.cookie_name;
+    const bool is_token = std::all_of(cookie.begin(), cookie.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 ||
+               std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) !=
+                   std::string_view::npos;
+    });
+    if (cookie.empty() || !is_token) {
+        fail(place_of("cookie_name"), "\"" + cookie + "\" is no name of a cookie",
+             "use letters, digits, - and _, or `off`");
+    }
+}
+
+void Loader::check_origins() {
+    for (const std::string& origin : loaded_.config.allowed_origins) {
+        if (origin == "*") continue;
+        const bool has_scheme = origin.starts_with("https://") || origin.starts_with("http://");
+        const std::size_t host = origin.find("://") + 3;
+        if (has_scheme && host < origin.size() &&
+            origin.find_first_of("/?#@*", host) == std::string::npos) {
+            continue;
+        }
+        fail(place_of("allowed_origins"), "\"" + origin + "\" is no origin",
+             "write scheme, host and perhaps port, without a path: https://app.example.com");
+    }
+}
+
+void Loader::check_sizes() {
+    const Config& config = loaded_.config;
+    if (config.queue_bytes_per_socket_max < config.message_bytes_max) {
+        fail(place_of("queue_bytes_per_socket_max"),
+             "queue_bytes_per_socket_max is below message_bytes_max: the largest event could never "
+             "be sent",
+             "raise it, or lower message_bytes_max");
+    }
+    for (const auto& [key, text] :
+         {std::pair("catalog", &config.catalog), std::pair("data", &config.data)}) {
+        if (text->empty()) fail(place_of(key), quoted(key) + " is empty", "name a path");
+    }
+    const auto listen = parse_host_port(config.listen);
+    if (listen && listen->port != 0 && config.listen == config.admin_listen) {
+        fail(place_of("admin_listen"), "listen and admin_listen are the same address",
+             "give admin_listen another port, or `off`");
+    }
+}
+
+}  // namespace
+
+std::string ConfigProblem::text() const {
+    return where + ": " + (warning ? "warning: " : "") + what + "; " + mend;
+}
+
+bool LoadedConfig::is_good() const {
+    return std::all_of(problems.begin(), problems.end(),
+                       [](const ConfigProblem& problem) { return problem.warning; });
+}
+
+LoadedConfig load_config(const ConfigSources& sources) {
+    Loader loader;
+    std::string file = sources.file;
+    const auto named = sources.environment.find("EVENTBUS_CONFIG");
+    if (file.empty() && named != sources.environment.end()) file = named->second;
+    if (!file.empty()) loader.read_file(file);
+    loader.read_environment(sources.environment);
+    loader.read_flags(sources.flags);
+    return loader.finish();
+}
+
+std::map<std::string, std::string> eventbus_environment() {
+    std::map<std::string, std::string> variables;
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+        const std::string_view text(*variable);
+        const std::size_t equals = text.find('=');
+        if (!text.starts_with(kPrefix) || equals == std::string_view::npos) continue;
+        variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return variables;
+}
+
+}  // namespace eventbus

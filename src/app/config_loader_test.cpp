@@ -1,0 +1,273 @@
+#include "app/config_loader.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "app/settings.h"
+
+namespace eventbus {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+class ConfigLoader : public testing::Test {
+ protected:
+    ConfigLoader() {
+        std::string name = (fs::temp_directory_path() / "eventbus-config-XXXXXX").string();
+        folder_ = ::mkdtemp(name.data());
+    }
+    ~ConfigLoader() override { fs::remove_all(folder_); }
+
+    std::string file(const std::string& text) const {
+        const std::string path = folder_ / "eventbus.yaml";
+        std::ofstream(path, std::ios::binary) << text;
+        return path;
+    }
+    // The problems of a file, a line each, without the folder's name.
+    std::string problems_of(const std::string& text) const {
+        std::string lines;
+        for (const ConfigProblem& problem : load_config({.file = file(text)}).problems) {
+            lines += problem.text() + "\n";
+        }
+        const std::string prefix = folder_.string() + "/";
+        for (auto at = lines.find(prefix); at != std::string::npos; at = lines.find(prefix)) {
+            lines.erase(at, prefix.size());
+        }
+        return lines;
+    }
+
+    fs::path folder_;
+};
+
+TEST_F(ConfigLoader, WithoutSourcesGivesTheDefaults) {
+    const LoadedConfig loaded = load_config({});
+
+    EXPECT_TRUE(loaded.problems.empty());
+    EXPECT_EQ(loaded.config.listen, "0.0.0.0:8080");
+    EXPECT_EQ(loaded.config.ping_interval, 25s);
+}
+
+TEST_F(ConfigLoader, AFlagIsStrongerThanTheEnvironmentAndThatThanTheFile) {
+    ConfigSources sources;
+    sources.file = file("listen: 1.1.1.1:1\nadmin_listen: 1.1.1.1:2\nping_timeout: 1s\n");
+    sources.environment = {{"EVENTBUS_LISTEN", "2.2.2.2:1"}, {"EVENTBUS_ADMIN_LISTEN", "off"}};
+    sources.flags = {{"listen", "3.3.3.3:1"}};
+
+    const LoadedConfig loaded = load_config(sources);
+
+    ASSERT_TRUE(loaded.is_good()) << loaded.problems[0].text();
+    EXPECT_EQ(loaded.config.listen, "3.3.3.3:1");
+    EXPECT_EQ(loaded.config.admin_listen, "off");
+    EXPECT_EQ(loaded.config.ping_timeout, 1s);
+    EXPECT_EQ(loaded.config.ping_interval, 25s);
+}
+
+TEST_F(ConfigLoader, TheEnvironmentMayNameTheFile) {
+    ConfigSources sources;
+    sources.environment = {{"EVENTBUS_CONFIG", file("groups_max: 7\n")}};
+
+    EXPECT_EQ(load_config(sources).config.groups_max, 7u);
+}
+
+TEST_F(ConfigLoader, EverySettingCanBeWrittenInEachSource) {
+    for (const Setting& setting : settings()) {
+        SCOPED_TRACE(setting.key);
+        std::string text = setting.default_text();
+        if (text.empty()) text = setting.kind == Setting::Kind::kList ? "https://a.b" : "some text";
+        const std::string key(setting.key);
+
+        EXPECT_EQ(problems_of(key + ": " + text), "");
+        EXPECT_TRUE(load_config({.environment = {{setting.environment(), text}}}).problems.empty());
+        EXPECT_TRUE(load_config({.flags = {{key, text}}}).problems.empty());
+    }
+}
+
+TEST_F(ConfigLoader, NumbersAreTakenUpToTheirBoundsAndNoFurther) {
+    for (const Setting& setting : settings()) {
+        if (setting.max == 0) continue;
+        SCOPED_TRACE(setting.key);
+        const char* unit = setting.kind == Setting::Kind::kDuration ? "ms" : "";
+        const auto takes = [&](std::uint64_t value) {
+            Config config;
+            return setting.assign(config, std::to_string(value) + unit).has_value();
+        };
+        EXPECT_TRUE(takes(setting.min));
+        EXPECT_TRUE(takes(setting.max));
+        EXPECT_FALSE(takes(setting.max + 1));
+        EXPECT_FALSE(setting.min > 0 && takes(setting.min - 1));
+    }
+}
+
+TEST_F(ConfigLoader, ReadsListsInBothForms) {
+    for (const char* text : {"allowed_origins: https://a.b, http://c:1\n",
+                             "allowed_origins: [https://a.b, 'http://c:1']\n",
+                             "allowed_origins:\n  - https://a.b\n  - http://c:1\n"}) {
+        const LoadedConfig loaded = load_config({.file = file(text)});
+        ASSERT_TRUE(loaded.is_good()) << loaded.problems[0].text();
+        EXPECT_EQ(loaded.config.allowed_origins,
+                  (std::vector<std::string>{"https://a.b", "http://c:1"}));
+    }
+}
+
+TEST_F(ConfigLoader, SaysWhereWhatIsWrongAndHowToMendIt) {
+    struct Case {
+        const char* text;
+        const char* problem;  // its beginning
+    };
+    const Case cases[] = {
+        {"\nlistn: 0.0.0.0:80\n", "eventbus.yaml:2: `listn` is no setting; did you mean `listen`?"},
+        {"quite_another: 1\n",
+         "eventbus.yaml:1: `quite_another` is no setting; `eventbus serve --help`"},
+        {"listen: 8080\n", "eventbus.yaml:1: `listen`: \"8080\" is no address; write HOST:PORT"},
+        {"listen: a:99999\n", "eventbus.yaml:1: `listen`: \"a:99999\" is no address"},
+        {"listen: '::1:80'\n", "eventbus.yaml:1: `listen`: \"::1:80\" is no address"},
+        {"# first\nping_timeout: 20\n",
+         "eventbus.yaml:2: `ping_timeout`: \"20\" is not a time; write 500ms"},
+        {"ping_timeout: 2h\n",
+         "eventbus.yaml:1: `ping_timeout`: \"2h\" is out of range; allowed is 100ms to 1h"},
+        {"message_bytes_max: lots\n",
+         "eventbus.yaml:1: `message_bytes_max`: \"lots\" is not a size"},
+        {"groups_max: 0\n", "eventbus.yaml:1: `groups_max`: \"0\" is out of range"},
+        {"log_format: xml\n", "eventbus.yaml:1: `log_format`: \"xml\" is not text or json"},
+        {"dev: maybe\n", "eventbus.yaml:1: `dev`: \"maybe\" is neither true nor false"},
+        {"listen:\n", "eventbus.yaml:1: `listen` has no value; give it one"},
+        {"listen: [a:1]\n", "eventbus.yaml:1: `listen` is not one value; write `listen: value`"},
+        {"listen: a:1\nlisten: b:1\n", "eventbus.yaml:2: `listen` is set twice"},
+        {"- listen\n", "eventbus.yaml:1: this is no list of settings"},
+        {"listen: 'a:1\n", "eventbus.yaml:"},
+        {"? [a]\n: 1\n", "eventbus.yaml:1: a key is no word"},
+        {"allowed_origins: [app.example.com]\n",
+         "eventbus.yaml:1: \"app.example.com\" is no origin"},
+        {"allowed_origins: https://a.b/\n", "eventbus.yaml:1: \"https://a.b/\" is no origin"},
+        {"cookie_name: 'a b'\n", "eventbus.yaml:1: \"a b\" is no name of a cookie"},
+        {"jwt_roles_claim: sub\n", "eventbus.yaml:1: `jwt_roles_claim` is empty, or a claim with"},
+        {"jwt_service_claim: exp\n",
+         "eventbus.yaml:1: `jwt_service_claim` is empty, or a claim with"},
+        {"catalog: ''\n", "eventbus.yaml:1: `catalog` is empty"},
+        {"queue_bytes_per_socket_max: 16KiB\n",
+         "eventbus.yaml:1: queue_bytes_per_socket_max is below"},
+        {"admin_listen: 0.0.0.0:8080\n", "eventbus.yaml:1: listen and admin_listen are the same"},
+        {"jwt_secret: a\njwt_secret_file: b\n", "eventbus.yaml:2: both jwt_secret and"},
+        {"dev: true\nlisten: 0.0.0.0:80\n",
+         "eventbus.yaml:2: with dev the server listens on loopback"},
+        {"dev: true\nadmin_listen: 10.0.0.1:80\n",
+         "eventbus.yaml:2: with dev the server listens on"},
+    };
+    for (const Case& c : cases) {
+        const std::string problems = problems_of(c.text);
+        EXPECT_TRUE(problems.starts_with(c.problem)) << c.text << "gives " << problems;
+    }
+}
+
+TEST_F(ConfigLoader, FindsAllProblemsInOneGo) {
+    EXPECT_EQ(std::ranges::count(problems_of("a: 1\nb: 2\nlisten: x\n"), '\n'), 3);
+}
+
+TEST_F(ConfigLoader, AFileThatIsNotThereOrTooLargeIsSaid) {
+    EXPECT_FALSE(load_config({.file = folder_ / "none.yaml"}).is_good());
+    EXPECT_FALSE(load_config({.file = folder_}).is_good());
+    EXPECT_FALSE(load_config({.file = file(std::string((1U << 20U) + 1, '#'))}).is_good());
+    EXPECT_TRUE(load_config({.file = file(std::string(1U << 20U, '#'))}).is_good());
+}
+
+TEST_F(ConfigLoader, AMisspeltVariableIsAWarningAndKubernetesIsLeftAlone) {
+    const LoadedConfig loaded =
+        load_config({.environment = {{"EVENTBUS_LISTN", "a:1"},
+                                     {"EVENTBUS_SERVICE_HOST", "10.0.0.1"},
+                                     {"EVENTBUS_PORT_8080_TCP", "tcp://10.0.0.1:8080"}}});
+
+    ASSERT_EQ(loaded.problems.size(), 1u);
+    EXPECT_TRUE(loaded.is_good());
+    EXPECT_EQ(loaded.problems[0].text(),
+              "EVENTBUS_LISTN: warning: this is no setting, and is ignored; did you mean "
+              "EVENTBUS_LISTEN?");
+}
+
+TEST_F(ConfigLoader, NoProblemRepeatsASecret) {
+    const std::string problems = problems_of("jwt_secret: [hush]\njwt_secret_file: x\n");
+    EXPECT_EQ(problems.find("hush"), std::string::npos) << problems;
+}
+
+TEST_F(ConfigLoader, DevListensOnLoopback) {
+    EXPECT_EQ(load_config({.flags = {{"dev", "true"}}}).config.listen, "127.0.0.1:8080");
+    EXPECT_EQ(load_config({.flags = {{"dev", "true"}, {"listen", "[::1]:0"}}}).config.listen,
+              "[::1]:0");
+}
+
+TEST(Config, KnowsLoopbackByItsAddress) {
+    for (const char* text : {"127.0.0.1:1", "127.1.2.3:1", "[::1]:1", "localhost:1"}) {
+        EXPECT_TRUE(parse_host_port(text)->is_loopback()) << text;
+    }
+    for (const char* text :
+         {"0.0.0.0:1", "[::]:1", "127.example.com:1", "localhost.example.com:1"}) {
+        EXPECT_FALSE(parse_host_port(text)->is_loopback()) << text;
+    }
+}
+
+TEST(Config, AllowsOriginsThatAreListed) {
+    const Config none;
+    const Config some{.allowed_origins = {"https://a.b"}};
+    const Config any{.allowed_origins = {"*"}};
+    const Config dev{.dev = true};
+
+    EXPECT_FALSE(none.allows_origin("https://a.b"));
+    EXPECT_FALSE(none.allows_origin("http://localhost:5173"));
+    EXPECT_TRUE(some.allows_cookie_of("https://a.b"));
+    EXPECT_FALSE(some.allows_origin("https://a.b.c"));
+    EXPECT_FALSE(some.allows_origin("http://a.b"));
+    EXPECT_TRUE(any.allows_origin("https://a.b"));
+    EXPECT_FALSE(any.allows_cookie_of("https://a.b"));
+    EXPECT_FALSE(any.allows_cookie_of("*"));
+    EXPECT_TRUE(dev.allows_cookie_of("http://localhost:5173"));
+    EXPECT_TRUE(dev.allows_cookie_of("http://[::1]:5173"));
+    EXPECT_FALSE(dev.allows_origin("http://127.example.com"));
+    EXPECT_FALSE(dev.allows_origin("null"));
+}
+
+// The table in docs/configuration.md, which is this one.
+std::string table_of_docs() {
+    std::string text;
+    std::string_view group;
+    for (const Setting& setting : settings()) {
+        if (setting.group != group) {
+            group = setting.group;
+            text += "\n### " + std::string(group) +
+                    "\n\n| key | default | allowed | meaning |\n| --- | --- | --- | --- |\n";
+        }
+        const auto code = [](const std::string& words) {
+            return words.empty() ? words : "`" + words + "`";
+        };
+        text += "| `" + std::string(setting.key) + "` | " + code(setting.default_text()) + " | " +
+                setting.range_text() + " | " + std::string(setting.sentence) + " |\n";
+    }
+    return text;
+}
+
+TEST(Settings, AreTheTableInTheDocumentation) {
+    fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
+    while (!fs::exists(folder / "docs/configuration.md") && folder.has_relative_path()) {
+        folder = folder.parent_path();
+    }
+    std::ifstream file(folder / "docs/configuration.md");
+    const std::string page{std::istreambuf_iterator<char>(file), {}};
+
+    EXPECT_NE(page.find(table_of_docs()), std::string::npos) << "docs/configuration.md must hold:\n"
+                                                             << table_of_docs();
+}
+
+TEST(Settings, HaveOneNameEach) {
+    const Setting* setting = find_setting("message_bytes_max");
+
+    ASSERT_NE(setting, nullptr);
+    EXPECT_EQ(setting->flag(), "--message-bytes-max");
+    EXPECT_EQ(setting->environment(), "EVENTBUS_MESSAGE_BYTES_MAX");
+    for (const Setting& one : settings()) EXPECT_EQ(find_setting(one.key), &one) << one.key;
+}
+
+}  // namespace
+}  // namespace eventbus

@@ -1,0 +1,113 @@
+#include "app/secret.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "auth/jose.h"
+
+namespace eventbus {
+namespace {
+
+constexpr std::size_t kDevSecretLength = 48;
+
+Error unusable(std::string detail) { return Error{ErrorCode::kUnauthorized, std::move(detail)}; }
+
+// The file less the line break at its end; nothing if it can not be read. A file that is too long
+// is cut where import_secret() finds it too long.
+std::optional<std::string> read_secret(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string text(jose::kSecretBytesMax + 3, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (!file.eof() && !file.good()) return std::nullopt;
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (text.ends_with('\n')) text.pop_back();
+    if (text.ends_with('\r')) text.pop_back();
+    return text;
+}
+
+Result<Secret> checked(Secret secret) {
+    const auto key = jose::import_secret(secret.bytes);
+    if (!key) return unusable("the JWT secret (" + secret.from + "): " + key.error().detail);
+    return secret;
+}
+
+// Written aside and linked into place, so that nobody ever reads half of it; if another process
+// was faster, its secret stays.
+Result<> make_secret_file(const std::string& path, Random& random) {
+    const std::string aside = path + "." + random_token(random, 12);
+    const auto failed = [&](const char* what) {
+        const std::string reason = std::strerror(errno);
+        ::unlink(aside.c_str());
+        return unusable("the secret can not be " + std::string(what) + " at " + path + ": " +
+                        reason);
+    };
+    const int file = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0) return failed("made");
+    const std::string text = random_token(random, kDevSecretLength) + "\n";
+    const ssize_t written = ::write(file, text.data(), text.size());
+    const bool is_whole = written == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
+    if (::close(file) != 0 || !is_whole) return failed("written");
+    if (::link(aside.c_str(), path.c_str()) != 0 && errno != EEXIST) return failed("put");
+    ::unlink(aside.c_str());
+    return {};
+}
+
+}  // namespace
+
+std::string dev_secret_path(const Config& config) {
+    return (std::filesystem::path(config.data) / "dev-secret").string();
+}
+
+Result<Secret> find_secret(const Config& config) {
+    if (!config.jwt_secret.empty()) {
+        return checked({config.jwt_secret, "EVENTBUS_JWT_SECRET or the config file"});
+    }
+    if (!config.jwt_secret_file.empty()) {
+        const auto text = read_secret(config.jwt_secret_file);
+        if (text) return checked({*text, config.jwt_secret_file});
+        return unusable("the JWT secret can not be read from " + config.jwt_secret_file +
+                        "; check jwt_secret_file and its permissions");
+    }
+    const std::string path = dev_secret_path(config);
+    std::error_code error;
+    if (std::filesystem::exists(path, error)) {
+        const auto text = read_secret(path);
+        if (text) return checked({*text, path});
+        return unusable("the secret in " + path + " can not be read; it belongs to another user?");
+    }
+    return unusable(
+        "there is no way to verify tokens; set EVENTBUS_JWT_SECRET or jwt_secret_file (32 bytes or "
+        "more, as `openssl rand -base64 48` makes them), or use --dev on your own machine");
+}
+
+Result<Secret> find_or_make_secret(const Config& config, Random& random, bool& made) {
+    made = false;
+    const bool is_named = !config.jwt_secret.empty() || !config.jwt_secret_file.empty();
+    std::error_code error;
+    const bool is_there = std::filesystem::exists(dev_secret_path(config), error);
+    if (!config.dev && !is_named && is_there) {
+        return unusable("there is no way to verify tokens: the secret in " +
+                        dev_secret_path(config) +
+                        " counts only with --dev; set EVENTBUS_JWT_SECRET or jwt_secret_file");
+    }
+    if (config.dev && !is_named && !is_there) {
+        std::filesystem::create_directories(config.data, error);
+        if (error) {
+            return unusable("the data directory " + config.data +
+                            " can not be made: " + error.message());
+        }
+        const auto put = make_secret_file(dev_secret_path(config), random);
+        if (!put) return put.error();
+        made = true;
+    }
+    return find_secret(config);
+}
+
+}  // namespace eventbus

@@ -22,7 +22,7 @@ node_is_new_enough() {
 # Where the system's Node is older, the one in .tools/ goes before it.
 use_node() {
     node_is_new_enough && return
-    export PATH="$ROOT/.tools/node_modules/.bin:$PATH"
+    export PATH="$ROOT/.tools/bin:$PATH"
 }
 
 # What identifies a file's content in a stamp: the same content needs no work a second time.

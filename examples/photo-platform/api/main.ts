@@ -41,6 +41,12 @@ const app = await createServer({
   },
 });
 
+const stopReportingBus = reportHealth(bus, 'event-bus', async () => {
+  const asked = performance.now();
+  const offset = await frontierOf(busUrl);
+  const tookMs = Math.round(performance.now() - asked);
+  return { status: offset === undefined ? 'degraded' : 'ok', detail: `answers in ${tookMs} ms · log at ${offset ?? 'an unknown place'}` };
+});
 const stopReporting = reportHealth(bus, 'api', async () => {
   const waiting = outbox.waiting();
   return {
@@ -54,6 +60,7 @@ console.log(`ready: the page is at ${address}`);
 
 stopOnSignal(async () => {
   stopReporting();
+  stopReportingBus();
   outbox.close();
   await app.close();
   await bus.close();

@@ -29,7 +29,7 @@ export async function createServer({ platform, pageDir, busPublicUrl }: ServerOp
   });
   app.setErrorHandler((error: Failure, _request, reply) => {
     const { status, code, message } = describe(error);
-    if (status >= 500 && !(error instanceof Problem)) console.error(error);
+    if (status === 500) console.error(error);
     if (error instanceof Problem && error.retryAfterS) reply.header('retry-after', error.retryAfterS);
     return reply.status(status).send({ error: { code, message } });
   });

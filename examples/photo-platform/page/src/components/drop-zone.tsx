@@ -20,8 +20,8 @@ export function DropZone({ isFirst, uploads, onFiles }: Props) {
   return (
     <section class={`drop ${isFirst ? 'drop-first' : ''}`} aria-label="Add photos">
       <div class="drop-text">
-        <strong>{isFirst ? 'Drop your first photos here' : 'Drop photos anywhere'}</strong>
-        <span class="muted">One or up to twenty at once; JPEG, PNG, WebP, GIF, AVIF or TIFF</span>
+        <strong>{isFirst ? 'Add your first photos' : 'Add photos'}</strong>
+        <span class="muted">Drop them anywhere on the page, or choose up to twenty at once</span>
       </div>
       <label class="button button-strong">
         Choose photos

@@ -51,7 +51,7 @@ function Facts({ photo, isMine }: { photo: Photo; isMine: boolean }) {
           {photo.width} × {photo.height}, {bytes(photo.bytes)}
         </Fact>
       )}
-      {photo.thumbnails.length > 0 && <Fact name="Prints">{photo.thumbnails.map(({ width, height }) => `${width} × ${height}`).join(', ')}</Fact>}
+      {photo.thumbnails.length > 0 && <Fact name="Prints">{photo.thumbnails.map(({ width, height }) => `${width}\u00a0×\u00a0${height}`).join(', ')}</Fact>}
     </dl>
   );
 }

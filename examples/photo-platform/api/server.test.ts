@@ -1,0 +1,345 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { decodeJwt } from 'jose';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { writeJson } from '../shared/files.js';
+import { Media } from '../shared/media.js';
+import { BusTokens } from '../shared/tokens.js';
+import type { LibraryView, PhotoView, SessionView } from '../shared/views.js';
+import { folder } from '../test/folder.js';
+import { RecordedBus } from '../test/recorded-bus.js';
+import { Announcements } from './announcements.js';
+import { Library, PHOTOS_PER_USER_MAX } from './library.js';
+import { Outbox } from './outbox.js';
+import { createServer } from './server.js';
+import { Sessions } from './sessions.js';
+import { Sharing } from './sharing.js';
+import { FILE_BYTES_MAX, Uploads } from './uploads.js';
+
+const BUS = 'http://127.0.0.1:9';
+const TOKENS = new BusTokens('0123456789abcdef0123456789abcdef');
+const busToken = await TOKENS.forUser('ana', []);
+
+class Site {
+  private constructor(
+    readonly app: FastifyInstance,
+    readonly bus: RecordedBus,
+    readonly library: Library,
+    readonly media: Media,
+  ) {}
+
+  static async open(root?: string, bus = new RecordedBus()): Promise<Site> {
+    const media = new Media(root ?? (await folder()));
+    const library = await Library.open(media);
+    const outbox = new Outbox(bus, library);
+    const app = await createServer({
+      pageDir: media.root,
+      busPublicUrl: BUS,
+      platform: {
+        bus,
+        busPublicUrl: BUS,
+        frontier: async () => `1.${bus.told.length}`,
+        tokens: TOKENS,
+        sessions: await Sessions.open(join(media.root, 'session.key')),
+        library,
+        outbox,
+        uploads: new Uploads(library),
+        sharing: new Sharing(library, outbox),
+        announcements: await Announcements.open(join(media.root, 'announcement.json')),
+      },
+    });
+    onTestFinished(async () => {
+      outbox.close();
+      await app.close();
+    });
+    return new Site(app, bus, library, media);
+  }
+
+  async as(user: string): Promise<Visitor> {
+    const answer = await this.app.inject({ method: 'POST', url: '/api/sign-in', payload: { user } });
+    return new Visitor(this.app, answer.json<SessionView>().session);
+  }
+}
+
+class Visitor {
+  constructor(
+    readonly app: FastifyInstance,
+    readonly session: string,
+  ) {}
+
+  ask(method: 'GET' | 'POST' | 'DELETE', path: string, payload?: object) {
+    const headers = { authorization: `Bearer ${this.session}` };
+    return this.app.inject({ method, url: `/api${path}`, headers, ...(payload && { payload }) });
+  }
+
+  upload(...files: [name: string, bytes: Buffer][]) {
+    const parts = files.flatMap(([name, bytes]) => [
+      Buffer.from(`--cut\r\nContent-Disposition: form-data; name="photos"; filename="${name}"\r\nContent-Type: image/jpeg\r\n\r\n`),
+      bytes,
+      Buffer.from('\r\n'),
+    ]);
+    return this.app.inject({
+      method: 'POST',
+      url: '/api/photos',
+      headers: { authorization: `Bearer ${this.session}`, 'content-type': 'multipart/form-data; boundary=cut' },
+      payload: Buffer.concat([...parts, Buffer.from('--cut--\r\n')]),
+    });
+  }
+
+  async uploadOne(name = 'a.jpg'): Promise<string> {
+    return (await this.upload([name, Buffer.from('bytes')])).json<{ photoIds: [string] }>().photoIds[0];
+  }
+
+  async photos(): Promise<PhotoView[]> {
+    return (await this.ask('GET', '/library')).json<LibraryView>().photos;
+  }
+}
+
+async function develop({ media }: Site, id: string): Promise<void> {
+  await writeFile(media.thumbnail(id, 160), 'a thumbnail');
+  const thumbnails = [{ size: 160, width: 4, height: 3, url: `/api/photos/${id}/thumbnails/160` }];
+  const gps = { latitude: 1, longitude: 2 };
+  await writeJson(media.result(id), { status: 'completed', photoId: id, width: 4, height: 3, placeholder: '', thumbnails, gps });
+}
+
+describe('signing in', () => {
+  it('gives a user a token of the bus with their id and roles, and none of a service', async () => {
+    const site = await Site.open();
+    const dora = await site.as('dora');
+
+    const { url, token } = (await dora.ask('GET', '/bus')).json<{ url: string; token: string }>();
+
+    expect(url).toBe(BUS);
+    expect(decodeJwt(token)).toMatchObject({ sub: 'dora', roles: ['user', 'admin'] });
+    expect(decodeJwt(token)).not.toHaveProperty('service');
+  });
+
+  it.each([
+    ['no session', undefined],
+    ['a wrong one', 'Bearer nonsense'],
+    ['a token of the bus', `Bearer ${busToken}`],
+  ])('is asked of who comes with %s', async (_, authorization) => {
+    const { app } = await Site.open();
+
+    for (const url of ['/api/library', '/api/bus', '/api/photos/0123456789abcdef01234567/thumbnails/160']) {
+      const answer = await app.inject({ url, ...(authorization && { headers: { authorization } }) });
+      expect(answer.statusCode).toBe(401);
+      expect(answer.json()).toMatchObject({ error: { code: 'unauthorized' } });
+    }
+  });
+
+  it('is refused to a name that is not known', async () => {
+    const { app } = await Site.open();
+
+    const answer = await app.inject({ method: 'POST', url: '/api/sign-in', payload: { user: '__proto__' } });
+
+    expect(answer.statusCode).toBe(400);
+  });
+});
+
+describe('an upload', () => {
+  it('is told of once, by an event that names owner and file', async () => {
+    const site = await Site.open();
+    const ana = await site.as('ana');
+
+    const answer = await ana.upload(['C:\\photos\\a\u0007.jpg', Buffer.from('bytes')]);
+
+    expect(answer.statusCode).toBe(201);
+    const [id] = answer.json<{ photoIds: [string] }>().photoIds;
+    expect(site.bus.told).toEqual([
+      { type: 'photo.uploaded', id: `uploaded-${id}`, data: { photoId: id, userId: 'ana', filename: 'a.jpg', bytes: 5, uploadedAt: expect.any(String) } },
+    ]);
+  });
+
+  it('of several files makes a batch', async () => {
+    const site = await Site.open();
+    const ana = await site.as('ana');
+
+    await ana.upload(['a.jpg', Buffer.from('a')], ['b.jpg', Buffer.from('b')]);
+
+    const batches = site.bus.told.map(({ data }) => (data as { batchId: string }).batchId);
+    expect(new Set(batches).size).toBe(1);
+    expect(batches[0]).toMatch(/^[0-9a-f]{24}$/);
+  });
+
+  it('while the bus is away is kept, and told of after a restart of the API', async () => {
+    const root = await folder();
+    const away = new RecordedBus();
+    away.isAway = true;
+    const ana = await (await Site.open(root, away)).as('ana');
+
+    const answer = await ana.upload(['a.jpg', Buffer.from('bytes')]);
+    expect(answer.statusCode).toBe(202);
+    expect(answer.json()).toMatchObject({ announced: false });
+
+    const { bus } = await Site.open(root);
+    await expect.poll(() => bus.types(), { timeout: 5_000 }).toEqual(['photo.uploaded']);
+  });
+
+  it('with a file that is too large leaves nothing behind', async () => {
+    const site = await Site.open();
+    const ana = await site.as('ana');
+
+    const answer = await ana.upload(['a.jpg', Buffer.from('small')], ['b.jpg', Buffer.alloc(FILE_BYTES_MAX + 1)]);
+
+    expect(answer.statusCode).toBe(413);
+    expect(await ana.photos()).toEqual([]);
+    expect(site.bus.told).toEqual([]);
+  });
+
+  it('past what there is room for is refused', async () => {
+    const site = await Site.open();
+    const ana = await site.as('ana');
+    const room = { owner: 'ana', filename: 'x', bytes: 1, uploadedAt: '', watchers: [], pending: [] };
+    await Promise.all(Array.from({ length: PHOTOS_PER_USER_MAX }, async () => site.library.add({ ...room, id: await site.library.begin() })));
+
+    const answer = await ana.upload(['a.jpg', Buffer.from('bytes')]);
+
+    expect(answer.statusCode).toBe(429);
+    expect(answer.headers['retry-after']).toBeDefined();
+  });
+
+  it.each([
+    ['no file', { 'content-type': 'multipart/form-data; boundary=cut' }, '--cut--\r\n'],
+    ['no form', { 'content-type': 'application/json' }, '{}'],
+  ])('with %s is refused with the mend', async (_, headers, payload) => {
+    const site = await Site.open();
+    const ana = await site.as('ana');
+
+    const answer = await site.app.inject({
+      method: 'POST',
+      url: '/api/photos',
+      headers: { ...headers, authorization: `Bearer ${ana.session}` },
+      payload,
+    });
+
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json<{ error: { message: string } }>().error.message).toContain('multipart/form-data');
+  });
+});
+
+describe('a photo', () => {
+  it('is seen by its owner alone', async () => {
+    const site = await Site.open();
+    const [ana, ben] = [await site.as('ana'), await site.as('ben')];
+    const id = await ana.uploadOne();
+    await develop(site, id);
+
+    expect((await ana.photos())[0]).toMatchObject({ id, status: 'completed', gps: { latitude: 1 } });
+    expect((await ana.ask('GET', `/photos/${id}/thumbnails/160`)).body).toBe('a thumbnail');
+    expect(await ben.photos()).toEqual([]);
+    for (const path of [`/photos/${id}`, `/photos/${id}/thumbnails/160`]) expect((await ben.ask('GET', path)).statusCode).toBe(404);
+  });
+
+  it.each(['..%2f..%2fsession.key', '0123456789abcdef01234567', 'a b'])('with the id %s is not there', async (id) => {
+    const ana = await (await Site.open()).as('ana');
+
+    expect((await ana.ask('GET', `/photos/${id}/thumbnails/160`)).statusCode).toBe(404);
+    expect((await ana.ask('POST', `/photos/${id}/watch`, { key: 'k' })).statusCode).toBe(404);
+  });
+});
+
+describe('a link', () => {
+  it('lets who opens it watch, without the place, once the bus knows', async () => {
+    const site = await Site.open();
+    const [ana, ben] = [await site.as('ana'), await site.as('ben')];
+    const id = await ana.uploadOne();
+    await develop(site, id);
+    const { key } = (await ana.ask('POST', `/photos/${id}/link`)).json<{ key: string }>();
+
+    const answer = await ben.ask('POST', `/photos/${id}/watch`, { key });
+
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).not.toHaveProperty('gps');
+    expect(site.bus.told.at(-1)).toMatchObject({ type: 'photo.shared', data: { photoId: id, sharedWith: 'ben' } });
+    expect((await ben.ask('GET', `/photos/${id}/thumbnails/160`)).statusCode).toBe(200);
+    expect((await ana.photos())[0]!.watchers).toEqual([{ id: 'ben', name: 'Ben', admin: false }]);
+  });
+
+  it.each(['', 'wrong', 'x'.repeat(22), 7, undefined])('with the key %j opens nothing', async (key) => {
+    const site = await Site.open();
+    const [ana, ben] = [await site.as('ana'), await site.as('ben')];
+    const id = await ana.uploadOne();
+    await ana.ask('POST', `/photos/${id}/link`);
+
+    expect((await ben.ask('POST', `/photos/${id}/watch`, { key })).statusCode).toBe(404);
+  });
+
+  it('is made by the owner alone, not by a watcher', async () => {
+    const site = await Site.open();
+    const [ana, ben] = [await site.as('ana'), await site.as('ben')];
+    const id = await ana.uploadOne();
+    const { key } = (await ana.ask('POST', `/photos/${id}/link`)).json<{ key: string }>();
+    await ben.ask('POST', `/photos/${id}/watch`, { key });
+
+    expect((await ben.ask('POST', `/photos/${id}/link`)).statusCode).toBe(403);
+    expect((await ben.ask('DELETE', `/photos/${id}/watchers/ben`)).statusCode).toBe(403);
+  });
+
+  it('opens nothing for who was shown out, who sees nothing more at once', async () => {
+    const site = await Site.open();
+    const [ana, ben] = [await site.as('ana'), await site.as('ben')];
+    const id = await ana.uploadOne();
+    const { key } = (await ana.ask('POST', `/photos/${id}/link`)).json<{ key: string }>();
+    await ben.ask('POST', `/photos/${id}/watch`, { key });
+
+    await ana.ask('DELETE', `/photos/${id}/watchers/ben`);
+
+    expect(site.bus.told.at(-1)).toMatchObject({ type: 'photo.unshared', data: { sharedWith: 'ben' } });
+    expect(await ben.photos()).toEqual([]);
+    expect((await ben.ask('POST', `/photos/${id}/watch`, { key })).statusCode).toBe(404);
+  });
+
+  it('can be opened again a little later while the bus is away', async () => {
+    const site = await Site.open();
+    const [ana, ben] = [await site.as('ana'), await site.as('ben')];
+    const id = await ana.uploadOne();
+    const { key } = (await ana.ask('POST', `/photos/${id}/link`)).json<{ key: string }>();
+    site.bus.isAway = true;
+    expect((await ben.ask('POST', `/photos/${id}/watch`, { key })).statusCode).toBe(503);
+
+    site.bus.isAway = false;
+
+    expect((await ben.ask('POST', `/photos/${id}/watch`, { key })).statusCode).toBe(200);
+    expect(site.bus.types()).toEqual(['photo.uploaded', 'photo.shared']);
+  });
+});
+
+describe('an announcement', () => {
+  it('is told to everyone, and to who comes later', async () => {
+    const site = await Site.open();
+    const [dora, ben] = [await site.as('dora'), await site.as('ben')];
+
+    expect((await dora.ask('POST', '/announcements', { message: ' closing ' })).statusCode).toBe(201);
+
+    expect(site.bus.told).toMatchObject([{ type: 'system.announcement', data: { message: 'closing', announcedBy: 'Dora' } }]);
+    expect((await ben.ask('GET', '/library')).json()).toMatchObject({ announcement: { message: 'closing' } });
+  });
+
+  it('is for admins, and of a bounded length', async () => {
+    const site = await Site.open();
+    const [dora, ben] = [await site.as('dora'), await site.as('ben')];
+
+    expect((await ben.ask('POST', '/announcements', { message: 'hello' })).statusCode).toBe(403);
+    for (const message of ['', '   ', 'x'.repeat(281), 7]) expect((await dora.ask('POST', '/announcements', { message })).statusCode).toBe(400);
+    expect(site.bus.told).toEqual([]);
+  });
+
+  it('that did not get out is shown to nobody', async () => {
+    const site = await Site.open();
+    const dora = await site.as('dora');
+    site.bus.isAway = true;
+
+    expect((await dora.ask('POST', '/announcements', { message: 'closing' })).statusCode).toBe(503);
+    expect((await dora.ask('GET', '/library')).json()).not.toHaveProperty('announcement');
+  });
+});
+
+it('every answer lets the page connect to the bus, and to nothing else', async () => {
+  const { app } = await Site.open();
+
+  const policy = (await app.inject({ url: '/api/users' })).headers['content-security-policy'];
+
+  expect(policy).toContain(`connect-src 'self' ${BUS} ws://127.0.0.1:9;`);
+});

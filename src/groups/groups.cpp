@@ -490,8 +490,8 @@ void Groups::tick() {
     const bool record_cursors = ++ticks_ % kTicksPerRecord == 0;
     // A timer beside the bell: should the reactor not show its tail, groups read the log
     // themselves.
-    const bool tail_stands =
-        context_.log.frontier() > fed_through_ && fed_through_ == fed_at_last_tick_;
+    const Position frontier = context_.log.frontier();
+    const bool tail_stands = frontier > fed_through_ && fed_through_ == fed_at_last_tick_;
     fed_at_last_tick_ = fed_through_;
     std::uint64_t members = 0;
     std::uint64_t in_flight = 0;
@@ -501,7 +501,7 @@ void Groups::tick() {
         group.tick(now);
         home->paused = false;
         if (home->at_tail) group.skip_to(fed_through_);
-        if (tail_stands && home->at_tail && group.has_room()) {
+        if (tail_stands && home->at_tail && group.has_room() && group.read_through() < frontier) {
             home->at_tail = false;
             probe_.found_by_timer.add();
         }

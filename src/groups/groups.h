@@ -187,7 +187,7 @@ class Groups {
     std::unordered_map<MemberId, std::vector<Home*>> memberships_;
     std::vector<Home*> touched_;  // may have something to do: for the next pump
     Position fed_through_;        // the reactor has shown all entries up to here
-    Position fed_at_last_tick_ = 0;
+    std::optional<Position> fed_at_last_tick_;
     std::unique_ptr<Write> building_;  // what leaves with the next write
     bool writing_ = false;
     bool writable_ = true;

@@ -36,7 +36,7 @@ THREADED_FOLDERS = ("base", "log", "net", "backplane", "app")
 REGISTRY_HOST = re.compile(r"\b(?:registry|deb|security|archive|snapshot|ftp|ports|proxy|static|index|files|repo1?)"
                            r"\.(?:[a-z0-9-]+\.)?(?:npm[j]s|yarn[p]kg|deb[i]an|ubunt[u]|nodesourc[e]|golan[g]|crate[s]"
                            r"|pyp[i]|pythonhoste[d]|mave[n])\.(?:org|com|io)\b", re.IGNORECASE)
-MACHINE_PATH = re.compile(r"(?<![\w.$}/-])/(?:wor[k]|hom[e]/[a-z]+|roo[t]|User[s])/[\w.-]")
+MACHINE_PATH = re.compile(r"(?<![\w.$}/-])/(?:wor[k]|hom[e]/[a-z]+|User[s])/[\w.-]")
 TASK = re.compile(r"\b(?:TOD[O]|FIXM[E]|XX[X]|HAC[K])\b(?!\(#\d+\))")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

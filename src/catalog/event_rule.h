@@ -78,7 +78,10 @@ struct EventRule {
     AccessRule publish;
     AccessRule consume;
 
-    bool reads_data = false;  // a filter, template, transform or binding looks into the data
+    // Set by the loader, of what stands above.
+    bool reads_data = false;     // something above looks into the data
+    bool needs_subject = false;  // something above is about the event's subject
+    bool owner_is_bound = true;  // a user can not name another as owner: bindings see to it
 };
 
 }  // namespace eventbus

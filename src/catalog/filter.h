@@ -33,6 +33,7 @@ class Filter {
     static Result<Filter> compile(const Spec& spec, int& line);
 
     bool matches(const Scope& scope) const;
+    bool reads_data() const;  // else matches() leaves scope.data alone
 
     // Fields with `anything-but` where no alternative accepts that they are missing: a reader may
     // expect that they do. For the catalog's warnings.
@@ -45,6 +46,7 @@ class Filter {
  private:
     struct Node;
     std::shared_ptr<const Node> root_;
+    bool reads_data_ = false;
     std::vector<Surprise> surprises_;
 };
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { checkBuilt, EXAMPLE, helpText, readOptions } from './launch/options.mjs';
-import { choosePort } from './launch/ports.mjs';
+import { choosePorts } from './launch/ports.mjs';
 import { Supervised } from './launch/supervised.mjs';
 
 const HOST = '127.0.0.1';
@@ -21,23 +21,30 @@ async function start(options) {
   checkBuilt(options);
   const data = resolve(options.data);
   for (const folder of ['bus', 'media']) mkdirSync(`${data}/${folder}`, { recursive: true });
-  const port = await choosePort(options.port, options.isPortGiven);
-  const busPort = await choosePort(options.busPort, options.isBusPortGiven, [port]);
-  const [page, busUrl] = [`http://${HOST}:${port}`, `http://${HOST}:${busPort}`];
+  const ports = await choosePorts([options.port, options.busPort, options.adminPort]);
+  const [page, busUrl, admin] = ports.map((port) => `http://${HOST}:${port}`);
   const env = {
     EVENTBUS_JWT_SECRET: secretIn(`${data}/jwt-secret`),
     EVENT_BUS_URL: busUrl,
     MEDIA_DIR: `${data}/media`,
     HOST,
-    PORT: String(port),
+    PORT: new URL(page).port,
   };
 
   const service = (name) => part({ name, command: process.execPath, args: [`${EXAMPLE}dist/services/${name}/main.js`], env, isReady: ({ hasSaidReady }) => hasSaidReady });
   const bus = part({
     name: 'bus',
     command: options.eventbus,
-    args: ['serve', '--dev', '--catalog', `${EXAMPLE}catalog.yaml`, '--listen', `${HOST}:${busPort}`, '--data', `${data}/bus`, '--log-level', options.logLevel],
-    env: { EVENTBUS_JWT_SECRET: env.EVENTBUS_JWT_SECRET },
+    args: [
+      'serve',
+      '--dev',
+      ...['--catalog', `${EXAMPLE}catalog.yaml`],
+      ...['--listen', new URL(busUrl).host],
+      ...['--admin-listen', new URL(admin).host],
+      ...['--data', `${data}/bus`],
+      ...['--log-level', options.logLevel],
+    ],
+    env: { EVENTBUS_JWT_SECRET: env.EVENTBUS_JWT_SECRET, EVENTBUS_BIN: undefined }, // the last is ours, not a setting
     isReady: () => answers(`${busUrl}/readyz`),
   });
   const api = service('api');
@@ -60,6 +67,7 @@ async function start(options) {
 
   Sign in as Ana in two windows, and drop some photos. Ctrl-C ends everything.
   To see the page recover:       kill -9 ${bus.pid}
+  What the bus says of itself:   ${admin}/metrics
 `);
 
   function part(description) {

@@ -10,6 +10,7 @@ export const REPOSITORY = here('../../..');
 const OPTIONS = {
   port: { default: '8080', name: 'PORT', says: 'of the page; when it is taken and was not asked for, a free one; 0: any' },
   'bus-port': { default: '8090', name: 'PORT', says: 'of the event bus; likewise' },
+  'admin-port': { default: '8091', name: 'PORT', says: 'of the metrics of the event bus; likewise' },
   data: { default: `${REPOSITORY}build/photo-platform`, name: 'DIR', says: 'where photos, the log of the bus and the secret are kept' },
   eventbus: { default: `${REPOSITORY}build/release/bin/eventbus`, name: 'FILE', says: 'the server' },
   'log-level': { default: 'warn', name: 'LEVEL', says: 'of the server: debug, info, warn, error' },
@@ -31,12 +32,12 @@ export function readOptions(args, environment) {
   });
   const given = (key) => values[key] ?? environment[variableOf(key)];
   const settled = (key) => given(key) ?? OPTIONS[key].default;
+  const port = (key) => ({ wanted: portFrom(key, settled(key)), isGiven: given(key) !== undefined });
   return {
     help: values.help ?? false,
-    port: port('port', settled('port')),
-    isPortGiven: given('port') !== undefined,
-    busPort: port('bus-port', settled('bus-port')),
-    isBusPortGiven: given('bus-port') !== undefined,
+    port: port('port'),
+    busPort: port('bus-port'),
+    adminPort: port('admin-port'),
     data: settled('data'),
     eventbus: settled('eventbus'),
     logLevel: settled('log-level'),
@@ -51,10 +52,10 @@ export function checkBuilt({ eventbus }) {
 }
 
 function variableOf(key) {
-  return key === 'eventbus' ? 'EVENTBUS_BINARY' : `PHOTO_PLATFORM_${key.toUpperCase().replaceAll('-', '_')}`;
+  return key === 'eventbus' ? 'EVENTBUS_BIN' : `PHOTO_PLATFORM_${key.toUpperCase().replaceAll('-', '_')}`;
 }
 
-function port(key, text) {
+function portFrom(key, text) {
   const value = Number(text);
   if (text === '' || !Number.isInteger(value) || value < 0 || value > 65_535) throw new Error(`--${key} is a number from 0 to 65535, not ${text}`);
   return value;

@@ -13,9 +13,9 @@
 #include "event/pattern.h"
 #include "groups/groups_directory.h"
 #include "groups/memory_group_store.h"
-#include "log/tail.h"
 #include "support/fake_clock.h"
 #include "support/fake_executor.h"
+#include "support/list_log.h"
 #include "support/seeded_random.h"
 
 namespace eventbus {
@@ -25,70 +25,6 @@ using namespace std::chrono_literals;
 
 constexpr MemberId kAnn{1};
 constexpr MemberId kBob{2};
-
-// A log that outlives the process that reads it, as a disk does.
-class FakeLog final : public Log {
- public:
-    explicit FakeLog(std::string epoch = "e1") : epoch_(std::move(epoch)) {}
-
-    Position publish(std::string type) {
-        auto entry = std::make_shared<Entry>();
-        entry->position = entries_.empty() ? frontier() + 1 : entries_.back()->position + 1;
-        entry->event.type = std::move(type);
-        entry->event.data = "{}";
-        entries_.push_back(entry);
-        return entry->position;
-    }
-    void retain_after(Position position) {
-        lost_through_ = position;
-        std::erase_if(entries_, [&](const SharedEntry& e) { return e->position <= position; });
-    }
-    const std::vector<SharedEntry>& entries() const { return entries_; }
-
-    void append(std::vector<Plan>, Executor&, AppendDone) override { FAIL(); }
-    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) override {
-        ++reads;
-        if (hold_reads) return;
-        Result<Page> answer = fail_reads ? Result<Page>(Error{ErrorCode::kUnavailable, "away"})
-                                         : Result<Page>(page(after, limit));
-        reply_to.post([answer = std::move(answer), done = std::move(done)]() mutable {
-            done(std::move(answer));
-        });
-    }
-    Position frontier() const override {
-        return entries_.empty() ? lost_through_ : entries_.back()->position;
-    }
-    const std::string& epoch() const override { return epoch_; }
-    Tail& tail() override { return tail_; }
-    bool is_writable() const override { return true; }
-
-    bool fail_reads = false;
-    bool hold_reads = false;  // never answered
-    std::size_t reads = 0;
-
- private:
-    Page page(Position after, std::size_t limit) const {
-        Page page;
-        page.through = frontier();
-        page.lost_through = lost_through_;
-        page.at_end = true;
-        for (const SharedEntry& entry : entries_) {
-            if (entry->position <= after) continue;
-            if (page.entries.size() == limit) {
-                page.through = page.entries.back()->position;
-                page.at_end = false;
-                break;
-            }
-            page.entries.push_back(entry);
-        }
-        return page;
-    }
-
-    const std::string epoch_;
-    std::vector<SharedEntry> entries_;
-    Position lost_through_ = 0;
-    Tail tail_;
-};
 
 // What one reactor's members got.
 class Inbox final : public GroupReceiver {
@@ -120,7 +56,7 @@ class Node {
         bool wants_all = false;
     };
 
-    Node(FakeLog& log, GroupStore& store, FakeClock& clock, Random& random,
+    Node(ListLog& log, GroupStore& store, FakeClock& clock, Random& random,
          GroupSettings settings = {}, std::size_t count = 1)
         : log_(log) {
         auto stored = GroupsDirectory::split(*store.load(), count);
@@ -170,12 +106,12 @@ class Node {
     std::unique_ptr<GroupsDirectory> directory;
 
  private:
-    FakeLog& log_;
+    ListLog& log_;
 };
 
 class GroupsTest : public testing::Test {
  protected:
-    FakeLog log_;
+    ListLog log_;
     MemoryGroupStore store_;
     FakeClock clock_;
     SeededRandom random_{1};
@@ -568,7 +504,7 @@ TEST_F(GroupsTest, AStandstillRaisesTheAlarm) {
 TEST_F(GroupsTest, AGroupOfAnotherLogBeginsAtTheStartOfThisOne) {
     ASSERT_TRUE(join(kAnn));
     for (int i = 0; i < 9; ++i) publish("a.x");
-    FakeLog other("e2");
+    ListLog other("e2");
     other.publish("a.x");
     Node fresh(other, store_, clock_, random_);
     Node::Reactor& r = fresh.at();
@@ -601,7 +537,7 @@ class GroupsRun : public testing::TestWithParam<std::uint64_t> {
         std::set<std::uint32_t> attempts;
         std::uint32_t acked = 0;  // the attempt whose ack was answered
     };
-    FakeLog log_;
+    ListLog log_;
     MemoryGroupStore store_;
     FakeClock clock_;
     SeededRandom random_{GetParam()};

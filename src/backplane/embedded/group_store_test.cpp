@@ -1,0 +1,390 @@
+#include "backplane/embedded/group_store.h"
+
+#include <gtest/gtest.h>
+#include <rocksdb/db.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "groups/groups.h"
+#include "groups/memory_group_store.h"
+#include "support/fake_clock.h"
+#include "support/list_log.h"
+#include "support/seeded_random.h"
+
+namespace eventbus {
+namespace {
+
+namespace fs = std::filesystem;
+
+const GroupKey kKey{"thumbnails", "photo.**"};
+
+// A reactor of one thread, to which the store's thread may post.
+class Loop final : public Executor {
+ public:
+    void post(Task task) override {
+        {
+            const std::lock_guard lock(mutex_);
+            tasks_.push_back(std::move(task));
+        }
+        wake_.notify_one();
+    }
+    bool is_here() const override { return true; }
+
+    // Runs tasks until `is_done` says so.
+    template <class IsDone>
+    void run_until(IsDone&& is_done) {
+        while (!is_done()) {
+            std::unique_lock lock(mutex_);
+            wake_.wait(lock, [this] { return !tasks_.empty(); });
+            Task task = std::move(tasks_.front());
+            tasks_.pop_front();
+            lock.unlock();
+            task();
+        }
+    }
+
+ private:
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::deque<Task> tasks_;
+};
+
+// A folder that is gone after the test.
+class Folder {
+ public:
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "eventbus-groups-XXXXXX").string();
+        BUS_ASSERT(::mkdtemp(name.data()) != nullptr);
+        path_ = name;
+    }
+    ~Folder() { fs::remove_all(path_); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    const fs::path& path() const { return path_; }
+
+ private:
+    fs::path path_;
+};
+
+std::unique_ptr<EmbeddedGroupStore> open(const fs::path& path) {
+    auto store = EmbeddedGroupStore::open(path);
+    EXPECT_TRUE(store) << (store ? "" : store.error().detail);
+    return store ? std::move(*store) : nullptr;
+}
+
+Result<> write(GroupStore& store, std::vector<GroupChange> changes) {
+    Loop loop;
+    std::optional<Result<>> answer;
+    store.write(std::move(changes), loop, [&](Result<> result) { answer = std::move(result); });
+    loop.run_until([&] { return answer.has_value(); });
+    return *answer;
+}
+
+TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
+    struct Case {
+        const char* name;
+        std::vector<GroupChange> changes;
+    };
+    const GroupKey other{"thumbnails", "photo.*"};
+    const GroupKey longer{"thumbnails-2", "photo.**"};
+    const auto due = Clock::WallTime(std::chrono::milliseconds(1'800'000'000'123));
+    const Position high = 0xfedcba9876543210U;
+    const Case cases[] = {
+        {"nothing", {}},
+        {"a group", {{kKey, "e1", 0}}},
+        {"groups whose keys begin alike",
+         {{kKey, "e1", 3, {{1, 1}, {3, 2}}}, {other, "e1", 4, {{4, 1}}}, {longer, "e1", 9}}},
+        {"positions of all sizes, in order",
+         {{kKey, "e1", high, {{256, 1}, {255, 1}, {high, 4294967295U, due}, {1, 1}}}}},
+        {"a later change of the same write wins",
+         {{kKey, "e1", 3, {{1, 1}, {2, 1}}}, {kKey, "e1", 5, {{1, 2, due}}, {2}}}},
+        {"another epoch", {{kKey, "e1", 3, {{1, 1}}}, {kKey, "e2", 0, {}, {1}}}},
+        {"what is not there is erased", {{kKey, "e1", 3, {}, {77}}}},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        const Folder folder;
+        MemoryGroupStore expected;
+        ASSERT_TRUE(write(expected, c.changes));
+        {
+            const auto store = open(folder.path());
+            ASSERT_TRUE(store);
+            EXPECT_TRUE(store->load()->empty());
+            ASSERT_TRUE(write(*store, c.changes));
+        }
+        const auto store = open(folder.path());
+        ASSERT_TRUE(store);
+        const auto by_key = [](const StoredGroup& a, const StoredGroup& b) {
+            return a.key < b.key;
+        };
+        std::vector<StoredGroup> loaded = *store->load();
+        std::sort(loaded.begin(), loaded.end(), by_key);
+        EXPECT_EQ(loaded, *expected.load());
+    }
+}
+
+TEST(EmbeddedGroupStore, ASecondServerOnTheSameDirectoryIsTold) {
+    const Folder folder;
+    const auto first = open(folder.path());
+    const auto second = EmbeddedGroupStore::open(folder.path());
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);
+    EXPECT_NE(second.error().detail.find("--data DIR"), std::string::npos) << second.error().detail;
+}
+
+void put_raw(const fs::path& path, std::string_view key, std::string_view value) {
+    rocksdb::DB* db = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open({}, (path / "groups").string(), &db).ok());
+    const std::unique_ptr<rocksdb::DB> owner(db);
+    ASSERT_TRUE(db->Put({}, rocksdb::Slice(key.data(), key.size()),
+                        rocksdb::Slice(value.data(), value.size()))
+                    .ok());
+}
+
+TEST(EmbeddedGroupStore, ANewerFormatIsRefused) {
+    const Folder folder;
+    open(folder.path());
+    put_raw(folder.path(), "format", "2");
+    const auto store = EmbeddedGroupStore::open(folder.path());
+    ASSERT_FALSE(store);
+    EXPECT_NE(store.error().detail.find("format 2"), std::string::npos) << store.error().detail;
+}
+
+TEST(EmbeddedGroupStore, BytesThatAreNoGroupAreAnErrorAndNoCrash) {
+    using std::string_view_literals::operator""sv;
+    struct Case {
+        const char* name;
+        std::string_view key;
+        std::string_view value;
+    };
+    const Case cases[] = {
+        {"no topic", "gname", "12345678e"},
+        {"no cursor", "gname\0a.b"sv, "1234"},
+        {"no epoch", "gname\0a.b"sv, "12345678"},
+        {"a short position",
+         "fthumbnails\0photo.**\0"
+         "1234"sv,
+         "123456789012"},
+        {"a short flight",
+         "fthumbnails\0photo.**\0"
+         "12345678"sv,
+         "1234"},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        const Folder folder;
+        ASSERT_TRUE(write(*open(folder.path()), {{kKey, "e1", 1}}));
+        put_raw(folder.path(), c.key, c.value);
+        const auto store = open(folder.path());
+        ASSERT_TRUE(store);
+        const auto loaded = store->load();
+        ASSERT_FALSE(loaded);
+        EXPECT_EQ(loaded.error().code, ErrorCode::kUnavailable);
+    }
+}
+
+// ---- kill -9 ------------------------------------------------------------------------------------
+//
+// The process that is killed is this program again, with one of the tests whose names begin with
+// `Life`, which say on standard output what they have been answered.
+
+constexpr const char* kFolderVariable = "EVENTBUS_TEST_GROUPS";
+
+void say(const std::string& line) {
+    const std::string text = line + "\n";
+    if (::write(STDOUT_FILENO, text.data(), text.size()) < 0) ::_exit(1);
+}
+
+// Runs the life, kills it when it has said `lines` lines that begin with "> ", and returns these.
+std::vector<std::string> live_and_be_killed(const std::string& life, const fs::path& folder,
+                                            std::size_t lines) {
+    int ends[2];
+    BUS_ASSERT(::pipe(ends) == 0);
+    const pid_t child = ::fork();
+    BUS_ASSERT(child >= 0);
+    if (child == 0) {
+        ::dup2(ends[1], STDOUT_FILENO);
+        ::close(ends[0]);
+        ::setenv(kFolderVariable, folder.c_str(), 1);
+        const std::string filter = "--gtest_filter=EmbeddedGroupStoreLife." + life;
+        ::execl("/proc/self/exe", "test", filter.c_str(), nullptr);
+        ::_exit(1);
+    }
+    ::close(ends[1]);
+    std::vector<std::string> said;
+    FILE* out = ::fdopen(ends[0], "r");
+    char line[256];
+    bool killed = false;
+    while (std::fgets(line, sizeof line, out) != nullptr) {
+        const std::string text(line);
+        if (text.starts_with("> ") && text.back() == '\n') {
+            said.push_back(text.substr(2, text.size() - 3));
+        }
+        if (said.size() >= lines && !killed) {
+            ::kill(child, SIGKILL);  // and what it has said since is read to the end
+            killed = true;
+        }
+    }
+    std::fclose(out);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_TRUE(killed && WIFSIGNALED(status)) << "the life ended by itself";
+    return said;
+}
+
+// Write number k: the cursor is k, k is in flight, k - 3 no more.
+TEST(EmbeddedGroupStoreLife, Writes) {
+    const char* folder = std::getenv(kFolderVariable);
+    if (folder == nullptr) GTEST_SKIP() << "the life of another test";
+    const auto store = open(folder);
+    Loop loop;
+    Position answered = 0;
+    const Position first = store->load()->empty() ? 1 : store->load()->front().cursor + 1;
+    for (Position k = first;; ++k) {
+        GroupChange change{kKey, "e1", k, {{k, 1}}};
+        if (k > 3) change.erased = {k - 3};
+        store->write({change}, loop, [&answered, k](Result<> result) {
+            if (!result) ::_exit(1);
+            answered = k;
+            say("> " + std::to_string(k));
+        });
+        if (k % 8 == 0) loop.run_until([&] { return answered == k; });
+    }
+}
+
+TEST(EmbeddedGroupStore, WhatWasAnsweredSurvivesKillNine) {
+    const Folder folder;
+    Position before = 0;
+    for (const std::size_t lines : {1U, 7U, 50U, 1000U}) {
+        SCOPED_TRACE(lines);
+        const auto said = live_and_be_killed("Writes", folder.path(), lines);
+        ASSERT_GE(said.size(), lines);
+        const Position answered = std::stoull(said.back());
+
+        const auto store = open(folder.path());
+        ASSERT_TRUE(store);
+        const StoredGroup group = store->load()->at(0);
+
+        EXPECT_GE(group.cursor, answered);
+        EXPECT_GT(group.cursor, before);
+        std::vector<StoredFlight> in_flight;
+        for (Position k = group.cursor < 3 ? 1 : group.cursor - 2; k <= group.cursor; ++k) {
+            in_flight.push_back({k, 1});
+        }
+        EXPECT_EQ(group.in_flight, in_flight);  // a whole write, and no half of the next
+        before = group.cursor;
+    }
+}
+
+// A group of 2000 events with one member.
+class Worker final : public GroupReceiver {
+ public:
+    explicit Worker(const fs::path& folder) : store_(open(folder)) {
+        for (int i = 0; i < 2000; ++i) log_.publish("photo.uploaded");
+        auto stored = *store_->load();
+        if (stored.empty()) stored.push_back({kKey, "e1", 0});  // as if it began before them
+        groups_ = std::make_unique<Groups>(Groups::Context{log_, *store_, clock_, random_, loop_},
+                                           GroupSettings{}, std::move(stored));
+        groups_->subscribe({MemberId{1}, kKey, 20, &loop_, this}, loop_,
+                           [](Result<GroupJoined>) {});
+        groups_->tick();
+    }
+    // Acknowledges what it gets; in the life that is killed, not every hundredth.
+    void deliver(const GroupDelivery& delivery) override {
+        const Position position = delivery.entry->position;
+        got[position].push_back(delivery.attempt);
+        say("> got " + std::to_string(position));
+        if (is_killed_life && position % 100 == 0) return;
+        groups_->ack(MemberId{1}, *parse_delivery_id(delivery.delivery), loop_,
+                     [this, position](Result<> result) {
+                         if (!result) return;
+                         acked.insert(position);
+                         say("> acked " + std::to_string(position));
+                     });
+    }
+    void work_until_all_is_done() {
+        loop_.run_until([this] {
+            const Groups::Status status = groups_->statuses()[0];
+            return status.cursor == log_.frontier() && status.in_flight == 0;
+        });
+    }
+    void work_for_ever() {
+        loop_.run_until([] { return false; });
+    }
+
+    bool is_killed_life = false;
+    std::map<Position, std::vector<std::uint32_t>> got;
+    std::set<Position> acked;
+
+ private:
+    Loop loop_;
+    ListLog log_;
+    FakeClock clock_;
+    SeededRandom random_{1};
+    std::unique_ptr<EmbeddedGroupStore> store_;
+    std::unique_ptr<Groups> groups_;
+};
+
+TEST(EmbeddedGroupStoreLife, Works) {
+    const char* folder = std::getenv(kFolderVariable);
+    if (folder == nullptr) GTEST_SKIP() << "the life of another test";
+    Worker worker(folder);
+    worker.is_killed_life = true;
+    worker.work_for_ever();
+}
+
+TEST(EmbeddedGroupStore, AfterKillNineWhatWasNotAcknowledgedComesAgainAndTheRestNot) {
+    for (const std::size_t lines : {30U, 400U, 1500U}) {
+        SCOPED_TRACE(lines);
+        const Folder folder;
+        std::set<Position> got;
+        std::set<Position> acked;
+        for (const std::string& line : live_and_be_killed("Works", folder.path(), lines)) {
+            const Position position = std::stoull(line.substr(line.find(' ')));
+            (line.starts_with("acked") ? acked : got).insert(position);
+        }
+        ASSERT_FALSE(acked.empty());
+
+        testing::internal::CaptureStdout();
+        Worker worker(folder.path());
+        worker.work_until_all_is_done();
+        testing::internal::GetCapturedStdout();
+
+        for (Position p = 1; p <= 2000; ++p) {
+            const bool came = worker.got.contains(p);
+            if (acked.contains(p)) {
+                EXPECT_FALSE(came) << p << " came after its ack was answered";
+            } else if (came) {
+                // One that was written as given out and not seen, or seen: it comes as a repeat.
+                if (got.contains(p)) {
+                    EXPECT_EQ(worker.got[p], std::vector<std::uint32_t>{2}) << p;
+                }
+            } else {
+                // Its ack was written, and the answer died with the process.
+                EXPECT_TRUE(got.contains(p)) << p << " was lost";
+            }
+        }
+        for (const Position p : got) {
+            if (p % 100 == 0) {
+                EXPECT_TRUE(worker.got.contains(p)) << p << " was lost";
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace eventbus

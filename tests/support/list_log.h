@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/assert.h"
+#include "log/log.h"
+#include "log/tail.h"
+
+namespace eventbus {
+
+// A log for its readers: a list that the test writes, with retention and failures as it says. It
+// outlives the process under test, as a disk does. One thread.
+class ListLog final : public Log {
+ public:
+    explicit ListLog(std::string epoch = "e1") : epoch_(std::move(epoch)) {}
+
+    Position publish(std::string type) {
+        auto entry = std::make_shared<Entry>();
+        entry->position = entries_.empty() ? frontier() + 1 : entries_.back()->position + 1;
+        entry->event.type = std::move(type);
+        entry->event.data = "{}";
+        entries_.push_back(entry);
+        return entry->position;
+    }
+    void retain_after(Position position) {
+        lost_through_ = position;
+        std::erase_if(entries_, [&](const SharedEntry& e) { return e->position <= position; });
+    }
+    const std::vector<SharedEntry>& entries() const { return entries_; }
+
+    void append(std::vector<Plan>, Executor&, AppendDone) override {
+        BUS_ASSERT(!"the test writes this log by publish()");
+    }
+    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) override {
+        ++reads;
+        if (hold_reads) return;
+        Result<Page> answer = fail_reads ? Result<Page>(Error{ErrorCode::kUnavailable, "away"})
+                                         : Result<Page>(page(after, limit));
+        reply_to.post([answer = std::move(answer), done = std::move(done)]() mutable {
+            done(std::move(answer));
+        });
+    }
+    Position frontier() const override {
+        return entries_.empty() ? lost_through_ : entries_.back()->position;
+    }
+    const std::string& epoch() const override { return epoch_; }
+    Tail& tail() override { return tail_; }
+    bool is_writable() const override { return true; }
+
+    bool fail_reads = false;
+    bool hold_reads = false;  // never answered
+    std::size_t reads = 0;
+
+ private:
+    Page page(Position after, std::size_t limit) const {
+        Page page;
+        page.through = frontier();
+        page.lost_through = lost_through_;
+        page.at_end = true;
+        for (const SharedEntry& entry : entries_) {
+            if (entry->position <= after) continue;
+            if (page.entries.size() == limit) {
+                page.through = page.entries.back()->position;
+                page.at_end = false;
+                break;
+            }
+            page.entries.push_back(entry);
+        }
+        return page;
+    }
+
+    const std::string epoch_;
+    std::vector<SharedEntry> entries_;
+    Position lost_through_ = 0;
+    Tail tail_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,133 @@
+// What our package and the plain client make of drops, reloads and tokens that end, on the real server.
+import type { ConnectionState } from '@shared-infra/event-bus';
+import { expect, test } from 'vitest';
+
+import { connect, PlainClient, sdk } from './support/clients.js';
+import { Seen } from './support/seen.js';
+import { BusServer } from './support/server.js';
+import { serviceToken, userToken } from './support/tokens.js';
+
+const kBob = userToken('bob', { permissions: ['watch:counter:*'] });
+
+test('the plain client that loses its transport is recovered and gets what it missed, once', async () => {
+  const server = await BusServer.start();
+  const bob = await connect(server, kBob);
+  const api = sdk(server, serviceToken('api'));
+  await bob.ask('subscribe', 'counter:1');
+  await api.publish('counter.counted', { counterId: '1', n: 1 });
+  await bob.events.atLeast(1);
+
+  bob.socket.io.reconnection(false);
+  bob.socket.io.engine.close();
+  for (const n of [2, 3]) await api.publish('counter.counted', { counterId: '1', n });
+  bob.socket.io.reconnection(true);
+  bob.socket.connect();
+  await bob.connected();
+  await api.publish('counter.counted', { counterId: '1', n: 4 });
+
+  expect((await bob.events.atLeast(4)).map(({ data }) => data.n)).toEqual([1, 2, 3, 4]);
+  expect(bob.socket.recovered).toBe(true);
+  expect(await bob.control.atLeast(1)).toEqual([{ name: 'resume.done', body: { missed: 2 } }]);
+});
+
+test('a client that got no event yet is recovered too', async () => {
+  const server = await BusServer.start();
+  const bob = await connect(server, kBob);
+  const api = sdk(server, serviceToken('api'));
+  await bob.ask('subscribe', 'counter:1');
+
+  bob.socket.io.engine.close();
+  await api.publish('counter.counted', { counterId: '1', n: 1 });
+
+  expect((await bob.events.atLeast(1)).map(({ data }) => data.n)).toEqual([1]);
+});
+
+test('a page that is loaded again gives its last place and its topics, and goes on from there', async () => {
+  const server = await BusServer.start();
+  const api = sdk(server, serviceToken('api'));
+  const before = await connect(server, kBob);
+  await before.ask('subscribe', 'counter:1');
+  await api.publish('counter.counted', { counterId: '1', n: 1 });
+  const [event] = await before.events.atLeast(1);
+  before.socket.disconnect();
+  await api.publish('counter.counted', { counterId: '1', n: 2 });
+
+  const after = new PlainClient(server, undefined, { auth: { token: kBob, since: event!.last, topics: ['counter:1', 'photo:1'] } });
+
+  expect((await after.events.atLeast(1)).map(({ data }) => data.n)).toEqual([2]);
+  const control = await after.control.until((all) => all.some(({ name }) => name === 'resume.done') && all.some(({ name }) => name === 'watch.ended'));
+  expect(control.find(({ name }) => name === 'resume.done')!.body).toEqual({ missed: 1 });
+  expect(control.find(({ name }) => name === 'watch.ended')!.body).toMatchObject({ topic: 'photo:1', message: expect.stringMatching(/./) });
+});
+
+test("a session is not given to another user's token", async () => {
+  const server = await BusServer.start();
+  const bob = await connect(server, kBob);
+  const api = sdk(server, serviceToken('api'));
+  await bob.ask('subscribe', 'counter:1');
+  await api.publish('counter.counted', { counterId: '1', n: 1 });
+  await bob.events.atLeast(1);
+
+  bob.socket.auth = { token: userToken('mallory') };
+  bob.socket.io.engine.close();
+  await new Promise<void>((resolve) => bob.socket.once('connect', () => resolve()));
+  await api.publish('counter.counted', { counterId: '1', n: 2 });
+  await api.publish('system.announcement', { text: 'the end' });
+
+  expect(bob.socket.recovered).toBe(false);
+  expect((await bob.events.atLeast(2)).map(({ meta }) => meta.type)).toEqual(['counter.counted', 'system.announcement']);
+});
+
+test('our package tells how much it caught up on, with type patterns and after a crash', async () => {
+  const server = await BusServer.start();
+  const worker = sdk(server, serviceToken('worker'));
+  const states = new Seen<ConnectionState>();
+  worker.onState(states.add);
+  const seen = new Seen<number>();
+  await worker.subscribe('counter.*', (event) => seen.add(event.n), { group: null });
+  const api = sdk(server, serviceToken('api'));
+  await api.publish('counter.counted', { counterId: '1', n: 1 });
+  await seen.atLeast(1);
+
+  await server.kill();
+  const waiting = [2, 3].map((n) => api.publish('counter.counted', { counterId: '1', n }));
+  await server.up();
+  await Promise.all(waiting);
+
+  expect(await seen.atLeast(3)).toEqual([1, 2, 3]);
+  await states.until((all) => all.at(-1)?.missed !== undefined);
+  expect(worker.state.status).toBe('live');
+});
+
+test('a token that expires while connected ends the connection; a fresh one goes on without a loss', async () => {
+  const server = await BusServer.start({ settings: { jwt_clock_skew: '0s' } });
+  const api = sdk(server, serviceToken('api'));
+  const seen = new Seen<number>();
+  const refused = new Seen<string | undefined>();
+  const soon = Math.floor(Date.now() / 1_000) + 2;
+  const bob = sdk(server, (context) => {
+    refused.add(context.refused);
+    return userToken('bob', { permissions: ['watch:counter:*'], ...(refused.things.length === 1 && { exp: soon }) });
+  });
+  await bob.subscribe('counter:1', (event) => seen.add(event.n));
+  await api.publish('counter.counted', { counterId: '1', n: 1 });
+
+  await refused.atLeast(2);
+  await api.publish('counter.counted', { counterId: '1', n: 2 });
+
+  expect(refused.things).toEqual([undefined, 'token_expired']);
+  expect(await seen.atLeast(2)).toEqual([1, 2]);
+});
+
+test('what was unsubscribed does not arrive any more, and unsubscribing twice is no error', async () => {
+  const server = await BusServer.start();
+  const bob = await connect(server, kBob);
+  await bob.ask('subscribe', 'counter:1');
+
+  expect(await bob.ask('unsubscribe', 'counter:1')).toMatchObject({ ok: true });
+  expect(await bob.ask('unsubscribe', 'counter:1')).toMatchObject({ ok: true });
+  await sdk(server, serviceToken('api')).publish('counter.counted', { counterId: '1', n: 1 });
+  await sdk(server, serviceToken('api')).publish('system.announcement', { text: 'the end' });
+
+  expect((await bob.events.atLeast(1)).map(({ meta }) => meta.type)).toEqual(['system.announcement']);
+});

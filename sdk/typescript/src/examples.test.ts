@@ -9,12 +9,14 @@ import * as sdk from './index.js';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 
+const kCalled = ['show', 'showThumbnails', 'showError', 'showNotYours', 'showConnection', 'startPhotoProcessing', 'giveUp', 'addPhoto', 'reloadPhotos', 'update'];
+
 interface Example {
   readonly from: string;
   readonly code: string;
 }
 
-// Every `@example` of the sources, and every code block of the README.
+// Every `@example` of the sources, and every TypeScript block of the README and of docs/sdk.md.
 function examples(): Example[] {
   const found: Example[] = [];
   for (const file of ['client.ts', 'errors.ts']) {
@@ -22,7 +24,9 @@ function examples(): Example[] {
       found.push({ from: file, code: block!.replace(/^\s*\* ?/gm, '') });
     }
   }
-  for (const [, block] of read('../README.md').matchAll(/```ts\n([\s\S]*?)```/g)) found.push({ from: 'README.md', code: block! });
+  for (const page of ['README.md', '../../docs/sdk.md']) {
+    for (const [, block] of read(`../${page}`).matchAll(/```ts\n([\s\S]*?)```/g)) found.push({ from: page, code: block! });
+  }
   return found;
 }
 
@@ -37,7 +41,8 @@ function surroundings(bus: ScriptedBus) {
     process: { on: () => {} },
     badge: { textContent: '' },
     log: console,
-    ...Object.fromEntries(['show', 'showThumbnails', 'showError', 'showNotYours', 'startPhotoProcessing', 'addPhoto', 'reloadPhotos'].map((name) => [name, vi.fn()])),
+    fetch: async () => ({ json: async () => ({ photo: {}, eventBusOffset: '1.1' }) }),
+    ...Object.fromEntries(kCalled.map((name) => [name, vi.fn()])),
   };
 }
 

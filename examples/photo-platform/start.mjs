@@ -31,7 +31,14 @@ async function start(options) {
     PORT: new URL(page).port,
   };
 
-  const service = (name) => part({ name, command: process.execPath, args: [`${EXAMPLE}dist/services/${name}/main.js`], env, isReady: ({ hasSaidReady }) => hasSaidReady });
+  const service = (name) =>
+    part({
+      name,
+      command: process.execPath,
+      args: [`${EXAMPLE}dist/services/${name}/main.js`],
+      env,
+      isReady: ({ hasSaidReady }) => hasSaidReady,
+    });
   const bus = part({
     name: 'bus',
     command: options.eventbus,

@@ -10,7 +10,10 @@ export default defineConfig({
   test: {
     projects: [
       { root: here('.'), test: { name: 'unit', include: ['{api,worker,shared,page}/**/*.test.ts'] } },
-      { root: here('.'), test: { name: 'browser', include: ['test/*.browser.ts'], testTimeout: 120_000, hookTimeout: 120_000 } },
+      {
+        root: here('.'),
+        test: { name: 'browser', include: ['test/*.browser.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
+      },
     ],
   },
 });

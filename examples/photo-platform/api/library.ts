@@ -18,6 +18,7 @@ export interface Photo {
   linkKey?: string; // who has it may ask to watch
   watchers: string[];
   pending: PendingEvent[]; // not yet on the bus
+  isDeleted?: true; // for everyone; what is left is to be told
 }
 
 export const PHOTOS_PER_USER_MAX = 200;
@@ -54,7 +55,7 @@ export class Library {
   }
 
   ownedBy(user: string): Photo[] {
-    return this.all().filter((photo) => photo.owner === user);
+    return this.all().filter((photo) => photo.owner === user && !photo.isDeleted);
   }
 
   visibleTo(user: string): Photo[] {
@@ -70,6 +71,7 @@ export class Library {
 
   async discard(id: string): Promise<void> {
     this.#photos.delete(id);
+    this.#results.delete(id);
     await rm(this.media.photo(id), { recursive: true, force: true });
   }
 
@@ -107,5 +109,5 @@ export class Library {
 }
 
 export function maySee(photo: Photo, user: string): boolean {
-  return photo.owner === user || photo.watchers.includes(user);
+  return !photo.isDeleted && (photo.owner === user || photo.watchers.includes(user));
 }

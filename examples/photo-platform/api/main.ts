@@ -45,7 +45,10 @@ const stopReportingBus = reportHealth(bus, 'event-bus', async () => {
   const asked = performance.now();
   const offset = await frontierOf(busUrl);
   const tookMs = Math.round(performance.now() - asked);
-  return { status: offset === undefined ? 'degraded' : 'ok', detail: `answers in ${tookMs} ms · log at ${offset ?? 'an unknown place'}` };
+  return {
+    status: offset === undefined ? 'degraded' : 'ok',
+    detail: `answers in ${tookMs} ms · log at ${offset ?? 'an unknown place'}`,
+  };
 });
 const stopReporting = reportHealth(bus, 'api', async () => {
   const waiting = outbox.waiting();

@@ -26,7 +26,7 @@ export class Outbox {
     return this.library.all().reduce((sum, photo) => sum + photo.pending.length, 0);
   }
 
-  // Tells what is pending of a photo. True when all of it is on the bus, false when the bus did not
+  // Tells what is pending of a photo; of a deleted one, nothing is left then. True when all of it is on the bus, false when the bus did not
   // answer within `timeoutMs`: it is told later then.
   async tell(id: string, timeoutMs = 5_000): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
@@ -45,8 +45,9 @@ export class Outbox {
   #flush(id: string): Promise<void> {
     return this.#flushes.run(id, async () => {
       for (;;) {
-        const event = this.library.find(id)?.pending[0];
-        if (!event) return;
+        const photo = this.library.find(id);
+        const event = photo?.pending[0];
+        if (!event) return photo?.isDeleted ? this.library.discard(id) : undefined;
         await this.bus.publish(event.type, event.data, { id: event.id });
         await this.library.change(id, (photo) => ({
           ...photo,
@@ -57,8 +58,8 @@ export class Outbox {
   }
 
   #retry(): void {
-    for (const { id, pending } of this.library.all()) {
-      if (pending.length > 0 && !this.#flushes.isBusy(id)) this.#flush(id).catch(() => undefined);
+    for (const { id, pending, isDeleted } of this.library.all()) {
+      if ((pending.length > 0 || isDeleted) && !this.#flushes.isBusy(id)) this.#flush(id).catch(() => undefined);
     }
   }
 }

@@ -17,4 +17,5 @@ export const tooMany = (message: string): Problem => new Problem(429, 'too_many'
 export const unavailable = (message: string): Problem => new Problem(503, 'unavailable', message, 2);
 
 // The same words for a photo that is not there and one that is not the asker's.
-export const noSuchPhoto = (): Problem => new Problem(404, 'not_found', 'There is no such photo, or it is not shared with you');
+export const noSuchPhoto = (): Problem =>
+  new Problem(404, 'not_found', 'There is no such photo, or it is not shared with you');

@@ -70,7 +70,7 @@ function userRoutes(app: FastifyInstance, platform: Platform, userOf: (request: 
   };
   const owned = (request: FastifyRequest<PhotoRoute>): Photo => {
     const photo = seen(request);
-    if (photo.owner !== userOf(request).id) throw forbidden('Only the owner of a photo can share it');
+    if (photo.owner !== userOf(request).id) throw forbidden('Only the owner of a photo can share or delete it');
     return photo;
   };
 
@@ -111,6 +111,11 @@ function userRoutes(app: FastifyInstance, platform: Platform, userOf: (request: 
     return reply.send(createReadStream(library.media.thumbnail(photo.id, size)));
   });
 
+  app.delete<PhotoRoute>('/photos/:id', async (request, reply) => {
+    await sharing.delete(owned(request));
+    return reply.status(204).send();
+  });
+
   app.post<PhotoRoute>('/photos/:id/link', async (request) => ({ key: await sharing.keyOf(owned(request)) }));
 
   app.post<PhotoRoute & { Body: unknown }>('/photos/:id/watch', async (request) => {
@@ -130,7 +135,8 @@ function userRoutes(app: FastifyInstance, platform: Platform, userOf: (request: 
     const user = userOf(request);
     if (!isAdmin(user)) throw forbidden('Only an admin can announce something to everyone');
     const message = field(request.body, 'message')?.trim();
-    if (!message || message.length > MESSAGE_MAX) throw badRequest(`message is a text of 1 to ${MESSAGE_MAX} characters`);
+    if (!message || message.length > MESSAGE_MAX)
+      throw badRequest(`message is a text of 1 to ${MESSAGE_MAX} characters`);
     const announcement = { message, announcedBy: user.name, at: new Date().toISOString() };
     await platform.announcements.make(announcement, () =>
       platform.bus.publish('system.announcement', announcement, { timeoutMs: 5_000 }),

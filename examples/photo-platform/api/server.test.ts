@@ -1,9 +1,10 @@
-import { writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { decodeJwt } from 'jose';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { writeJson } from '../shared/files.js';
+import { FILE_BYTES_MAX } from '../shared/limits.js';
 import { Media } from '../shared/media.js';
 import { BusTokens } from '../shared/tokens.js';
 import type { LibraryView, PhotoView, SessionView } from '../shared/views.js';
@@ -15,7 +16,7 @@ import { Outbox } from './outbox.js';
 import { createServer } from './server.js';
 import { Sessions } from './sessions.js';
 import { Sharing } from './sharing.js';
-import { FILE_BYTES_MAX, Uploads } from './uploads.js';
+import { Uploads } from './uploads.js';
 
 const BUS = 'http://127.0.0.1:9';
 const TOKENS = new BusTokens('0123456789abcdef0123456789abcdef');
@@ -75,7 +76,9 @@ class Visitor {
 
   upload(...files: [name: string, bytes: Buffer][]) {
     const parts = files.flatMap(([name, bytes]) => [
-      Buffer.from(`--cut\r\nContent-Disposition: form-data; name="photos"; filename="${name}"\r\nContent-Type: image/jpeg\r\n\r\n`),
+      Buffer.from(
+        `--cut\r\nContent-Disposition: form-data; name="photos"; filename="${name}"\r\nContent-Type: image/jpeg\r\n\r\n`,
+      ),
       bytes,
       Buffer.from('\r\n'),
     ]);
@@ -100,7 +103,15 @@ async function develop({ media }: Site, id: string): Promise<void> {
   await writeFile(media.thumbnail(id, 160), 'a thumbnail');
   const thumbnails = [{ size: 160, width: 4, height: 3, url: `/api/photos/${id}/thumbnails/160` }];
   const gps = { latitude: 1, longitude: 2 };
-  await writeJson(media.result(id), { status: 'completed', photoId: id, width: 4, height: 3, placeholder: '', thumbnails, gps });
+  await writeJson(media.result(id), {
+    status: 'completed',
+    photoId: id,
+    width: 4,
+    height: 3,
+    placeholder: '',
+    thumbnails,
+    gps,
+  });
 }
 
 describe('signing in', () => {
@@ -148,7 +159,11 @@ describe('an upload', () => {
     expect(answer.statusCode).toBe(201);
     const [id] = answer.json<{ photoIds: [string] }>().photoIds;
     expect(site.bus.told).toEqual([
-      { type: 'photo.uploaded', id: `uploaded-${id}`, data: { photoId: id, userId: 'ana', filename: 'a.jpg', bytes: 5, uploadedAt: expect.any(String) } },
+      {
+        type: 'photo.uploaded',
+        id: `uploaded-${id}`,
+        data: { photoId: id, userId: 'ana', filename: 'a.jpg', bytes: 5, uploadedAt: expect.any(String) },
+      },
     ]);
   });
 
@@ -192,7 +207,11 @@ describe('an upload', () => {
     const site = await Site.open();
     const ana = await site.as('ana');
     const room = { owner: 'ana', filename: 'x', bytes: 1, uploadedAt: '', watchers: [], pending: [] };
-    await Promise.all(Array.from({ length: PHOTOS_PER_USER_MAX }, async () => site.library.add({ ...room, id: await site.library.begin() })));
+    await Promise.all(
+      Array.from({ length: PHOTOS_PER_USER_MAX }, async () =>
+        site.library.add({ ...room, id: await site.library.begin() }),
+      ),
+    );
 
     const answer = await ana.upload(['a.jpg', Buffer.from('bytes')]);
 
@@ -229,7 +248,8 @@ describe('a photo', () => {
     expect((await ana.photos())[0]).toMatchObject({ id, status: 'completed', gps: { latitude: 1 } });
     expect((await ana.ask('GET', `/photos/${id}/thumbnails/160`)).body).toBe('a thumbnail');
     expect(await ben.photos()).toEqual([]);
-    for (const path of [`/photos/${id}`, `/photos/${id}/thumbnails/160`]) expect((await ben.ask('GET', path)).statusCode).toBe(404);
+    for (const path of [`/photos/${id}`, `/photos/${id}/thumbnails/160`])
+      expect((await ben.ask('GET', path)).statusCode).toBe(404);
   });
 
   it.each(['..%2f..%2fsession.key', '0123456789abcdef01234567', 'a b'])('with the id %s is not there', async (id) => {
@@ -306,6 +326,38 @@ describe('a link', () => {
   });
 });
 
+describe('deleting', () => {
+  it('is for the owner, takes the photo from everyone, and leaves nothing behind', async () => {
+    const site = await Site.open();
+    const [ana, ben] = [await site.as('ana'), await site.as('ben')];
+    const id = await ana.uploadOne();
+    await develop(site, id);
+    const { key } = (await ana.ask('POST', `/photos/${id}/link`)).json<{ key: string }>();
+    await ben.ask('POST', `/photos/${id}/watch`, { key });
+    expect((await ben.ask('DELETE', `/photos/${id}`)).statusCode).toBe(403);
+
+    expect((await ana.ask('DELETE', `/photos/${id}`)).statusCode).toBe(204);
+
+    expect(site.bus.types().slice(-2)).toEqual(['photo.unshared', 'photo.deleted']);
+    for (const visitor of [ana, ben]) expect(await visitor.photos()).toEqual([]);
+    expect((await ben.ask('POST', `/photos/${id}/watch`, { key })).statusCode).toBe(404);
+    await expect(access(site.media.photo(id))).rejects.toThrow('ENOENT');
+  });
+
+  it('while the bus is away is done at once, and told of later', async () => {
+    const site = await Site.open();
+    const ana = await site.as('ana');
+    const id = await ana.uploadOne();
+    site.bus.isAway = true;
+
+    await ana.ask('DELETE', `/photos/${id}`);
+    expect(await ana.photos()).toEqual([]);
+
+    site.bus.isAway = false;
+    await expect.poll(() => site.bus.types(), { timeout: 5_000 }).toEqual(['photo.uploaded', 'photo.deleted']);
+  });
+});
+
 describe('an announcement', () => {
   it('is told to everyone, and to who comes later', async () => {
     const site = await Site.open();
@@ -313,7 +365,9 @@ describe('an announcement', () => {
 
     expect((await dora.ask('POST', '/announcements', { message: ' closing ' })).statusCode).toBe(201);
 
-    expect(site.bus.told).toMatchObject([{ type: 'system.announcement', data: { message: 'closing', announcedBy: 'Dora' } }]);
+    expect(site.bus.told).toMatchObject([
+      { type: 'system.announcement', data: { message: 'closing', announcedBy: 'Dora' } },
+    ]);
     expect((await ben.ask('GET', '/library')).json()).toMatchObject({ announcement: { message: 'closing' } });
   });
 
@@ -322,7 +376,8 @@ describe('an announcement', () => {
     const [dora, ben] = [await site.as('dora'), await site.as('ben')];
 
     expect((await ben.ask('POST', '/announcements', { message: 'hello' })).statusCode).toBe(403);
-    for (const message of ['', '   ', 'x'.repeat(281), 7]) expect((await dora.ask('POST', '/announcements', { message })).statusCode).toBe(400);
+    for (const message of ['', '   ', 'x'.repeat(281), 7])
+      expect((await dora.ask('POST', '/announcements', { message })).statusCode).toBe(400);
     expect(site.bus.told).toEqual([]);
   });
 

@@ -2,7 +2,7 @@ import multipart from '@fastify/multipart';
 import fastifyStatic from '@fastify/static';
 import { EventBusError } from '@shared-infra/event-bus';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
-import { FILE_BYTES_MAX, FILES_MAX } from './uploads.js';
+import { FILE_BYTES_MAX, FILES_MAX } from '../shared/limits.js';
 import { Problem } from './problem.js';
 import { routes, type Platform } from './routes.js';
 
@@ -34,7 +34,9 @@ export async function createServer({ platform, pageDir, busPublicUrl }: ServerOp
     return reply.status(status).send({ error: { code, message } });
   });
 
-  await app.register(multipart, { limits: { files: FILES_MAX, fileSize: FILE_BYTES_MAX, fields: 0, parts: FILES_MAX } });
+  await app.register(multipart, {
+    limits: { files: FILES_MAX, fileSize: FILE_BYTES_MAX, fields: 0, parts: FILES_MAX },
+  });
   await app.register(fastifyStatic, { root: pageDir, cacheControl: false, setHeaders: cacheHeaders });
   await app.register(routes, { prefix: '/api', platform });
   return app;
@@ -43,12 +45,21 @@ export async function createServer({ platform, pageDir, busPublicUrl }: ServerOp
 function describe(error: Failure): { status: number; code: string; message: string } {
   if (error instanceof Problem) return { status: error.statusCode, code: error.code, message: error.message };
   if (error instanceof EventBusError) {
-    return { status: 503, code: 'unavailable', message: 'The event bus is away for the moment; try again in a few seconds' };
+    return {
+      status: 503,
+      code: 'unavailable',
+      message: 'The event bus is away for the moment; try again in a few seconds',
+    };
   }
   if (error.statusCode === 413) {
-    return { status: 413, code: 'too_large', message: `At most ${FILES_MAX} files of ${FILE_BYTES_MAX / 1_048_576} MB each can be sent at once` };
+    return {
+      status: 413,
+      code: 'too_large',
+      message: `At most ${FILES_MAX} files of ${FILE_BYTES_MAX / 1_048_576} MB each can be sent at once`,
+    };
   }
-  if (error.statusCode && error.statusCode < 500) return { status: error.statusCode, code: 'bad_request', message: error.message };
+  if (error.statusCode && error.statusCode < 500)
+    return { status: error.statusCode, code: 'bad_request', message: error.message };
   return { status: 500, code: 'internal', message: 'Something went wrong here; the log of the API says what' };
 }
 

@@ -22,7 +22,7 @@ export class Sharing {
   // Waits for the bus: the page subscribes as soon as it has the answer, and must be let in.
   async join(photoId: string, key: unknown, user: string): Promise<Photo> {
     const photo = this.library.find(photoId);
-    if (!photo || !opens(photo, key)) throw noSuchPhoto();
+    if (!photo || photo.isDeleted || !opens(photo, key)) throw noSuchPhoto();
     if (photo.owner === user) return photo;
     if (!photo.watchers.includes(user)) {
       if (photo.watchers.length >= WATCHERS_MAX) throw tooMany(`${WATCHERS_MAX} people watch this photo already`);
@@ -36,6 +36,18 @@ export class Sharing {
       throw unavailable('The event bus is away for the moment; the link works again in a few seconds');
     }
     return this.library.find(photoId) ?? photo;
+  }
+
+  // Takes the photo from everyone.
+  async delete({ id }: Photo): Promise<void> {
+    await this.library.change(id, (now) => {
+      const shownOut = now.watchers.map(
+        (user) => ({ id: newId(), type: 'photo.unshared', data: sharing(now, user) }) as const,
+      );
+      const deleted = { id: newId(), type: 'photo.deleted', data: { photoId: id, userId: now.owner } } as const;
+      return { ...now, isDeleted: true, watchers: [], pending: [...now.pending, ...shownOut, deleted] };
+    });
+    await this.outbox.tell(id);
   }
 
   // The link's key changes too: else who was shown out would come in again by it.

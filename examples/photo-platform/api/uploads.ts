@@ -2,12 +2,11 @@ import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { MultipartFile } from '@fastify/multipart';
+import { FILE_BYTES_MAX } from '../shared/limits.js';
 import { newId } from '../shared/media.js';
 import { PHOTOS_PER_USER_MAX, type Library, type Photo } from './library.js';
 import { badRequest, tooLarge, tooMany } from './problem.js';
 
-export const FILES_MAX = 20; // of one request
-export const FILE_BYTES_MAX = 30 * 1024 * 1024; // more than a phone's camera makes
 const UPLOADS_AT_ONCE = 8;
 const FILENAME_MAX = 120;
 
@@ -87,5 +86,10 @@ export class Uploads {
 // The last part of a path, without what could not be shown.
 function tidy(filename: string): string {
   const name = filename.split(/[\\/]/).pop() ?? '';
-  return name.replace(/[\p{C}]/gu, '').trim().slice(-FILENAME_MAX) || 'photo';
+  return (
+    name
+      .replace(/[\p{C}]/gu, '')
+      .trim()
+      .slice(-FILENAME_MAX) || 'photo'
+  );
 }

@@ -44,6 +44,11 @@ export interface PhotoSharing {
   sharedWith: string;
 }
 
+export interface PhotoDeleted {
+  photoId: string;
+  userId: string;
+}
+
 export interface BatchCompleted {
   batchId: string;
   userId: string;
@@ -76,6 +81,7 @@ export type PlatformEvents = {
   'photo.processing.failed': PhotoFailed;
   'photo.shared': PhotoSharing;
   'photo.unshared': PhotoSharing;
+  'photo.deleted': PhotoDeleted;
   'batch.processing.completed': BatchCompleted;
   'system.health.update': HealthUpdate;
   'system.announcement': Announcement;

@@ -29,18 +29,29 @@ export async function paint(scene: Scene, width = 4032, height = 3024): Promise<
     .withExif({
       IFD0: { Make: 'Voigtlander', Model: 'Bessa R2' },
       IFD2: { DateTimeOriginal: '2026:05:17 19:42:08' },
-      IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '46/1 33/1 1200/100', GPSLongitudeRef: 'E', GPSLongitude: '8/1 33/1 3600/100' },
+      IFD3: {
+        GPSLatitudeRef: 'N',
+        GPSLatitude: '46/1 33/1 1200/100',
+        GPSLongitudeRef: 'E',
+        GPSLongitude: '8/1 33/1 3600/100',
+      },
     })
     .toBuffer();
   return { name: scene.name, mimeType: 'image/jpeg', buffer };
 }
 
 export function noPhoto(name = 'minutes-of-the-meeting.jpg'): Picture {
-  return { name, mimeType: 'image/jpeg', buffer: Buffer.from('This is a text that calls itself a photo.\n'.repeat(50)) };
+  return {
+    name,
+    mimeType: 'image/jpeg',
+    buffer: Buffer.from('This is a text that calls itself a photo.\n'.repeat(50)),
+  };
 }
 
 function svgOf({ sky: [top, bottom], sun, hills }: Scene, width: number, height: number): string {
-  const ridges = hills.map((color, index) => `<path d="${ridge(width, height, 0.5 + index * 0.14, index)}" fill="${color}"/>`);
+  const ridges = hills.map(
+    (color, index) => `<path d="${ridge(width, height, 0.5 + index * 0.14, index)}" fill="${color}"/>`,
+  );
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">
     <defs><linearGradient id="sky" x2="0" y2="1"><stop stop-color="${top}"/><stop offset=".7" stop-color="${bottom}"/></linearGradient>
     <radialGradient id="sun"><stop stop-color="${sun}"/><stop offset=".3" stop-color="${sun}" stop-opacity=".8"/><stop offset="1" stop-color="${sun}" stop-opacity="0"/></radialGradient></defs>
@@ -53,7 +64,10 @@ function ridge(width: number, height: number, level: number, seed: number): stri
   const points: string[] = [];
   for (let step = 0; step <= 48; step++) {
     const x = (step / 48) * width;
-    const wave = Math.sin(step * 0.31 + seed * 2.1) * 0.07 + Math.sin(step * 0.83 + seed) * 0.035 + Math.sin(step * 2.3 + seed * 3) * 0.012;
+    const wave =
+      Math.sin(step * 0.31 + seed * 2.1) * 0.07 +
+      Math.sin(step * 0.83 + seed) * 0.035 +
+      Math.sin(step * 2.3 + seed * 3) * 0.012;
     points.push(`${x.toFixed(0)},${((level + wave) * height).toFixed(0)}`);
   }
   return `M0,${height} L${points.join(' L')} L${width},${height} Z`;

@@ -14,7 +14,11 @@ let pictures: Picture[];
 
 beforeAll(async () => {
   await mkdir(SCREENSHOTS, { recursive: true });
-  [platform, browser, pictures] = await Promise.all([Platform.start(), openBrowser(), Promise.all(SCENES.map((scene) => paint(scene)))]);
+  [platform, browser, pictures] = await Promise.all([
+    Platform.start(),
+    openBrowser(),
+    Promise.all(SCENES.map((scene) => paint(scene))),
+  ]);
 });
 
 afterAll(async () => {
@@ -22,7 +26,8 @@ afterAll(async () => {
   await platform?.stop();
 });
 
-const open = (user: string, look = {}): Promise<Window> => Window.open(browser, platform.address, look).then((window) => window.signIn(user));
+const open = (user: string, look = {}): Promise<Window> =>
+  Window.open(browser, platform.address, look).then((window) => window.signIn(user));
 
 describe('the page', () => {
   let laptop: Window;
@@ -32,7 +37,13 @@ describe('the page', () => {
   beforeAll(async () => {
     [laptop, phone, stranger] = await Promise.all([
       open('ana'),
-      open('ana', { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, colorScheme: 'dark', hasTouch: true, isMobile: true }),
+      open('ana', {
+        viewport: { width: 390, height: 844 },
+        deviceScaleFactor: 2,
+        colorScheme: 'dark',
+        hasTouch: true,
+        isMobile: true,
+      }),
       open('ben'),
     ]);
   });
@@ -57,6 +68,7 @@ describe('the page', () => {
       await window.page.waitForSelector('.notice:has-text("2 of 3 photos are developed")');
     }
     expect(await stranger.names()).toEqual([]);
+    for (const window of [laptop, phone]) expect(await window.barriers()).toEqual([]);
     await laptop.screenshot(`${SCREENSHOTS}/laptop-light.png`);
     await phone.screenshot(`${SCREENSHOTS}/phone-dark.png`);
   });
@@ -82,7 +94,7 @@ describe('the page', () => {
   });
 
   it('shows a photo to who was given its link, without the place, until that is ended', async () => {
-    await laptop.page.click('[aria-label="Open evening-ridge.jpg"]');
+    await laptop.open('evening-ridge.jpg');
     expect(await laptop.page.textContent('.facts')).toContain('46.5533° N');
     await laptop.page.click('text=Get a link');
     const link = await laptop.page.inputValue('.link-row input');
@@ -91,6 +103,7 @@ describe('the page', () => {
     await stranger.page.waitForSelector('.viewer img');
     expect(await stranger.page.textContent('.facts')).not.toContain('46.5533');
     await laptop.page.waitForSelector('.watchers :text("Ben")');
+    expect(await laptop.barriers()).toEqual([]);
     await laptop.screenshot(`${SCREENSHOTS}/laptop-viewer.png`);
     expect(await stranger.names()).toEqual(['evening-ridge.jpg']);
 
@@ -101,14 +114,28 @@ describe('the page', () => {
 
   it('lets an admin see the health of the parts, and announce something to everyone', async () => {
     const admin = await open('dora', { colorScheme: 'dark' });
-    for (const component of ['api', 'worker']) await admin.page.waitForSelector(`.health-ok[data-component=${component}]`);
+    for (const component of ['api', 'worker'])
+      await admin.page.waitForSelector(`.health-ok[data-component=${component}]`);
 
     await admin.page.fill('#announcement', 'The darkroom closes at ten tonight.');
     await admin.page.click('text=Announce');
 
-    for (const window of [laptop, phone, stranger, admin]) await window.page.waitForSelector('.announcement:has-text("closes at ten")');
+    for (const window of [laptop, phone, stranger, admin])
+      await window.page.waitForSelector('.announcement:has-text("closes at ten")');
     expect(await laptop.page.locator('.health').count()).toBe(0);
+    expect(await admin.barriers()).toEqual([]);
     await admin.screenshot(`${SCREENSHOTS}/admin-dark.png`);
+  });
+
+  it('takes a photo that is deleted from every device of its owner', async () => {
+    await phone.open('minutes-of-the-meeting.jpg');
+    await phone.page.click('.delete');
+    await phone.page.click('text=Delete it for everyone?');
+
+    for (const window of [laptop, phone]) {
+      await window.page.waitForFunction(() => document.querySelectorAll('.tile-failed').length === 0);
+      expect(await window.names()).toHaveLength(4);
+    }
   });
 
   it('has thrown no error in any window', () => {

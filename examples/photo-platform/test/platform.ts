@@ -19,7 +19,11 @@ export class Platform {
 
   static async start(): Promise<Platform> {
     const data = await mkdtemp(join(tmpdir(), 'photo-platform-'));
-    const child = spawn(process.execPath, [START, '--port', '0', '--bus-port', '0', '--admin-port', '0', '--data', data], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(
+      process.execPath,
+      [START, '--port', '0', '--bus-port', '0', '--admin-port', '0', '--data', data],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
     const platform = new Platform(data, child);
     const ready = new Promise<void>((resolve, reject) => {
       for (const stream of [child.stdout, child.stderr]) {

@@ -1,7 +1,9 @@
+import axe, { type AxeResults } from 'axe-core';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import type { Picture } from './pictures.js';
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+const SETTLED_MS = 700; // photos and notices fade in
 const FLAGS = [
   '--headless',
   '--no-sandbox',
@@ -47,9 +49,17 @@ export class Window {
     await this.page.setInputFiles('.drop input[type=file]', [...pictures]);
   }
 
+  async open(filename: string): Promise<void> {
+    await this.page.click(`.tile:has-text("${filename}") button`);
+    await this.page.waitForSelector('.viewer');
+  }
+
   // Waits until so many photos are finished, then gives their names by what became of them.
   async finished(count: number): Promise<{ completed: string[]; failed: string[] }> {
-    await this.page.waitForFunction((wanted) => document.querySelectorAll('.tile-completed .thumbnail img, .tile-failed').length === wanted, count);
+    await this.page.waitForFunction(
+      (wanted) => document.querySelectorAll('.tile-completed .thumbnail img, .tile-failed').length === wanted,
+      count,
+    );
     return { completed: await this.names('.tile-completed'), failed: await this.names('.tile-failed') };
   }
 
@@ -62,8 +72,16 @@ export class Window {
     return this.page.evaluate(() => (globalThis as unknown as { progress: number[] }).progress);
   }
 
+  // What axe finds that would keep somebody from using the page as it is now.
+  async barriers(): Promise<string[]> {
+    await this.page.waitForTimeout(SETTLED_MS); // colours of what is fading in are not its colours
+    await this.page.evaluate(axe.source);
+    const { violations } = await this.page.evaluate<AxeResults>('axe.run()');
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+  }
+
   async screenshot(file: string): Promise<void> {
-    await this.page.waitForTimeout(700); // the photos fade in; a picture of half of that says nothing
+    await this.page.waitForTimeout(SETTLED_MS);
     await this.page.screenshot({ path: file });
   }
 }
@@ -73,6 +91,7 @@ function noteProgress(): void {
   const progress = new Set<number>();
   Object.defineProperty(globalThis, 'progress', { get: () => [...progress] });
   new MutationObserver(() => {
-    for (const bar of document.querySelectorAll('.tile [role=progressbar]')) progress.add(Number(bar.getAttribute('aria-valuenow')));
+    for (const bar of document.querySelectorAll('.tile [role=progressbar]'))
+      progress.add(Number(bar.getAttribute('aria-valuenow')));
   }).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ['aria-valuenow'] });
 }

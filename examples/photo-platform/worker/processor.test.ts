@@ -23,12 +23,18 @@ async function put(media: Media, bytes: Buffer): Promise<string> {
 }
 
 const small = await paint(SCENES[0]!, 600, 400);
-const huge = await sharp({ create: { width: 10_100, height: 10_000, channels: 3, background: '#888' } }).png().toBuffer();
+const huge = await sharp({ create: { width: 10_100, height: 10_000, channels: 3, background: '#888' } })
+  .png()
+  .toBuffer();
 
 describe('a photo', () => {
   it('becomes thumbnails up to its own size, turned upright and without metadata', async () => {
     const { media, bus, processor } = await darkroom();
-    const sideways = await sharp(small.buffer).withExif({ IFD0: { Orientation: '6' } }).withMetadata({ orientation: 6 }).jpeg().toBuffer();
+    const sideways = await sharp(small.buffer)
+      .withExif({ IFD0: { Orientation: '6' } })
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toBuffer();
     const id = await put(media, sideways);
 
     await processor.process(id, undefined);
@@ -46,7 +52,9 @@ describe('a photo', () => {
 
     await processor.process(await put(media, small.buffer), undefined);
 
-    const ticks = bus.told.filter(({ type }) => type === 'photo.processing.progress').map(({ data }) => (data as { progress: number }).progress);
+    const ticks = bus.told
+      .filter(({ type }) => type === 'photo.processing.progress')
+      .map(({ data }) => (data as { progress: number }).progress);
     expect(ticks.length).toBeGreaterThan(3);
     expect(ticks).toEqual([...ticks].sort((a, b) => a - b));
   });
@@ -104,7 +112,7 @@ describe('a photo', () => {
     expect(bus.told).toEqual([{ type: 'photo.processing.completed', data, id: `completed-${id}` }]);
   });
 
-  it('that is not there any more is done with', async () => {
+  it('that is deleted while it waits is done with', async () => {
     const { bus, processor } = await darkroom();
 
     await processor.process(newId(), undefined);
@@ -114,6 +122,18 @@ describe('a photo', () => {
 });
 
 describe('a batch', () => {
+  it('goes on without a photo that is deleted', async () => {
+    const { media, bus, processor } = await darkroom();
+    const [kept, deleted] = [await put(media, small.buffer), newId()];
+    const batchId = newId();
+    await writeJson(media.batch(batchId), { id: batchId, owner: 'ana', photoIds: [kept, deleted] });
+
+    await processor.process(kept, batchId);
+    await processor.process(deleted, batchId);
+
+    expect(bus.told.at(-1)!.data).toEqual({ batchId, userId: 'ana', total: 1, completed: 1, failed: 0 });
+  });
+
   it('is told once, when its last photo is finished, whoever finishes it', async () => {
     const { media, bus, processor } = await darkroom();
     const ids = await Promise.all([small.buffer, small.buffer, noPhoto().buffer].map((bytes) => put(media, bytes)));

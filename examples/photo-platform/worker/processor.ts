@@ -1,3 +1,4 @@
+import { EventBusError } from '@shared-infra/event-bus';
 import { access } from 'node:fs/promises';
 import type { PlatformBus } from '../shared/bus.js';
 import type { PhotoFailed, PhotoProcessed } from '../shared/events.js';
@@ -24,15 +25,19 @@ export class Processor {
   ) {}
 
   async process(photoId: string, batchId: string | undefined): Promise<void> {
-    if (!(await this.#isThere(photoId))) return; // the photo was removed meanwhile
     this.busy += 1;
     try {
-      const known = await readJson<Result>(this.media.result(photoId));
-      await this.#tell(known ?? (await this.#makeResult(photoId)));
+      // It may have been deleted meanwhile; its batch goes on without it.
+      if (await this.#isThere(photoId)) await this.#develop(photoId);
       if (batchId !== undefined) await this.#tellIfWhole(batchId);
     } finally {
       this.busy -= 1;
     }
+  }
+
+  async #develop(photoId: string): Promise<void> {
+    const known = await readJson<Result>(this.media.result(photoId));
+    await this.#tell(known ?? (await this.#makeResult(photoId)));
   }
 
   async #makeResult(photoId: string): Promise<Result> {
@@ -74,13 +79,20 @@ export class Processor {
   async #tellIfWhole(batchId: string): Promise<void> {
     const batch = await readJson<Batch>(this.media.batch(batchId));
     if (!batch) return;
-    const results = await Promise.all(batch.photoIds.map((id) => readJson<Result>(this.media.result(id))));
+    const isThere = await Promise.all(batch.photoIds.map((id) => this.#isThere(id)));
+    const photoIds = batch.photoIds.filter((_, index) => isThere[index]);
+    const results = await Promise.all(photoIds.map((id) => readJson<Result>(this.media.result(id))));
     const total = results.length;
     const completed = results.filter((result) => result?.status === 'completed').length;
     const failed = results.filter((result) => result?.status === 'failed').length;
-    if (completed + failed < total) return;
+    if (total === 0 || completed + failed < total) return;
     const data = { batchId, userId: batch.owner, total, completed, failed };
-    await this.bus.publish('batch.processing.completed', data, { id: `batch-${batchId}` });
+    try {
+      await this.bus.publish('batch.processing.completed', data, { id: `batch-${batchId}` });
+    } catch (error) {
+      // Told before with other numbers: a photo has been deleted since.
+      if (!(error instanceof EventBusError && error.code === 'id_reused')) throw error;
+    }
   }
 
   async #isThere(photoId: string): Promise<boolean> {

@@ -74,6 +74,7 @@ function notAPhoto(cause?: unknown): NotAPhoto {
   const reason = cause instanceof Error ? cause.message : '';
   if (/pixel limit/i.test(reason)) return new NotAPhoto('The photo has more than 100 megapixels.', { cause });
   if (/timeout/i.test(reason)) return new NotAPhoto(`Reading the photo took more than ${SECONDS_MAX} s.`, { cause });
-  if (/premature|truncat|corrupt/i.test(reason)) return new NotAPhoto('The file is damaged: a part of it is missing.', { cause });
+  if (/premature|truncat|corrupt/i.test(reason))
+    return new NotAPhoto('The file is damaged: a part of it is missing.', { cause });
   return new NotAPhoto('Not a photo that can be read. Send JPEG, PNG, WebP, GIF, AVIF or TIFF.', { cause });
 }

@@ -30,6 +30,7 @@ export class Api {
   link = (id: string): Promise<{ key: string }> => this.#ask('POST', `/api/photos/${id}/link`);
   watch = (id: string, key: string): Promise<PhotoView> => this.#ask('POST', `/api/photos/${id}/watch`, { key });
   unshare = (id: string, user: string): Promise<PhotoView> => this.#ask('DELETE', `/api/photos/${id}/watchers/${user}`);
+  remove = (id: string): Promise<void> => this.#ask('DELETE', `/api/photos/${id}`);
   announce = (message: string): Promise<Announcement> => this.#ask('POST', '/api/announcements', { message });
 
   // An image needs the session too, and an <img> can not send it.
@@ -78,7 +79,7 @@ async function ask<T>(method: string, path: string, { body, headers }: Request =
   if (body !== undefined) sent.set('content-type', 'application/json');
   const answer = await fetch(path, { method, ...json, headers: sent });
   if (!answer.ok) throw await readError(answer);
-  return (await answer.json()) as T;
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
 }
 
 async function readError(answer: Response): Promise<ApiError> {

@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import { createEventBus, type ConnectionState, type EventBus, type Subscription } from '@shared-infra/event-bus';
 import type { Announcement, BatchCompleted, HealthUpdate, PlatformEvents } from '../../shared/events.js';
+import { FILES_MAX } from '../../shared/limits.js';
 import type { PhotoView, SessionView, UserView } from '../../shared/views.js';
 import { Api, messageOf } from './api.js';
 import type { PlatformEvent } from './events.js';
@@ -8,7 +9,8 @@ import { applyEvent, isFinished, mergeLibrary, mergePhoto, type Photos } from '.
 import type { WatchLink } from './watch-link.js';
 
 const ACTIVITY_MAX = 60; // lines of what came over the bus
-const EARLY_EVENTS_MAX = 1_000; // that wait for the library; past it, the library is asked again
+const EARLY_EVENTS_MAX = 1_000; // that wait for the library; past it, the library is asked for again
+const LOAD_AGAIN_MS = 2_000;
 const NOTICES_MAX = 4;
 const NOTICE_MS = 9_000;
 
@@ -74,6 +76,11 @@ export class Desk {
   }
 
   async upload(files: readonly File[]): Promise<void> {
+    for (let next = 0; next < files.length; next += FILES_MAX)
+      await this.#uploadSome(files.slice(next, next + FILES_MAX));
+  }
+
+  async #uploadSome(files: readonly File[]): Promise<void> {
     const upload = { id: ++this.#ids, label: files.length === 1 ? files[0]!.name : `${files.length} photos`, share: 0 };
     const show = (share: number): void => {
       this.uploads.value = this.uploads.value.map((other) => (other.id === upload.id ? { ...other, share } : other));
@@ -109,6 +116,10 @@ export class Desk {
     }
   }
 
+  async remove(photoId: string): Promise<void> {
+    await this.api.remove(photoId).catch((error: unknown) => this.notify('bad', messageOf(error)));
+  }
+
   notify(tone: Notice['tone'], text: string): void {
     const notice = { id: ++this.#ids, tone, text };
     this.notices.value = [...this.notices.value, notice].slice(-NOTICES_MAX);
@@ -127,21 +138,31 @@ export class Desk {
     if (state.status === 'closed' && state.error?.retry === 'new-token') void this.#checkSession();
   }
 
+  // Takes in what the API knows, then what has come over the bus meanwhile.
   async #load(): Promise<void> {
     if (this.#loading) return;
     this.#loading = true;
+    const isLoaded = await this.#takeLibrary();
+    this.#loading = false;
+    const early = this.#early.splice(0);
+    if (isLoaded) this.isLoaded.value = true;
+    for (const event of early) this.#apply(event);
+    this.#watchUnfinished();
+    if (this.#isClosed) return;
+    if (!isLoaded) setTimeout(() => void this.#load(), LOAD_AGAIN_MS);
+    else if (early.length >= EARLY_EVENTS_MAX) await this.#load();
+  }
+
+  async #takeLibrary(): Promise<boolean> {
     try {
       const { photos, announcement, offset } = await this.api.library();
       this.#offset = offset;
-      this.photos.value = mergeLibrary(this.photos.value, photos, this.user);
+      this.photos.value = mergeLibrary(this.photos.value, photos);
       if (announcement) this.announcement.value = announcement;
-      this.isLoaded.value = true;
-      for (const event of this.#early.splice(0)) this.#apply(event);
-      this.#watchUnfinished();
+      return true;
     } catch (error) {
       if (!this.#isClosed) this.notify('bad', `Your photos could not be loaded: ${messageOf(error)}`);
-    } finally {
-      this.#loading = false;
+      return false;
     }
   }
 
@@ -151,7 +172,7 @@ export class Desk {
 
   #receive(event: PlatformEvent): void {
     this.activity.value = [event, ...this.activity.value].slice(0, ACTIVITY_MAX);
-    if (this.isLoaded.value) this.#apply(event);
+    if (!this.#loading && this.isLoaded.value) this.#apply(event);
     else if (this.#early.length < EARLY_EVENTS_MAX) this.#early.push(event);
   }
 
@@ -165,7 +186,10 @@ export class Desk {
         this.announcement.value = event.data;
         break;
       case 'system.health.update':
-        this.health.value = new Map(this.health.value).set(event.data.component, { ...event.data, heardAt: Date.now() });
+        this.health.value = new Map(this.health.value).set(event.data.component, {
+          ...event.data,
+          heardAt: Date.now(),
+        });
         break;
       case 'batch.processing.completed':
         this.#notifyBatch(event.data);
@@ -174,7 +198,8 @@ export class Desk {
         this.#notifyShared(event.data.sharedWith, event.data.filename);
         break;
       case 'photo.unshared':
-        if (event.data.sharedWith === this.user.id) this.notify('plain', `${event.data.filename} is not shared with you any more.`);
+        if (event.data.sharedWith === this.user.id)
+          this.notify('plain', `${event.data.filename} is not shared with you any more.`);
         break;
     }
   }

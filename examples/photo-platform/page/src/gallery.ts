@@ -53,6 +53,8 @@ export function applyEvent(photos: Photos, event: PlatformEvent, me: UserView): 
       const { photoId, sharedWith } = event.data;
       return sharedWith === me.id ? { photos: without(photos, photoId) } : { photos, refresh: photoId };
     }
+    case 'photo.deleted':
+      return { photos: without(photos, event.data.photoId) };
     default:
       return { photos };
   }
@@ -63,19 +65,15 @@ export function mergePhoto(photos: Photos, view: PhotoView): Photos {
   return put(photos, furtherOf(photos.get(view.id), view));
 }
 
-// Takes in all that the API sees. Own photos that it does not know were uploaded since it was asked;
-// other people's are not shared any more.
-export function mergeLibrary(photos: Photos, views: readonly PhotoView[], me: UserView): Photos {
-  const merged = new Map(views.map((view) => [view.id, furtherOf(photos.get(view.id), view)]));
-  for (const photo of photos.values()) {
-    if (photo.owner.id === me.id && !merged.has(photo.id)) merged.set(photo.id, photo);
-  }
-  return merged;
+// Takes in all that the API sees: what it does not see is not there any more.
+export function mergeLibrary(photos: Photos, views: readonly PhotoView[]): Photos {
+  return new Map(views.map((view) => [view.id, furtherOf(photos.get(view.id), view)]));
 }
 
 export function newestFirst(photos: Photos): Photo[] {
   return [...photos.values()].sort(
-    (a, b) => b.uploadedAt.localeCompare(a.uploadedAt) || a.filename.localeCompare(b.filename) || a.id.localeCompare(b.id),
+    (a, b) =>
+      b.uploadedAt.localeCompare(a.uploadedAt) || a.filename.localeCompare(b.filename) || a.id.localeCompare(b.id),
   );
 }
 

@@ -13,7 +13,9 @@ export function AdminPanel({ desk }: { desk: Desk }) {
     <section class="admin" aria-label="System">
       <div class="admin-health">
         <h2>System</h2>
-        {reports.length === 0 && <p class="muted">Waiting for the first report; each service sends one every few seconds.</p>}
+        {reports.length === 0 && (
+          <p class="muted">Waiting for the first report; each service sends one every few seconds.</p>
+        )}
         <ul class="health-list">
           {reports.map((report) => (
             <HealthItem key={report.component} report={report} now={now} />

@@ -15,7 +15,12 @@ export function Announcement({ desk }: { desk: Desk }) {
               {announcement.announcedBy}, {clock(announcement.at)}
             </span>
           </p>
-          <button type="button" class="icon-button" aria-label="Dismiss the announcement" onClick={() => setDismissed(announcement.at)}>
+          <button
+            type="button"
+            class="icon-button"
+            aria-label="Dismiss the announcement"
+            onClick={() => setDismissed(announcement.at)}
+          >
             <svg viewBox="0 0 24 24" aria-hidden="true">
               <path d="m6 6 12 12M18 6 6 18" />
             </svg>

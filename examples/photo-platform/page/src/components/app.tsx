@@ -18,7 +18,17 @@ export function App() {
 
   if (!session) return <SignIn isInvited={link !== undefined} onSession={choose} />;
   if (desk) return <DeskPage key={session.session} desk={desk} link={link} onSignOut={() => choose(undefined)} />;
-  return <main class="sign-in">{error ? <p class="error" role="alert">{error}</p> : <p class="muted">Opening…</p>}</main>;
+  return (
+    <main class="sign-in">
+      {error ? (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      ) : (
+        <p class="muted">Opening…</p>
+      )}
+    </main>
+  );
 }
 
 // A session's desk: opened with it, closed with it.

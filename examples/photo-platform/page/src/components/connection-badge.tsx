@@ -13,7 +13,13 @@ export function ConnectionBadge({ state }: { state: ConnectionState }) {
   const caughtUp = useRecently(state);
   const { tone, text } = lookOf(state, caughtUp);
   return (
-    <p class={`badge badge-${tone}`} role="status" data-status={state.status} data-missed={state.missed} title={state.error?.message}>
+    <p
+      class={`badge badge-${tone}`}
+      role="status"
+      data-status={state.status}
+      data-missed={state.missed}
+      title={state.error?.message}
+    >
       <span class="badge-dot" aria-hidden="true" />
       {text}
     </p>
@@ -23,7 +29,10 @@ export function ConnectionBadge({ state }: { state: ConnectionState }) {
 function lookOf({ status, missed, error }: ConnectionState, caughtUp: boolean): Look {
   switch (status) {
     case 'live':
-      return { tone: 'live', text: caughtUp && missed !== undefined ? `Live · caught up after ${events(missed)}` : 'Live' };
+      return {
+        tone: 'live',
+        text: caughtUp && missed !== undefined ? `Live · caught up after ${events(missed)}` : 'Live',
+      };
     case 'catching-up':
       return { tone: 'busy', text: 'Catching up…' };
     case 'reconnecting':

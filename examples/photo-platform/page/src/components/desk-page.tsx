@@ -12,7 +12,15 @@ import { Notices } from './notices.js';
 import { PhotoDialog } from './photo-dialog.js';
 import { PhotoTile } from './photo-tile.js';
 
-export function DeskPage({ desk, link, onSignOut }: { desk: Desk; link: WatchLink | undefined; onSignOut: () => void }) {
+export function DeskPage({
+  desk,
+  link,
+  onSignOut,
+}: {
+  desk: Desk;
+  link: WatchLink | undefined;
+  onSignOut: () => void;
+}) {
   const [openId, setOpenId] = useState<string>();
   useLink(desk, link, setOpenId);
   const photos = newestFirst(desk.photos.value);
@@ -23,10 +31,10 @@ export function DeskPage({ desk, link, onSignOut }: { desk: Desk; link: WatchLin
   return (
     <>
       <header class="top">
-        <a class="brand" href="#/">
+        <h1 class="brand">
           <Mark />
-          <span>Darkroom</span>
-        </a>
+          Darkroom
+        </h1>
         <ConnectionBadge state={desk.connection.value} />
         <div class="who">
           <span class={`avatar avatar-${desk.user.id}`} aria-hidden="true">
@@ -41,7 +49,11 @@ export function DeskPage({ desk, link, onSignOut }: { desk: Desk; link: WatchLin
       <Announcement desk={desk} />
       <main>
         {desk.user.admin && <AdminPanel desk={desk} />}
-        <DropZone isFirst={desk.isLoaded.value && mine.length === 0} uploads={desk.uploads.value} onFiles={(files) => void desk.upload(files)} />
+        <DropZone
+          isFirst={desk.isLoaded.value && mine.length === 0}
+          uploads={desk.uploads.value}
+          onFiles={(files) => void desk.upload(files)}
+        />
         <PhotoGrid desk={desk} title="Your photos" photos={mine} onOpen={setOpenId} />
         <PhotoGrid desk={desk} title="Shared with you" photos={shared} onOpen={setOpenId} />
         <Activity events={desk.activity.value} />
@@ -52,7 +64,17 @@ export function DeskPage({ desk, link, onSignOut }: { desk: Desk; link: WatchLin
   );
 }
 
-function PhotoGrid({ desk, title, photos, onOpen }: { desk: Desk; title: string; photos: Photo[]; onOpen: (id: string) => void }) {
+function PhotoGrid({
+  desk,
+  title,
+  photos,
+  onOpen,
+}: {
+  desk: Desk;
+  title: string;
+  photos: Photo[];
+  onOpen: (id: string) => void;
+}) {
   if (photos.length === 0) return null;
   return (
     <section aria-label={title}>
@@ -61,7 +83,13 @@ function PhotoGrid({ desk, title, photos, onOpen }: { desk: Desk; title: string;
       </h2>
       <ul class="grid">
         {photos.map((photo) => (
-          <PhotoTile key={photo.id} api={desk.api} photo={photo} isMine={photo.owner.id === desk.user.id} onOpen={() => onOpen(photo.id)} />
+          <PhotoTile
+            key={photo.id}
+            api={desk.api}
+            photo={photo}
+            isMine={photo.owner.id === desk.user.id}
+            onOpen={() => onOpen(photo.id)}
+          />
         ))}
       </ul>
     </section>

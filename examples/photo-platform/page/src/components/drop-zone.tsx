@@ -32,7 +32,14 @@ export function DropZone({ isFirst, uploads, onFiles }: Props) {
           <span>
             {share < 1 ? 'Sending' : 'Storing'} {label}
           </span>
-          <span class="bar" role="progressbar" aria-label={`Sending ${label}`} aria-valuenow={Math.round(share * 100)} aria-valuemin={0} aria-valuemax={100}>
+          <span
+            class="bar"
+            role="progressbar"
+            aria-label={`Sending ${label}`}
+            aria-valuenow={Math.round(share * 100)}
+            aria-valuemin={0}
+            aria-valuemax={100}
+          >
             <span class="bar-fill" style={{ inlineSize: `${Math.round(share * 100)}%` }} />
           </span>
         </div>

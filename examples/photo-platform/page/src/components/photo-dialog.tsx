@@ -16,10 +16,23 @@ export function PhotoDialog({ desk, photo, onClose }: { desk: Desk; photo: Photo
   const isMine = photo.owner.id === desk.user.id;
 
   return (
-    <dialog ref={dialog} class="viewer" aria-label={photo.filename} onClose={onClose} onClick={(event) => event.target === dialog.current && dialog.current?.close()}>
+    <dialog
+      ref={dialog}
+      class="viewer"
+      aria-label={photo.filename}
+      onClose={onClose}
+      onClick={(event) => event.target === dialog.current && dialog.current?.close()}
+    >
       <div class="viewer-body">
-        <div class="viewer-picture" style={photo.width && photo.height ? { aspectRatio: `${photo.width} / ${photo.height}` } : undefined}>
-          {photo.status === 'completed' ? <Thumbnail api={desk.api} photo={photo} width={VIEW_PX} alt={photo.filename} /> : <Developing photo={photo} />}
+        <div
+          class="viewer-picture"
+          style={photo.width && photo.height ? { aspectRatio: `${photo.width} / ${photo.height}` } : undefined}
+        >
+          {photo.status === 'completed' ? (
+            <Thumbnail api={desk.api} photo={photo} width={VIEW_PX} alt={photo.filename} />
+          ) : (
+            <Developing photo={photo} />
+          )}
         </div>
         <div class="viewer-side">
           <header class="viewer-head">
@@ -31,7 +44,11 @@ export function PhotoDialog({ desk, photo, onClose }: { desk: Desk; photo: Photo
             </button>
           </header>
           <Facts photo={photo} isMine={isMine} />
-          {isMine ? <Sharing desk={desk} photo={photo} /> : <p class="muted">{photo.owner.name} shares this photo with you. Where it was taken stays with them.</p>}
+          {isMine ? (
+            <OwnersTools desk={desk} photo={photo} />
+          ) : (
+            <p class="muted">{photo.owner.name} shares this photo with you. Where it was taken stays with them.</p>
+          )}
         </div>
       </div>
     </dialog>
@@ -51,7 +68,11 @@ function Facts({ photo, isMine }: { photo: Photo; isMine: boolean }) {
           {photo.width} × {photo.height}, {bytes(photo.bytes)}
         </Fact>
       )}
-      {photo.thumbnails.length > 0 && <Fact name="Prints">{photo.thumbnails.map(({ width, height }) => `${width}\u00a0×\u00a0${height}`).join(', ')}</Fact>}
+      {photo.thumbnails.length > 0 && (
+        <Fact name="Prints">
+          {photo.thumbnails.map(({ width, height }) => `${width}\u00a0×\u00a0${height}`).join(', ')}
+        </Fact>
+      )}
     </dl>
   );
 }
@@ -62,6 +83,23 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
+  );
+}
+
+function OwnersTools({ desk, photo }: { desk: Desk; photo: Photo }) {
+  const [isSure, setSure] = useState(false);
+  return (
+    <>
+      <Sharing desk={desk} photo={photo} />
+      <button
+        type="button"
+        class="quiet-button delete"
+        onClick={() => (isSure ? void desk.remove(photo.id) : setSure(true))}
+        onBlur={() => setSure(false)}
+      >
+        {isSure ? 'Delete it for everyone?' : 'Delete'}
+      </button>
+    </>
   );
 }
 
@@ -91,7 +129,13 @@ function Sharing({ desk, photo }: { desk: Desk; photo: Photo }) {
       <h3>Let others watch</h3>
       {link ? (
         <div class="link-row">
-          <input type="text" readOnly value={link} aria-label="Link to watch this photo" onFocus={(event) => event.currentTarget.select()} />
+          <input
+            type="text"
+            readOnly
+            value={link}
+            aria-label="Link to watch this photo"
+            onFocus={(event) => event.currentTarget.select()}
+          />
           <button type="button" class="button" onClick={copy}>
             {copied ? 'Copied' : 'Copy'}
           </button>

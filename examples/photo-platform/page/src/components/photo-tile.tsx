@@ -15,9 +15,13 @@ interface Props {
 export function PhotoTile({ api, photo, isMine, onOpen }: Props) {
   return (
     <li class={`tile tile-${photo.status}`} data-photo-id={photo.id} data-status={photo.status}>
-      <button type="button" class="tile-open" onClick={onOpen} aria-label={`Open ${photo.filename}`}>
+      <button type="button" class="tile-open" onClick={onOpen}>
         <span class="tile-frame">
-          {photo.status === 'completed' ? <Thumbnail api={api} photo={photo} width={TILE_PX} alt={photo.filename} /> : <Developing photo={photo} />}
+          {photo.status === 'completed' ? (
+            <Thumbnail api={api} photo={photo} width={TILE_PX} alt="" />
+          ) : (
+            <Developing photo={photo} />
+          )}
         </span>
         <span class="tile-caption">
           <span class="tile-name">{photo.filename}</span>
@@ -42,8 +46,17 @@ export function Developing({ photo }: { photo: Photo }) {
   const percent = Math.round(photo.progress);
   return (
     <span class="developing">
-      <span class="developing-text">{photo.status === 'waiting' ? 'Waiting for the darkroom' : stage(photo.stage)}</span>
-      <span class="bar" role="progressbar" aria-label={`${photo.filename} is being developed`} aria-valuenow={percent} aria-valuemin={0} aria-valuemax={100}>
+      <span class="developing-text">
+        {photo.status === 'waiting' ? 'Waiting for the darkroom' : stage(photo.stage)}
+      </span>
+      <span
+        class="bar"
+        role="progressbar"
+        aria-label={`${photo.filename} is being developed`}
+        aria-valuenow={percent}
+        aria-valuemin={0}
+        aria-valuemax={100}
+      >
         <span class="bar-fill" style={{ inlineSize: `${percent}%` }} />
       </span>
     </span>
@@ -53,5 +66,7 @@ export function Developing({ photo }: { photo: Photo }) {
 function Note({ photo, isMine }: { photo: Photo; isMine: boolean }) {
   if (!isMine) return <span class="tile-note">from {photo.owner.name}</span>;
   const { length } = photo.watchers;
-  return length > 0 ? <span class="tile-note">shared with {length === 1 ? photo.watchers[0]!.name : `${length} people`}</span> : null;
+  return length > 0 ? (
+    <span class="tile-note">shared with {length === 1 ? photo.watchers[0]!.name : `${length} people`}</span>
+  ) : null;
 }

@@ -17,7 +17,11 @@ export function SignIn({ isInvited, onSession }: { isInvited: boolean; onSession
     <main class="sign-in">
       <Mark />
       <h1>Darkroom</h1>
-      <p class="lead">{isInvited ? 'Somebody wants to show you a photo. Who are you?' : 'Drop photos, watch them develop, on every device at once.'}</p>
+      <p class="lead">
+        {isInvited
+          ? 'Somebody wants to show you a photo. Who are you?'
+          : 'Drop photos, watch them develop, on every device at once.'}
+      </p>
       <ul class="users" aria-label="Sign in as">
         {users.map(({ id, name, admin }) => (
           <li key={id}>
@@ -38,7 +42,9 @@ export function SignIn({ isInvited, onSession }: { isInvited: boolean; onSession
           {error}
         </p>
       )}
-      <p class="muted">A demo: a name is enough. Each window can be somebody else, or the same person on a second device.</p>
+      <p class="muted">
+        A demo: a name is enough. Each window can be somebody else, or the same person on a second device.
+      </p>
     </main>
   );
 }

@@ -273,7 +273,8 @@ std::map<std::string, std::string> eventbus_environment() {
     for (char** variable = environ; *variable != nullptr; ++variable) {
         const std::string_view text(*variable);
         const std::size_t equals = text.find('=');
-        if (!text.starts_with(kPrefix) || equals == std::string_view::npos) continue;
+        const bool is_ours = text.starts_with(kPrefix) || text.starts_with("EVENT_BUS_");
+        if (!is_ours || equals == std::string_view::npos) continue;
         variables.emplace(text.substr(0, equals), text.substr(equals + 1));
     }
     return variables;

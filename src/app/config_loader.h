@@ -36,7 +36,8 @@ struct LoadedConfig {
 // too, even if a stronger one says otherwise.
 LoadedConfig load_config(const ConfigSources& sources);
 
-// The variables of this process whose names begin with EVENTBUS_.
+// The variables of this process whose names begin with EVENTBUS_ (settings) or EVENT_BUS_
+// (clients).
 std::map<std::string, std::string> eventbus_environment();
 
 }  // namespace eventbus

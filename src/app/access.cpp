@@ -1,0 +1,141 @@
+#include "app/access.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
+#include <ostream>
+
+#include "app/secret.h"
+#include "auth/jwt.h"
+
+namespace eventbus {
+namespace {
+
+constexpr auto kDefaultUrl = "http://127.0.0.1:8080";
+constexpr auto kTokenTtl = std::chrono::hours(1);
+
+std::string first_of(const std::string& given, const CommandContext& context, const char* variable,
+                     const char* otherwise) {
+    if (!given.empty()) return given;
+    const auto found = context.environment.find(variable);
+    return found == context.environment.end() || found->second.empty() ? otherwise : found->second;
+}
+
+// Our code of that name; a proxy between us and the server knows none.
+ErrorCode code_of(std::string_view name, int status) {
+    constexpr auto kCodes = std::to_array<ErrorCode>({
+#define BUS_ERROR_CODE(enumerator, name, status, retry, title) ErrorCode::enumerator,
+        BUS_ERRORS(BUS_ERROR_CODE)
+#undef BUS_ERROR_CODE
+    });
+    for (const ErrorCode code : kCodes) {
+        if (error_info(code).name == name) return code;
+    }
+    for (const ErrorCode code : kCodes) {
+        if (error_info(code).http_status == status) return code;
+    }
+    return ErrorCode::kInternal;
+}
+
+std::string_view mend_of(ErrorCode code) {
+    switch (code) {
+        case ErrorCode::kUnauthorized:
+        case ErrorCode::kTokenExpired:
+            return "; make a token with `eventbus token --service NAME`, with the secret of that "
+                   "server, and give it with --token or EVENT_BUS_TOKEN";
+        case ErrorCode::kForbidden:
+            return "; use a token that may, or --as NAME for a service of the catalog";
+        case ErrorCode::kUnknownType:
+            return "; `eventbus check-config` reads the catalog";
+        default:
+            return "";
+    }
+}
+
+}  // namespace
+
+Result<Config> client_config(const std::string& config, const std::string& data,
+                             const CommandContext& context) {
+    ConfigSources sources{.environment = context.environment, .file = config};
+    if (!data.empty()) sources.flags["data"] = data;
+    LoadedConfig loaded = load_config(sources);
+    for (const ConfigProblem& problem : loaded.problems) {
+        if (!problem.warning) return Error{ErrorCode::kBadRequest, problem.text()};
+    }
+    return std::move(loaded.config);
+}
+
+ClaimRules claim_rules(const Config& config) {
+    return {.issuer = config.jwt_issuer,
+            .audience = config.jwt_audience,
+            .clock_skew = std::chrono::ceil<std::chrono::seconds>(config.jwt_clock_skew),
+            .user_claim = config.jwt_user_claim,
+            .roles_claim = config.jwt_roles_claim,
+            .permissions_claim = config.jwt_permissions_claim,
+            .service_claim = config.jwt_service_claim};
+}
+
+Result<ServerUrl> find_server(const AccessOptions& options, const CommandContext& context) {
+    return parse_server_url(first_of(options.url, context, "EVENT_BUS_URL", kDefaultUrl));
+}
+
+Result<std::string> find_token(const AccessOptions& options, const CommandContext& context) {
+    std::string token = first_of(options.token, context, "EVENT_BUS_TOKEN", "");
+    if (!token.empty()) {
+        const bool is_printable =
+            std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+        if (is_printable) return token;
+        return Error{ErrorCode::kBadRequest,
+                     "the token holds spaces or other signs that no token "
+                     "has; `eventbus token` prints one on a line"};
+    }
+    const auto config = client_config(options.config, options.data, context);
+    if (!config) return config.error();
+    const auto secret = find_secret(*config);
+    if (!secret) {
+        return Error{ErrorCode::kUnauthorized,
+                     "there is no token; make one with `eventbus token --service NAME` where the "
+                     "server's secret is and give it with --token or EVENT_BUS_TOKEN, or name the "
+                     "data directory of a server with --dev by --data-dir (looked for " +
+                         dev_secret_path(*config) + ")"};
+    }
+    const Principal who{.kind = Principal::Kind::kService,
+                        .id = options.service,
+                        .permissions = {"publish:**", "consume:**", "watch:**", "admin:**"}};
+    return mint_token(who, kTokenTtl, secret->bytes, claim_rules(*config),
+                      context.clock.wall_now());
+}
+
+Error error_of(const ClientResponse& response) {
+    boost::json::error_code not_json;
+    const boost::json::value problem = boost::json::parse(response.body, not_json);
+    std::string code;
+    std::string detail;
+    if (!not_json && problem.is_object()) {
+        const auto text = [&](const char* key) {
+            const auto* value = problem.get_object().if_contains(key);
+            return value != nullptr && value->is_string() ? std::string(value->get_string())
+                                                          : std::string();
+        };
+        code = text("code");
+        detail = text("detail").empty() ? text("title") : text("detail");
+    }
+    const std::string status = std::to_string(response.status);
+    const ErrorCode known = code_of(code, response.status);
+    if (detail.empty()) detail = "the server answers " + status;
+    return Error{known, detail + std::string(mend_of(known))};
+}
+
+int fail(const CommandContext& context, bool json, const Error& error) {
+    if (json) {
+        boost::json::object inner;
+        inner["code"] = error.name();
+        inner["message"] = error.detail;
+        context.err << boost::json::serialize(boost::json::object{{"error", inner}}) << "\n";
+    } else {
+        context.err << "eventbus: " << error.detail << "\n";
+    }
+    return kExitFailed;
+}
+
+}  // namespace eventbus

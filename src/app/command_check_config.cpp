@@ -1,0 +1,87 @@
+#include <boost/json.hpp>
+#include <ostream>
+
+#include "app/command.h"
+#include "app/secret.h"
+#include "catalog/loader.h"
+
+namespace eventbus {
+namespace {
+
+struct Finding {
+    std::string where;
+    std::string what;
+    std::string mend;
+    bool warning = false;
+};
+
+std::string place_of(const Problem& problem) {
+    return problem.line > 0 ? problem.file + ":" + std::to_string(problem.line) : problem.file;
+}
+
+// What a server with these settings would need to start.
+void check_secret(const Config& config, std::vector<Finding>& findings) {
+    const bool is_named = !config.jwt_secret.empty() || !config.jwt_secret_file.empty();
+    if (config.dev && !is_named) return;  // it makes one
+    if (!is_named) {
+        findings.push_back({"jwt_secret", "there is no way to verify tokens",
+                            "set EVENTBUS_JWT_SECRET or jwt_secret_file, or use --dev on your own "
+                            "machine"});
+        return;
+    }
+    const auto secret = find_secret(config);
+    if (!secret) {
+        findings.push_back({config.jwt_secret.empty() ? "jwt_secret_file" : "jwt_secret",
+                            "it can not be used", secret.error().detail});
+    }
+}
+
+void print(const std::vector<Finding>& findings, bool json, std::ostream& out) {
+    if (!json) {
+        for (const Finding& one : findings) {
+            out << one.where << ": " << (one.warning ? "warning: " : "") << one.what << "; "
+                << one.mend << "\n";
+        }
+        return;
+    }
+    boost::json::array list;
+    for (const Finding& one : findings) {
+        list.push_back({{"where", one.where},
+                        {"what", one.what},
+                        {"mend", one.mend},
+                        {"warning", one.warning}});
+    }
+    out << boost::json::serialize(boost::json::object{{"problems", list}}) << "\n";
+}
+
+}  // namespace
+
+int run_check_config(const CheckConfigOptions& options, const CommandContext& context) {
+    ConfigSources sources{.environment = context.environment, .file = options.config};
+    if (!options.catalog.empty()) sources.flags["catalog"] = options.catalog;
+    const LoadedConfig loaded = load_config(sources);
+    const bool names_server =
+        !options.config.empty() || context.environment.contains("EVENTBUS_CONFIG");
+
+    std::vector<Finding> findings;
+    for (const ConfigProblem& one : loaded.problems) {
+        findings.push_back({one.where, one.what, one.mend, one.warning});
+    }
+    if (names_server && loaded.is_good()) check_secret(loaded.config, findings);
+    const Loaded catalog = load_catalog(loaded.config.catalog);
+    for (const Problem& one : catalog.problems) {
+        findings.push_back({place_of(one), one.what, one.mend, one.warning});
+    }
+
+    print(findings, options.json, context.out);
+    for (const Finding& one : findings) {
+        if (!one.warning) return kExitFailed;
+    }
+    if (!options.json) {
+        context.out << loaded.config.catalog << ": good, " << catalog.catalog->types().size()
+                    << " event types\n";
+    }
+    return kExitDone;
+}
+
+}  // namespace eventbus

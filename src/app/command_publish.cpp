@@ -1,0 +1,115 @@
+#include <boost/json.hpp>
+#include <fstream>
+#include <iterator>
+#include <ostream>
+
+#include "app/access.h"
+#include "app/command.h"
+#include "app/event_data.h"
+#include "base/json_check.h"
+#include "base/json_text.h"
+
+namespace eventbus {
+namespace {
+
+constexpr auto kTimeout = std::chrono::seconds(30);
+constexpr std::size_t kDataBytesMax = 64U << 20U;  // the largest message_bytes_max
+
+Error wrong(std::string detail) { return Error{ErrorCode::kBadRequest, std::move(detail)}; }
+
+std::string read_all(std::istream& in) {
+    std::string text;
+    char block[4096];
+    while (text.size() <= kDataBytesMax && (in.read(block, sizeof block) || in.gcount() > 0)) {
+        text.append(block, static_cast<std::size_t>(in.gcount()));
+    }
+    return text;
+}
+
+Result<std::string> read_data(const std::string& given, const CommandContext& context) {
+    if (given == "-") return read_all(context.in);
+    if (!given.starts_with('@')) return given;
+    std::ifstream file(given.substr(1), std::ios::binary);
+    if (!file) return wrong("the file " + given.substr(1) + " can not be read");
+    return read_all(file);
+}
+
+// The event's data as JSON text.
+Result<std::string> data_of(const PublishOptions& options, const CommandContext& context) {
+    if (options.data.empty()) return data_of_words(options.words);
+    if (!options.words.empty()) return wrong("give either --data or key=value words, not both");
+    Result<std::string> text = read_data(options.data, context);
+    if (!text) return text;
+    if (text->size() > kDataBytesMax) return wrong("--data is longer than 64 MiB");
+    if (const auto checked = JsonChecker().check(*text); !checked) {
+        return wrong("--data: " + checked.error().detail +
+                     "; in a shell put it in single quotes: "
+                     "--data '{\"photoId\":\"123\"}'");
+    }
+    const std::size_t begin = text->find_first_not_of(" \t\r\n");
+    if (text->at(begin) != '{')
+        return wrong("--data must be a JSON object, as {\"photoId\":\"123\"}");
+    return text;
+}
+
+std::string body_of(const PublishOptions& options, const std::string& data) {
+    std::string body = "{\"type\":" + json_string(options.type);
+    const std::pair<const char*, const std::string&> attributes[] = {
+        {"id", options.id}, {"source", options.source}, {"subject", options.subject}};
+    for (const auto& [name, value] : attributes) {
+        if (value.empty()) continue;
+        body.append(",\"").append(name).append("\":").append(json_string(value));
+    }
+    return body + ",\"data\":" + data + "}";
+}
+
+void report(const PublishOptions& options, const std::string& answer,
+            const CommandContext& context) {
+    boost::json::error_code not_json;
+    const boost::json::value value = boost::json::parse(answer, not_json);
+    if (options.json || not_json || !value.is_object()) {
+        context.out << answer << "\n";
+        return;
+    }
+    const auto text = [&](const char* key) {
+        const auto* member = value.get_object().if_contains(key);
+        return member != nullptr && member->is_string() ? std::string(member->get_string())
+                                                        : std::string("?");
+    };
+    const auto is_set = [&](const char* key) {
+        const auto* member = value.get_object().if_contains(key);
+        return member != nullptr && member->is_bool() && member->get_bool();
+    };
+    context.out << options.type << "  id " << text("id") << "  offset " << text("offset");
+    if (is_set("duplicate")) context.out << "  (known already: this id was published before)";
+    if (is_set("unowned")) context.out << "  (nobody owns the subject yet: no owner got it)";
+    context.out << "\n";
+}
+
+}  // namespace
+
+int run_publish(const PublishOptions& options, const CommandContext& context) {
+    const auto data = data_of(options, context);
+    if (!data) {
+        fail(context, options.json, data.error());
+        return kExitUsage;
+    }
+    const auto server = find_server(options.access, context);
+    if (!server) return fail(context, options.json, server.error());
+    const auto token = find_token(options.access, context);
+    if (!token) return fail(context, options.json, token.error());
+
+    const auto response = send_request(
+        *server,
+        {.method = "POST",
+         .target = "/v1/events",
+         .headers = {{"Authorization", "Bearer " + *token}, {"Content-Type", "application/json"}},
+         .body = body_of(options, *data)},
+        kTimeout);
+    if (!response) return fail(context, options.json, response.error());
+    if (response->status / 100 != 2) return fail(context, options.json, error_of(*response));
+    report(options, response->body, context);
+    return kExitDone;
+}
+
+}  // namespace eventbus

@@ -16,10 +16,10 @@ constexpr std::size_t kFrameCacheBytes = 16 << 20;
 Hub::Hub(Executor& reactor, Clock& clock, Log& log, TailReader& reader)
     : reactor_(reactor), clock_(clock), log_(log), reader_(reader), frames_(kFrameCacheBytes) {}
 
-MemberId Hub::add(Receiver& receiver, Encoder& encoder) {
-    MemberId id;
+ReceiverId Hub::add(Receiver& receiver, Encoder& encoder) {
+    ReceiverId id;
     if (free_.empty()) {
-        id = static_cast<MemberId>(members_.size());
+        id = static_cast<ReceiverId>(members_.size());
         members_.emplace_back();
     } else {
         id = free_.back();
@@ -33,7 +33,7 @@ MemberId Hub::add(Receiver& receiver, Encoder& encoder) {
     return id;
 }
 
-void Hub::remove(MemberId id) {
+void Hub::remove(ReceiverId id) {
     Member& gone = member(id);
     BUS_ASSERT(gone.receiver != nullptr);
     gone.receiver = nullptr;
@@ -45,7 +45,7 @@ void Hub::remove(MemberId id) {
 }
 
 void Hub::free_removed() {
-    for (const MemberId id : std::exchange(removed_, {})) {
+    for (const ReceiverId id : std::exchange(removed_, {})) {
         while (!rooms_.rooms_of(id).empty()) {
             leave(id, Room(rooms_.name(rooms_.rooms_of(id).back().room)));
         }
@@ -53,7 +53,7 @@ void Hub::free_removed() {
     }
 }
 
-bool Hub::join(MemberId id, const Room& room, Position at) {
+bool Hub::join(ReceiverId id, const Room& room, Position at) {
     if (!rooms_.join(id, room, at)) return false;
     const RoomId joined = rooms_.find(room);
     if (rooms_.members(joined).size() > 1) return true;
@@ -67,7 +67,7 @@ bool Hub::join(MemberId id, const Room& room, Position at) {
     return true;
 }
 
-bool Hub::leave(MemberId id, const Room& room) {
+bool Hub::leave(ReceiverId id, const Room& room) {
     const RoomId left = rooms_.find(room);
     if (left == RoomId::kNone) return false;
     const std::size_t hash = rooms_.hash(left);
@@ -84,12 +84,12 @@ bool Hub::leave(MemberId id, const Room& room) {
     return true;
 }
 
-bool Hub::is_in(MemberId id, const Room& room) const {
+bool Hub::is_in(ReceiverId id, const Room& room) const {
     const RoomId found = rooms_.find(room);
     return found != RoomId::kNone && rooms_.membership(id, found) != nullptr;
 }
 
-std::vector<SessionRecord::Joined> Hub::rooms_of(MemberId id) const {
+std::vector<SessionRecord::Joined> Hub::rooms_of(ReceiverId id) const {
     std::vector<SessionRecord::Joined> joined;
     for (const Rooms::Joined& one : rooms_.rooms_of(id)) {
         joined.push_back({rooms_.name(one.room), rooms_.members(one.room)[one.place].joined_at});
@@ -114,7 +114,7 @@ bool Hub::deliver() {
     free_removed();
 
     // Those that are behind get a slice each, after the live ones of this turn.
-    for (const MemberId id : std::exchange(behind_, {})) {
+    for (const ReceiverId id : std::exchange(behind_, {})) {
         if (member(id).behind) advance(id);
     }
     probe_.encoded.set(frames_.made());
@@ -162,7 +162,7 @@ void Hub::evict(const Eviction& eviction, Position at) {
     if (watched == RoomId::kNone) return;
     const RoomId whose = rooms_.find(eviction.who);
     if (whose == RoomId::kNone) return;
-    std::vector<MemberId> evicted;
+    std::vector<ReceiverId> evicted;
     for (const Rooms::Membership& membership : rooms_.members(watched)) {
         if (membership.joined_at < at && member(membership.member).receiver != nullptr &&
             rooms_.membership(membership.member, whose) != nullptr) {
@@ -170,18 +170,18 @@ void Hub::evict(const Eviction& eviction, Position at) {
         }
     }
     const Room room = rooms_.name(watched);  // leaving may end the room
-    for (const MemberId id : evicted) {
+    for (const ReceiverId id : evicted) {
         leave(id, room);
         probe_.evictions.add();
         if (member(id).receiver != nullptr) member(id).receiver->on_evicted(eviction.subject, at);
     }
 }
 
-void Hub::resume(MemberId id, Position after) {
+void Hub::resume(ReceiverId id, Position after) {
     be_behind(id, Stretch{after, Stretch::kLive, {}, Encoder::As::kInOrder}, true);
 }
 
-void Hub::send_history(MemberId id, const Room& room, Position after) {
+void Hub::send_history(ReceiverId id, const Room& room, Position after) {
     if (after >= cursor()) return;
     const bool was_behind = member(id).behind != nullptr;
     be_behind(id, Stretch{after, cursor(), room, Encoder::As::kHistory}, false);
@@ -190,13 +190,13 @@ void Hub::send_history(MemberId id, const Room& room, Position after) {
         be_behind(id, Stretch{cursor(), Stretch::kLive, {}, Encoder::As::kInOrder}, false);
 }
 
-void Hub::drained(MemberId id) {
+void Hub::drained(ReceiverId id) {
     if (!member(id).behind || member(id).behind->reading) return;
     behind_.push_back(id);
     reactor_.post([] {});  // one more turn
 }
 
-void Hub::be_behind(MemberId id, Stretch stretch, bool tell) {
+void Hub::be_behind(ReceiverId id, Stretch stretch, bool tell) {
     Member& late = member(id);
     if (!late.behind) {
         late.behind = std::make_unique<CatchUp>();
@@ -213,7 +213,7 @@ void Hub::be_behind(MemberId id, Stretch stretch, bool tell) {
                             std::move(stretch));
 }
 
-void Hub::advance(MemberId id) {
+void Hub::advance(ReceiverId id) {
     Member& late = member(id);
     if (late.behind->reading) return;
     while (late.behind && !late.behind->stretches.empty()) {
@@ -236,7 +236,7 @@ void Hub::advance(MemberId id) {
 }
 
 // Gives entries up to `upper`; false if the slice or the queue is full, or the member has gone.
-bool Hub::advance_in_tail(MemberId id, Stretch& stretch, Position upper) {
+bool Hub::advance_in_tail(ReceiverId id, Stretch& stretch, Position upper) {
     Member& late = member(id);
     std::vector<std::size_t> hashes;
     bool all = false;
@@ -267,7 +267,7 @@ bool Hub::advance_in_tail(MemberId id, Stretch& stretch, Position upper) {
     return true;
 }
 
-void Hub::read_page(MemberId id, const Stretch& stretch) {
+void Hub::read_page(ReceiverId id, const Stretch& stretch) {
     member(id).behind->reading = true;
     probe_.pages_read.add();
     log_.read(stretch.at, kPageEntries, reactor_,
@@ -277,7 +277,7 @@ void Hub::read_page(MemberId id, const Stretch& stretch) {
               });
 }
 
-void Hub::on_page(MemberId id, std::uint32_t generation, Result<Page> page) {
+void Hub::on_page(ReceiverId id, std::uint32_t generation, Result<Page> page) {
     Member& late = member(id);
     if (late.generation != generation || !late.behind) return;
     late.behind->reading = false;
@@ -308,7 +308,7 @@ void Hub::on_page(MemberId id, std::uint32_t generation, Result<Page> page) {
     }
 }
 
-bool Hub::give(MemberId id, const Entry& entry, const Stretch& stretch) {
+bool Hub::give(ReceiverId id, const Entry& entry, const Stretch& stretch) {
     const std::optional<std::uint16_t> variant = variant_for(id, entry, stretch);
     if (!variant) return false;
     Member& to = member(id);
@@ -321,7 +321,7 @@ bool Hub::give(MemberId id, const Entry& entry, const Stretch& stretch) {
 }
 
 // What the live view would have shown this member of `entry`: nothing, or a variant.
-std::optional<std::uint16_t> Hub::variant_for(MemberId id, const Entry& entry,
+std::optional<std::uint16_t> Hub::variant_for(ReceiverId id, const Entry& entry,
                                               const Stretch& stretch) const {
     bool wanted = !stretch.only.has_value();
     std::optional<std::uint16_t> variant;
@@ -341,7 +341,7 @@ std::optional<std::uint16_t> Hub::variant_for(MemberId id, const Entry& entry,
     return wanted ? variant : std::nullopt;
 }
 
-bool Hub::has_joined(MemberId id, RoomId room, Position before) const {
+bool Hub::has_joined(ReceiverId id, RoomId room, Position before) const {
     const Rooms::Membership* const membership = rooms_.membership(id, room);
     return membership != nullptr && membership->joined_at < before;
 }

@@ -46,28 +46,28 @@ class Hub {
 
     // `receiver` and `encoder` must outlive the membership; `receiver` may remove itself in any
     // call.
-    MemberId add(Receiver& receiver, Encoder& encoder);
-    void remove(MemberId member);
+    ReceiverId add(Receiver& receiver, Encoder& encoder);
+    void remove(ReceiverId member);
 
     // Joins from `at` on: entries after it are delivered. False if it is in the room already.
-    bool join(MemberId member, const Room& room, Position at);
-    bool leave(MemberId member, const Room& room);
-    std::size_t room_count(MemberId member) const { return rooms_.rooms_of(member).size(); }
-    bool is_in(MemberId member, const Room& room) const;
-    std::vector<SessionRecord::Joined> rooms_of(MemberId member) const;
+    bool join(ReceiverId member, const Room& room, Position at);
+    bool leave(ReceiverId member, const Room& room);
+    std::size_t room_count(ReceiverId member) const { return rooms_.rooms_of(member).size(); }
+    bool is_in(ReceiverId member, const Room& room) const;
+    std::vector<SessionRecord::Joined> rooms_of(ReceiverId member) const;
 
     // What has been delivered here; a join "from now on" is a join at this position.
     Position cursor() const { return reader_.cursor(); }
 
     // Gives the member all it missed after `after` in its rooms, in order, then goes on live; then
     // on_caught_up(). To be called before anything was delivered to it.
-    void resume(MemberId member, Position after);
+    void resume(ReceiverId member, Position after);
 
     // Gives the member the entries of `room` in (after, cursor()], before anything later.
-    void send_history(MemberId member, const Room& room, Position after);
+    void send_history(ReceiverId member, const Room& room, Position after);
 
     // The member's queue has drained: it may go on catching up.
-    void drained(MemberId member);
+    void drained(ReceiverId member);
 
     // Delivers what became visible, and a slice to those that catch up. True: there is more to do.
     bool deliver();
@@ -97,22 +97,22 @@ class Hub {
         std::unique_ptr<CatchUp> behind;
     };
 
-    Member& member(MemberId id) { return members_[static_cast<std::size_t>(id)]; }
+    Member& member(ReceiverId id) { return members_[static_cast<std::size_t>(id)]; }
     void deliver_entry(const Entry& entry);
     void deliver_to_room(const Entry& entry, std::uint16_t variant, RoomId room);
     void deliver_to_patterns(const Entry& entry);
     void evict(const Eviction& eviction, Position at);
     void free_removed();
 
-    void be_behind(MemberId id, Stretch stretch, bool tell);
-    void advance(MemberId id);
-    bool advance_in_tail(MemberId id, Stretch& stretch, Position upper);
-    void read_page(MemberId id, const Stretch& stretch);
-    void on_page(MemberId id, std::uint32_t generation, Result<Page> page);
-    bool give(MemberId id, const Entry& entry, const Stretch& stretch);
-    std::optional<std::uint16_t> variant_for(MemberId id, const Entry& entry,
+    void be_behind(ReceiverId id, Stretch stretch, bool tell);
+    void advance(ReceiverId id);
+    bool advance_in_tail(ReceiverId id, Stretch& stretch, Position upper);
+    void read_page(ReceiverId id, const Stretch& stretch);
+    void on_page(ReceiverId id, std::uint32_t generation, Result<Page> page);
+    bool give(ReceiverId id, const Entry& entry, const Stretch& stretch);
+    std::optional<std::uint16_t> variant_for(ReceiverId id, const Entry& entry,
                                              const Stretch& stretch) const;
-    bool has_joined(MemberId id, RoomId room, Position before) const;
+    bool has_joined(ReceiverId id, RoomId room, Position before) const;
 
     Executor& reactor_;
     Clock& clock_;
@@ -120,10 +120,10 @@ class Hub {
     TailReader& reader_;
     Rooms rooms_;
     std::vector<Member> members_;
-    std::vector<MemberId> free_;
-    std::vector<MemberId> removed_;  // during a delivery
+    std::vector<ReceiverId> free_;
+    std::vector<ReceiverId> removed_;  // during a delivery
     std::vector<RoomId> patterns_;   // rooms of patterns, few
-    std::vector<MemberId> behind_;   // to be given a slice in this turn
+    std::vector<ReceiverId> behind_;   // to be given a slice in this turn
     FrameCache frames_;
     bool delivering_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

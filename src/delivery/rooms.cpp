@@ -6,7 +6,7 @@
 
 namespace eventbus {
 
-bool Rooms::join(MemberId member, const Room& room, Position joined_at) {
+bool Rooms::join(ReceiverId member, const Room& room, Position joined_at) {
     RoomId id = find(room);
     if (id == RoomId::kNone) {
         id = make(room);
@@ -21,7 +21,7 @@ bool Rooms::join(MemberId member, const Room& room, Position joined_at) {
     return true;
 }
 
-bool Rooms::leave(MemberId member, RoomId room) {
+bool Rooms::leave(ReceiverId member, RoomId room) {
     const Membership* const found = membership(member, room);
     if (found == nullptr) return false;
 
@@ -53,20 +53,20 @@ RoomId Rooms::find(const Room& room) const {
     return found == ids_.end() ? RoomId::kNone : *found;
 }
 
-std::span<const Rooms::Joined> Rooms::rooms_of(MemberId member) const {
+std::span<const Rooms::Joined> Rooms::rooms_of(ReceiverId member) const {
     const auto index = static_cast<std::size_t>(member);
     if (index >= joined_.size()) return {};
     return joined_[index];
 }
 
-const Rooms::Membership* Rooms::membership(MemberId member, RoomId room) const {
+const Rooms::Membership* Rooms::membership(ReceiverId member, RoomId room) const {
     for (const Joined& joined : rooms_of(member)) {
         if (joined.room == room) return &state(room).members[joined.place];
     }
     return nullptr;
 }
 
-std::vector<Rooms::Joined>& Rooms::joined(MemberId member) {
+std::vector<Rooms::Joined>& Rooms::joined(ReceiverId member) {
     const auto index = static_cast<std::size_t>(member);
     if (index >= joined_.size()) joined_.resize(index + 1);
     return joined_[index];

@@ -12,7 +12,7 @@
 
 namespace eventbus {
 
-enum class MemberId : std::uint32_t {};
+enum class ReceiverId : std::uint32_t {};
 enum class RoomId : std::uint32_t { kNone = 0xffffffff };
 
 // Who is in which room, on one reactor.
@@ -25,7 +25,7 @@ enum class RoomId : std::uint32_t { kNone = 0xffffffff };
 class Rooms {
  public:
     struct Membership {
-        MemberId member;
+        ReceiverId member;
         std::uint32_t slot;      // into the member's list
         Position joined_at = 0;  // it gets entries after this one
     };
@@ -39,19 +39,19 @@ class Rooms {
     Rooms& operator=(const Rooms&) = delete;
 
     // Puts `member` into `room` from `joined_at` on; false if it is there already.
-    bool join(MemberId member, const Room& room, Position joined_at);
+    bool join(ReceiverId member, const Room& room, Position joined_at);
 
     // False if it is not there.
-    bool leave(MemberId member, RoomId room);
+    bool leave(ReceiverId member, RoomId room);
 
     RoomId find(const Room& room) const;
     const Room& name(RoomId room) const { return state(room).name; }
     std::size_t hash(RoomId room) const { return state(room).hash; }
     std::span<const Membership> members(RoomId room) const { return state(room).members; }
-    std::span<const Joined> rooms_of(MemberId member) const;
+    std::span<const Joined> rooms_of(ReceiverId member) const;
 
     // The membership of `member` in `room`, or null.
-    const Membership* membership(MemberId member, RoomId room) const;
+    const Membership* membership(ReceiverId member, RoomId room) const;
 
     std::size_t size() const { return ids_.size(); }
 
@@ -78,7 +78,7 @@ class Rooms {
 
     State& state(RoomId room) { return states_[static_cast<std::size_t>(room)]; }
     const State& state(RoomId room) const { return states_[static_cast<std::size_t>(room)]; }
-    std::vector<Joined>& joined(MemberId member);
+    std::vector<Joined>& joined(ReceiverId member);
     RoomId make(const Room& room);
 
     std::vector<State> states_;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/executor.h"
@@ -68,5 +69,9 @@ class Log {
     // False after a failed sync or while the disk is full.
     virtual bool is_writable() const = 0;
 };
+
+// The position of an offset that a client gave, to go on from; never beyond what is visible.
+// Errors: kBadOffset, malformed or of another log.
+Result<Position> visible_position(const Log& log, std::string_view offset);
 
 }  // namespace eventbus

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "auth/principal.h"
+#include "base/result.h"
+#include "bus/watch.h"
+#include "catalog/catalog.h"
+
+namespace eventbus {
+
+// Who may do what with events, by the catalog and the token (DESIGN 3, Permissions). Pure.
+
+// Whether the principal may publish or consume events of this rule. A user whom only ownership of
+// the subject would let publish may not, by this answer: bind() decides.
+bool may_publish(const EventRule& rule, const Principal& principal);
+bool may_consume(const EventRule& rule, const Principal& principal);
+
+// Whether a service may watch all types that a pattern covers.
+// Errors: kForbidden, naming the type; kUnknownType when it covers none, with the nearest.
+Result<> check_may_consume(const Catalog& catalog, const Principal& principal,
+                           const std::string& pattern);
+
+// What Watches is to be asked for this principal and subject.
+WatchQuestion watch_question(const Catalog& catalog, const Principal& principal,
+                             const std::string& subject);
+
+}  // namespace eventbus

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/principal.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "catalog/catalog.h"
+#include "catalog/planner.h"
+#include "event/event.h"
+#include "log/log.h"
+
+namespace eventbus {
+
+// Publishes for one reactor: authorize, complete, plan, append, answer.
+//
+// Thread:  reactor.
+// Bounded: events a call by events_max.
+class Publisher {
+ public:
+    struct Context {
+        Log& log;
+        Executor& reactor;
+        const Clock& clock;
+        Random& random;
+    };
+
+    Publisher(Context context, std::shared_ptr<const Catalog> catalog, std::size_t events_max);
+
+    // Publishes `events`, as read (event_reader.h), in order and all or nothing. `done` runs on the
+    // reactor, before publish() returns if nothing had to be waited for.
+    // Errors: kForbidden, kUnknownType (with the nearest), kBadSubject, kBadEvent, kTooMany, and
+    // those of Log::append().
+    void publish(const Principal& principal, std::vector<Event> events, AppendDone done);
+
+    void set_catalog(std::shared_ptr<const Catalog> catalog);
+
+ private:
+    Result<Plan> plan(const Principal& principal, Event event);
+
+    Context context_;
+    std::unique_ptr<Planner> planner_;
+    const std::size_t events_max_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,306 @@
+// Sign-in: who it is, which session it goes on with, what it may still be in.
+//
+//   CONNECT ─► token ─► session of its pid ─► may it still watch its subjects? ─► session written
+//           ─► answer ─► what it missed ─► live
+//
+// The answer leaves after the session was written, since a node that is killed can write nothing.
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "auth/credentials.h"
+#include "bus/access.h"
+#include "event/topic.h"
+#include "gateway/gateway.h"
+#include "gateway/notices.h"
+
+namespace eventbus {
+namespace {
+
+constexpr std::size_t kPidBytes = 24;
+constexpr std::size_t kSidBytes = 20;
+
+// What a client says of itself at CONNECT; whatever has another type is as if it was not there.
+struct Auth {
+    std::string token;
+    std::string pid;
+    std::string offset;  // Socket.IO's own recovery sends it with the pid
+    std::string since;
+    std::vector<std::string> topics;
+};
+
+Auth read_auth(JsonChecker& json, const std::string& text, std::size_t topics_max) {
+    Auth auth;
+    if (text.empty()) return auth;
+    const Result<simdjson::dom::element> parsed = json.parse(text);
+    if (!parsed) return auth;
+    const auto take = [&](const char* name, std::string& into) {
+        std::string_view value;
+        if ((*parsed)[name].get_string().get(value) == simdjson::SUCCESS) into = value;
+    };
+    take("token", auth.token);
+    take("pid", auth.pid);
+    take("offset", auth.offset);
+    take("since", auth.since);
+    simdjson::dom::array topics;
+    if ((*parsed)["topics"].get_array().get(topics) == simdjson::SUCCESS) {
+        for (const simdjson::dom::element topic : topics) {
+            std::string_view value;
+            if (topic.get_string().get(value) != simdjson::SUCCESS) continue;
+            if (auth.topics.size() == topics_max) break;  // the others would be refused anyway
+            auth.topics.emplace_back(value);
+        }
+    }
+    return auth;
+}
+
+std::vector<Room> rooms_of_person(const Principal& principal) {
+    std::vector<Room> rooms{Room::everyone()};
+    if (principal.is_service()) return rooms;
+    rooms.push_back(Room::user(principal.id));
+    for (const std::string& role : principal.roles) rooms.push_back(Room::role(role));
+    return rooms;
+}
+
+}  // namespace
+
+struct Gateway::Arrival {
+    std::shared_ptr<Connecting> connecting;
+    Principal principal;
+    Auth auth;
+    SessionRecord record;  // that it will have
+    bool is_resumed = false;
+    std::vector<SessionRecord::Joined> subjects;  // to be asked for
+    std::size_t to_ask = 0;
+    std::vector<std::string> notices;  // after the answer
+    Position resume_after = 0;
+};
+
+void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
+    auto arrival = std::make_shared<Arrival>();
+    arrival->connecting = connecting;
+    arrival->auth = read_auth(json_, connecting->auth(), settings_.rooms_per_socket_max);
+
+    const std::optional<std::string> token = token_of(*connecting, arrival->auth.token);
+    if (!token) {
+        // A page of another origin polls first, and its cookie comes with the WebSocket only.
+        if (connecting->transport() == engineio::Transport::kPolling) {
+            return connecting->wait_for_upgrade();
+        }
+        return refuse(
+            *connecting,
+            Error{ErrorCode::kUnauthorized,
+                  "a token is missing: give it as auth.token, as a bearer, or as a cookie "
+                  "of an allowed origin"});
+    }
+    Result<Principal> principal = context_.tokens.verify(*token);
+    if (!principal) return refuse(*connecting, principal.error());
+    arrival->principal = std::move(*principal);
+
+    if (arrival->auth.pid.empty()) return on_session(arrival, std::optional<SessionRecord>());
+    context_.sessions.find(arrival->auth.pid, context_.reactor,
+                           [this, arrival](Result<std::optional<SessionRecord>> found) {
+                               on_session(arrival, std::move(found));
+                           });
+}
+
+void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<SessionRecord>> found) {
+    if (!arrival->connecting->is_open()) return;
+    const Position now = hub().cursor();
+    const std::string principal = arrival->principal.key();
+    SessionRecord& record = arrival->record;
+
+    // A pid is bound to whom it was given to: for anybody else it is as unknown as a made-up one.
+    arrival->is_resumed = found && *found && (**found).principal == principal;
+    if (arrival->is_resumed) {
+        record = std::move(**found);
+        probe_.resumes.add();
+        close_for_take_over(record.pid);
+        context_.take_over_elsewhere(record.pid);
+        const Result<Position> seen = visible_position(context_.log, arrival->auth.offset);
+        arrival->resume_after = seen ? *seen : record.started_at;
+    } else {
+        record.pid = random_token(context_.random, kPidBytes);
+        record.sid = random_token(context_.random, kSidBytes);
+        record.principal = principal;
+        record.started_at = now;
+        if (!arrival->auth.pid.empty()) {
+            probe_.unknown_sessions.add();
+            arrival->notices.push_back(
+                notices::resume_unknown("the session is not known here (any more)"));
+        }
+        const Result<Position> since = visible_position(context_.log, arrival->auth.since);
+        if (since) record.started_at = *since;
+        if (!since && !arrival->auth.since.empty()) {
+            arrival->notices.push_back(notices::resume_unknown(since.error().detail));
+        }
+        arrival->resume_after = record.started_at;
+    }
+    record.expires_at = session_expiry();
+
+    // Identity is asked again: rooms of people come from the token, at the place where the session
+    // had joined them.
+    std::vector<SessionRecord::Joined> before = std::exchange(record.rooms, {});
+    for (Room& room : rooms_of_person(arrival->principal)) {
+        const auto known = std::find_if(before.begin(), before.end(),
+                                        [&](const auto& joined) { return joined.room == room; });
+        const Position at = known != before.end() ? known->at
+                            : arrival->is_resumed ? now
+                                                  : record.started_at;
+        record.rooms.push_back({std::move(room), at});
+    }
+    for (SessionRecord::Joined& joined : before) {
+        if (joined.room.is_subject() || joined.room.is_pattern()) {
+            arrival->subjects.push_back(std::move(joined));
+        }
+    }
+    for (const std::string& text : arrival->auth.topics) {
+        const Result<Topic> topic = parse_topic(text);
+        if (!topic) {
+            arrival->notices.push_back(notices::watch_ended(text, topic.error()));
+            continue;
+        }
+        Room room = topic->is_subject() ? Room::subject(topic->text) : Room::pattern(topic->text);
+        const bool known = std::any_of(arrival->subjects.begin(), arrival->subjects.end(),
+                                       [&](const auto& joined) { return joined.room == room; });
+        const Position at = arrival->is_resumed ? now : record.started_at;
+        if (!known) arrival->subjects.push_back({std::move(room), at});
+    }
+    ask_for_rooms(arrival);
+}
+
+void Gateway::ask_for_rooms(const SharedArrival& arrival) {
+    arrival->to_ask = 1;  // this loop itself: answers may come at once
+    for (const SessionRecord::Joined& joined : std::exchange(arrival->subjects, {})) {
+        const std::string topic(joined.room.name());
+        const auto settle = [this, arrival, joined, topic](const Result<Position>& since) {
+            if (since) {
+                arrival->record.rooms.push_back({joined.room, std::max(joined.at, *since)});
+            } else {
+                arrival->notices.push_back(notices::watch_ended(topic, since.error()));
+            }
+            if (--arrival->to_ask == 0) on_rooms_asked(arrival);
+        };
+        ++arrival->to_ask;
+        if (arrival->record.rooms.size() >= settings_.rooms_per_socket_max) {
+            settle(Error{ErrorCode::kTooManyRooms, "the socket is in as many rooms as it may"});
+        } else if (joined.room.is_pattern()) {
+            const Result<> may = check_may_consume(*catalog_, arrival->principal, topic);
+            settle(may ? Result<Position>(Position{0}) : Result<Position>(may.error()));
+        } else {
+            context_.watches.ask(watch_question(*catalog_, arrival->principal, topic),
+                                 context_.reactor, [settle](Result<WatchAnswer> answer) {
+                                     settle(answer ? Result<Position>(answer->right_since)
+                                                   : Result<Position>(answer.error()));
+                                 });
+        }
+    }
+    if (--arrival->to_ask == 0) on_rooms_asked(arrival);
+}
+
+void Gateway::on_rooms_asked(const SharedArrival& arrival) {
+    context_.sessions.put(arrival->record, context_.reactor, [this, arrival](Result<> written) {
+        if (!written) return refuse(*arrival->connecting, written.error());
+        admit(arrival);
+    });
+}
+
+void Gateway::admit(const SharedArrival& arrival) {
+    const SessionRecord& record = arrival->record;
+    auto data = std::make_unique<BusSocket>(
+        *this, std::move(arrival->principal), record.pid,
+        MemberId{(next_group_member_++ << 8U) | context_.reactor.index()});
+    BusSocket& member = *data;
+    member.started_at = record.started_at;
+    const std::shared_ptr<Socket> socket =
+        arrival->connecting->accept(record.sid, record.pid, std::move(data));
+    if (!socket) return;
+    probe_.sign_ins.add();
+    by_pid_[member.pid()] = socket.get();
+    member.attach(*socket);
+    for (const SessionRecord::Joined& joined : record.rooms) {
+        hub().join(member.receiver(), joined.room, joined.at);
+    }
+    for (const std::string& notice : arrival->notices) {
+        if (!socket->emit(notice)) return;
+    }
+    member.tells_resume = arrival->is_resumed || !arrival->auth.since.empty();
+    if (member.tells_resume || arrival->resume_after < hub().cursor()) {
+        hub().resume(member.receiver(), arrival->resume_after);
+    }
+    expire_with_token(socket);
+}
+
+void Gateway::refuse(Connecting& connecting, const Error& error) {
+    probe_.sign_in_refusals.add();
+    connecting.refuse(error.detail.empty() ? error_info(error.code).title : error.detail,
+                      notices::error_object(error));
+}
+
+std::optional<std::string> Gateway::token_of(const Connecting& connecting,
+                                             std::string_view from_auth) {
+    if (!from_auth.empty()) return std::string(from_auth);
+    const HttpHeaders& headers = connecting.request().headers;
+    const std::string_view origin = headers.find("Origin").value_or("");
+    Credentials credentials{
+        .authorization = headers.find("Authorization").value_or(""),
+        .origin = origin,
+        .fetch_site = headers.find("Sec-Fetch-Site").value_or(""),
+        .origin_may_use_cookie = context_.cors.allows_credentials(origin),
+    };
+    const std::string cookies = headers.joined("Cookie");
+    if (!settings_.cookie_name.empty()) {
+        credentials.cookie = cookie_value(cookies, settings_.cookie_name).value_or("");
+    }
+    const std::optional<std::string_view> token = find_token(credentials);
+    if (!token) return std::nullopt;
+    return std::string(*token);
+}
+
+void Gateway::expire_with_token(const std::shared_ptr<Socket>& socket) {
+    const auto expires_at = BusSocket::of(*socket).principal().expires_at;
+    if (expires_at == Clock::WallTime::max()) return;
+    const auto left = expires_at - context_.clock.wall_now();
+    context_.reactor.post_at(
+        context_.reactor.now() + std::chrono::ceil<std::chrono::milliseconds>(left),
+        [this, weak = std::weak_ptr<Socket>(socket)] {
+            const auto expired = weak.lock();
+            if (!expired || !expired->is_connected()) return;
+            probe_.expired_tokens.add();
+            expired->emit(notices::token_expired());
+            expired->close(CloseReason::kServer);
+        });
+}
+
+void Gateway::on_disconnect(Socket& socket, CloseReason reason) {
+    BusSocket& member = BusSocket::of(socket);
+    if (!member.is_attached()) return;
+    const auto found = by_pid_.find(member.pid());
+    if (found != by_pid_.end() && found->second == &socket) by_pid_.erase(found);
+    if (member.is_in_groups) {
+        by_group_member_.erase(member.group_member());
+        context_.groups.post_member_gone(member.group_member());
+    }
+    // Who leaves in order does not come back; the session of who was taken over is another's.
+    if (reason == CloseReason::kLeft && !member.was_taken_over) {
+        context_.sessions.erase(member.pid());
+    }
+    member.detach();
+}
+
+// The records of sockets that stay connected for long must not expire under them.
+void Gateway::refresh_sessions() {
+    const auto every =
+        std::chrono::duration_cast<std::chrono::milliseconds>(settings_.session_ttl) / 3;
+    context_.reactor.post_at(context_.reactor.now() + every, [this] {
+        for (const auto& [pid, socket] : by_pid_) {
+            context_.sessions.put(BusSocket::of(*socket).record(), context_.reactor,
+                                  [](Result<>) {});
+        }
+        refresh_sessions();
+    });
+}
+
+}  // namespace eventbus

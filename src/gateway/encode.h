@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "delivery/receiver.h"
+
+namespace eventbus {
+
+// What a delivery of a consumer group ends in, instead of a place.
+struct GroupTag {
+    std::string_view delivery;
+    std::string_view group;
+    std::string_view topic;
+    std::uint32_t attempt = 1;
+};
+
+// Makes Socket.IO frames of the main namespace: [name, data, meta, place]. The same for every
+// socket, so that they share it. Reactor.
+class SocketEncoder final : public Encoder {
+ public:
+    explicit SocketEncoder(std::string epoch) : epoch_(std::move(epoch)) {}
+
+    SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override;
+
+    // [name, data, meta, {offset, delivery, group, topic, attempt}]
+    SharedFrame encode_group(const Entry& entry, const GroupTag& tag) const;
+
+ private:
+    const std::string epoch_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,60 @@
+#include "gateway/gateway.h"
+
+#include <utility>
+
+#include "gateway/notices.h"
+
+namespace eventbus {
+
+Gateway::Gateway(Context context, GatewaySettings settings, std::shared_ptr<const Catalog> catalog)
+    : context_(std::move(context)),
+      settings_(std::move(settings)),
+      catalog_(std::move(catalog)),
+      encoder_(context_.log.epoch()) {}
+
+void Gateway::serve(SocketServer& server) {
+    server.of(socketio::kMainNamespace)
+        .on_connect([this](const auto& connecting) { on_connect(connecting); })
+        .on_disconnect(
+            [this](Socket& socket, CloseReason reason) { on_disconnect(socket, reason); })
+        .on_drained([this](Socket& socket) {
+            BusSocket& member = BusSocket::of(socket);
+            if (member.is_attached()) hub().drained(member.receiver());
+        })
+        .on("subscribe", [this](Socket& socket, const Arguments& arguments,
+                                Ack ack) { on_subscribe(socket, arguments, std::move(ack)); })
+        .on("unsubscribe", [this](Socket& socket, const Arguments& arguments,
+                                  Ack ack) { on_unsubscribe(socket, arguments, std::move(ack)); })
+        .on("publish", [this](Socket& socket, const Arguments& arguments,
+                              Ack ack) { on_publish(socket, arguments, std::move(ack)); })
+        .on("ack", [this](Socket& socket, const Arguments& arguments,
+                          Ack ack) { on_ack(socket, arguments, std::move(ack)); })
+        .on("nack", [this](Socket& socket, const Arguments& arguments,
+                           Ack ack) { on_nack(socket, arguments, std::move(ack)); })
+        .on_any([](Socket&, std::string_view name, const Arguments&, Ack ack) {
+            ack(notices::refusal(
+                Error{ErrorCode::kNotFound,
+                      "there is no command '" + std::string(name.substr(0, 64)) +
+                          "'; there are subscribe, unsubscribe, publish, ack and nack"}));
+        });
+    refresh_sessions();
+}
+
+std::string Gateway::offset(Position position) const {
+    return to_string(Offset{context_.log.epoch(), position});
+}
+
+Clock::WallTime Gateway::session_expiry() const {
+    return context_.clock.wall_now() + settings_.session_ttl;
+}
+
+void Gateway::close_for_take_over(const std::string& pid) {
+    const auto found = by_pid_.find(pid);
+    if (found == by_pid_.end()) return;
+    probe_.take_overs.add();
+    Socket& socket = *found->second;
+    BusSocket::of(socket).was_taken_over = true;
+    socket.close(CloseReason::kServer);
+}
+
+}  // namespace eventbus

@@ -1,0 +1,51 @@
+#include "gateway/notices.h"
+
+#include <fmt/format.h>
+
+#include "base/json_text.h"
+
+namespace eventbus::notices {
+namespace {
+
+constexpr int kRetryAfterMs = 1000;
+
+}  // namespace
+
+std::string resume_done(std::uint64_t missed) {
+    return fmt::format(R"(["resume.done",{{"missed":{}}}])", missed);
+}
+
+std::string resume_unknown(std::string_view reason) {
+    return fmt::format(R"(["resume.unknown",{{"reason":{}}}])", json_string(reason));
+}
+
+std::string resume_gap(std::string_view from, std::string_view to) {
+    return fmt::format(R"(["resume.gap",{{"from":{},"to":{}}}])", json_string(from),
+                       json_string(to));
+}
+
+std::string watch_ended(std::string_view topic, const Error& error) {
+    return fmt::format(R"(["watch.ended",{{"topic":{},"code":"{}","message":{}}}])",
+                       json_string(topic), error.name(), json_string(error.detail));
+}
+
+std::string token_expired() {
+    const ErrorInfo& info = error_info(ErrorCode::kTokenExpired);
+    return fmt::format(R"(["token.expired",{{"code":"{}","message":"{}"}}])", info.name,
+                       info.title);
+}
+
+std::string error_object(const Error& error) {
+    const ErrorInfo& info = error_info(error.code);
+    const std::string_view message = error.detail.empty() ? info.title : error.detail;
+    std::string object =
+        fmt::format(R"({{"code":"{}","message":{})", info.name, json_string(message));
+    if (info.retry == Retry::kLater) object += fmt::format(R"(,"retryAfterMs":{})", kRetryAfterMs);
+    return object += '}';
+}
+
+std::string refusal(const Error& error) {
+    return fmt::format(R"([{{"ok":false,"error":{}}}])", error_object(error));
+}
+
+}  // namespace eventbus::notices

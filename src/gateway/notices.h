@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace eventbus::notices {
+
+// What the server says by itself, as arrays for Socket::emit (docs/wire.md). None ends in a string:
+// the client would take it for its place.
+std::string resume_done(std::uint64_t missed);
+std::string resume_unknown(std::string_view reason);
+std::string resume_gap(std::string_view from, std::string_view to);
+std::string watch_ended(std::string_view topic, const Error& error);
+std::string token_expired();
+
+// {"code":…,"message":…,"retryAfterMs":…}
+std::string error_object(const Error& error);
+
+// [{"ok":false,"error":{…}}]: the arguments of an acknowledgement.
+std::string refusal(const Error& error);
+
+}  // namespace eventbus::notices

@@ -1,0 +1,58 @@
+// publish: one event or a list of them.
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/json_text.h"
+#include "gateway/gateway.h"
+#include "gateway/notices.h"
+
+namespace eventbus {
+namespace {
+
+void append_receipt(std::string& json, const Receipt& receipt, const std::string& offset) {
+    json.append("\"id\":");
+    append_json_string(json, receipt.id);
+    json.append(",\"offset\":\"").append(offset).append("\",\"duplicate\":");
+    json.append(receipt.duplicate ? "true" : "false");
+    if (receipt.unowned) json.append(",\"unowned\":true");
+}
+
+}  // namespace
+
+void Gateway::on_publish(Socket& socket, const Arguments& arguments, Ack given) {
+    probe_.publishes.add();
+    if (arguments.json.size() != 1) {
+        probe_.publish_refusals.add();
+        return given(notices::refusal(
+            Error{ErrorCode::kBadRequest,
+                  "publish takes one event {type, data, …}, or one list of them"}));
+    }
+    Result<EventReader::Events> read = reader_.read(arguments.json[0]);
+    if (!read) {
+        probe_.publish_refusals.add();
+        return given(notices::refusal(read.error()));
+    }
+    context_.publisher.publish(BusSocket::of(socket).principal(), std::move(read->events),
+                               [this, is_list = read->is_list, ack = std::move(given)](
+                                   Result<std::vector<Receipt>> receipts) mutable {
+                                   if (!receipts) {
+                                       probe_.publish_refusals.add();
+                                       return ack(notices::refusal(receipts.error()));
+                                   }
+                                   if (!ack) return;
+                                   std::string json = "[{\"ok\":true,";
+                                   if (is_list) json += "\"events\":[";
+                                   bool is_first = true;
+                                   for (const Receipt& receipt : *receipts) {
+                                       if (is_list) json += is_first ? "{" : ",{";
+                                       append_receipt(json, receipt, offset(receipt.position));
+                                       if (is_list) json += '}';
+                                       is_first = false;
+                                   }
+                                   ack(json += is_list ? "]}]" : "}]");
+                               });
+}
+
+}  // namespace eventbus

@@ -1,7 +1,12 @@
 // What our package and the plain client make of drops, reloads and tokens that end, on the real server.
+import { readFileSync } from 'node:fs';
+
 import type { ConnectionState } from '@shared-infra/event-bus';
+import type { Socket } from 'socket.io-client';
+import { io } from 'socket.io-client';
 import { expect, test } from 'vitest';
 
+import { afterwards } from './support/clean-up.js';
 import { connect, PlainClient, sdk } from './support/clients.js';
 import { Seen } from './support/seen.js';
 import { BusServer } from './support/server.js';
@@ -58,6 +63,35 @@ test('a page that is loaded again gives its last place and its topics, and goes 
   const control = await after.control.until((all) => all.some(({ name }) => name === 'resume.done') && all.some(({ name }) => name === 'watch.ended'));
   expect(control.find(({ name }) => name === 'resume.done')!.body).toEqual({ missed: 1 });
   expect(control.find(({ name }) => name === 'watch.ended')!.body).toMatchObject({ topic: 'photo:1', message: expect.stringMatching(/./) });
+});
+
+test("the plain client's recipe in docs/sdk.md gets what a page missed while it was loaded again", async () => {
+  const server = await BusServer.start();
+  const worker = sdk(server, serviceToken('worker'));
+  const recipe = /```js\n([\s\S]*?)```/.exec(readFileSync(new URL('../../docs/sdk.md', import.meta.url), 'utf8'))![1]!;
+  const page = new Function('io', 'url', 'token', 'sessionStorage', 'showThumbnails', 'console', recipe);
+  const tab = {};
+  const token = userToken('bob', { permissions: ['watch:photo:*'] });
+  const shown = new Seen<unknown[]>();
+  const answers = new Seen<unknown>();
+  const load = (): Socket => {
+    let socket: Socket | undefined;
+    const open = (...args: Parameters<typeof io>) => (socket = io(args[0], { ...args[1], forceNew: true }));
+    page(open, server.url, token, tab, (...args: unknown[]) => shown.add(args), { log: answers.add });
+    afterwards(() => socket!.disconnect());
+    return socket!;
+  };
+  await worker.publish('photo.uploaded', { photoId: '123', userId: 'alice', filename: 'f' });
+
+  const first = load();
+  expect(await answers.atLeast(1)).toMatchObject([{ ok: true }]);
+  await worker.publish('photo.processing.completed', { photoId: '123', thumbnails: ['1.jpg'] });
+  await shown.atLeast(1);
+  first.disconnect();
+  await worker.publish('photo.processing.completed', { photoId: '123', thumbnails: ['2.jpg'] });
+  load();
+
+  expect(await shown.atLeast(2)).toEqual([['123', ['1.jpg']], ['123', ['2.jpg']]]);
 });
 
 test("a session is not given to another user's token", async () => {

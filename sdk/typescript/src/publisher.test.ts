@@ -1,7 +1,8 @@
 import { expect, test, vi } from 'vitest';
 
-import { clientOf, rejection, startBus } from '../test/support.js';
+import { clientOf, rejection, Seen, startBus } from '../test/support.js';
 import { EventBusError } from './errors.js';
+import type { ConnectionState } from './index.js';
 import { settle } from './options.js';
 import { Publisher } from './publisher.js';
 
@@ -72,8 +73,13 @@ test.each([
 test('the deadline ends a publish, and the error tells what stood in the way', async () => {
   const bus = await startBus();
   await bus.stop();
+  const client = clientOf(bus);
+  const states = new Seen<ConnectionState>();
+  client.onState(states.add);
+  client.on('**', () => {});
+  await states.until((all) => all.at(-1)?.error !== undefined);
 
-  const error = await rejection(clientOf(bus).publish('photo.uploaded', kPhoto, { timeoutMs: 100 }));
+  const error = await rejection(client.publish('photo.uploaded', kPhoto, { timeoutMs: 20 }));
 
   expect(error.code).toBe('timeout');
   expect(error.message).toContain('can not be reached');

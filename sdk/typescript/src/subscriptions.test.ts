@@ -105,6 +105,7 @@ test('a subscription that is not answered in time rejects and calls no handler',
   const bus = await startBus();
   bus.script('subscribe', 'silence');
   const client = clientOf(bus);
+  await client.publish('tick', {}); // connected: the time is the answer's alone
 
   const error = await rejection(client.subscribe(kPhoto, () => expect.unreachable(), { timeoutMs: 50 }));
 

@@ -59,7 +59,7 @@ const stopReporting = reportHealth(bus, 'api', async () => {
 });
 
 const address = await app.listen({ host: process.env['HOST'] ?? '127.0.0.1', port: numberFrom('PORT', 8080) });
-console.log(`ready: the page is at ${address}`);
+console.log(`ready: process ${process.pid} serves the page at ${address}`);
 
 stopOnSignal(async () => {
   stopReporting();

@@ -12,6 +12,7 @@ const COLORS = { bus: 36, api: 33, worker: 35 };
 export class Supervised {
   #child;
   #deaths = [];
+  #hasBeenReady = false;
   #isStopping = false;
   #restart;
 
@@ -30,6 +31,7 @@ export class Supervised {
       if (this.#isStopping) throw new Error(`${this.name} was stopped before it was ready`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
+    this.#hasBeenReady = true;
   }
 
   async stop() {
@@ -79,9 +81,12 @@ export class Supervised {
     const now = Date.now();
     this.#deaths = [...this.#deaths.filter((at) => now - at < DEATHS_WITHIN_MS), now];
     const how = signal ? `was ended by ${signal}` : `has ended with code ${code}`;
-    if (this.#deaths.length >= DEATHS_MAX) {
+    const isHopeless = !this.#hasBeenReady || this.#deaths.length >= DEATHS_MAX;
+    if (isHopeless) {
       this.#isStopping = true;
-      return this.onLost(`${this.name} ${how}, ${DEATHS_MAX} times in a row`);
+      return this.onLost(
+        `${this.name} ${how}${this.#hasBeenReady ? `, ${DEATHS_MAX} times in a row` : ' before it was ready'}`,
+      );
     }
     this.say(`${how}; starting it again`);
     this.#restart = setTimeout(() => this.#run(), RESTART_AFTER_MS);

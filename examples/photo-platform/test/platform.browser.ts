@@ -112,6 +112,24 @@ describe('the page', () => {
     await laptop.page.keyboard.press('Escape');
   });
 
+  it('lets who was given a link in time watch the photo develop', async () => {
+    const letWorkerGo = platform.holdWorker();
+    try {
+      await laptop.drop([pictures[4]!]);
+      await laptop.open('spring-valley.jpg');
+      await laptop.page.click('text=Get a link');
+      await stranger.page.goto(await laptop.page.inputValue('.link-row input'));
+      await stranger.page.waitForSelector('.tile-waiting:has-text("spring-valley.jpg")');
+    } finally {
+      letWorkerGo();
+    }
+
+    await stranger.page.waitForSelector('.viewer img');
+    expect((await stranger.progress()).filter((value) => value > 0).length).toBeGreaterThan(1);
+    expect(await stranger.page.textContent('.facts')).not.toContain('46.5533');
+    for (const window of [laptop, stranger]) await window.page.keyboard.press('Escape');
+  });
+
   it('lets an admin see the health of the parts, and announce something to everyone', async () => {
     const admin = await open('dora', { colorScheme: 'dark' });
     for (const component of ['api', 'worker'])
@@ -134,7 +152,7 @@ describe('the page', () => {
 
     for (const window of [laptop, phone]) {
       await window.page.waitForFunction(() => document.querySelectorAll('.tile-failed').length === 0);
-      expect(await window.names()).toHaveLength(4);
+      expect(await window.names()).toHaveLength(5);
     }
   });
 

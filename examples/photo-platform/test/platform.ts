@@ -47,6 +47,13 @@ export class Platform {
     process.kill(Number(this.#find(/kill -9 (\d+)/)), 'SIGKILL');
   }
 
+  // Lets the worker stand still, as one that is busy would, until the function that it returns is called.
+  holdWorker(): () => void {
+    const pid = Number(this.#find(/worker +ready: process (\d+)/));
+    process.kill(pid, 'SIGSTOP');
+    return () => process.kill(pid, 'SIGCONT');
+  }
+
   async stop(): Promise<number | null> {
     const exit = this.process.exitCode === null ? once(this.process, 'exit') : undefined;
     this.process.kill('SIGINT');

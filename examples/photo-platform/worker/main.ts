@@ -27,7 +27,7 @@ const stopReporting = reportHealth(bus, 'worker', async () => ({
   status: 'ok',
   detail: `${processor.busy} at work · ${processor.processed} done · ${processor.failed} refused · ${ownMemory()}`,
 }));
-console.log('ready: waiting for photos');
+console.log(`ready: process ${process.pid} waits for photos`);
 
 stopOnSignal(async () => {
   stopReporting();

@@ -237,6 +237,7 @@ TEST(HttpReader, KeepsItsBoundsOnTheHead) {
     expect_read(with_bytes(200), "GET / []\n", limits);
     expect_read(with_bytes(201), "431", limits);
     expect_read(with_bytes(200).substr(0, 199), "...", limits);
+    expect_read(with_bytes(204).substr(0, 200), "431", limits);  // no byte more can make it good
 }
 
 TEST(HttpReader, KeepsItsBoundsOnTheBody) {

@@ -16,7 +16,10 @@ std::string read(std::string_view body) {
     PayloadReader reader(body);
     while (!reader.is_done()) {
         const Result<Packet> packet = reader.next();
-        if (!packet) return seen + "error";
+        if (!packet) {
+            EXPECT_TRUE(reader.is_done());
+            return seen + "error";
+        }
         seen += std::to_string(static_cast<int>(packet->type)) + (packet->is_binary ? "b" : "") +
                 ":" + std::string(packet->data) + "|";
     }

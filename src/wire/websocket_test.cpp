@@ -104,9 +104,13 @@ TEST(WebSocketDecoder, ReadsMessagesHoweverTheyAreFramed) {
          masked(0x01, "") + masked(0x00, "ab") + masked(0x00, "") + masked(0x80, ""),
          {{Kind::kText, "ab"}}},
         {"control frames between fragments",
-         masked(0x02, "a") + masked(0x89, "ping") + masked(0x00, "b") + masked(0x8a, "") +
-             masked(0x80, "c") + masked(0x81, "next"),
-         {{Kind::kPing, "ping"}, {Kind::kPong, ""}, {Kind::kBinary, "abc"}, {Kind::kText, "next"}}},
+         masked(0x02, "a") + masked(0x89, "ping") + masked(0x89, "2") + masked(0x00, "b") +
+             masked(0x8a, "") + masked(0x80, "c") + masked(0x81, "next"),
+         {{Kind::kPing, "ping"},
+          {Kind::kPing, "2"},
+          {Kind::kPong, ""},
+          {Kind::kBinary, "abc"},
+          {Kind::kText, "next"}}},
         {"a character over three fragments",
          masked(0x01, "\xe2") + masked(0x00, "\x82") + masked(0x80, "\xac"),
          {{Kind::kText, "\xe2\x82\xac"}}},

@@ -150,7 +150,7 @@ function Sharing({ desk, photo }: { desk: Desk; photo: Photo }) {
         <ul class="watchers">
           {photo.watchers.map(({ id, name }) => (
             <li key={id}>
-              <span class="avatar" aria-hidden="true">
+              <span class={`avatar avatar-${id}`} aria-hidden="true">
                 {name[0]}
               </span>
               {name}

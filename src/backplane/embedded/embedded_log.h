@@ -1,0 +1,91 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "log/binder.h"
+#include "log/dedupe.h"
+#include "log/log.h"
+#include "log/probe.h"
+#include "log/tail.h"
+#include "log/turn.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace eventbus {
+
+struct EmbeddedLogSettings {
+    std::filesystem::path data_dir;              // exists; the log is its folder log/
+    std::size_t tail_entries_max = 65'536;       // shown again to the readers at the start
+    std::size_t pending_bytes_max = 64U << 20U;  // not yet visible; beyond: kUnavailable
+    std::size_t reads_max = 4'096;               // waiting read()s; beyond: kUnavailable
+    std::uint64_t free_bytes_min = 256U
+                                   << 20U;  // of the disk; below: kReadOnly until there is more
+    Dedupe::Settings dedupe;
+    rocksdb::Env* env = nullptr;  // the disk; tests give one that fails
+};
+
+// The log on this machine's disk, in a RocksDB of its own.
+//
+// Whoever appends takes the sequencer's turn itself, or leaves its request to the holder. What must
+// be on disk goes to the log thread, which writes and syncs all that waits as one batch, and then
+// takes a turn to make it visible; pages are read by a thread of their own.
+//
+// Thread:  any; open(), start() and stop() by the wiring.
+// Bounded: EmbeddedLogSettings; on disk by the retention of the types.
+// Cost:    a transient append about 1 µs without a hop; a durable one shares a sync.
+// Invariants:
+//   (1) Positions are reserved on disk before they are given; a restart begins above them.
+//   (2) After a failed write or sync nothing is written any more until a restart.
+class EmbeddedLog final : public Log, public Turn {
+ public:
+    // Opens or makes the log, and loads `binder`. The tail stands where the newest entries begin,
+    // so readers are added next, then start() is called.
+    // Errors: kUnavailable: another process has it, it is of a newer format, damaged, or the disk
+    // refuses.
+    static Result<std::unique_ptr<EmbeddedLog>> open(EmbeddedLogSettings settings, Binder& binder,
+                                                     const Clock& clock, Random& random);
+
+    ~EmbeddedLog() override;
+    EmbeddedLog(const EmbeddedLog&) = delete;
+    EmbeddedLog& operator=(const EmbeddedLog&) = delete;
+
+    // Shows the newest entries to the readers, and starts to write.
+    void start();
+
+    // Writes what was appended, answers it, and ends. Nothing is to be appended any more; the
+    // executors still live.
+    void stop();
+
+    void append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) override;
+    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) override;
+    void take_turn(Callback<Sequencer&> run) override;
+
+    Position frontier() const override;
+    const std::string& epoch() const override;
+    Tail& tail() override;
+    bool is_writable() const override;
+
+    // Looks now, and not at the next time, for what retention no longer keeps and for free space.
+    void look_now();
+
+    const LogProbe& probe() const;
+
+    class Core;  // all of it, so that RocksDB stays in this folder
+
+ private:
+    explicit EmbeddedLog(std::unique_ptr<Core> core);
+    const std::unique_ptr<Core> core_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/result.h"
+#include "delivery/session_store.h"
+
+namespace rocksdb {
+class DB;
+class WriteBatch;
+}  // namespace rocksdb
+
+namespace eventbus {
+
+// Sessions in a RocksDB of their own, in `sessions/` of the data directory.
+//
+//   "f"     → "1"                                 the format
+//   "l"     → boot id of the machine, "open" or "clean"
+//   "s" pid → expires in ms since 1970 (8), then the record (session_codec.h)
+//
+// A write goes to the write-ahead log and is not synced: it survives the end of the process. A
+// machine that stopped without a clean end may have lost the newest ones, and which is not known:
+// then all sessions are unknown (its boot id has changed).
+//
+// Thread:  any; the work is done by a thread of its own, which takes all that waits as one batch.
+// Bounded: by sessions_max: past it the one that expires first is forgotten; and by waiting_max:
+//          past it kUnavailable. In memory a session costs about 250 bytes.
+class EmbeddedSessionStore final : public SessionStore {
+ public:
+    struct Settings {
+        std::filesystem::path data_dir;  // exists
+        std::size_t sessions_max = 200'000;
+        std::size_t waiting_max = 100'000;
+        std::string boot_id;  // empty: the machine's
+    };
+
+    // Errors: kUnavailable: another process has it, it is of a newer format, or it is damaged.
+    static Result<std::unique_ptr<EmbeddedSessionStore>> open(Settings settings,
+                                                              const Clock& clock);
+
+    // Writes what waits, and says on disk that the end was clean.
+    ~EmbeddedSessionStore() override;
+    EmbeddedSessionStore(const EmbeddedSessionStore&) = delete;
+    EmbeddedSessionStore& operator=(const EmbeddedSessionStore&) = delete;
+
+    void put(SessionRecord record, Executor& reply_to, Callback<Result<>> done) override;
+    void find(std::string_view pid, Executor& reply_to,
+              Callback<Result<std::optional<SessionRecord>>> done) override;
+    void erase(std::string_view pid) override;
+
+ private:
+    struct Put {
+        std::string pid;
+        std::string value;
+        Executor* reply_to = nullptr;
+        Callback<Result<>> done;
+    };
+    struct Find {
+        std::string pid;
+        Executor* reply_to = nullptr;
+        Callback<Result<std::optional<SessionRecord>>> done;
+    };
+    struct Erase {
+        std::string pid;
+    };
+    using Work = std::variant<Put, Find, Erase>;
+
+    EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<rocksdb::DB> db);
+    Result<> load();
+    bool enqueue(Work work);
+    void run();
+    void do_all(std::vector<Work>& works);
+    void remember(const std::string& pid, std::int64_t expires_ms);
+    bool forget(const std::string& pid);
+    void forget_what_is_over(rocksdb::WriteBatch& batch);
+    Result<std::optional<SessionRecord>> read(const std::string& pid) const;
+
+    const Settings settings_;
+    const Clock& clock_;
+    const std::unique_ptr<rocksdb::DB> db_;
+    // Of the worker: every session on disk, by pid and by when it expires.
+    StringMap<std::int64_t> expiries_;
+    std::set<std::pair<std::int64_t, std::string>> by_expiry_;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::vector<Work> waiting_;  // under mutex_
+    bool ending_ = false;        // under mutex_
+    std::thread worker_;         // last: it uses all the others
+};
+
+}  // namespace eventbus

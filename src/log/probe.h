@@ -1,0 +1,28 @@
+#pragma once
+
+#include "base/counters.h"
+
+namespace eventbus {
+
+// What the log counts. Changed in the sequencer's turn, but what says otherwise.
+struct LogProbe {
+    Counter appended;        // entries that got a position
+    Counter duplicates;      // repeats that got the first one's answer
+    Counter ids_reused;      // refused: the same id with other content
+    Counter refused;         // appends, for any reason
+    Counter pending_bytes;   // entries that are not visible yet
+    Counter dedupe_keys;     // remembered now
+    Counter dedupe_dropped;  // forgotten before their time, as the table was full
+
+    // Of the log thread.
+    Counter syncs;
+    Counter synced_entries;
+    Counter synced_bytes;
+    Counter swept_entries;  // taken by retention
+    LatencyHistogram sync_time;
+
+    // Of the reading thread.
+    Counter pages_read;
+};
+
+}  // namespace eventbus

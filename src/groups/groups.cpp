@@ -85,17 +85,23 @@ Groups::Groups(Context context, GroupSettings settings, std::vector<StoredGroup>
 Groups::~Groups() = default;
 
 void Groups::restore(StoredGroup stored) {
-    GroupChange mended{stored.key, context_.log.epoch()};
-    if (stored.epoch != context_.log.epoch() || stored.cursor > context_.log.frontier()) {
+    const Position frontier = context_.log.frontier();
+    const bool is_other_log = stored.epoch != context_.log.epoch();
+    if (is_other_log) {
         diagnostics::warn("a group stood in another log; it begins at the start of this one",
                           {{"group", to_string(stored.key)}});
-        for (const StoredFlight& flight : stored.in_flight) {
-            mended.erased.push_back(flight.position);
-        }
-        stored.cursor = 0;
-        stored.in_flight.clear();
-        building_->changes.push_back(std::move(mended));
     }
+    // Transient events that a crash took may have been the last: nothing is above the frontier.
+    stored.cursor = is_other_log ? 0 : std::min(stored.cursor, frontier);
+    GroupChange mended{stored.key, context_.log.epoch(), stored.cursor};
+    std::erase_if(stored.in_flight, [&](const StoredFlight& flight) {
+        const bool is_gone = flight.position > stored.cursor;
+        if (is_gone) mended.erased.push_back(flight.position);
+        return is_gone;
+    });
+    probe_.expired.add(mended.erased.size());
+    if (is_other_log || !mended.erased.empty()) building_->changes.push_back(std::move(mended));
+
     Home& home = add(std::move(stored.key), stored.cursor);
     const Clock::Time now = context_.clock.now();
     const Clock::WallTime wall_now = context_.clock.wall_now();

@@ -515,6 +515,54 @@ TEST_F(GroupsTest, AGroupOfAnotherLogBeginsAtTheStartOfThisOne) {
     EXPECT_EQ((*store_.load())[0], (StoredGroup{{"g", "a.*"}, "e2", 1, {{1, 1, std::nullopt}}}));
 }
 
+TEST_F(GroupsTest, TransientEventsThatACrashTookAreExpiredAndNothingComesTwice) {
+    ASSERT_TRUE(join(kAnn));
+    for (int i = 0; i < 4; ++i) publish("a.x");
+    ASSERT_TRUE(ack(kAnn, "g:a.*:1.1"));
+    ListLog shorter;  // 3 and 4 were not synced
+    shorter.publish("a.x");
+    shorter.publish("a.x");
+    Node fresh(shorter, store_, clock_, random_);
+    Node::Reactor& r = fresh.at();
+    fresh.directory->post_subscribe({kBob, {"g", "a.*"}, 5, &r.executor, &r.inbox}, r.executor,
+                                    [](Result<GroupJoined> result) { EXPECT_TRUE(result); });
+    fresh.run();
+    fresh.tick();
+    EXPECT_EQ(r.inbox.take(), Got{"2.2→2"});
+    EXPECT_EQ(r.groups->probe().expired.get(), 2u);
+    EXPECT_EQ((*store_.load())[0].in_flight.size(), 1u);
+    shorter.publish("a.x");
+    fresh.show_and_run();
+    EXPECT_EQ(r.inbox.take(), Got{"3.1→2"});
+}
+
+TEST_F(GroupsTest, AGroupMadeLaterGetsTypesThatWereSeenBefore) {
+    ASSERT_TRUE(join(kAnn, "g", "a.*"));
+    EXPECT_EQ(publish("a.x"), Got{"1.1→1"});
+    ASSERT_TRUE(join(kBob, "h", "a.*"));
+    Got got = publish("a.x");
+    std::sort(got.begin(), got.end());
+    EXPECT_EQ(got, (Got{"2.1→1", "2.1→2"}));
+}
+
+TEST_F(GroupsTest, WhatComesDuringAWriteLeavesWithTheNext) {
+    ASSERT_TRUE(join(kAnn));
+    for (int i = 0; i < 3; ++i) publish("a.x");
+    Node::Reactor& r = node_->at();
+    int answers = 0;
+    const auto count = [&](Result<> result) { answers += result ? 1 : 0; };
+    for (Position p = 1; p <= 3; ++p) {
+        r.groups->ack(kAnn, {{"g", "a.*"}, p, 1}, r.executor, count);
+    }
+
+    EXPECT_EQ(r.executor.waiting(), 1u);
+    EXPECT_EQ((*store_.load())[0].in_flight.size(), 2u);
+    EXPECT_TRUE(r.executor.run_one());
+    EXPECT_TRUE((*store_.load())[0].in_flight.empty());
+    node_->run();
+    EXPECT_EQ(answers, 3);
+}
+
 TEST_F(GroupsTest, TheCursorOfAnIdleGroupIsWrittenNowAndThen) {
     ASSERT_TRUE(join(kAnn));
     for (int i = 0; i < 9; ++i) publish("b.x");

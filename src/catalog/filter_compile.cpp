@@ -87,7 +87,10 @@ class ConditionCompiler {
         if (is_text_operator(name)) return text_operator(name, value, out);
         if (name == "$or")
             return fail(spec, "`$or` stands beside fields and not in a list of conditions");
-        return fail(spec, "there is no operator '" + name + "'" + did_you_mean(name, kOperators));
+        return fail(spec, "there is no operator '" + name + "'" +
+                              did_you_mean(name, kOperators,
+                                           "known are prefix, suffix, anything-but, numeric, "
+                                           "exists, equals-ignore-case and wildcard"));
     }
 
     static bool is_text_operator(std::string_view name) {
@@ -238,8 +241,13 @@ class NodeCompiler {
         const std::string place = parent.empty() ? field.name : parent + "." + field.name;
         if (parent.empty() && !is_attribute(field.name)) {
             return fail(field.value, place,
-                        "an event has no such attribute" + did_you_mean(field.name, kAttributes) +
-                            " Fields of the data are written under data:");
+                        "an event has no such attribute" +
+                            did_you_mean(field.name, kAttributes,
+                                         "fields of the data are written under data:"));
+        }
+        if (is_misplaced_operator(field)) {
+            return fail(field.value, parent,
+                        "an operator stands in a list of conditions: [{ " + field.name + ": … }]");
         }
         auto& made = out.fields.emplace_back();
         made.name = field.name;
@@ -289,6 +297,16 @@ class NodeCompiler {
         return fail(spec, place, kTooMany);
     }
 
+    // `size: { numeric: […] }`, which would be a field `numeric` inside of `size`.
+    static bool is_misplaced_operator(const SpecField& field) {
+        if (field.name == "numeric" || field.name == "anything-but" ||
+            field.name == "equals-ignore-case") {
+            return true;
+        }
+        return (field.name == "prefix" || field.name == "suffix" || field.name == "wildcard" ||
+                field.name == "exists") &&
+               !field.value.is_list() && !field.value.is_map();
+    }
     static bool is_attribute(std::string_view name) {
         return std::find(kAttributes.begin(), kAttributes.end(), name) != kAttributes.end();
     }

@@ -159,13 +159,12 @@ std::string Problem::text() const {
 Loaded parse_catalog(std::string_view yaml, const std::string& file_name) {
     Problems problems(file_name);
     Loaded loaded;
-    int line = 0;
+    YamlFault fault;
     if (yaml.size() > kCatalogBytesMax) {
         problems.error(0, "the catalog has more than 4 MiB",
                        "write patterns for types that are alike");
-    } else if (const Result<Spec> root = spec_from_yaml(yaml, line); !root) {
-        problems.error(line, root.error().detail,
-                       "mend the line; a template inside of { } or [ ] needs quotes");
+    } else if (const Result<Spec> root = spec_from_yaml(yaml, fault); !root) {
+        problems.error(fault.line, root.error().detail, fault.mend);
     } else {
         loaded.catalog = CatalogReader(problems).read(*root);
     }

@@ -37,8 +37,14 @@ struct SpecField {
 
 inline constexpr std::size_t kSpecNodesMax = 1'000'000;  // aliases of YAML multiply
 
-// One YAML document. Errors: kBadRequest, and `line` is its place.
-Result<Spec> spec_from_yaml(std::string_view text, int& line);
+// Where YAML is wrong, and how it is mended.
+struct YamlFault {
+    int line = 0;
+    std::string mend;
+};
+
+// One YAML document. Errors: kBadRequest, and `fault` is set.
+Result<Spec> spec_from_yaml(std::string_view text, YamlFault& fault);
 
 // Errors: kBadRequest.
 Result<Spec> spec_from_json(std::string_view text);

@@ -16,6 +16,7 @@ constexpr std::size_t kDepthMax = 64;
 struct Refusal {
     int line;
     std::string what;
+    std::string mend;
 };
 
 int line_of(const YAML::Mark& mark) { return mark.line + 1; }
@@ -79,7 +80,8 @@ class Builder : public YAML::EventHandler {
     }
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         const auto at = anchors_.find(anchor);
-        if (at == anchors_.end()) throw Refusal{line_of(mark), "an alias names what surrounds it"};
+        if (at == anchors_.end())
+            throw Refusal{line_of(mark), "an alias names what surrounds it", "write the value out"};
         nodes_ += count_nodes(at->second);
         add(mark, at->second, 0);
     }
@@ -114,8 +116,12 @@ class Builder : public YAML::EventHandler {
     };
 
     void open(const YAML::Mark& mark, Spec::Kind kind, YAML::anchor_t anchor) {
-        if (open_.size() == kDepthMax) throw Refusal{line_of(mark), "it is nested too deeply"};
-        if (!open_.empty() && is_key_next()) throw Refusal{line_of(mark), kKeyIsText};
+        if (open_.size() == kDepthMax)
+            throw Refusal{line_of(mark), "it is nested too deeply",
+                          "a catalog needs less than 64 levels"};
+        if (!open_.empty() && is_key_next())
+            throw Refusal{line_of(mark), kKeyIsText,
+                          "write `key: value`, and a template in quotes"};
         Spec spec;
         spec.kind = kind;
         spec.line = line_of(mark);
@@ -133,14 +139,15 @@ class Builder : public YAML::EventHandler {
     }
     void take_key(int line, const Spec& spec) {
         if (spec.kind != Spec::Kind::kString && spec.kind != Spec::Kind::kNumber) {
-            throw Refusal{line, kKeyIsText};
+            throw Refusal{line, kKeyIsText, "write `key: value`, and a template in quotes"};
         }
         Open& map = open_.back();
         for (const SpecField& field : map.spec.fields) {
             if (field.name == spec.text) {
-                throw Refusal{line, "the key '" + spec.text +
-                                        "' stands here twice, first in line " +
-                                        std::to_string(field.line)};
+                throw Refusal{line,
+                              "the key '" + spec.text + "' stands here twice, first in line " +
+                                  std::to_string(field.line),
+                              "remove one of them"};
             }
         }
         map.has_key = true;
@@ -148,7 +155,8 @@ class Builder : public YAML::EventHandler {
         map.key_line = line;
     }
     void place(Spec spec, YAML::anchor_t anchor) {
-        if (++nodes_ > kSpecNodesMax) throw Refusal{spec.line, "it has too many values"};
+        if (++nodes_ > kSpecNodesMax)
+            throw Refusal{spec.line, "it has too many values", "use fewer aliases"};
         if (anchor != 0) anchors_[anchor] = spec;
         if (open_.empty()) {
             root_ = std::move(spec);
@@ -180,21 +188,26 @@ Spec parse(std::string_view text) {
     Spec root = builder.take();
     Builder rest;
     if (parser.HandleNextDocument(rest)) {
-        throw Refusal{rest.take().line, "there is a second document; a catalog is one"};
+        throw Refusal{rest.take().line, "a second document begins",
+                      "a catalog is one: remove the line `---`"};
     }
     return root;
 }
 
 }  // namespace
 
-Result<Spec> spec_from_yaml(std::string_view text, int& line) {
+Result<Spec> spec_from_yaml(std::string_view text, YamlFault& fault) {
     try {
         return parse(text);
     } catch (const Refusal& refusal) {
-        line = refusal.line;
+        fault = {refusal.line, refusal.mend};
         return Error{ErrorCode::kBadRequest, refusal.what};
     } catch (const YAML::Exception& error) {
-        line = error.mark.is_null() ? 1 : line_of(error.mark);
+        fault.line = error.mark.is_null() ? 1 : line_of(error.mark);
+        fault.mend =
+            "look for a bracket or quote that is not closed here or above; a template inside of { "
+            "} "
+            "or [ ] needs quotes";
         return Error{ErrorCode::kBadRequest, "it is not YAML: " + error.msg};
     }
 }

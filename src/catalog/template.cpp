@@ -51,8 +51,7 @@ Result<Template::Piece> parse_reference(std::string_view name) {
         return piece;
     }
     if (!name.starts_with(kData)) {
-        return bad("{" + piece.name + "} names nothing" + suggestion(name) +
-                   " Known are data.FIELD, id, type, source, subject, time and principal.id");
+        return bad("{" + piece.name + "} names nothing" + suggestion(name));
     }
     Result<FieldPath> path = parse_field_path(name.substr(kData.size()));
     if (!path) return path.error();

@@ -87,8 +87,8 @@ class Transform::Program::Compiler {
         for (const SpecField& field : spec.fields) {
             if (std::find(kVerbs.begin(), kVerbs.end(), field.name) == kVerbs.end()) {
                 return fail(field.line, "a transform has no '" + field.name + "'" +
-                                            did_you_mean(field.name, kVerbs) +
-                                            " Known are pick, omit, rename and set");
+                                            did_you_mean(field.name, kVerbs,
+                                                         "known are pick, omit, rename and set"));
             }
         }
         const Spec* pick = spec.find("pick");

@@ -226,8 +226,8 @@ class EventReader::Source {
         if (name == "data") return read_data(value, slice);
         if (const auto member = member_of(name)) return read_string(value, name, event_.*member);
         if (dialect_ == Dialect::kCloud) return form_.read(name, value);
-        return bad("an event has no attribute " + quoted(name) + did_you_mean(name, kOwnNames) +
-                   " What belongs to the fact goes into `data`.");
+        return bad("an event has no attribute " + quoted(name) +
+                   did_you_mean(name, kOwnNames, "what belongs to the fact goes into `data`"));
     }
 
     Result<> read_data(element value, std::string_view slice) {

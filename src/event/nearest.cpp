@@ -52,9 +52,11 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
     return best;
 }
 
-std::string did_you_mean(std::string_view word, std::span<const std::string_view> known) {
+std::string did_you_mean(std::string_view word, std::span<const std::string_view> known,
+                         std::string_view otherwise) {
     const std::string_view near = nearest(word, known);
-    return near.empty() ? std::string() : "; did you mean '" + std::string(near) + "'?";
+    return near.empty() ? "; " + std::string(otherwise)
+                        : "; did you mean '" + std::string(near) + "'?";
 }
 
 }  // namespace eventbus

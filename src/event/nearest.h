@@ -11,7 +11,8 @@ namespace eventbus {
 // Cost: the product of the lengths for each; words over 64 bytes are near to nothing.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known);
 
-// "; did you mean 'X'?", or nothing.
-std::string did_you_mean(std::string_view word, std::span<const std::string_view> known);
+// How a message about `word` goes on: "; did you mean 'X'?", or "; " and `otherwise`.
+std::string did_you_mean(std::string_view word, std::span<const std::string_view> known,
+                         std::string_view otherwise);
 
 }  // namespace eventbus

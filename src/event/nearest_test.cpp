@@ -32,8 +32,8 @@ TEST(Nearest, IsTheOneWithTheFewestChanges) {
         SCOPED_TRACE(c.word);
         EXPECT_EQ(nearest(c.word, keys), c.near);
     }
-    EXPECT_EQ(did_you_mean("emitt", keys), "; did you mean 'emit'?");
-    EXPECT_EQ(did_you_mean("xyzzy", keys), "");
+    EXPECT_EQ(did_you_mean("emitt", keys, "none"), "; did you mean 'emit'?");
+    EXPECT_EQ(did_you_mean("xyzzy", keys, "none"), "; none");
 }
 
 }  // namespace

@@ -1,0 +1,95 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "catalog/loader.h"
+
+namespace eventbus {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kTree = BUS_SOURCE_DIR;
+
+std::string contents(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    EXPECT_TRUE(file) << path;
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<fs::path> yaml_files(const fs::path& folder) {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+std::string all_problems(const Loaded& loaded) {
+    std::string text;
+    for (const Problem& problem : loaded.problems) text += problem.text() + "\n";
+    return text;
+}
+
+// Each broken catalog stands beside what check-config says about it.
+TEST(CatalogFiles, EachBrokenOneIsRefusedWithItsMessage) {
+    const auto files = yaml_files(kTree / "tests/catalogs/broken");
+    ASSERT_GE(files.size(), 10u);
+    for (const fs::path& file : files) {
+        SCOPED_TRACE(file.filename().string());
+        const Loaded loaded = parse_catalog(contents(file), file.filename().string());
+        EXPECT_EQ(loaded.catalog, nullptr);
+        EXPECT_EQ(all_problems(loaded), contents(fs::path(file).replace_extension(".txt")));
+    }
+}
+
+TEST(CatalogFiles, TheCatalogsOfTheTreeLoadWithoutAWarning) {
+    const char* const files[] = {"examples/photo-platform/catalog.yaml",
+                                 "tests/catalogs/photo.yaml", "tests/catalogs/everything.yaml"};
+    for (const char* file : files) {
+        SCOPED_TRACE(file);
+        const Loaded loaded = load_catalog(kTree / file);
+        EXPECT_NE(loaded.catalog, nullptr);
+        EXPECT_EQ(all_problems(loaded), "");
+    }
+}
+
+// The blocks that begin with ```yaml.
+std::vector<std::string> examples_of(const std::string& page) {
+    constexpr std::string_view kOpen = "```yaml\n";
+    std::vector<std::string> examples;
+    for (std::size_t at = page.find(kOpen); at != std::string::npos; at = page.find(kOpen, at)) {
+        at += kOpen.size();
+        examples.push_back(page.substr(at, page.find("```", at) - at));
+    }
+    return examples;
+}
+
+TEST(CatalogFiles, EachExampleOfThePageLoadsWithoutAWarning) {
+    const auto examples = examples_of(contents(kTree / "docs/catalog.md"));
+    EXPECT_GE(examples.size(), 10u);
+    for (const std::string& example : examples) {
+        SCOPED_TRACE(example);
+        const Loaded loaded = parse_catalog(example, "docs/catalog.md");
+        EXPECT_NE(loaded.catalog, nullptr);
+        EXPECT_EQ(all_problems(loaded), "");
+    }
+}
+
+TEST(CatalogFiles, AFileThatIsNotThereIsAProblem) {
+    const Loaded loaded = load_catalog("/nowhere/catalog.yaml");
+    EXPECT_EQ(loaded.catalog, nullptr);
+    EXPECT_EQ(all_problems(loaded),
+              "/nowhere/catalog.yaml: the catalog can not be read; name a file that is there, with "
+              "--catalog FILE\n");
+    EXPECT_EQ(load_catalog("/").catalog, nullptr);
+}
+
+}  // namespace
+}  // namespace eventbus

@@ -175,8 +175,9 @@ class Answer {
     // The server closed its side.
     Result<> end() {
         boost::beast::error_code error;
-        if (!parser_.is_done()) parser_.put_eof(error);
-        if (error) return Error{ErrorCode::kInternal, "the server broke off its answer"};
+        if (parser_.got_some() && !parser_.is_done()) parser_.put_eof(error);
+        if (error || !parser_.got_some())
+            return Error{ErrorCode::kInternal, "the server broke off its answer"};
         return {};
     }
 

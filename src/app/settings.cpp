@@ -150,7 +150,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
 }
 
 std::string number_text(Kind kind, std::uint64_t value) {
-    if (kind == Kind::kBytes) return format_bytes(value);
+    if (kind == Kind::kBytes) return format_size(value);
     if (kind == Kind::kDuration) {
         return format_duration(std::chrono::milliseconds(static_cast<std::int64_t>(value)));
     }
@@ -158,7 +158,7 @@ std::string number_text(Kind kind, std::uint64_t value) {
 }
 
 Result<std::uint64_t> parse_number(Kind kind, std::string_view text) {
-    if (kind == Kind::kBytes) return parse_bytes(text);
+    if (kind == Kind::kBytes) return parse_size(text);
     if (kind == Kind::kCount) return parse_count(text);
     BUS_ASSERT(kind == Kind::kDuration);
     const auto time = parse_duration(text);

@@ -74,13 +74,13 @@ std::string format_duration(std::chrono::milliseconds time) {
     return format(static_cast<std::uint64_t>(time.count()), kDurations);
 }
 
-Result<std::uint64_t> parse_bytes(std::string_view text) {
+Result<std::uint64_t> parse_size(std::string_view text) {
     const auto value = parse(text, kSizes);
     if (!value) return wrong(text, "a size; write 65536, 64KiB, 1MB or 10GiB");
     return *value;
 }
 
-std::string format_bytes(std::uint64_t bytes) { return format(bytes, kSizes); }
+std::string format_size(std::uint64_t bytes) { return format(bytes, kSizes); }
 
 Result<std::uint64_t> parse_count(std::string_view text) {
     std::string digits;

@@ -16,8 +16,8 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 std::string format_duration(std::chrono::milliseconds time);  // in the largest unit that fits
 
 // 65536, 64k, 1MiB, 1MB: k, M, G and KiB, MiB, GiB count by 1024, kB, MB, GB by 1000.
-Result<std::uint64_t> parse_bytes(std::string_view text);
-std::string format_bytes(std::uint64_t bytes);  // in the largest unit that fits
+Result<std::uint64_t> parse_size(std::string_view text);
+std::string format_size(std::uint64_t bytes);  // in the largest unit that fits
 
 // A whole number, perhaps with _ or ' between digits.
 Result<std::uint64_t> parse_count(std::string_view text);

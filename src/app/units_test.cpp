@@ -35,13 +35,13 @@ TEST(Units, ReadsSizes) {
                           {"1MB", 1'000'000}, {"1 MB", 1'000'000}, {"10G", 10'737'418'240},
                           {"7B", 7}};
     for (const Case& c : cases) {
-        const auto bytes = parse_bytes(c.text);
+        const auto bytes = parse_size(c.text);
         ASSERT_TRUE(bytes) << c.text;
         EXPECT_EQ(*bytes, c.bytes) << c.text;
     }
     for (const char* wrong :
          {"", "k", "-1", "1.5M", "1 000", "1Mib", "1TB", "18446744073709551615G"}) {
-        EXPECT_FALSE(parse_bytes(wrong)) << wrong;
+        EXPECT_FALSE(parse_size(wrong)) << wrong;
     }
 }
 
@@ -58,7 +58,7 @@ TEST(Units, WritesWhatItReads) {
         EXPECT_EQ(format_duration(*parse_duration(text)), text);
     }
     for (const char* text : {"0", "7", "1MB", "64KiB", "1MiB", "10GiB", "1025"}) {
-        EXPECT_EQ(format_bytes(*parse_bytes(text)), text);
+        EXPECT_EQ(format_size(*parse_size(text)), text);
     }
 }
 

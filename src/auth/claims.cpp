@@ -145,7 +145,7 @@ Result<std::vector<std::string>> read_strings(const object& claims, const std::s
 
 Result<> read_service(element claim, const ClaimRules& rules, Principal& principal) {
     std::string_view name;
-    if (claim.get(name) != simdjson::SUCCESS || !is_service_name(name)) {
+    if (claim.get(name) != simdjson::SUCCESS || !is_service_id(name)) {
         return refused("the token's `" + rules.service_claim +
                        "` must be a name of 1 to 64 of a-z, 0-9 and -");
     }
@@ -175,7 +175,7 @@ Result<> read_user(const object& claims, const ClaimRules& rules, Principal& pri
 
 }  // namespace
 
-bool is_service_name(std::string_view name) {
+bool is_service_id(std::string_view name) {
     return !name.empty() && name.size() <= kServiceNameBytesMax &&
            std::all_of(name.begin(), name.end(), [](char c) {
                return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';

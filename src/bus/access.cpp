@@ -53,11 +53,14 @@ WatchQuestion watch_question(const Catalog& catalog, const Principal& principal,
                              const std::string& subject) {
     const std::string_view kind = std::string_view(subject).substr(0, subject.find(':'));
     const WatchRule* const rule = catalog.watch_rule(kind);
-    return WatchQuestion{.subject = subject,
-                         .rule = rule == nullptr ? WatchRule{} : *rule,
-                         .user = principal.is_user() ? principal.id : std::string(),
-                         .roles = principal.roles,
-                         .holds_permission = principal.may("watch", subject)};
+    return WatchQuestion{
+        .subject = subject,
+        .rule = rule == nullptr ? WatchRule{} : *rule,
+        .user = principal.is_user() ? principal.id : std::string(),
+        .roles = principal.roles,
+        .holds_permission = principal.may("watch", subject),
+        .may_consume_all =
+            principal.is_service() && check_may_consume(catalog, principal, "**").has_value()};
 }
 
 }  // namespace eventbus

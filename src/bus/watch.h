@@ -17,6 +17,7 @@ struct WatchQuestion {
     std::string user;                // empty: a service
     std::vector<std::string> roles;  // of the user
     bool holds_permission = false;   // the token holds watch:SUBJECT
+    bool may_consume_all = false;    // a service that may consume every type watches every subject
 };
 
 struct WatchAnswer {

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include "api/sign_in.h"
+#include "api/sse.h"
+#include "base/clock.h"
+#include "base/counters.h"
+#include "bus/publish.h"
+#include "bus/watch.h"
+#include "catalog/catalog.h"
+#include "delivery/hub.h"
+#include "event/event_reader.h"
+#include "net/cors.h"
+#include "net/http_server.h"
+
+namespace eventbus {
+
+struct ApiProbe {
+    Counter publishes;  // requests
+    Counter publish_refusals;
+    Counter streams;  // open now
+    Counter unauthorized;
+};
+
+// The HTTP interface of one reactor (docs/http.md):
+//
+//   POST /v1/events    publish             (publish.cpp)
+//   GET  /v1/stream    server-sent events  (stream.cpp)
+//   GET  /healthz /readyz /metrics
+//
+// Every answer carries the visible end of the log, Event-Bus-Offset, so that a page can subscribe
+// from what it has fetched.
+//
+// Thread: reactor.
+class Api {
+ public:
+    struct Context {
+        Reactor& reactor;
+        const Clock& clock;
+        Log& log;
+        Hub& hub;
+        Publisher& publisher;
+        Watches& watches;
+        SignIn& sign_in;
+        const CorsPolicy& cors;
+        std::function<std::string()> metrics;  // the page, of all reactors
+        std::function<Result<>()> is_ready;    // else why not
+    };
+
+    Api(Context context, std::size_t body_bytes_max, std::size_t topics_max,
+        std::shared_ptr<const Catalog> catalog);
+
+    void set_catalog(std::shared_ptr<const Catalog> catalog) { catalog_ = std::move(catalog); }
+
+    std::size_t body_bytes_max(const HttpRequest& head) const;
+
+    // Answers a request of the public address.
+    void on_request(const SharedExchange& exchange);
+
+    // Answers a request of the admin address: health and metrics, for whoever reaches it.
+    void on_admin_request(const SharedExchange& exchange);
+
+    void close_streams();
+
+    const ApiProbe& probe() const { return probe_; }
+
+ private:
+    friend class SseStream;
+
+    void respond(HttpExchange& exchange, HttpResponse response) const;
+    void refuse(HttpExchange& exchange, const Error& error) const;
+    bool answer_health(HttpExchange& exchange) const;
+    void serve_metrics(HttpExchange& exchange);
+
+    // publish.cpp
+    void publish(const SharedExchange& exchange);
+    Result<EventReader::Events> read_events(const HttpRequest& request);
+
+    // stream.cpp
+    struct Opening;
+    void stream(const SharedExchange& exchange);
+    void open_stream(const std::shared_ptr<Opening>& opening);
+
+    Context context_;
+    const std::size_t body_bytes_max_;
+    const std::size_t topics_max_;
+    std::shared_ptr<const Catalog> catalog_;
+    EventReader reader_;
+    SseEncoder encoder_;
+    DueList sse_heartbeats_;
+    std::unordered_set<SseStream*> streams_;
+    ApiProbe probe_;
+};
+
+}  // namespace eventbus

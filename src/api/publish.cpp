@@ -1,0 +1,100 @@
+// POST /v1/events: one event, a list, or CloudEvents 1.0 (structured, batch, binary).
+
+#include <string>
+#include <vector>
+
+#include "api/api.h"
+#include "base/json_text.h"
+
+namespace eventbus {
+namespace {
+
+// The media type of a Content-Type, without parameters, in lower case.
+std::string media_type(const HttpRequest& request) {
+    std::string type(request.headers.find("Content-Type").value_or("application/json"));
+    type = type.substr(0, type.find(';'));
+    while (!type.empty() && type.back() == ' ') type.pop_back();
+    for (char& c : type) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    }
+    return type;
+}
+
+constexpr std::string_view kAttributePrefix = "ce-";
+
+bool is_attribute(std::string_view header) {
+    return header.size() > kAttributePrefix.size() &&
+           equals_ignoring_case(header.substr(0, kAttributePrefix.size()), kAttributePrefix);
+}
+
+void append_receipt(std::string& json, const Receipt& receipt, const std::string& epoch) {
+    json.append("{\"id\":");
+    append_json_string(json, receipt.id);
+    json.append(",\"offset\":\"")
+        .append(to_string(Offset{epoch, receipt.position}))
+        .append("\",\"duplicate\":")
+        .append(receipt.duplicate ? "true" : "false");
+    if (receipt.unowned) json.append(",\"unowned\":true");
+    json += '}';
+}
+
+}  // namespace
+
+void Api::publish(const SharedExchange& exchange) {
+    probe_.publishes.add();
+    const Result<Principal> principal = context_.sign_in(exchange->request);
+    if (!principal) {
+        probe_.unauthorized.add();
+        return refuse(*exchange, principal.error());
+    }
+    Result<EventReader::Events> read = read_events(exchange->request);
+    if (!read) {
+        probe_.publish_refusals.add();
+        return refuse(*exchange, read.error());
+    }
+    context_.publisher.publish(
+        *principal, std::move(read->events),
+        [this, exchange, is_list = read->is_list](Result<std::vector<Receipt>> receipts) {
+            if (!receipts) {
+                probe_.publish_refusals.add();
+                return refuse(*exchange, receipts.error());
+            }
+            std::string json;
+            if (is_list) json += '[';
+            for (const Receipt& receipt : *receipts) {
+                if (json.size() > 1) json += ',';
+                append_receipt(json, receipt, context_.log.epoch());
+            }
+            if (is_list) json += ']';
+            respond(*exchange, json_response(200, std::move(json)));
+        });
+}
+
+Result<EventReader::Events> Api::read_events(const HttpRequest& request) {
+    const auto one = [](Result<Event> event) -> Result<EventReader::Events> {
+        if (!event) return event.error();
+        EventReader::Events events;
+        events.events.push_back(std::move(*event));
+        return events;
+    };
+    const std::string type = media_type(request);
+    if (request.headers.contains("ce-specversion")) {
+        std::vector<EventReader::Attribute> attributes;
+        for (const HttpHeader& header : request.headers) {
+            if (!is_attribute(header.name)) continue;
+            attributes.push_back(
+                {std::string_view(header.name).substr(kAttributePrefix.size()), header.value});
+        }
+        return one(reader_.read_binary(attributes, request.body));
+    }
+    if (type == "application/cloudevents+json") return one(reader_.read_cloud_event(request.body));
+    if (type == "application/cloudevents-batch+json") {
+        return reader_.read_cloud_batch(request.body);
+    }
+    if (type == "application/json" || type == "text/json") return reader_.read(request.body);
+    return Error{ErrorCode::kUnsupportedMedia,
+                 "send application/json, application/cloudevents+json, "
+                 "application/cloudevents-batch+json, or CloudEvents' binary mode"};
+}
+
+}  // namespace eventbus

@@ -1,0 +1,32 @@
+#include "api/sign_in.h"
+
+#include <optional>
+
+#include "auth/credentials.h"
+
+namespace eventbus {
+
+Result<Principal> SignIn::operator()(const HttpRequest& request) const {
+    const HttpHeaders& headers = request.headers;
+    const std::string_view origin = headers.find("Origin").value_or("");
+    const std::string cookies = headers.joined("Cookie");
+    Credentials credentials{
+        .authorization = headers.find("Authorization").value_or(""),
+        .origin = origin,
+        .fetch_site = headers.find("Sec-Fetch-Site").value_or(""),
+        .is_get = request.method == HttpMethod::kGet || request.method == HttpMethod::kHead,
+        .origin_may_use_cookie = cors_.allows_credentials(origin),
+    };
+    if (!cookie_name_.empty()) {
+        credentials.cookie = cookie_value(cookies, cookie_name_).value_or("");
+    }
+    const std::optional<std::string_view> token = find_token(credentials);
+    if (!token) {
+        return Error{ErrorCode::kUnauthorized,
+                     "a token is missing: send 'Authorization: Bearer TOKEN', or the cookie from a "
+                     "page of an allowed origin"};
+    }
+    return tokens_.verify(*token);
+}
+
+}  // namespace eventbus

@@ -1,0 +1,79 @@
+#include "api/sse.h"
+
+#include <fmt/format.h>
+
+#include "api/api.h"
+#include "base/assert.h"
+#include "base/json_text.h"
+#include "event/encode.h"
+#include "net/http_message.h"
+
+namespace eventbus {
+namespace {
+
+SharedFrame chunk(std::string_view text) {
+    return std::make_shared<const Frame>(Frame{encode_chunk(text)});
+}
+
+}  // namespace
+
+SharedFrame SseEncoder::encode(const Entry& entry, std::uint16_t variant, As) {
+    const std::string offset = to_string(Offset{epoch_, entry.position});
+    std::string text = "id: " + offset + "\nevent: " + entry.name + "\ndata: {\"data\":";
+    text.append(entry.payload(variant)).append(",\"meta\":");
+    append_meta(text, entry.event, offset);
+    text += "}\n\n";
+    return chunk(text);
+}
+
+SseStream::SseStream(Api& api, Connection& connection) : api_(api), connection_(connection) {
+    api_.streams_.insert(this);
+    api_.probe_.streams.add();
+}
+
+SseStream::~SseStream() { BUS_ASSERT(!receiver_); }
+
+void SseStream::begin(const std::vector<Joined>& rooms, Position after) {
+    send(": you are connected\n\n");
+    if (!connection_.is_open()) return;
+    receiver_ = api_.context_.hub.add(*this, api_.encoder_);
+    for (const Joined& joined : rooms) api_.context_.hub.join(*receiver_, joined.room, joined.at);
+    if (after < api_.context_.hub.cursor()) api_.context_.hub.resume(*receiver_, after);
+    on_heartbeat_due();
+}
+
+void SseStream::on_drained() {
+    if (receiver_) api_.context_.hub.drained(*receiver_);
+}
+
+void SseStream::on_closed() {
+    heartbeat_.disarm();
+    api_.streams_.erase(this);
+    api_.probe_.streams.subtract();
+    if (receiver_) api_.context_.hub.remove(*std::exchange(receiver_, std::nullopt));
+}
+
+bool SseStream::has_room() const {
+    return connection_.is_open() && connection_.queued_bytes() < connection_.queue_bytes_max() / 2;
+}
+
+void SseStream::on_gap(Position from, Position to) {
+    const std::string& epoch = api_.context_.log.epoch();
+    send(fmt::format("event: resume.gap\ndata: {{\"from\":\"{}\",\"to\":\"{}\"}}\n\n",
+                     to_string(Offset{epoch, from}), to_string(Offset{epoch, to})));
+}
+
+void SseStream::on_evicted(std::string_view subject, Position) {
+    // Coming back asks for every topic again, and is told the reason if one is refused.
+    send(fmt::format("event: watch.ended\ndata: {{\"topic\":{}}}\n\n", json_string(subject)));
+    connection_.close_when_sent();
+}
+
+void SseStream::on_heartbeat_due() {
+    send(":\n\n");
+    if (connection_.is_open()) api_.sse_heartbeats_.arm(heartbeat_, api_.context_.reactor.now());
+}
+
+void SseStream::send(std::string_view text) { connection_.push(chunk(text)); }
+
+}  // namespace eventbus

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "auth/principal.h"
+#include "delivery/hub.h"
+#include "delivery/receiver.h"
+#include "net/connection.h"
+#include "net/due_list.h"
+
+namespace eventbus {
+
+class Api;
+
+// Makes server-sent events (WHATWG HTML, 9.2), each a chunk:
+//
+//   id: k3f9.42
+//   event: photo:processing.completed
+//   data: {"data":{…},"meta":{…}}
+class SseEncoder final : public Encoder {
+ public:
+    explicit SseEncoder(std::string epoch) : epoch_(std::move(epoch)) {}
+    SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override;
+
+ private:
+    const std::string epoch_;
+};
+
+// One open stream. Owned by its connection. Reactor.
+class SseStream final : public Protocol, public Receiver {
+ public:
+    static constexpr auto kHeartbeat = std::chrono::seconds(15);  // balancers close after 60 s
+
+    struct Joined {
+        Room room;
+        Position at;
+    };
+    SseStream(Api& api, Connection& connection);
+    ~SseStream() override;
+
+    // Begins to receive what is in `rooms`, after `after`.
+    void begin(const std::vector<Joined>& rooms, Position after);
+
+    // Ends it; an EventSource comes back by itself.
+    void close() { connection_.close(); }
+
+    // Protocol: the client has nothing to say.
+    void on_bytes(std::span<char>) override {}
+    void on_drained() override;
+    void on_closed() override;
+
+    // Receiver
+    bool push(const SharedFrame& frame) override { return connection_.push(frame); }
+    bool has_room() const override;
+    void on_caught_up(std::uint64_t) override {}
+    void on_gap(Position from, Position to) override;
+    void on_evicted(std::string_view subject, Position at) override;
+
+ private:
+    void on_heartbeat_due();
+    void send(std::string_view text);
+
+    Api& api_;
+    Connection& connection_;
+    std::optional<ReceiverId> receiver_;
+    MemberDue<SseStream, &SseStream::on_heartbeat_due> heartbeat_{*this};
+};
+
+}  // namespace eventbus

@@ -1,0 +1,117 @@
+// GET /v1/stream?topic=…&since=…: server-sent events. Without a topic, what is for the signed-in
+// user; a browser's EventSource goes on from Last-Event-ID by itself.
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "api/api.h"
+#include "bus/access.h"
+#include "event/topic.h"
+
+namespace eventbus {
+
+struct Api::Opening {
+    SharedExchange exchange;
+    Principal principal;
+    Position now = 0;
+    std::optional<Position> since;
+    std::vector<SseStream::Joined> rooms;
+    std::optional<Error> refusal;
+    std::size_t to_ask = 1;
+};
+
+void Api::stream(const SharedExchange& exchange) {
+    Result<Principal> principal = context_.sign_in(exchange->request);
+    if (!principal) {
+        probe_.unauthorized.add();
+        return refuse(*exchange, principal.error());
+    }
+    auto opening = std::make_shared<Opening>();
+    opening->exchange = exchange;
+    opening->principal = std::move(*principal);
+    opening->now = context_.hub.cursor();
+
+    const HttpRequest& request = exchange->request;
+    std::string from(request.headers.find("Last-Event-ID").value_or(""));
+    if (from.empty()) from = query_value(request.query, "since").value_or("");
+    if (!from.empty()) {
+        const Result<Position> since = visible_position(context_.log, from);
+        if (!since) return refuse(*exchange, since.error());
+        opening->since = *since;
+    }
+
+    std::vector<Topic> topics;
+    for (const QueryParameter& parameter : parse_query(request.query)) {
+        if (parameter.name != "topic") continue;
+        const Result<Topic> topic = parse_topic(parameter.value);
+        if (!topic) return refuse(*exchange, topic.error());
+        if (topics.size() == topics_max_) {
+            return refuse(*exchange, Error{ErrorCode::kTooManyRooms, "a stream has fewer topics"});
+        }
+        topics.push_back(*topic);
+    }
+    const Position at = opening->since.value_or(opening->now);
+    if (topics.empty()) {
+        opening->rooms.push_back({Room::everyone(), at});
+        if (opening->principal.is_user()) {
+            opening->rooms.push_back({Room::user(opening->principal.id), at});
+            for (const std::string& role : opening->principal.roles) {
+                opening->rooms.push_back({Room::role(role), at});
+            }
+        }
+    }
+    for (const Topic& topic : topics) {
+        if (!topic.is_subject()) {
+            const Result<> may = check_may_consume(*catalog_, opening->principal, topic.text);
+            if (!may) return refuse(*exchange, may.error());
+            opening->rooms.push_back({Room::pattern(topic.text), at});
+            continue;
+        }
+        ++opening->to_ask;
+        context_.watches.ask(
+            watch_question(*catalog_, opening->principal, topic.text), context_.reactor,
+            [this, opening, subject = topic.text](Result<WatchAnswer> answer) {
+                if (answer) {
+                    const Position from_here = opening->since
+                                                   ? std::max(*opening->since, answer->right_since)
+                                                   : answer->at;
+                    opening->rooms.push_back({Room::subject(subject), from_here});
+                } else {
+                    opening->refusal = answer.error();
+                }
+                if (--opening->to_ask == 0) open_stream(opening);
+            });
+    }
+    if (--opening->to_ask == 0) open_stream(opening);
+}
+
+void Api::open_stream(const std::shared_ptr<Opening>& opening) {
+    HttpExchange& exchange = *opening->exchange;
+    if (opening->refusal) return refuse(exchange, *opening->refusal);
+    if (!exchange.is_open()) return;
+    HttpResponse head = text_response(200, {}, "text/event-stream");
+    head.headers.set("Cache-Control", "no-store");
+    head.headers.set("X-Accel-Buffering", "no");  // nginx would hold events back
+    context_.cors.apply(exchange.request, head);
+    head.headers.set("Event-Bus-Offset",
+                     to_string(Offset{context_.log.epoch(), context_.log.frontier()}));
+
+    const std::shared_ptr<Connection> connection = exchange.connection();
+    auto made = std::make_unique<SseStream>(*this, *connection);
+    SseStream& stream = *made;
+    exchange.respond_with_stream(head, std::move(made));
+    stream.begin(opening->rooms, opening->since.value_or(opening->now));
+
+    if (opening->principal.expires_at == Clock::WallTime::max()) return;
+    const auto left = opening->principal.expires_at - context_.clock.wall_now();
+    context_.reactor.post_at(
+        context_.reactor.now() + std::chrono::ceil<std::chrono::milliseconds>(left),
+        [weak = std::weak_ptr<Connection>(connection)] {
+            if (const auto expired = weak.lock()) expired->close();
+        });
+}
+
+}  // namespace eventbus

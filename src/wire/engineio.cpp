@@ -85,7 +85,7 @@ Result<Packet> PayloadReader::next() {
     is_done_ = end == std::string_view::npos;
     if (!is_done_) rest_.remove_prefix(end + 1);
 
-    const Result<Packet> packet = parse_packet(text, decoded_);
+    Result<Packet> packet = parse_packet(text, decoded_);
     if (!packet) is_done_ = true;
     return packet;
 }

@@ -1,6 +1,7 @@
 #include "app/cli.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <span>
@@ -8,6 +9,7 @@
 #include "app/command.h"
 #include "app/serve.h"
 #include "app/settings.h"
+#include "event/nearest.h"
 
 namespace eventbus {
 namespace {
@@ -19,6 +21,8 @@ std::string type_name(Setting::Kind kind) {
         case Setting::Kind::kAddress:
         case Setting::Kind::kAddressOrOff:
             return "HOST:PORT";
+        case Setting::Kind::kPath:
+            return "PATH";
         case Setting::Kind::kCount:
             return "NUMBER";
         case Setting::Kind::kBytes:
@@ -128,7 +132,9 @@ void add_tail(CLI::App& app, TailOptions& options) {
         ->type_name("TOPIC");
     command->add_option("--since", options.since, "First what happened after this offset")
         ->type_name("OFFSET");
-    command->add_option("--count", options.count, "End after so many events")->type_name("NUMBER");
+    command->add_option("--count", options.count, "End after so many events")
+        ->type_name("NUMBER")
+        ->check(CLI::Range(1, 1'000'000'000));
     command->add_flag("--json", options.json, "One JSON object a line, for scripts");
     add_access(*command, options.access, "--data,--data-dir");
 }
@@ -179,8 +185,8 @@ int run_serve(const ServeOptions& options, const CommandContext& context) {
     return loaded.is_good() ? serve(loaded.config) : kExitUsage;
 }
 
-// CLI11 says which flag it does not know; this says which one was meant.
-std::string suggestion(std::span<const char* const> words) {
+// Which flag of `serve` was meant by one that CLI11 does not know.
+std::string suggested_flag(std::span<const char* const> words) {
     for (const std::string_view word : words) {
         if (!word.starts_with("--")) continue;
         std::string key(word.substr(2, word.find('=') - 2));
@@ -195,10 +201,25 @@ std::string suggestion(std::span<const char* const> words) {
 
 int report(const CLI::App& app, const CLI::ParseError& error, std::span<const char* const> words) {
     if (error.get_exit_code() == 0) return app.exit(error, std::cout, std::cerr);  // --help
-    std::cerr << "eventbus: " << error.what() << "\n";
-    const bool is_serve = words.size() > 1 && std::string_view(words[1]) == "serve";
-    if (is_serve) std::cerr << suggestion(words);
-    std::cerr << "Run `eventbus" << (is_serve ? " serve" : "") << " --help` for what there is.\n";
+    if (words.size() < 2) {
+        std::cerr << app.help();
+        return kExitUsage;
+    }
+    const std::string_view first(words[1]);
+    std::vector<std::string_view> commands;
+    bool is_command = false;
+    for (const CLI::App* command : app.get_subcommands({})) {
+        commands.push_back(command->get_name());
+        is_command = is_command || first == command->get_name();
+    }
+    if (is_command) {
+        std::cerr << "eventbus: " << error.what() << "\n";
+        if (first == "serve") std::cerr << suggested_flag(words);
+        std::cerr << "Run `eventbus " << first << " --help` for what there is.\n";
+    } else {
+        std::cerr << "eventbus: there is no command `" << first << "`"
+                  << did_you_mean(first, commands, "`eventbus --help` lists them") << "\n";
+    }
     return kExitUsage;
 }
 

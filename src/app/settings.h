@@ -17,6 +17,7 @@ namespace eventbus {
 struct Setting {
     enum class Kind : std::uint8_t {
         kText,
+        kPath,
         kSecret,  // text that is never shown and has no flag: a command line can be read by others
         kSwitch,
         kWord,     // one of `words`

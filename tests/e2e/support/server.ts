@@ -62,7 +62,7 @@ export class BusServer {
       const timer = setTimeout(() => fail(`was not ready within ${kReadyMs} ms`), kReadyMs);
       const onText = (text: Buffer) => {
         this.#output = (this.#output + text.toString()).slice(-kOutputCharsMax);
-        const ready = /ready.*?(127\.0\.0\.1:[1-9]\d*)/i.exec(this.#output);
+        const ready = /\bready\b.*?(127\.0\.0\.1:[1-9]\d*)/i.exec(this.#output);
         if (ready === null) return;
         this.#address = ready[1]!;
         clearTimeout(timer);

@@ -21,17 +21,17 @@ std::string to_string(const Offset& offset) {
 }
 
 Result<Offset> parse_offset(std::string_view text) {
-    const Error wrong{
-        ErrorCode::kBadOffset,
-        "the offset is malformed; give one as it came with an event, such as k3f9.42"};
-    const auto dot = text.find('.');
+    const Error wrong{ErrorCode::kBadOffset,
+                      "this is no offset of an event; give one as it came, such as k3q9.42"};
+    const std::size_t dot = text.find('.');
     if (dot == std::string_view::npos || !is_epoch(text.substr(0, dot))) return wrong;
-    Offset offset{std::string(text.substr(0, dot)), 0};
     const std::string_view digits = text.substr(dot + 1);
-    const auto [end, why] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), offset.position);
-    if (why != std::errc() || end != digits.data() + digits.size()) return wrong;
-    return offset;
+    // One place has one form: no sign, no leading zero.
+    if (digits.empty() || (digits.size() > 1 && digits[0] == '0')) return wrong;
+    Position position = 0;
+    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), position);
+    if (error != std::errc{} || end != digits.end()) return wrong;
+    return Offset{std::string(text.substr(0, dot)), position};
 }
 
 }  // namespace eventbus

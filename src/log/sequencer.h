@@ -93,7 +93,7 @@ class Sequencer {
     void fail(std::string why);
 
     // While the disk is full, with what is said to publishers; empty: it no longer is.
-    void refuse(std::string why) { refusal_ = std::move(why); }
+    void refuse(std::string why);
 
     // Whether answers of the request that runs now may be run at once.
     void begin_request(bool at_once) { at_once_ = at_once; }

@@ -1,0 +1,206 @@
+#include "log/sequencer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace eventbus {
+namespace {
+
+constexpr std::size_t kEntryBytes = 512;  // of an entry beside its strings, about
+
+std::size_t bytes_of(const Entry& entry) {
+    std::size_t bytes = kEntryBytes + entry.event.data.size() + entry.event.source.size();
+    for (const std::string& variant : entry.variants) bytes += variant.size();
+    for (const Delivery& delivery : entry.deliveries) bytes += delivery.room.key().size() + 40;
+    return bytes;
+}
+
+}  // namespace
+
+struct Sequencer::Batch {
+    std::vector<Receipt> receipts;
+    std::vector<Pending> entries;
+    std::vector<Staged> staged;
+    Position visible_at = 0;  // when all of it is
+    Clock::Time now;
+};
+
+Sequencer::Sequencer(Context context, Settings settings)
+    : context_(context), settings_(settings), dedupe_(settings.dedupe) {}
+
+void Sequencer::append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) {
+    Result<Batch> batch = accept(std::move(plans));
+    if (!batch) {
+        context_.probe.refused.add();
+        return answer(reply_to, [error = batch.error(), done = std::move(done)]() mutable {
+            done(std::move(error));
+        });
+    }
+    take_in(*batch);
+    show_what_may_be_seen();
+    when_visible(
+        batch->visible_at, reply_to,
+        [receipts = std::move(batch->receipts), done = std::move(done)](Result<> visible) mutable {
+            if (!visible) return done(visible.error());
+            done(std::move(receipts));
+        });
+}
+
+Result<> Sequencer::check_accepts(std::size_t events) const {
+    if (!refusal_.empty()) return Error{ErrorCode::kReadOnly, refusal_};
+    if (pending_bytes_ >= settings_.pending_bytes_max) {
+        return Error{ErrorCode::kUnavailable,
+                     "the disk does not keep up: too much waits to be synced; try again"};
+    }
+    if (reserved_ - head_ < events) {
+        return Error{ErrorCode::kUnavailable,
+                     "the log waits for the disk to reserve further offsets; try again"};
+    }
+    return {};
+}
+
+Result<Sequencer::Batch> Sequencer::accept(std::vector<Plan> plans) {
+    if (const Result<> accepts = check_accepts(plans.size()); !accepts) return accepts.error();
+    Batch batch;
+    batch.now = context_.clock.now();
+    context_.probe.dedupe_dropped.add(dedupe_.forget(batch.now));
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+        const Result<> placed = place(std::move(plans[i]), batch);
+        if (placed) continue;
+        context_.binder.undo();
+        dedupe_.undo();
+        Error error = placed.error();
+        if (plans.size() > 1) error.detail = "event " + std::to_string(i) + ": " + error.detail;
+        return error;
+    }
+    context_.binder.commit();
+    dedupe_.commit();
+    return batch;
+}
+
+Result<> Sequencer::place(Plan plan, Batch& batch) {
+    std::string key;
+    if (plan.has_client_id) {
+        key = Dedupe::key(plan);
+        if (const Dedupe::Seen* seen = dedupe_.find(key)) {
+            if (seen->content_hash != plan.content_hash) {
+                context_.probe.ids_reused.add();
+                return Error{ErrorCode::kIdReused, "the id '" + plan.event.id +
+                                                       "' was used for another event; give this "
+                                                       "one an id of its own"};
+            }
+            context_.probe.duplicates.add();
+            batch.receipts.push_back({plan.event.id, seen->position, true, seen->unowned});
+            batch.visible_at = std::max(batch.visible_at, seen->position);
+            return {};
+        }
+    }
+    const Position position = head_ + batch.entries.size() + 1;
+    Result<Bound> bound = context_.binder.bind(std::move(plan), position);
+    if (!bound) return bound.error();
+    BUS_ASSERT(bound->entry.position == position);
+    bound->entry.published_at = batch.now;
+
+    const auto entry = std::make_shared<const Entry>(std::move(bound->entry));
+    if (!key.empty()) {
+        dedupe_.add(key, {position, entry->content_hash, entry->unowned}, batch.now);
+    }
+    const bool is_stored = entry->durability == Durability::kDurable;
+    // A transient event that gives or takes a right is synced for the right's sake.
+    const bool needs_sync = is_stored || !bound->changes.empty();
+    batch.receipts.push_back({entry->event.id, position, false, entry->unowned});
+    batch.visible_at = std::max(batch.visible_at, position);
+    batch.entries.push_back({entry, bytes_of(*entry), needs_sync});
+    if (needs_sync) {
+        if (!is_stored) key.clear();
+        batch.staged.push_back({entry, is_stored, std::move(bound->changes), std::move(key)});
+    }
+    return {};
+}
+
+void Sequencer::take_in(Batch& batch) {
+    head_ += batch.entries.size();
+    context_.probe.appended.add(batch.entries.size());
+    context_.probe.dedupe_keys.set(dedupe_.size());
+    for (Pending& entry : batch.entries) {
+        pending_bytes_ += entry.bytes;
+        pending_.push_back(std::move(entry));
+    }
+    std::move(batch.staged.begin(), batch.staged.end(), std::back_inserter(staged_));
+}
+
+void Sequencer::show_what_may_be_seen() {
+    while (!pending_.empty()) {
+        Pending& next = pending_.front();
+        if (next.needs_sync && next.entry->position > synced_) break;
+        pending_bytes_ -= next.bytes;
+        context_.tail.push(std::move(next.entry));
+        has_pushed_ = true;
+        pending_.pop_front();
+    }
+    context_.probe.pending_bytes.set(pending_bytes_);
+    while (!waiters_.empty() && waiters_.front().until <= context_.tail.frontier()) {
+        Waiter waiter = std::move(waiters_.front());
+        waiters_.pop_front();
+        answer(*waiter.reply_to, [then = std::move(waiter.then)]() mutable { then(Result<>()); });
+    }
+}
+
+void Sequencer::when_visible(Position position, Executor& reply_to, Callback<Result<>> then) {
+    BUS_ASSERT(position <= head_);
+    if (position <= context_.tail.frontier()) {
+        return answer(reply_to, [then = std::move(then)]() mutable { then(Result<>()); });
+    }
+    if (failed_) {
+        return answer(reply_to, [error = Error{ErrorCode::kReadOnly, refusal_},
+                                 then = std::move(then)]() mutable { then(std::move(error)); });
+    }
+    // Nearly always the last; a repeat waits for an earlier one.
+    auto at = waiters_.end();
+    while (at != waiters_.begin() && std::prev(at)->until > position) --at;
+    waiters_.insert(at, {position, &reply_to, std::move(then)});
+}
+
+void Sequencer::answer(Executor& reply_to, Task run) {
+    answers_.push_back({&reply_to, std::move(run), at_once_});
+}
+
+void Sequencer::reserve(Position through) {
+    BUS_ASSERT(through >= reserved_);
+    reserved_ = through;
+}
+
+void Sequencer::synced(Position through) {
+    if (failed_) return;
+    BUS_ASSERT(through >= synced_ && through <= head_);
+    synced_ = through;
+    show_what_may_be_seen();
+}
+
+void Sequencer::fail(std::string why) {
+    failed_ = true;
+    refusal_ = std::move(why);
+    pending_.clear();
+    pending_bytes_ = 0;
+    staged_.clear();
+    context_.probe.pending_bytes.set(0);
+    for (Waiter& waiter : std::exchange(waiters_, {})) {
+        answer(*waiter.reply_to,
+               [error = Error{ErrorCode::kReadOnly, refusal_},
+                then = std::move(waiter.then)]() mutable { then(std::move(error)); });
+    }
+}
+
+void Sequencer::refuse(std::string why) {
+    if (!failed_) refusal_ = std::move(why);
+}
+
+std::vector<Sequencer::Answer> Sequencer::end_turn() {
+    if (std::exchange(has_pushed_, false)) context_.tail.wake_readers();
+    at_once_ = false;
+    return std::exchange(answers_, {});
+}
+
+}  // namespace eventbus

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <string_view>
-
 #include "event/pattern.h"
 
 namespace eventbus {
@@ -18,8 +16,8 @@ bool allows(const AccessRule& rule, const Principal& principal, std::string_view
 
 }  // namespace
 
-bool may_publish(const EventRule& rule, const Principal& principal) {
-    return allows(rule.publish, principal, "publish", rule.type);
+bool may_publish(const EventRule& rule, std::string_view type, const Principal& principal) {
+    return allows(rule.publish, principal, "publish", type);
 }
 
 bool may_consume(const EventRule& rule, const Principal& principal) {

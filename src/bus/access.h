@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "auth/principal.h"
 #include "base/result.h"
@@ -11,9 +12,10 @@ namespace eventbus {
 
 // Who may do what with events, by the catalog and the token (DESIGN 3, Permissions). Pure.
 
-// Whether the principal may publish or consume events of this rule. A user whom only ownership of
-// the subject would let publish may not, by this answer: bind() decides.
-bool may_publish(const EventRule& rule, const Principal& principal);
+// Whether the principal may publish events of `type`, of which this is the rule, or consume all
+// that the rule covers. A user whom only ownership of the subject would let publish may not, by
+// this answer: bind() decides.
+bool may_publish(const EventRule& rule, std::string_view type, const Principal& principal);
 bool may_consume(const EventRule& rule, const Principal& principal);
 
 // Whether a service may watch all types that a pattern covers.

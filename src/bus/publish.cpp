@@ -1,105 +1,123 @@
 #include "bus/publish.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <chrono>
 #include <utility>
 
+#include "base/assert.h"
 #include "bus/access.h"
 
 namespace eventbus {
 namespace {
 
-// A UUID of version 7 (RFC 9562, 5.7): ids of one publisher sort by time.
-std::string make_id(Clock::WallTime now, Random& random) {
-    const auto ms = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
-    std::uint64_t bits[2] = {};
+// UUID version 7 (RFC 9562, 5.7): milliseconds since 1970 first, so that ids sort by age.
+std::string make_id(Random& random, Clock::WallTime now) {
+    const auto since =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+    const auto millis = static_cast<std::uint64_t>(since.count()) & 0xffff'ffff'ffffU;
+    std::array<std::uint64_t, 2> bits{};
     random.fill(std::as_writable_bytes(std::span(bits)));
-    return fmt::format("{:08x}-{:04x}-7{:03x}-{:04x}-{:012x}", ms >> 16U, ms & 0xFFFFU,
-                       bits[0] & 0xFFFU, 0x8000U | ((bits[0] >> 12U) & 0x3FFFU),
-                       bits[1] & 0xFFFFFFFFFFFFU);
+    return fmt::format("{:08x}-{:04x}-7{:03x}-{:04x}-{:012x}", millis >> 16U, millis & 0xffffU,
+                       bits[0] & 0xfffU, 0x8000U | ((bits[0] >> 12U) & 0x3fffU),
+                       bits[1] & 0xffff'ffff'ffffU);
 }
 
-// RFC 3339 with milliseconds.
-std::string format_time(Clock::WallTime now) {
-    const auto ms = std::chrono::time_point_cast<std::chrono::milliseconds>(now);
-    const auto day = std::chrono::floor<std::chrono::days>(ms);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss time(ms - day);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                       time.hours().count(), time.minutes().count(), time.seconds().count(),
-                       time.subseconds().count());
+// RFC 3339 in UTC, to the millisecond.
+std::string make_time(Clock::WallTime now) {
+    const auto since =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)),
+                       since.count() % 1000);
 }
 
 }  // namespace
 
 Publisher::Publisher(Context context, std::shared_ptr<const Catalog> catalog,
                      std::size_t events_max)
-    : context_(context),
-      planner_(std::make_unique<Planner>(std::move(catalog))),
-      events_max_(events_max) {}
+    : context_(context), planner_(std::move(catalog)), events_max_(events_max) {}
 
 void Publisher::set_catalog(std::shared_ptr<const Catalog> catalog) {
-    planner_ = std::make_unique<Planner>(std::move(catalog));
+    BUS_ASSERT(owner_.is_here());
+    planner_ = Planner(std::move(catalog));
 }
 
 void Publisher::publish(const Principal& principal, std::vector<Event> events, AppendDone done) {
-    if (events.size() > events_max_) {
-        return done(Error{
-            ErrorCode::kTooLarge,
-            fmt::format("{} events came at once; send at most {}", events.size(), events_max_)});
+    BUS_ASSERT(owner_.is_here());
+    const std::size_t count = events.size();
+    Result<std::vector<Plan>> plans = plan_all(principal, std::move(events));
+    if (!plans) {
+        probe_.refused.add(count);
+        return done(plans.error());
     }
+    probe_.events.add(count);
+    context_.log.append(std::move(*plans), context_.reactor, std::move(done));
+}
+
+Result<std::vector<Plan>> Publisher::plan_all(const Principal& principal,
+                                              std::vector<Event> events) {
+    if (events.empty()) return Error{ErrorCode::kBadEvent, "there is no event to publish"};
+    if (events.size() > events_max_) {
+        return Error{ErrorCode::kTooLarge,
+                     fmt::format("{} events at once are more than the limit of {}; publish them in "
+                                 "several calls",
+                                 events.size(), events_max_)};
+    }
+    const Clock::WallTime now = context_.clock.wall_now();
     std::vector<Plan> plans;
     plans.reserve(events.size());
     for (Event& event : events) {
-        Result<Plan> made = plan(principal, std::move(event));
-        if (!made) {
-            Error error = made.error();
+        Result<Plan> planned = plan(principal, std::move(event), now);
+        if (!planned) {
+            Error error = planned.error();
             if (events.size() > 1) {
                 error.detail = fmt::format("event {}: {}", plans.size(), error.detail);
             }
-            return done(std::move(error));
+            return error;
         }
-        plans.push_back(std::move(*made));
+        plans.push_back(std::move(*planned));
     }
-    if (plans.empty()) return done(std::vector<Receipt>());
-    context_.log.append(std::move(plans), context_.reactor, std::move(done));
+    return plans;
 }
 
-Result<Plan> Publisher::plan(const Principal& principal, Event event) {
-    const Catalog& catalog = planner_->catalog();
-    const EventRule* const rule = catalog.find(event.type);
-    if (rule == nullptr) {
-        const std::string nearest = catalog.nearest_type(event.type);
-        return Error{ErrorCode::kUnknownType,
-                     fmt::format("the catalog has no type '{}'{}", event.type,
-                                 nearest.empty() ? "" : "; did you mean " + nearest + "?")};
-    }
-    const bool may = may_publish(*rule, principal);
-    if (!may && !(principal.is_user() && rule->publish.users_if_owner)) {
-        return Error{ErrorCode::kForbidden,
-                     fmt::format("{} may not publish {}; the catalog's `publish` or the token's "
-                                 "permissions would have to say so",
-                                 principal.key(), event.type)};
-    }
-    const std::string key = principal.key();
-    if (event.source.empty()) {
-        event.source = key;
-    } else if (principal.is_user() && event.source != key) {
-        return Error{ErrorCode::kForbidden,
-                     fmt::format("a user's events have the source {}; leave it out", key)};
+Result<Plan> Publisher::plan(const Principal& principal, Event event, Clock::WallTime now) {
+    const EventRule* const rule = planner_.catalog().find(event.type);
+    // Of a type that is not known, plan() says which is near.
+    if (rule != nullptr) {
+        if (Result<> may = authorize(*rule, principal, event); !may) return may.error();
     }
     const Given given{.id = !event.id.empty(), .time = !event.time.empty()};
-    const Clock::WallTime now = context_.clock.wall_now();
-    if (!given.id) event.id = make_id(now, context_.random);
-    if (!given.time) event.time = format_time(now);
-    Result<Plan> made = planner_->plan(
-        std::move(event),
-        PublisherView{.key = key, .is_user = principal.is_user(), .id = principal.id}, given);
-    if (made && may) made->publisher_must_own = false;
-    return made;
+    PublisherView publisher{principal.key(), principal.is_user(), principal.id};
+    if (!given.id) event.id = make_id(context_.random, now);
+    if (!given.time) event.time = make_time(now);
+    if (event.source.empty()) event.source = publisher.key;
+
+    const std::string type = event.type;
+    Result<Plan> planned = planner_.plan(std::move(event), publisher, given);
+    if (planned && may_publish(*rule, type, principal)) planned->publisher_must_own = false;
+    return planned;
+}
+
+Result<> Publisher::authorize(const EventRule& rule, const Principal& principal,
+                              const Event& event) {
+    const bool as_owner = principal.is_user() && rule.publish.users_if_owner;
+    if (!as_owner && !may_publish(rule, event.type, principal)) {
+        probe_.forbidden.add();
+        return Error{ErrorCode::kForbidden,
+                     fmt::format("{} may not publish {}; the catalog's `publish` would have to "
+                                 "say so",
+                                 principal.key(), event.type)};
+    }
+    if (principal.is_user() && !event.source.empty() && event.source != principal.key()) {
+        probe_.forbidden.add();
+        return Error{
+            ErrorCode::kForbidden,
+            fmt::format("a user's events have the source {}; leave `source` out", principal.key())};
+    }
+    return {};
 }
 
 }  // namespace eventbus

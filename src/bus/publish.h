@@ -8,8 +8,10 @@
 #include "auth/principal.h"
 #include "base/clock.h"
 #include "base/executor.h"
+#include "base/owner_thread.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "bus/probe.h"
 #include "catalog/catalog.h"
 #include "catalog/planner.h"
 #include "event/event.h"
@@ -19,7 +21,7 @@ namespace eventbus {
 
 // Publishes for one reactor: authorize, complete, plan, append, answer.
 //
-// Thread:  reactor.
+// Thread:  reactor (asserted), but the constructor.
 // Bounded: events a call by events_max.
 class Publisher {
  public:
@@ -34,18 +36,25 @@ class Publisher {
 
     // Publishes `events`, as read (event_reader.h), in order and all or nothing. `done` runs on the
     // reactor, before publish() returns if nothing had to be waited for.
-    // Errors: kForbidden, kUnknownType (with the nearest), kBadSubject, kBadEvent, kTooMany, and
-    // those of Log::append().
+    // Errors: kForbidden, kUnknownType (with the nearest), kBadSubject, kBadEvent, kTooLarge (more
+    // than events_max), and those of Log::append(). The detail says of which event of several.
     void publish(const Principal& principal, std::vector<Event> events, AppendDone done);
 
+    // For the calls that follow.
     void set_catalog(std::shared_ptr<const Catalog> catalog);
 
- private:
-    Result<Plan> plan(const Principal& principal, Event event);
+    const PublishProbe& probe() const { return probe_; }
 
-    Context context_;
-    std::unique_ptr<Planner> planner_;
+ private:
+    Result<std::vector<Plan>> plan_all(const Principal& principal, std::vector<Event> events);
+    Result<Plan> plan(const Principal& principal, Event event, Clock::WallTime now);
+    Result<> authorize(const EventRule& rule, const Principal& principal, const Event& event);
+
+    const Context context_;
+    Planner planner_;
     const std::size_t events_max_;
+    PublishProbe probe_;
+    OwnerThread owner_;
 };
 
 }  // namespace eventbus

@@ -61,11 +61,14 @@ class Subjects final : public Binder {
         std::vector<Grant> grants;
     };
 
-    Result<> check_publisher(const Plan& plan, const Subject* subject) const;
-    Result<> check_bounds(const Plan& plan, const Subject* subject) const;
+    Result<> check_publisher(const Plan& plan, const Subject* subject);
+    Result<> check_bounds(const Plan& plan, const Subject* subject);
+    bool changes(const Plan& plan, const Subject* subject);
+    void note_conflict(const Plan& plan);
     void apply_owner(const Plan& plan, Subject& subject, Bound& bound);
     void apply_grants(const Plan& plan, Subject& subject, Bound& bound);
     void remember(const std::string& subject);
+    static bool is_of(const WatchQuestion& question, const Room& who);
 
     const Settings settings_;
     StringMap<Subject> subjects_;

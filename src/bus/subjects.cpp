@@ -1,0 +1,253 @@
+#include "bus/subjects.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/assert.h"
+#include "base/diagnostics.h"
+#include "event/subject.h"
+#include "log/bytes.h"
+
+// What is stored, NUL between the parts (no subject and no room's key holds one):
+//
+//   "o" subject               → position (8 bytes), the owner's id
+//   "g" subject NUL room key  → position (8 bytes)
+
+namespace eventbus {
+namespace {
+
+constexpr std::string_view kUserKey = "user:";
+
+std::string owner_key(const std::string& subject) { return 'o' + subject; }
+
+std::string grant_key(const std::string& subject, const Room& who) {
+    std::string key = 'g' + subject;
+    key.append(1, '\0').append(who.key());
+    return key;
+}
+
+std::string since_value(Position since, std::string_view rest = {}) {
+    std::string value;
+    put_fixed(value, since);
+    value.append(rest);
+    return value;
+}
+
+// The parts of an entry that need no table.
+Entry entry_of(Plan& plan, Position position) {
+    Entry entry;
+    entry.position = position;
+    entry.event = std::move(plan.event);
+    entry.name = std::move(plan.name);
+    entry.variants = std::move(plan.variants);
+    entry.durability = plan.durability;
+    entry.latest = plan.latest;
+    entry.retention = plan.retention;
+    entry.publisher = std::move(plan.publisher);
+    entry.has_client_id = plan.has_client_id;
+    entry.content_hash = plan.content_hash;
+    return entry;
+}
+
+void set_deliveries(std::vector<Target>& audience, const std::string& owner, Entry& entry) {
+    entry.deliveries.reserve(audience.size());
+    for (Target& target : audience) {
+        if (target.to == Target::To::kRoom) {
+            entry.deliveries.push_back({std::move(target.room), target.variant});
+        } else if (!owner.empty()) {
+            entry.deliveries.push_back({Room::user(owner), target.variant});
+        } else {
+            entry.unowned = true;
+        }
+    }
+}
+
+}  // namespace
+
+Result<Bound> Subjects::bind(Plan plan, Position position) {
+    const auto found = subjects_.find(plan.event.subject);
+    const Subject* const known = found == subjects_.end() ? nullptr : &found->second;
+    if (Result<> may = check_publisher(plan, known); !may) return may.error();
+    if (Result<> fits = check_bounds(plan, known); !fits) return fits.error();
+
+    Bound bound;
+    bound.entry = entry_of(plan, position);
+    if (changes(plan, known)) {
+        const std::string& subject = bound.entry.event.subject;
+        remember(subject);
+        Subject& changed = subjects_[subject];
+        apply_owner(plan, changed, bound);
+        apply_grants(plan, changed, bound);
+        set_deliveries(plan.audience, changed.owner, bound.entry);
+        if (changed.owner.empty() && changed.grants.empty()) subjects_.erase(subject);
+        probe_.subjects.set(subjects_.size());
+    } else {
+        set_deliveries(plan.audience, known == nullptr ? std::string() : known->owner, bound.entry);
+    }
+    if (bound.entry.unowned) probe_.unowned.add();
+    probe_.evictions.add(bound.entry.evictions.size());
+    return bound;
+}
+
+Result<> Subjects::check_publisher(const Plan& plan, const Subject* subject) {
+    if (!plan.publisher_must_own || subject == nullptr || subject->owner.empty()) return {};
+    BUS_ASSERT(plan.publisher.starts_with(kUserKey));
+    if (subject->owner == std::string_view(plan.publisher).substr(kUserKey.size())) return {};
+    probe_.refused_not_owner.add();
+    return Error{ErrorCode::kForbidden,
+                 plan.event.type + " may be published by a user who owns its subject only"};
+}
+
+Result<> Subjects::check_bounds(const Plan& plan, const Subject* subject) {
+    const auto grants = static_cast<std::size_t>(
+        std::count_if(plan.grants.begin(), plan.grants.end(),
+                      [](const GrantChange& change) { return !change.revoke; }));
+    if (subject == nullptr && (!plan.owner.empty() || grants > 0) &&
+        subjects_.size() >= settings_.owners_max) {
+        probe_.refused_bound.add();
+        return Error{ErrorCode::kTooMany,
+                     "as many subjects are owned as the server may know; raise owners_max"};
+    }
+    if (grants > 0 &&
+        grants + (subject == nullptr ? 0 : subject->grants.size()) > settings_.grants_max) {
+        probe_.refused_bound.add();
+        return Error{ErrorCode::kTooMany, plan.event.subject + " is granted to " +
+                                              std::to_string(settings_.grants_max) +
+                                              " already; revoke some, or grant it to a role"};
+    }
+    return {};
+}
+
+bool Subjects::changes(const Plan& plan, const Subject* subject) {
+    if (!plan.grants.empty()) return true;
+    if (plan.owner.empty()) return false;
+    if (subject == nullptr || subject->owner.empty()) return true;
+    if (subject->owner == plan.owner || plan.transfer) return subject->owner != plan.owner;
+    note_conflict(plan);
+    return false;
+}
+
+// Who names another owner is wrong or up to something; each is counted, and now and then said.
+void Subjects::note_conflict(const Plan& plan) {
+    probe_.owner_conflicts.add();
+    if (!std::has_single_bit(probe_.owner_conflicts.get())) return;
+    diagnostics::warn(
+        "an event named another owner for a subject that has one, and changed nothing",
+        {{"type", plan.event.type},
+         {"publisher", plan.publisher},
+         {"so_far", std::to_string(probe_.owner_conflicts.get())}});
+}
+
+void Subjects::apply_owner(const Plan& plan, Subject& subject, Bound& bound) {
+    if (plan.owner.empty() || plan.owner == subject.owner) return;
+    const std::string& name = bound.entry.event.subject;
+    if (!subject.owner.empty()) {
+        if (!plan.transfer) return note_conflict(plan);
+        bound.entry.evictions.push_back({name, Room::user(subject.owner)});
+        probe_.transfers.add();
+    }
+    subject.owner = plan.owner;
+    subject.owner_since = bound.entry.position;
+    bound.changes.push_back({owner_key(name), since_value(subject.owner_since, subject.owner)});
+}
+
+void Subjects::apply_grants(const Plan& plan, Subject& subject, Bound& bound) {
+    const std::string& name = bound.entry.event.subject;
+    for (const GrantChange& change : plan.grants) {
+        const auto at = std::find_if(subject.grants.begin(), subject.grants.end(),
+                                     [&](const Grant& grant) { return grant.who == change.who; });
+        if (change.revoke) {
+            if (at == subject.grants.end()) continue;
+            bound.entry.evictions.push_back({name, change.who});
+            bound.changes.push_back({grant_key(name, change.who), std::nullopt});
+            subject.grants.erase(at);
+            probe_.revokes.add();
+        } else if (at == subject.grants.end()) {
+            subject.grants.push_back({change.who, bound.entry.position});
+            bound.changes.push_back(
+                {grant_key(name, change.who), since_value(bound.entry.position)});
+            probe_.grants.add();
+        }
+    }
+}
+
+void Subjects::remember(const std::string& subject) {
+    const auto found = subjects_.find(subject);
+    undo_.emplace_back(
+        subject, found == subjects_.end() ? std::nullopt : std::optional<Subject>(found->second));
+}
+
+void Subjects::undo() {
+    for (; !undo_.empty(); undo_.pop_back()) {
+        auto& [subject, before] = undo_.back();
+        if (before) {
+            subjects_[subject] = std::move(*before);
+        } else {
+            subjects_.erase(subject);
+        }
+    }
+    probe_.subjects.set(subjects_.size());
+}
+
+Result<> Subjects::load(std::string_view key, std::string_view value) {
+    const Error damaged{ErrorCode::kInternal,
+                        "what the log knows of owners and grants is damaged; move the folder log/ "
+                        "out of the data directory, or restore it from a backup"};
+    ByteReader reader(value);
+    const Position since = reader.fixed();
+    const std::string_view rest = reader.rest();
+    if (!reader.is_fine() || key.size() < 2) return damaged;
+    const std::size_t end = key.find('\0');
+    Subject& subject = subjects_[std::string(key.substr(1, end == key.npos ? end : end - 1))];
+    if (key[0] == 'o' && end == key.npos && !rest.empty()) {
+        subject.owner = rest;
+        subject.owner_since = since;
+    } else if (key[0] == 'g' && end != key.npos && rest.empty() && key.size() > end + 3) {
+        subject.grants.push_back({Room::from_key(std::string(key.substr(end + 1))), since});
+    } else {
+        return damaged;
+    }
+    probe_.subjects.set(subjects_.size());
+    return {};
+}
+
+Result<Position> Subjects::may_watch(const WatchQuestion& question) const {
+    const WatchRule& rule = question.rule;
+    if (rule.everyone || question.may_consume_all || (rule.permission && question.holds_permission))
+        return Position{0};
+    for (const std::string& role : question.roles) {
+        if (std::find(rule.roles.begin(), rule.roles.end(), role) != rule.roles.end()) {
+            return Position{0};
+        }
+    }
+    // Of several rights, the oldest: what each of them shows is shown.
+    std::optional<Position> since;
+    const auto by = [&](Position position) {
+        since = std::min(since.value_or(position), position);
+    };
+    if (const auto found = subjects_.find(question.subject); found != subjects_.end()) {
+        const Subject& subject = found->second;
+        if (rule.owner && !question.user.empty() && subject.owner == question.user) {
+            by(subject.owner_since);
+        }
+        for (const Grant& grant : subject.grants) {
+            if (is_of(question, grant.who)) by(grant.since);
+        }
+    }
+    if (since) return *since;
+    return Error{ErrorCode::kForbidden,
+                 "this token may not watch " + question.subject + ", or nobody owns it yet"};
+}
+
+bool Subjects::is_of(const WatchQuestion& question, const Room& who) {
+    if (!question.user.empty() && who == Room::user(question.user)) return true;
+    return std::any_of(question.roles.begin(), question.roles.end(),
+                       [&](const std::string& role) { return who == Room::role(role); });
+}
+
+std::string_view Subjects::owner(std::string_view subject) const {
+    const auto found = subjects_.find(subject);
+    return found == subjects_.end() ? std::string_view() : found->second.owner;
+}
+
+}  // namespace eventbus

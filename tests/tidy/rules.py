@@ -222,6 +222,16 @@ def links_lead_somewhere(tree):
                     yield f"{name}:{number}: the link to {target} leads nowhere"
 
 
+def pages_are_in_the_index(tree):
+    if "docs/README.md" not in tree.files:
+        return
+    index = tree.text("docs/README.md")
+    for name in tree.files:
+        page = name.removeprefix("docs/")
+        if name != page and page.endswith(".md") and page != "README.md" and f"]({page})" not in index:
+            yield f"{name}:1: docs/README.md does not list this page"
+
+
 def scripts_can_be_run(tree):
     for name in tree.text_files:
         is_script = tree.bytes(name).startswith(b"#!")
@@ -235,4 +245,5 @@ def scripts_can_be_run(tree):
 
 CHECKS = [libraries_stay_in_their_folder, folders_keep_their_order, includes_are_written_from_the_root,
           threads_stay_in_their_folders, headers_begin_with_pragma_once, text_is_plain, nothing_names_this_machine,
-          tasks_name_their_issue, links_lead_somewhere, scripts_can_be_run]
+          tasks_name_their_issue, links_lead_somewhere, pages_are_in_the_index,
+          scripts_can_be_run]

@@ -22,6 +22,7 @@ SOUND = {
     "src/backplane/embedded/a.cpp": '#include <rocksdb/db.h>\n#include "event/a.h"\n#include "base/error.h"\n',
     "docs/errors.md": "<!-- begin errors -->\n| code | HTTP | come back? | meaning |\n| --- | --- | --- | --- |\n"
                       "| `bad` | 400 | no | It is bad. |\n<!-- end errors -->\n",
+    "docs/README.md": "[errors.md](errors.md)\n",
     "README.md": "[errors](docs/errors.md#here), [elsewhere](https://example.com/x), [below](#below)\n",
 }
 
@@ -54,6 +55,7 @@ BROKEN = [
     ("a task without issue", "src/event/b.cpp", "// TOD" + "O: later\n", "without its issue"),
     ("a link to nowhere", "docs/a.md", "[x](nowhere.md)\n", "leads nowhere"),
     ("a picture that is missing", "README.md", '<img src="docs/no.svg">\n', "leads nowhere"),
+    ("a page that no index lists", "docs/a.md", "A page.\n", "does not list this page"),
     ("a script that can not be run", "tool", "#!/bin/sh\n", "is not executable"),
     ("a table that is behind", "docs/errors.md", SOUND["docs/errors.md"].replace("400", "500"), "is not what"),
     ("a page without its table", "docs/errors.md", "nothing\n", "has no place for"),
@@ -63,8 +65,8 @@ BROKEN = [
 
 FINE = [
     ("a task with its issue", "src/event/b.cpp", "// TOD" + "O(#12): later\n"),
-    ("a path inside of a container", "docs/a.md", "COPY x /usr/bin/eventbus\n"),
-    ("a relative path that only looks like one", "docs/a.md", "see tests/wor" + "k/a and a/hom" + "e/b\n"),
+    ("a path inside of a container", "deploy/a.md", "COPY x /usr/bin/eventbus\n"),
+    ("a relative path that only looks like one", "deploy/a.md", "see tests/wor" + "k/a and a/hom" + "e/b\n"),
     ("a thread in net", "src/net/b.cpp", "#include <thread>\n"),
 ]
 

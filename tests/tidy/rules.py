@@ -245,5 +245,4 @@ def scripts_can_be_run(tree):
 
 CHECKS = [libraries_stay_in_their_folder, folders_keep_their_order, includes_are_written_from_the_root,
           threads_stay_in_their_folders, headers_begin_with_pragma_once, text_is_plain, nothing_names_this_machine,
-          tasks_name_their_issue, links_lead_somewhere, pages_are_in_the_index,
-          scripts_can_be_run]
+          tasks_name_their_issue, links_lead_somewhere, pages_are_in_the_index, scripts_can_be_run]

@@ -13,7 +13,7 @@ constexpr std::size_t kFrameCacheBytes = 16 << 20;
 
 }  // namespace
 
-Hub::Hub(Executor& reactor, Clock& clock, Log& log, TailReader& reader)
+Hub::Hub(Executor& reactor, const Clock& clock, Log& log, TailReader& reader)
     : reactor_(reactor), clock_(clock), log_(log), reader_(reader), frames_(kFrameCacheBytes) {}
 
 ReceiverId Hub::add(Receiver& receiver, Encoder& encoder) {
@@ -104,6 +104,7 @@ bool Hub::deliver() {
         const SharedEntry* const entry = reader_.next();
         if (entry == nullptr) break;
         deliver_entry(**entry);
+        if (follower_) follower_(*entry);
         ++read;
         // What was read from disk at the start was published in another life.
         const Clock::Time published_at = (*entry)->published_at;

@@ -3,10 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -42,7 +44,12 @@ class Hub {
     static constexpr std::size_t kSliceEntries = 512;
     static constexpr std::size_t kPageEntries = 512;
 
-    Hub(Executor& reactor, Clock& clock, Log& log, TailReader& reader);
+    Hub(Executor& reactor, const Clock& clock, Log& log, TailReader& reader);
+
+    // Who else on this reactor follows the log: shown each entry, in order, after it was delivered.
+    void set_follower(std::function<void(const SharedEntry&)> follower) {
+        follower_ = std::move(follower);
+    }
 
     // `receiver` and `encoder` must outlive the membership; `receiver` may remove itself in any
     // call.
@@ -115,15 +122,16 @@ class Hub {
     bool has_joined(ReceiverId id, RoomId room, Position before) const;
 
     Executor& reactor_;
-    Clock& clock_;
+    const Clock& clock_;
     Log& log_;
     TailReader& reader_;
     Rooms rooms_;
     std::vector<Member> members_;
     std::vector<ReceiverId> free_;
     std::vector<ReceiverId> removed_;  // during a delivery
-    std::vector<RoomId> patterns_;   // rooms of patterns, few
+    std::vector<RoomId> patterns_;     // rooms of patterns, few
     std::vector<ReceiverId> behind_;   // to be given a slice in this turn
+    std::function<void(const SharedEntry&)> follower_;
     FrameCache frames_;
     bool delivering_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

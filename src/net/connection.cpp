@@ -13,12 +13,35 @@
 namespace eventbus {
 namespace {
 
+constexpr std::size_t kUrgentBytesMax = 16 * 1024;  // that may wait above the queue's bound
 constexpr auto kLinger = std::chrono::seconds(5);  // for the last bytes to a peer that is slow
 
 }  // namespace
 
-Connection::Connection(Reactor& reactor, Stream stream, std::size_t queue_bytes_max)
-    : reactor_(reactor), stream_(std::move(stream)), outbox_(queue_bytes_max) {}
+Connections::~Connections() { BUS_ASSERT(all_.empty()); }
+
+void Connections::close_all() {
+    while (!all_.empty()) all_.back()->close();
+}
+
+void Connections::add(Connection& connection) {
+    connection.place_ = all_.size();
+    all_.push_back(&connection);
+}
+
+void Connections::remove(Connection& connection) {
+    Connection* const last = all_.back();
+    last->place_ = connection.place_;
+    all_[connection.place_] = last;
+    all_.pop_back();
+}
+
+Connection::Connection(Reactor& reactor, Connections& connections, Stream stream,
+                       std::size_t queue_bytes_max)
+    : reactor_(reactor),
+      connections_(connections),
+      stream_(std::move(stream)),
+      outbox_(queue_bytes_max) {}
 
 Connection::~Connection() { BUS_ASSERT(!self_); }
 
@@ -26,6 +49,7 @@ void Connection::start(std::unique_ptr<Protocol> protocol) {
     BUS_ASSERT(stream_.is_open() && !protocol_);
     protocol_ = std::move(protocol);
     self_ = shared_from_this();
+    connections_.add(*this);
     watched_ = EPOLLIN;
     reactor_.watch(stream_.descriptor(), *this, watched_);
 }
@@ -53,6 +77,10 @@ bool Connection::push(std::string bytes) {
 
 void Connection::push_urgent(SharedFrame frame) {
     if (!is_open()) return;
+    if (outbox_.bytes() > outbox_.bytes_max() + kUrgentBytesMax) {
+        was_too_slow_ = true;  // it asks for pongs and does not read them
+        return close();
+    }
     outbox_.push_urgent(std::move(frame));
     if (!write_blocked_) reactor_.flush_later(*this);
 }
@@ -85,8 +113,9 @@ Stream Connection::release() {
 
 void Connection::finish() {
     reactor_.forget(*this);
+    connections_.remove(*this);
     // Events of this turn may still name the connection: it stays until the turn is over.
-    if (self_) reactor_.defer([self = std::move(self_)] {});
+    reactor_.defer([self = std::move(self_)] {});
 }
 
 void Connection::pause_reading(bool paused) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/frame.h"
 #include "net/outbox.h"
@@ -13,6 +14,23 @@
 namespace eventbus {
 
 class Connection;
+
+// The open connections of one server. Reactor.
+class Connections {
+ public:
+    ~Connections();
+    std::size_t size() const { return all_.size(); }
+
+    // Closes each of them.
+    void close_all();
+
+ private:
+    friend class Connection;
+    void add(Connection& connection);
+    void remove(Connection& connection);
+
+    std::vector<Connection*> all_;
+};
 
 // What is spoken on a connection: HTTP, then perhaps WebSocket. Owned by its connection.
 class Protocol {
@@ -33,15 +51,17 @@ class Protocol {
 // leaves goes through the one outbox, in one gather write at the end of the turn.
 //
 // Thread:  reactor.
-// Life:    held by its reactor's Connections until it is closed, and by whoever still answers it.
+// Life:    it holds itself until it is closed; whoever still answers it may hold it longer.
 class Connection final : public std::enable_shared_from_this<Connection>,
                          public Watcher,
                          private Flushable {
  public:
-    Connection(Reactor& reactor, Stream stream, std::size_t queue_bytes_max);
+    // Counts among `connections`, which outlives it, from start() until it is closed.
+    Connection(Reactor& reactor, Connections& connections, Stream stream,
+               std::size_t queue_bytes_max);
     ~Connection();
 
-    // Starts reading. `owner` keeps the connection until it closes.
+    // Starts reading.
     void start(std::unique_ptr<Protocol> protocol);
 
     // Speaks another protocol from the next byte on. The old one lives until the turn's end.
@@ -50,6 +70,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     // Queues `frame`. False: the client is too slow (or gone), and the connection is closing.
     bool push(SharedFrame frame);
     bool push(std::string bytes);
+    // The same, ahead of what waits; the bound is a little higher, so that pings go out to the last.
     void push_urgent(SharedFrame frame);
 
     // Sends what is queued, then closes; reads no more for the protocol. A peer that does not take
@@ -83,7 +104,11 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     void update_watch();
     void finish();
 
+    friend class Connections;
+
     Reactor& reactor_;
+    Connections& connections_;
+    std::size_t place_ = 0;  // in connections_
     Stream stream_;
     Outbox outbox_;
     std::unique_ptr<Protocol> protocol_;

@@ -194,18 +194,13 @@ HttpServer::HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings sett
 }
 
 std::shared_ptr<Connection> HttpServer::make_connection(Stream stream) {
-    // Connections may outlive the server by a turn: the count goes with them.
-    probe_.connections.add();
-    auto* const connection = new Connection(reactor_, std::move(stream), settings_.queue_bytes_max);
-    return {connection, [this, alive = std::weak_ptr<bool>(alive_)](Connection* gone) {
-                if (alive.lock()) probe_.connections.subtract();
-                delete gone;
-            }};
+    return std::make_shared<Connection>(reactor_, connections_, std::move(stream),
+                                        settings_.queue_bytes_max);
 }
 
 void HttpServer::serve(Stream stream) {
     probe_.accepted.add();
-    const bool refused = draining_ || probe_.connections.get() >= settings_.connections_max;
+    const bool refused = draining_ || connections_.size() >= settings_.connections_max;
     const auto connection = make_connection(std::move(stream));
     connection->start(std::make_unique<HttpProtocol>(*this, connection));
     if (!refused) return;

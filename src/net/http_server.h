@@ -85,7 +85,6 @@ struct HttpSettings {
 };
 
 struct HttpProbe {
-    Counter connections;  // open now, whatever is spoken on them
     Counter accepted;
     Counter refused;  // above connections_max
     Counter requests;
@@ -111,6 +110,8 @@ class HttpServer {
     void stop_keeping_alive() { draining_ = true; }
 
     Reactor& reactor() { return reactor_; }
+    // The open connections, whatever is spoken on them.
+    Connections& connections() { return connections_; }
     const HttpProbe& probe() const { return probe_; }
 
  private:
@@ -124,7 +125,7 @@ class HttpServer {
     DueList request_timeouts_;
     DueList idle_timeouts_;
     bool draining_ = false;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Connections connections_;
     HttpProbe probe_;
 };
 

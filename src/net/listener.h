@@ -32,7 +32,8 @@ class ListenSocket {
     // Errors: kUnavailable: the address is in use, not ours, or not permitted; says which.
     static Result<ListenSocket> open(const Endpoint& endpoint, bool is_first);
 
-    ListenSocket(ListenSocket&& other) noexcept : stream_(std::move(other.stream_)) {}
+    ListenSocket(ListenSocket&&) noexcept = default;
+    ListenSocket& operator=(ListenSocket&&) noexcept = default;
     int descriptor() const { return stream_.descriptor(); }
     std::uint16_t port() const;  // the real one, if 0 was asked for
 

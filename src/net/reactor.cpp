@@ -22,7 +22,7 @@ constexpr auto kStall = std::chrono::milliseconds(5);
 
 }  // namespace
 
-Reactor::Reactor(std::size_t index, Clock& clock)
+Reactor::Reactor(std::size_t index, const Clock& clock)
     : index_(index),
       clock_(clock),
       now_(clock.now()),

@@ -54,7 +54,7 @@ class Flushable {
 class Reactor final : public Executor {
  public:
     // `index`: which of the reactors it is.
-    Reactor(std::size_t index, Clock& clock);
+    Reactor(std::size_t index, const Clock& clock);
     ~Reactor() override;
     Reactor(const Reactor&) = delete;
     Reactor& operator=(const Reactor&) = delete;
@@ -125,7 +125,7 @@ class Reactor final : public Executor {
     void note_turn(Clock::Time began);
 
     const std::size_t index_;
-    Clock& clock_;
+    const Clock& clock_;
     int epoll_ = -1;
     int bell_ = -1;  // eventfd
     std::atomic<std::thread::id> thread_{};

@@ -1,0 +1,181 @@
+#include "app/lane.h"
+
+#include <chrono>
+#include <utility>
+
+#include "base/assert.h"
+#include "net/http_message.h"
+
+namespace eventbus {
+namespace {
+
+constexpr std::string_view kEnginePath = "/socket.io/";
+constexpr auto kGroupTick = std::chrono::milliseconds(100);
+constexpr auto kIdleGroupTick = std::chrono::seconds(1);  // no group lives here
+
+}  // namespace
+
+class Lane::AdminHandler final : public HttpHandler {
+ public:
+    explicit AdminHandler(Api& api) : api_(api) {}
+    std::size_t body_bytes_max(const HttpRequest&) override { return 0; }
+    void on_request(SharedExchange exchange) override { api_.on_admin_request(exchange); }
+
+ private:
+    Api& api_;
+};
+
+Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
+           std::shared_ptr<const Catalog> catalog, std::vector<StoredGroup> stored_groups)
+    : shared_(std::move(shared)),
+      settings_(std::move(settings)),
+      reactor_(index, shared_.clock),
+      waker_(reactor_),
+      reader_(shared_.log.tail(), waker_, settings_.tail_entries_max),
+      hub_(reactor_, shared_.clock, shared_.log, reader_),
+      tokens_(shared_.keys, shared_.claims, shared_.clock),
+      sign_in_(tokens_, shared_.cors, settings_.gateway.cookie_name),
+      publisher_({.log = shared_.log,
+                  .reactor = reactor_,
+                  .clock = shared_.clock,
+                  .random = shared_.random},
+                 catalog, settings_.events_per_batch_max),
+      groups_(std::make_unique<Groups>(
+          Groups::Context{.log = shared_.log,
+                          .store = shared_.group_store,
+                          .clock = shared_.clock,
+                          .random = shared_.random,
+                          .reactor = reactor_,
+                          .want_all = [this](bool on) { reader_.want_all(on); }},
+          settings_.groups, std::move(stored_groups))),
+      api_({.reactor = reactor_,
+            .clock = shared_.clock,
+            .log = shared_.log,
+            .hub = hub_,
+            .publisher = publisher_,
+            .watches = shared_.watches,
+            .sign_in = sign_in_,
+            .cors = shared_.cors,
+            .metrics = shared_.metrics,
+            .is_ready = shared_.is_ready},
+           settings_.engine.payload_bytes_max, settings_.gateway.rooms_per_socket_max, catalog),
+      http_(reactor_, *this, settings_.http),
+      admin_handler_(std::make_unique<AdminHandler>(api_)),
+      admin_http_(reactor_, *admin_handler_, settings_.http),
+      sockets_(reactor_, settings_.socket),
+      engine_(reactor_, shared_.random, sockets_, shared_.cors, settings_.engine),
+      catalog_(std::move(catalog)) {
+    engine_.set_hand_over(settings_.lanes, shared_.hand_over);
+    hub_.set_follower([this](const SharedEntry& entry) { groups_->on_entry(entry); });
+    reactor_.add_turn_hook([this] { return deliver(); });
+}
+
+Lane::~Lane() { BUS_ASSERT(!thread_.joinable()); }
+
+void Lane::begin(GroupsDirectory& directory) {
+    gateway_ = std::make_unique<Gateway>(Gateway::Context{.reactor = reactor_,
+                                                          .clock = shared_.clock,
+                                                          .random = shared_.random,
+                                                          .log = shared_.log,
+                                                          .hub = hub_,
+                                                          .publisher = publisher_,
+                                                          .watches = shared_.watches,
+                                                          .groups = directory,
+                                                          .sessions = shared_.sessions,
+                                                          .tokens = tokens_,
+                                                          .cors = shared_.cors,
+                                                          .take_over_elsewhere =
+                                                              [this](const std::string& pid) {
+                                                                  for (std::size_t i = 0;
+                                                                       i < settings_.lanes; ++i) {
+                                                                      if (i != reactor_.index())
+                                                                          shared_.take_over(i, pid);
+                                                                  }
+                                                              }},
+                                         settings_.gateway, catalog_);
+    gateway_->serve(sockets_);
+    tick_groups();
+}
+
+void Lane::listen(ListenSocket socket, bool is_admin) {
+    HttpServer& server = is_admin ? admin_http_ : http_;
+    listeners_.push_back(
+        std::make_unique<Listener>(reactor_, std::move(socket),
+                                   [&server](Stream stream) { server.serve(std::move(stream)); }));
+}
+
+void Lane::start_thread() {
+    thread_ = std::thread([this] { reactor_.run(); });
+}
+
+void Lane::join_thread() {
+    reactor_.post([this] {
+        http_.connections().close_all();
+        admin_http_.connections().close_all();
+    });
+    reactor_.stop();
+    thread_.join();
+}
+
+void Lane::drain() {
+    for (const auto& listener : listeners_) listener->stop();
+    is_draining_ = true;
+    http_.stop_keeping_alive();
+    engine_.close_all();
+    api_.close_streams();
+}
+
+void Lane::set_catalog(const std::shared_ptr<const Catalog>& catalog) {
+    catalog_ = catalog;
+    publisher_.set_catalog(catalog);
+    gateway_->set_catalog(catalog);
+    api_.set_catalog(catalog);
+}
+
+std::size_t Lane::body_bytes_max(const HttpRequest& head) {
+    if (head.path == kEnginePath) return settings_.engine.payload_bytes_max;
+    return api_.body_bytes_max(head);
+}
+
+void Lane::on_request(SharedExchange exchange) {
+    if (is_draining_) {
+        HttpResponse response =
+            problem_response(Error{ErrorCode::kUnavailable, "this server is about to stop"});
+        response.close = true;
+        return exchange->respond(response);
+    }
+    // Socket.IO clients may leave the slash out; proxies sometimes do.
+    const std::string& path = exchange->request.path;
+    if (path == kEnginePath || path == kEnginePath.substr(0, kEnginePath.size() - 1)) {
+        engine_.on_request(std::move(exchange));
+    } else {
+        api_.on_request(exchange);
+    }
+}
+
+Lane::Probes Lane::probes() const {
+    return {.http = http_.probe(),
+            .engine = engine_.probe(),
+            .sockets = sockets_.probe(),
+            .delivery = hub_.probe(),
+            .gateway = gateway_->probe(),
+            .groups = groups_->probe(),
+            .api = api_.probe(),
+            .reactor = reactor_};
+}
+
+bool Lane::deliver() {
+    const bool again = hub_.deliver();
+    groups_->on_tail_read(hub_.cursor());
+    return again;
+}
+
+void Lane::tick_groups() {
+    groups_->tick();
+    const bool is_idle = groups_->probe().groups.get() == 0;
+    reactor_.post_at(
+        reactor_.now() + (is_idle ? Clock::Time::duration(kIdleGroupTick) : kGroupTick),
+        [this] { tick_groups(); });
+}
+
+}  // namespace eventbus

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "api/api.h"
+#include "auth/jwt.h"
+#include "backplane/embedded/embedded_log.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "bus/publish.h"
+#include "delivery/hub.h"
+#include "gateway/gateway.h"
+#include "groups/groups.h"
+#include "log/tail.h"
+#include "net/cors.h"
+#include "net/http_server.h"
+#include "net/listener.h"
+#include "net/reactor.h"
+#include "socketio/engine.h"
+#include "socketio/server.h"
+
+namespace eventbus {
+
+// Wakes a reactor when the tail has something for it.
+class ReactorWaker final : public Tail::Waker {
+ public:
+    explicit ReactorWaker(Reactor& reactor) : reactor_(reactor) {}
+    void wake_if_asleep() override { reactor_.wake_if_asleep(); }
+
+ private:
+    Reactor& reactor_;
+};
+
+// What the lanes share.
+struct Shared {
+    Clock& clock;
+    Random& random;
+    Log& log;
+    Watches& watches;
+    SessionStore& sessions;
+    GroupStore& group_store;
+    const CorsPolicy& cors;
+    std::shared_ptr<const KeySet> keys;
+    ClaimRules claims;
+    std::function<std::string()> metrics;
+    std::function<Result<>()> is_ready;
+    std::function<void(std::size_t reactor, HttpExchange::Released)> hand_over;
+    std::function<void(std::size_t reactor, const std::string& pid)> take_over;
+};
+
+struct LaneSettings {
+    std::size_t lanes = 1;
+    std::size_t tail_entries_max = 65'536;
+    std::size_t events_per_batch_max = 1'000;
+    GatewaySettings gateway;
+    GroupSettings groups;
+    EngineSettings engine;
+    SocketSettings socket;
+    HttpSettings http;
+};
+
+// Everything that runs on one reactor: a connection lives its whole life on one lane, and lanes
+// share nothing but what Shared names.
+//
+// Thread: made and destroyed by the wiring while no reactor runs; else the reactor.
+class Lane final : public HttpHandler {
+ public:
+    Lane(std::size_t index, Shared shared, LaneSettings settings,
+         std::shared_ptr<const Catalog> catalog, std::vector<StoredGroup> stored_groups);
+    ~Lane() override;
+
+    // Once all lanes are there.
+    void begin(GroupsDirectory& directory);
+
+    // Accepts on `socket`; for the admin address too.
+    void listen(ListenSocket socket, bool is_admin);
+
+    void start_thread();
+    void join_thread();
+
+    // On the reactor: takes no connection more, and closes all in a way that clients come back
+    // from.
+    void drain();
+
+    void set_catalog(const std::shared_ptr<const Catalog>& catalog);
+
+    Reactor& reactor() { return reactor_; }
+    Groups& groups() { return *groups_; }
+    Gateway& gateway() { return *gateway_; }
+    HttpServer& http() { return http_; }
+
+    // HttpHandler: the public address.
+    std::size_t body_bytes_max(const HttpRequest& head) override;
+    void on_request(SharedExchange exchange) override;
+
+    struct Probes {
+        const HttpProbe& http;
+        const EngineProbe& engine;
+        const SocketProbe& sockets;
+        const DeliveryProbe& delivery;
+        const GatewayProbe& gateway;
+        const GroupsProbe& groups;
+        const ApiProbe& api;
+        const Reactor& reactor;
+    };
+    Probes probes() const;
+
+ private:
+    class AdminHandler;
+    bool deliver();
+    void tick_groups();
+
+    const Shared shared_;
+    const LaneSettings settings_;
+    Reactor reactor_;
+    ReactorWaker waker_;
+    TailReader reader_;
+    Hub hub_;
+    JwtVerifier tokens_;
+    SignIn sign_in_;
+    Publisher publisher_;
+    std::unique_ptr<Groups> groups_;
+    Api api_;
+    HttpServer http_;
+    std::unique_ptr<AdminHandler> admin_handler_;
+    HttpServer admin_http_;
+    SocketServer sockets_;
+    EngineServer engine_;
+    std::unique_ptr<Gateway> gateway_;
+    std::shared_ptr<const Catalog> catalog_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    bool is_draining_ = false;
+    std::thread thread_;
+};
+
+}  // namespace eventbus

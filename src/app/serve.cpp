@@ -1,0 +1,348 @@
+#include "app/serve.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "app/lane.h"
+#include "app/secret.h"
+#include "app/server_metrics.h"
+#include "backplane/embedded/embedded_log.h"
+#include "backplane/embedded/group_store.h"
+#include "backplane/embedded/session_store.h"
+#include "base/diagnostics.h"
+#include "bus/subject_watches.h"
+#include "bus/subjects.h"
+#include "catalog/loader.h"
+#include "ops/metrics.h"
+
+namespace eventbus {
+namespace {
+
+using std::chrono::seconds;
+
+// ---- small steps of the start ----
+
+std::size_t cores_we_may_use() {
+    cpu_set_t cores;
+    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+    return static_cast<std::size_t>(std::max(CPU_COUNT(&cores), 1));
+}
+
+// A connection is a descriptor; the usual soft limit of 1024 would be the first bound to be met.
+void raise_open_files() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+sigset_t block_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads inherit it: only main takes them
+    std::signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+void set_up_diagnostics(const Config& config) {
+    using diagnostics::Level;
+    const std::string& level = config.log_level;
+    diagnostics::set_level(level == "debug"   ? Level::kDebug
+                           : level == "warn"  ? Level::kWarn
+                           : level == "error" ? Level::kError
+                           : level == "off"   ? Level::kOff
+                                              : Level::kInfo);
+    diagnostics::use_json(config.log_format == "json");
+}
+
+std::shared_ptr<const Catalog> load(const std::string& path) {
+    const Loaded loaded = load_catalog(path);
+    for (const Problem& problem : loaded.problems) {
+        if (problem.warning) {
+            diagnostics::warn("the catalog has a warning", {{"at", problem.text()}});
+        } else {
+            std::fprintf(stderr, "%s\n", problem.text().c_str());
+        }
+    }
+    return loaded.catalog;
+}
+
+CorsPolicy cors_of(const Config& config) {
+    return CorsPolicy({.origins = config.allowed_origins, .loopback_origins = config.dev});
+}
+
+ClaimRules claims_of(const Config& config) {
+    return {.issuer = config.jwt_issuer,
+            .audience = config.jwt_audience,
+            .clock_skew = std::chrono::duration_cast<seconds>(config.jwt_clock_skew),
+            .user_claim = config.jwt_user_claim,
+            .roles_claim = config.jwt_roles_claim,
+            .permissions_claim = config.jwt_permissions_claim,
+            .service_claim = config.jwt_service_claim};
+}
+
+LaneSettings lane_settings(const Config& config, std::size_t lanes) {
+    const std::size_t connections = std::max<std::size_t>(config.connections_max / lanes, 1);
+    LaneSettings settings;
+    settings.lanes = lanes;
+    settings.tail_entries_max = config.tail_entries_max;
+    settings.events_per_batch_max = config.events_per_batch_max;
+    settings.gateway = {.rooms_per_socket_max = config.rooms_per_socket_max,
+                        .session_ttl = config.session_ttl,
+                        .cookie_name = config.takes_cookie() ? config.cookie_name : std::string(),
+                        .group_in_flight_default = config.group_in_flight_default};
+    settings.groups.ack_wait = config.group_ack_wait;
+    settings.groups.groups_max = config.groups_max;
+    settings.engine = {.ping_interval = config.ping_interval,
+                       .ping_timeout = config.ping_timeout,
+                       .upgrade_timeout = config.upgrade_timeout,
+                       .payload_bytes_max = config.message_bytes_max,
+                       .queue_bytes_max = config.queue_bytes_per_socket_max,
+                       .sessions_max = connections};
+    settings.socket = {.connect_timeout = config.connect_timeout,
+                       .message_bytes_max = config.message_bytes_max};
+    settings.http.limits.head_bytes_max = config.header_bytes_max;
+    settings.http.request_timeout = config.header_timeout + config.body_timeout;
+    settings.http.idle_timeout = config.http_idle_timeout;
+    settings.http.queue_bytes_max = config.queue_bytes_per_socket_max;
+    settings.http.connections_max = connections;
+    return settings;
+}
+
+// ---- the server ----
+
+// All parts of the process, in the order in which they are made.
+class Server {
+ public:
+    explicit Server(const Config& config) : config_(config), cors_(cors_of(config)) {}
+
+    Result<> start(std::shared_ptr<const Catalog> catalog, const std::string& secret);
+    void reload();
+    void stop();
+    std::string ready_line() const;
+
+ private:
+    Result<> open_stores(std::filesystem::path data);
+    void make_lanes(std::shared_ptr<const Catalog> catalog, KeySet keys,
+                    std::vector<StoredGroup> stored);
+    Result<> listen();
+    Result<> is_ready() const;
+
+    const Config& config_;
+    SystemClock clock_;
+    SystemRandom random_;
+    CorsPolicy cors_;
+    std::unique_ptr<Subjects> subjects_;
+    std::unique_ptr<EmbeddedLog> log_;
+    std::unique_ptr<SubjectWatches> watches_;
+    std::unique_ptr<EmbeddedSessionStore> sessions_;
+    std::unique_ptr<EmbeddedGroupStore> group_store_;
+    Metrics metrics_;
+    std::vector<std::unique_ptr<Lane>> lanes_;
+    std::unique_ptr<GroupsDirectory> directory_;
+    std::string address_;
+    std::string admin_address_;
+};
+
+Result<> Server::open_stores(std::filesystem::path data) {
+    subjects_ = std::make_unique<Subjects>(Subjects::Settings{.owners_max = config_.owners_max});
+    EmbeddedLogSettings settings{.data_dir = data, .tail_entries_max = config_.tail_entries_max};
+    settings.dedupe = {.window = config_.dedupe_window, .keys_max = config_.dedupe_max};
+    auto log = EmbeddedLog::open(std::move(settings), *subjects_, clock_, random_);
+    if (!log) return log.error();
+    log_ = std::move(*log);
+    watches_ = std::make_unique<SubjectWatches>(*log_, *subjects_);
+    auto sessions = EmbeddedSessionStore::open(
+        {.data_dir = data, .sessions_max = config_.sessions_max}, clock_);
+    if (!sessions) return sessions.error();
+    sessions_ = std::move(*sessions);
+    auto groups = EmbeddedGroupStore::open(data);
+    if (!groups) return groups.error();
+    group_store_ = std::move(*groups);
+    return {};
+}
+
+Result<> Server::start(std::shared_ptr<const Catalog> catalog, const std::string& secret) {
+    Result<KeySet> keys = keys_of_secret(secret);
+    if (!keys) return keys.error();
+    if (const Result<> opened = open_stores(config_.data); !opened) return opened.error();
+    Result<std::vector<StoredGroup>> stored = group_store_->load();
+    if (!stored) return stored.error();
+    make_lanes(std::move(catalog), std::move(*keys), std::move(*stored));
+    if (const Result<> listening = listen(); !listening) return listening.error();
+    log_->start();  // after the readers are there
+    for (const auto& lane : lanes_) lane->start_thread();
+    return {};
+}
+
+void Server::make_lanes(std::shared_ptr<const Catalog> catalog, KeySet keys,
+                        std::vector<StoredGroup> stored) {
+    const std::size_t count = config_.reactors > 0 ? config_.reactors : cores_we_may_use();
+    const Shared shared{
+        .clock = clock_,
+        .random = random_,
+        .log = *log_,
+        .watches = *watches_,
+        .sessions = *sessions_,
+        .group_store = *group_store_,
+        .cors = cors_,
+        .keys = std::make_shared<const KeySet>(std::move(keys)),
+        .claims = claims_of(config_),
+        .metrics = [this] { return metrics_.render(); },
+        .is_ready = [this] { return is_ready(); },
+        .hand_over =
+            [this](std::size_t to, HttpExchange::Released released) {
+                Lane& home = *lanes_[to];
+                home.reactor().post([&home, released = std::move(released)]() mutable {
+                    home.http().adopt(std::move(released));
+                });
+            },
+        .take_over =
+            [this](std::size_t at, const std::string& pid) {
+                Lane& lane = *lanes_[at];
+                lane.reactor().post([&lane, pid] { lane.gateway().close_for_take_over(pid); });
+            }};
+    const LaneSettings settings = lane_settings(config_, count);
+    auto split = GroupsDirectory::split(std::move(stored), count);
+    std::vector<GroupsDirectory::Home> homes;
+    for (std::size_t i = 0; i < count; ++i) {
+        lanes_.push_back(std::make_unique<Lane>(i, shared, settings, catalog, std::move(split[i])));
+        homes.push_back({&lanes_[i]->reactor(), &lanes_[i]->groups()});
+    }
+    directory_ = std::make_unique<GroupsDirectory>(std::move(homes));
+    for (const auto& lane : lanes_) lane->begin(*directory_);
+    add_server_metrics(metrics_, lanes_, log_->probe(), *log_);
+}
+
+Result<> Server::listen() {
+    Result<Endpoint> endpoint = parse_endpoint(config_.listen);
+    if (!endpoint) return endpoint.error();
+    for (const auto& lane : lanes_) {
+        const bool is_first = lane == lanes_.front();
+        Result<ListenSocket> socket = ListenSocket::open(*endpoint, is_first);
+        if (!socket) return socket.error();
+        endpoint->port = socket->port();  // of port 0, the others take the same
+        lane->listen(std::move(*socket), false);
+    }
+    address_ = "http://" + to_string(*endpoint);
+    if (!config_.serves_admin()) return {};
+
+    Result<Endpoint> admin = parse_endpoint(config_.admin_listen);
+    if (!admin) return admin.error();
+    Result<ListenSocket> socket = ListenSocket::open(*admin, true);
+    if (!socket && config_.admin_listen == Config().admin_listen) {
+        // Nobody chose this port: a second server on the machine takes any other.
+        diagnostics::warn("the default admin address is in use, so a free port is taken",
+                          {{"why", socket.error().detail}});
+        admin->port = 0;
+        socket = ListenSocket::open(*admin, true);
+    }
+    if (!socket) return socket.error();
+    admin->port = socket->port();
+    admin_address_ = "http://" + to_string(*admin);
+    lanes_.front()->listen(std::move(*socket), true);
+    return {};
+}
+
+Result<> Server::is_ready() const {
+    if (log_->is_writable()) return {};
+    return Error{ErrorCode::kReadOnly, "the log takes no writes; the server's log says why"};
+}
+
+std::string Server::ready_line() const {
+    return fmt::format("eventbus is ready on {} ({} reactor{}, data in {}{})", address_,
+                       lanes_.size(), lanes_.size() == 1 ? "" : "s", config_.data,
+                       admin_address_.empty() ? "" : ", admin on " + admin_address_);
+}
+
+void Server::reload() {
+    const std::shared_ptr<const Catalog> catalog = load(config_.catalog);
+    if (!catalog) {
+        return diagnostics::error("the catalog has errors, so the old one stays",
+                                  {{"file", config_.catalog}});
+    }
+    for (const auto& lane : lanes_) {
+        lane->reactor().post([&lane = *lane, catalog] { lane.set_catalog(catalog); });
+    }
+    diagnostics::info("the catalog was loaded again", {{"file", config_.catalog}});
+}
+
+void Server::stop() {
+    for (const auto& lane : lanes_) {
+        lane->reactor().post([&lane = *lane] { lane.drain(); });
+    }
+    // What was asked is still answered; then the last bytes go out.
+    log_->stop();
+    std::this_thread::sleep_for(std::min<std::chrono::milliseconds>(
+        config_.shutdown_timeout / 4, std::chrono::milliseconds(300)));
+    for (const auto& lane : lanes_) lane->join_thread();
+    sessions_.reset();
+    group_store_.reset();
+    lanes_.clear();
+}
+
+}  // namespace
+
+int serve(const Config& config) {
+    const sigset_t signals = block_signals();
+    set_up_diagnostics(config);
+    raise_open_files();
+
+    const auto fail = [](const Error& error) {
+        std::fprintf(stderr, "eventbus: %s\n", error.detail.c_str());
+        return 1;
+    };
+    std::error_code why;
+    std::filesystem::create_directories(config.data, why);
+    if (why) {
+        return fail(
+            {ErrorCode::kUnavailable,
+             fmt::format("the data directory {} can not be made: {}", config.data, why.message())});
+    }
+    SystemRandom random;
+    bool made_secret = false;
+    const Result<Secret> secret = find_or_make_secret(config, random, made_secret);
+    if (!secret) return fail(secret.error());
+    if (config.dev) {
+        diagnostics::warn(made_secret ? "--dev: a secret was made; do not use this in production"
+                                      : "--dev: do not use this in production",
+                          {{"secret", secret->from}});
+    }
+    std::shared_ptr<const Catalog> catalog = load(config.catalog);
+    if (!catalog) {
+        return fail({ErrorCode::kBadRequest,
+                     fmt::format("the catalog {} has errors, see above; check it with: eventbus "
+                                 "check-config --catalog {}",
+                                 config.catalog, config.catalog)});
+    }
+    Server server(config);
+    if (const Result<> started = server.start(std::move(catalog), secret->bytes); !started) {
+        return fail(started.error());
+    }
+    std::printf("%s\n", server.ready_line().c_str());
+    std::fflush(stdout);
+
+    for (;;) {
+        int signal = 0;
+        sigwait(&signals, &signal);
+        if (signal != SIGHUP) break;
+        server.reload();
+    }
+    diagnostics::info("stopping");
+    server.stop();
+    return 0;
+}
+
+}  // namespace eventbus

@@ -1,0 +1,187 @@
+#include "app/server_metrics.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace eventbus {
+namespace {
+
+using Lanes = std::vector<std::unique_ptr<Lane>>;
+
+}  // namespace
+
+void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& log,
+                        const Log& log_state) {
+    // The sum over all lanes of what `read` says of one.
+    const auto sum = [&lanes](auto read) {
+        return [&lanes, read] {
+            double total = 0;
+            for (const auto& lane : lanes) {
+                total += static_cast<double>(read(lane->probes()).get());
+            }
+            return total;
+        };
+    };
+    const auto counter = [&](const char* name, const char* help, auto read) {
+        metrics.add_counter(name, help, sum(read));
+    };
+    const auto gauge = [&](const char* name, const char* help, auto read) {
+        metrics.add_gauge(name, help, sum(read));
+    };
+    using P = const Lane::Probes&;
+
+    metrics.add_gauge(
+        "eventbus_connections", "Sessions open now, by transport.",
+        [sum]() -> std::vector<Metrics::Sample> {
+            return {{{{"transport", "websocket"}},
+                     sum([](P p) -> auto& { return p.engine.websocket_sessions; })()},
+                    {{{"transport", "polling"}},
+                     sum([](P p) -> auto& { return p.engine.polling_sessions; })()},
+                    {{{"transport", "sse"}}, sum([](P p) -> auto& { return p.api.streams; })()}};
+        });
+    gauge(
+        "eventbus_sockets", "Socket.IO sockets signed in now.",
+        [](P p) -> auto& { return p.sockets.sockets; });
+    gauge(
+        "eventbus_rooms", "Rooms with a member, summed over reactors.",
+        [](P p) -> auto& { return p.delivery.rooms; });
+    counter(
+        "eventbus_http_accepted_total", "Connections accepted.",
+        [](P p) -> auto& { return p.http.accepted; });
+    counter(
+        "eventbus_http_refused_total", "Connections refused: connections_max.",
+        [](P p) -> auto& { return p.http.refused; });
+    counter(
+        "eventbus_http_requests_total", "HTTP requests read.",
+        [](P p) -> auto& { return p.http.requests; });
+    counter(
+        "eventbus_http_malformed_total", "HTTP requests that broke the protocol.",
+        [](P p) -> auto& { return p.http.malformed; });
+    counter(
+        "eventbus_http_timeouts_total", "HTTP requests that did not come whole in time.",
+        [](P p) -> auto& { return p.http.timeouts; });
+    counter(
+        "eventbus_sign_ins_total", "Sockets that signed in.",
+        [](P p) -> auto& { return p.gateway.sign_ins; });
+    counter(
+        "eventbus_sign_in_refusals_total", "Sign-ins that were refused.",
+        [](P p) -> auto& { return p.gateway.sign_in_refusals; });
+    counter(
+        "eventbus_expired_tokens_total", "Sockets closed as their token expired.",
+        [](P p) -> auto& { return p.gateway.expired_tokens; });
+    counter(
+        "eventbus_resumes_total", "Sessions that went on after a drop.",
+        [](P p) -> auto& { return p.gateway.resumes; });
+    counter(
+        "eventbus_resumes_unknown_total", "Resumes whose session was not known.",
+        [](P p) -> auto& { return p.gateway.unknown_sessions; });
+    counter(
+        "eventbus_resume_gaps_total", "Receivers told that retention may have taken events.",
+        [](P p) -> auto& { return p.delivery.gaps; });
+    counter(
+        "eventbus_take_overs_total", "Sockets closed since a newer one has their session.",
+        [](P p) -> auto& { return p.gateway.take_overs; });
+    counter(
+        "eventbus_subscribes_total", "Subscribe commands.",
+        [](P p) -> auto& { return p.gateway.subscribes; });
+    counter(
+        "eventbus_subscribe_refusals_total", "Subscribe commands that were refused.",
+        [](P p) -> auto& { return p.gateway.subscribe_refusals; });
+    counter(
+        "eventbus_evictions_total", "Sockets that an event took the right to watch from.",
+        [](P p) -> auto& { return p.delivery.evictions; });
+    counter(
+        "eventbus_deliveries_total", "Events given to receivers live.",
+        [](P p) -> auto& { return p.delivery.deliveries; });
+    counter(
+        "eventbus_resumed_deliveries_total", "Events given to receivers that had missed them.",
+        [](P p) -> auto& { return p.delivery.resumed_deliveries; });
+    counter(
+        "eventbus_frames_encoded_total", "Frames made, each shared by all its receivers.",
+        [](P p) -> auto& { return p.delivery.encoded; });
+    counter(
+        "eventbus_slow_clients_total", "Sessions closed as they read too slowly.",
+        [](P p) -> auto& { return p.engine.slow_clients; });
+    counter(
+        "eventbus_ping_timeouts_total", "Sessions closed as no pong came.",
+        [](P p) -> auto& { return p.engine.ping_timeouts; });
+    counter(
+        "eventbus_parse_errors_total", "Sessions closed as they broke the protocol.",
+        [](P p) -> auto& { return p.engine.parse_errors; });
+    counter(
+        "eventbus_upgrades_total", "Sessions that went from polling to WebSocket.",
+        [](P p) -> auto& { return p.engine.upgraded; });
+    counter(
+        "eventbus_handed_over_total", "Requests that belonged to another reactor.",
+        [](P p) -> auto& { return p.engine.handed_over; });
+
+    metrics.add_counter("eventbus_events_appended_total", "Events that got a place in the log.",
+                        [&log] { return static_cast<double>(log.appended.get()); });
+    metrics.add_counter("eventbus_events_duplicate_total", "Publishes answered as a repeat.",
+                        [&log] { return static_cast<double>(log.duplicates.get()); });
+    metrics.add_counter("eventbus_appends_refused_total", "Appends that were refused.",
+                        [&log] { return static_cast<double>(log.refused.get()); });
+    metrics.add_gauge("eventbus_log_pending_bytes", "Bytes appended and not yet visible.",
+                      [&log] { return static_cast<double>(log.pending_bytes.get()); });
+    metrics.add_counter("eventbus_log_syncs_total", "Synced writes.",
+                        [&log] { return static_cast<double>(log.syncs.get()); });
+    metrics.add_counter("eventbus_log_swept_total", "Events that retention took.",
+                        [&log] { return static_cast<double>(log.swept_entries.get()); });
+    metrics.add_gauge("eventbus_log_writable", "0 once a write has failed, or the disk is full.",
+                      [&log_state] { return log_state.is_writable() ? 1.0 : 0.0; });
+    metrics.add_latency("eventbus_log_sync_seconds", "Time of a synced write.",
+                        [&log] { return std::vector<const LatencyHistogram*>{&log.sync_time}; });
+    metrics.add_latency("eventbus_publish_to_send_seconds",
+                        "From the publish of an event to its delivery on a reactor.", [&lanes] {
+                            std::vector<const LatencyHistogram*> parts;
+                            for (const auto& lane : lanes) {
+                                parts.push_back(&lane->probes().delivery.publish_to_send);
+                            }
+                            return parts;
+                        });
+
+    gauge(
+        "eventbus_groups", "Consumer groups.", [](P p) -> auto& { return p.groups.groups; });
+    gauge(
+        "eventbus_group_members", "Members of groups.",
+        [](P p) -> auto& { return p.groups.members; });
+    gauge(
+        "eventbus_group_in_flight", "Deliveries that wait for an ack.",
+        [](P p) -> auto& { return p.groups.in_flight; });
+    gauge(
+        "eventbus_group_lag", "Positions that groups are behind the log, summed.",
+        [](P p) -> auto& { return p.groups.lag; });
+    counter(
+        "eventbus_group_deliveries_total", "Events given to members.",
+        [](P p) -> auto& { return p.groups.delivered; });
+    counter(
+        "eventbus_group_redeliveries_total", "Of these, not for the first time.",
+        [](P p) -> auto& { return p.groups.redelivered; });
+    counter(
+        "eventbus_group_acks_total", "Deliveries acknowledged.",
+        [](P p) -> auto& { return p.groups.acked; });
+    counter(
+        "eventbus_group_nacks_total", "Deliveries given back.",
+        [](P p) -> auto& { return p.groups.nacked; });
+    counter(
+        "eventbus_group_timeouts_total", "Deliveries not acknowledged within ack_wait.",
+        [](P p) -> auto& { return p.groups.timed_out; });
+    counter(
+        "eventbus_group_stalls_total", "Times a group had work and a ready member, and rested.",
+        [](P p) -> auto& { return p.groups.stalled; });
+
+    counter(
+        "eventbus_reactor_stalls_total", "Turns of a reactor of over 5 ms.",
+        [](P p) -> auto& { return p.reactor.stalls(); });
+    metrics.add_gauge("eventbus_reactor_stall_seconds", "The longest turn of a reactor so far.",
+                      [&lanes] {
+                          double longest = 0;
+                          for (const auto& lane : lanes) {
+                              const auto ns = lane->probes().reactor.stall_max_ns().get();
+                              longest = std::max(longest, static_cast<double>(ns) / 1e9);
+                          }
+                          return longest;
+                      });
+}
+
+}  // namespace eventbus

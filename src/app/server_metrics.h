@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "app/lane.h"
+#include "log/probe.h"
+#include "ops/metrics.h"
+
+namespace eventbus {
+
+// Puts what all lanes and the log count onto the page. `lanes` and the probes outlive it.
+void add_server_metrics(Metrics& metrics, const std::vector<std::unique_ptr<Lane>>& lanes,
+                        const LogProbe& log, const Log& log_state);
+
+}  // namespace eventbus

@@ -29,10 +29,7 @@ export function ConnectionBadge({ state }: { state: ConnectionState }) {
 function lookOf({ status, missed, error }: ConnectionState, caughtUp: boolean): Look {
   switch (status) {
     case 'live':
-      return {
-        tone: 'live',
-        text: caughtUp && missed !== undefined ? `Live · caught up after ${events(missed)}` : 'Live',
-      };
+      return { tone: 'live', text: caughtUp && missed !== undefined ? `Live · ${caughtUpOn(missed)}` : 'Live' };
     case 'catching-up':
       return { tone: 'busy', text: 'Catching up…' };
     case 'reconnecting':
@@ -44,8 +41,9 @@ function lookOf({ status, missed, error }: ConnectionState, caughtUp: boolean): 
   }
 }
 
-function events(count: number): string {
-  return count === 1 ? '1 event' : `${count} events`;
+function caughtUpOn(missed: number): string {
+  if (missed === 0) return 'nothing missed';
+  return `caught up after ${missed === 1 ? '1 event' : `${missed} events`}`;
 }
 
 // True for a while after the state has changed.

@@ -17,7 +17,6 @@ struct LogProbe {
     // Of the log thread.
     Counter syncs;
     Counter synced_entries;
-    Counter synced_bytes;
     Counter swept_entries;  // taken by retention
     LatencyHistogram sync_time;
 

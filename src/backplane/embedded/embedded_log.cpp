@@ -1,0 +1,371 @@
+#include "backplane/embedded/embedded_log.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <iterator>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "backplane/embedded/combining_turn.h"
+#include "backplane/embedded/log_store.h"
+#include "base/assert.h"
+#include "base/diagnostics.h"
+#include "log/sequencer.h"
+
+namespace eventbus {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Positions that are reserved at a time: at a million events a second half of them last half a
+// second, in which the next must be synced.
+constexpr Position kReserve = 1U << 20U;
+constexpr std::size_t kBatchEntriesMax = 8'192;  // of one sync: a later one need not wait for all
+constexpr milliseconds kLookEvery{10'000};       // for what retention no longer keeps
+constexpr milliseconds kLookWhenFull{1'000};     // for free space
+
+}  // namespace
+
+class EmbeddedLog::Core {
+ public:
+    Core(EmbeddedLogSettings settings, Binder& binder, const Clock& clock,
+         std::unique_ptr<LogStore> store);
+
+    Result<> load(Binder& binder);
+    void start();
+    void stop();
+
+    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done);
+    void look_now();
+
+    Turn& turn() { return turn_; }
+    Tail& tail() { return tail_; }
+    const Tail& tail() const { return tail_; }
+    const std::string& epoch() const { return store_->epoch(); }
+    bool is_writable() const { return !failed_ && !is_full_; }
+    const LogProbe& probe() const { return probe_; }
+
+ private:
+    struct Read {
+        Position after = 0;
+        std::size_t limit = 0;
+        Executor* reply_to = nullptr;
+        ReadDone done;
+    };
+
+    // ---- in the turn ----------------------------------------------------------------------------
+    void take_staged();
+
+    // ---- the log thread
+    // ---------------------------------------------------------------------------
+    struct Work {
+        std::vector<Staged> staged;
+        bool reserve = false;
+        bool help = false;
+        bool look = false;
+        bool end = false;
+    };
+    void run_log();
+    Work next_work();
+    void write(std::span<const Staged> staged, bool reserve);
+    void fail(const Error& error);
+    void look();
+    void look_at_free_space();
+    void end_cleanly();
+
+    // ---- the reading thread
+    // -------------------------------------------------------------------------
+    void run_reads();
+
+    const EmbeddedLogSettings settings_;
+    const std::unique_ptr<LogStore> store_;
+    LogProbe probe_;
+    Tail tail_;
+    Sequencer sequencer_;
+    std::vector<SharedEntry> recent_;  // until start()
+    std::atomic<bool> failed_{false};
+    std::atomic<bool> is_full_{false};
+    Position reserved_ = 0;  // of the log thread, as it is on disk
+    std::chrono::steady_clock::time_point next_look_;
+
+    std::mutex mutex_;  // of what is handed to the log thread
+    std::condition_variable wake_;
+    Work work_;
+
+    std::mutex reads_mutex_;
+    std::condition_variable reads_wake_;
+    std::deque<Read> reads_;
+    bool reads_ending_ = false;
+
+    CombiningTurn turn_;
+    std::thread log_thread_;  // last: they use all the others
+    std::thread read_thread_;
+};
+
+EmbeddedLog::Core::Core(EmbeddedLogSettings settings, Binder& binder, const Clock& clock,
+                        std::unique_ptr<LogStore> store)
+    : settings_(std::move(settings)),
+      store_(std::move(store)),
+      sequencer_({binder, tail_, clock, probe_},
+                 {.pending_bytes_max = settings_.pending_bytes_max, .dedupe = settings_.dedupe}),
+      turn_({.sequencer = sequencer_,
+             .after_requests = [this] { take_staged(); },
+             .call_helper =
+                 [this] {
+                     const std::lock_guard lock(mutex_);
+                     work_.help = true;
+                     wake_.notify_one();
+                 }}) {}
+
+Result<> EmbeddedLog::Core::load(Binder& binder) {
+    if (const Result<> loaded = store_->load(binder, sequencer_.dedupe()); !loaded) {
+        return loaded.error();
+    }
+    Result<LogStore::Recent> recent = store_->recent(settings_.tail_entries_max);
+    if (!recent) return recent.error();
+    recent_ = std::move(recent->entries);
+    tail_.start_at(recent->after);
+
+    sequencer_.start_at(store_->head());
+    reserved_ = store_->head() + kReserve;
+    if (const Result<> reserved = store_->write({}, reserved_); !reserved) {
+        return Error{ErrorCode::kUnavailable,
+                     "can not write to the log: " + reserved.error().detail};
+    }
+    sequencer_.reserve(reserved_);
+    return {};
+}
+
+void EmbeddedLog::Core::start() {
+    for (SharedEntry& entry : std::exchange(recent_, {})) tail_.push(std::move(entry));
+    tail_.advance_to(sequencer_.head());
+    tail_.wake_readers();
+    look_at_free_space();
+    log_thread_ = std::thread([this] { run_log(); });
+    read_thread_ = std::thread([this] { run_reads(); });
+}
+
+void EmbeddedLog::Core::stop() {
+    if (!log_thread_.joinable()) return;
+    turn_.take_turn([](Sequencer& sequencer) { sequencer.refuse("the server is stopping"); });
+    {
+        const std::lock_guard lock(mutex_);
+        work_.end = true;
+        wake_.notify_one();
+    }
+    log_thread_.join();
+    {
+        const std::lock_guard lock(reads_mutex_);
+        reads_ending_ = true;
+        reads_wake_.notify_one();
+    }
+    read_thread_.join();
+}
+
+// ---- in the turn --------------------------------------------------------------------------------
+
+void EmbeddedLog::Core::take_staged() {
+    const bool is_low = sequencer_.reserved() - sequencer_.head() < kReserve / 2;
+    if (!sequencer_.has_staged() && !is_low) return;
+    std::vector<Staged> staged = sequencer_.take_staged();
+    const std::lock_guard lock(mutex_);
+    if (staged.empty() && work_.reserve) return;
+    work_.reserve = work_.reserve || is_low;
+    std::move(staged.begin(), staged.end(), std::back_inserter(work_.staged));
+    wake_.notify_one();
+}
+
+// ---- the log thread
+// -------------------------------------------------------------------------------
+
+void EmbeddedLog::Core::run_log() {
+    for (;;) {
+        const Work work = next_work();
+        if (work.help) turn_.help();
+        const std::span<const Staged> all(work.staged);
+        write(all.first(std::min(kBatchEntriesMax, all.size())), work.reserve);
+        for (std::size_t at = kBatchEntriesMax; at < all.size(); at += kBatchEntriesMax) {
+            write(all.subspan(at, std::min(kBatchEntriesMax, all.size() - at)), false);
+        }
+        if (work.look) look();
+        if (work.end && all.empty()) return end_cleanly();
+    }
+}
+
+EmbeddedLog::Core::Work EmbeddedLog::Core::next_work() {
+    std::unique_lock lock(mutex_);
+    const auto has_work = [this] {
+        return !work_.staged.empty() || work_.reserve || work_.help || work_.look || work_.end;
+    };
+    if (store_->has_entries() || is_full_) {
+        wake_.wait_until(lock, next_look_, has_work);
+    } else {
+        wake_.wait(lock, has_work);
+    }
+    Work work = std::exchange(work_, {});
+    work_.end = work.end;
+    work.look = work.look || std::chrono::steady_clock::now() >= next_look_;
+    return work;
+}
+
+void EmbeddedLog::Core::write(std::span<const Staged> staged, bool reserve) {
+    if (failed_ || (staged.empty() && !reserve)) return;
+    look_at_free_space();
+    std::optional<Position> reserved;
+    if (reserve) reserved = reserved_ + kReserve;
+
+    const auto began = std::chrono::steady_clock::now();
+    const Result<> written = store_->write(staged, reserved);
+    if (!written) return fail(written.error());
+    probe_.sync_time.add(std::chrono::steady_clock::now() - began);
+    probe_.syncs.add();
+    probe_.synced_entries.add(staged.size());
+
+    reserved_ = reserved.value_or(reserved_);
+    const Position through = staged.empty() ? 0 : staged.back().entry->position;
+    turn_.take_turn([through, reserved](Sequencer& sequencer) {
+        if (reserved) sequencer.reserve(*reserved);
+        if (through > 0) sequencer.synced(through);
+    });
+}
+
+void EmbeddedLog::Core::fail(const Error& error) {
+    failed_ = true;
+    diagnostics::error(
+        "the log could not be written: it takes nothing more until the server is started again; "
+        "look at the disk first",
+        {{"reason", error.detail}});
+    turn_.take_turn([](Sequencer& sequencer) {
+        sequencer.fail(
+            "the log could not be written, and takes nothing more until the server is started "
+            "again; its diagnostics say why");
+    });
+}
+
+void EmbeddedLog::Core::look() {
+    next_look_ = std::chrono::steady_clock::now() + (is_full_ ? kLookWhenFull : kLookEvery);
+    if (failed_) return;
+    std::size_t swept = 0;
+    const Result<bool> has_more = store_->sweep(tail_.frontier(), swept);
+    if (!has_more) return fail(has_more.error());
+    probe_.swept_entries.add(swept);
+    if (*has_more) next_look_ = {};
+    look_at_free_space();
+}
+
+// Below the bound nothing is taken, so that what waits, and RocksDB's own files, still have room: a
+// write that has failed for want of it can not be trusted to have left nothing behind.
+void EmbeddedLog::Core::look_at_free_space() {
+    const std::uint64_t min = settings_.free_bytes_min;
+    const std::uint64_t free = store_->free_bytes();
+    const bool is_low = free < (is_full_ ? min + min / 8 : min);
+    if (is_low == is_full_ || failed_) return;
+    is_full_ = is_low;
+    std::string why;
+    if (is_low) {
+        why = "the disk of the log is nearly full; publish again when there is room";
+        diagnostics::error(
+            "the disk of the log is nearly full: nothing is taken until there is room",
+            {{"free_bytes", std::to_string(free)}, {"free_bytes_min", std::to_string(min)}});
+        next_look_ = std::min(next_look_, std::chrono::steady_clock::now() + kLookWhenFull);
+    } else {
+        diagnostics::info("the disk of the log has room again",
+                          {{"free_bytes", std::to_string(free)}});
+    }
+    turn_.take_turn(
+        [why = std::move(why)](Sequencer& sequencer) mutable { sequencer.refuse(std::move(why)); });
+}
+
+// All that was given is visible now, so the next life goes on right behind it.
+void EmbeddedLog::Core::end_cleanly() {
+    if (failed_) return;
+    const Result<> written = store_->write({}, tail_.frontier());
+    if (!written) {
+        diagnostics::warn("the log's end could not be written; offsets will have a hole",
+                          {{"reason", written.error().detail}});
+    }
+}
+
+void EmbeddedLog::Core::look_now() {
+    const std::lock_guard lock(mutex_);
+    work_.look = true;
+    wake_.notify_one();
+}
+
+// ---- the reading thread
+// ---------------------------------------------------------------------------
+
+void EmbeddedLog::Core::read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) {
+    BUS_ASSERT(limit > 0);
+    const std::lock_guard lock(reads_mutex_);
+    if (reads_.size() >= settings_.reads_max || reads_ending_) {
+        return reply_to.post([done = std::move(done)]() mutable {
+            done(Error{ErrorCode::kUnavailable,
+                       "too many clients read back in the log at once; try again"});
+        });
+    }
+    reads_.push_back({after, limit, &reply_to, std::move(done)});
+    reads_wake_.notify_one();
+}
+
+void EmbeddedLog::Core::run_reads() {
+    std::unique_lock lock(reads_mutex_);
+    for (;;) {
+        reads_wake_.wait(lock, [this] { return reads_ending_ || !reads_.empty(); });
+        if (reads_.empty()) return;
+        Read read = std::move(reads_.front());
+        reads_.pop_front();
+        lock.unlock();
+        Result<Page> page = store_->read(read.after, read.limit, tail_.frontier());
+        probe_.pages_read.add();
+        read.reply_to->post([page = std::move(page), done = std::move(read.done)]() mutable {
+            done(std::move(page));
+        });
+        lock.lock();
+    }
+}
+
+// ---- EmbeddedLog
+// ----------------------------------------------------------------------------------
+
+Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(EmbeddedLogSettings settings, Binder& binder,
+                                                       const Clock& clock, Random& random) {
+    Result<std::unique_ptr<LogStore>> store = LogStore::open(settings, clock, random);
+    if (!store) return store.error();
+    auto core = std::make_unique<Core>(std::move(settings), binder, clock, std::move(*store));
+    if (const Result<> loaded = core->load(binder); !loaded) return loaded.error();
+    return std::unique_ptr<EmbeddedLog>(new EmbeddedLog(std::move(core)));
+}
+
+EmbeddedLog::EmbeddedLog(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+EmbeddedLog::~EmbeddedLog() { stop(); }
+
+void EmbeddedLog::start() { core_->start(); }
+void EmbeddedLog::stop() { core_->stop(); }
+
+void EmbeddedLog::append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) {
+    BUS_ASSERT(!plans.empty());
+    core_->turn().take_turn([plans = std::move(plans), &reply_to,
+                             done = std::move(done)](Sequencer& sequencer) mutable {
+        sequencer.append(std::move(plans), reply_to, std::move(done));
+    });
+}
+
+void EmbeddedLog::read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) {
+    core_->read(after, limit, reply_to, std::move(done));
+}
+
+void EmbeddedLog::take_turn(Callback<Sequencer&> run) { core_->turn().take_turn(std::move(run)); }
+
+Position EmbeddedLog::frontier() const { return core_->tail().frontier(); }
+const std::string& EmbeddedLog::epoch() const { return core_->epoch(); }
+Tail& EmbeddedLog::tail() { return core_->tail(); }
+bool EmbeddedLog::is_writable() const { return core_->is_writable(); }
+void EmbeddedLog::look_now() { core_->look_now(); }
+const LogProbe& EmbeddedLog::probe() const { return core_->probe(); }
+
+}  // namespace eventbus

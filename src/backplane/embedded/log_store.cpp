@@ -1,0 +1,434 @@
+#include "backplane/embedded/log_store.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/options.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/diagnostics.h"
+#include "log/bytes.h"
+#include "log/entry_codec.h"
+
+namespace eventbus {
+namespace {
+
+constexpr std::string_view kFormat = "1";
+constexpr std::string_view kFormatKey = "mformat";
+constexpr std::string_view kEpochKey = "mepoch";
+constexpr std::string_view kReservedKey = "mreserved";
+constexpr std::string_view kLostKey = "mlost";
+constexpr std::size_t kEpochLength = 8;
+constexpr std::size_t kRecentBytesMax = 64U << 20U;  // of entries as they lie on disk
+constexpr std::size_t kPageBytesMax = 4U << 20U;
+constexpr std::size_t kIndexBytes = 64;  // of an entry beside itself, for retention by bytes
+
+using rocksdb::Slice;
+
+Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(const Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+std::string fixed(std::uint64_t number) {
+    std::string bytes;
+    put_fixed(bytes, number);
+    return bytes;
+}
+
+std::string key_of(char kind, Position position) { return kind + fixed(position); }
+
+std::string index_key(std::string_view type, Position position) {
+    std::string key(1, 'r');
+    key.append(type).append(1, '\0');
+    put_fixed(key, position);
+    return key;
+}
+
+// The position at the end of a key.
+Position position_of(std::string_view key) {
+    return ByteReader(key.substr(key.size() - 8)).fixed();
+}
+
+std::int64_t to_ms(Clock::WallTime time) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+std::string make_epoch(Random& random) {
+    constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
+    std::string epoch;
+    while (epoch.size() < kEpochLength) epoch += kAlphabet[random.below(kAlphabet.size())];
+    return epoch;
+}
+
+rocksdb::Options options(const EmbeddedLogSettings& settings) {
+    rocksdb::Options options;
+    if (settings.env != nullptr) options.env = settings.env;
+    options.create_if_missing = true;
+    options.write_buffer_size = 32U << 20U;
+    options.max_background_jobs = 2;
+    options.max_open_files = 256;
+    options.keep_log_file_num = 2;
+    options.max_log_file_size = 4U << 20U;
+    options.compression = rocksdb::kLZ4Compression;
+    // An end that was cut off in a crash was never synced, so never acknowledged. Anything else
+    // that is wrong is not taken silently.
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+    return options;
+}
+
+Error can_not_open(const std::filesystem::path& path, const rocksdb::Status& status) {
+    const std::string why = status.ToString();
+    std::string mend;
+    if (status.IsIOError() && why.find("lock") != std::string::npos) {
+        mend = " (another server uses this data directory: give this one its own, --data DIR)";
+    } else if (status.IsNoSpace()) {
+        mend = " (the disk is full: make room on it)";
+    }
+    return {ErrorCode::kUnavailable,
+            "can not open the log in " + path.string() + ": " + why + mend};
+}
+
+Error damaged(const std::string& what) {
+    return {ErrorCode::kUnavailable,
+            "the log is damaged (" + what +
+                "): restore the folder log/ of the data directory from a backup, or move it away "
+                "and the log begins anew"};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LogStore>> LogStore::open(const EmbeddedLogSettings& settings,
+                                                 const Clock& clock, Random& random) {
+    const std::filesystem::path path = settings.data_dir / "log";
+    rocksdb::Options how = options(settings);
+    rocksdb::DB* opened = nullptr;
+    rocksdb::Status status = rocksdb::DB::Open(how, path.string(), &opened);
+    bool is_damaged_at_end = false;
+    if (status.IsCorruption()) {
+        // As after a loss of power on a disk that does not keep its promises.
+        diagnostics::error(
+            "the end of the log is damaged; what was published last may be lost, and clients are "
+            "told that this is another log",
+            {{"reason", status.ToString()}});
+        is_damaged_at_end = true;
+        how.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+        status = rocksdb::DB::Open(how, path.string(), &opened);
+    }
+    std::unique_ptr<rocksdb::DB> db(opened);
+    if (!status.ok()) return can_not_open(path, status);
+    std::unique_ptr<LogStore> store(new LogStore(settings, clock, std::move(db)));
+    if (const Result<> read = store->read_meta(random, is_damaged_at_end); !read) {
+        return read.error();
+    }
+    if (const Result<> loaded = store->load_types(); !loaded) return loaded.error();
+    return store;
+}
+
+LogStore::LogStore(const EmbeddedLogSettings& settings, const Clock& clock,
+                   std::unique_ptr<rocksdb::DB> db)
+    : settings_(settings), clock_(clock), db_(std::move(db)) {}
+
+LogStore::~LogStore() = default;
+
+Result<> LogStore::read_meta(Random& random, bool is_damaged_at_end) {
+    const Result<std::optional<std::string>> format = get(kFormatKey);
+    if (!format) return format.error();
+    if (!*format) return make_new(random);
+    if (**format != kFormat) {
+        return Error{ErrorCode::kUnavailable,
+                     "the log has format " + **format + ", and this server knows " +
+                         std::string(kFormat) + ": start the newer server that wrote it"};
+    }
+    const auto epoch = get(kEpochKey);
+    const auto reserved = get(kReservedKey);
+    const auto lost = get(kLostKey);
+    if (!epoch || !reserved || !lost || !*epoch || !*reserved) return damaged("it has no epoch");
+    epoch_ = **epoch;
+    reserved_ = ByteReader(**reserved).fixed();
+    if (*lost) lost_through_ = ByteReader(**lost).fixed();
+
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    at->SeekForPrev("f");
+    if (at->Valid() && at->key()[0] == 'e') {
+        reserved_ = std::max(reserved_, position_of(view(at->key())));
+    }
+    if (!at->status().ok()) return damaged(at->status().ToString());
+    if (!is_damaged_at_end) return {};
+    // A reservation may be lost too, so that positions could be given twice: this is another log.
+    epoch_ = make_epoch(random);
+    rocksdb::WriteBatch batch;
+    batch.Put(slice(kEpochKey), epoch_);
+    return commit(batch, true);
+}
+
+Result<> LogStore::make_new(Random& random) {
+    epoch_ = make_epoch(random);
+    rocksdb::WriteBatch batch;
+    batch.Put(slice(kFormatKey), slice(kFormat));
+    batch.Put(slice(kEpochKey), epoch_);
+    batch.Put(slice(kReservedKey), fixed(0));
+    return commit(batch, true);
+}
+
+Result<std::optional<std::string>> LogStore::get(std::string_view key) const {
+    std::string value;
+    const rocksdb::Status status = db_->Get({}, slice(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return damaged(status.ToString());
+    return std::optional<std::string>(std::move(value));
+}
+
+// ---- at the start -------------------------------------------------------------------------------
+
+Result<> LogStore::load_types() {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    for (at->Seek("b"); at->Valid() && at->key()[0] == 'b'; at->Next()) {
+        ByteReader reader(view(at->value()));
+        Type type;
+        type.bytes = reader.fixed();
+        type.retention.age = std::chrono::seconds(reader.number());
+        type.retention.bytes_max = reader.number();
+        if (!reader.is_at_end()) return damaged("the sizes of a type");
+        types_.emplace(view(at->key()).substr(1), type);
+    }
+    return at->status().ok() ? Result<>() : damaged(at->status().ToString());
+}
+
+Result<> LogStore::load(Binder& binder, Dedupe& dedupe) {
+    if (const Result<> loaded = load_changes(binder); !loaded) return loaded.error();
+    return load_dedupe(dedupe);
+}
+
+Result<> LogStore::load_changes(Binder& binder) const {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    for (at->Seek("s"); at->Valid() && at->key()[0] == 's'; at->Next()) {
+        const Result<> loaded = binder.load(view(at->key()).substr(1), view(at->value()));
+        if (!loaded) return loaded.error();
+    }
+    return at->status().ok() ? Result<>() : damaged(at->status().ToString());
+}
+
+Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
+    struct Key {
+        std::string key;
+        Dedupe::Seen seen;
+        std::chrono::milliseconds age;
+    };
+    const std::int64_t now = to_ms(clock_.wall_now());
+    std::vector<Key> newest_first;
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    for (at->SeekForPrev("e"); at->Valid() && at->key()[0] == 'd'; at->Prev()) {
+        ByteReader reader(view(at->value()));
+        const auto written = static_cast<std::int64_t>(reader.fixed());
+        Key key;
+        key.seen.position = position_of(view(at->key()));
+        key.seen.content_hash = reader.fixed();
+        key.seen.unowned = reader.byte() != 0;
+        key.key = reader.rest();
+        if (!reader.is_fine()) return damaged("a key of the dedupe window");
+        // A clock that was set back must not make a key live for ever.
+        key.age = std::chrono::milliseconds(std::max<std::int64_t>(0, now - written));
+        if (key.age >= dedupe.window() || newest_first.size() == settings_.dedupe.keys_max) break;
+        newest_first.push_back(std::move(key));
+    }
+    if (!at->status().ok()) return damaged(at->status().ToString());
+    for (auto key = newest_first.rbegin(); key != newest_first.rend(); ++key) {
+        if (dedupe.find(key->key) != nullptr) continue;
+        dedupe.add(std::move(key->key), key->seen, clock_.now() - key->age);
+    }
+    dedupe.commit();
+    return {};
+}
+
+Result<LogStore::Recent> LogStore::recent(std::size_t entries_max) const {
+    Recent recent{.entries = {}, .after = lost_through_};
+    std::size_t bytes = 0;
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    for (at->SeekForPrev("f"); at->Valid() && at->key()[0] == 'e'; at->Prev()) {
+        const Position position = position_of(view(at->key()));
+        if (position <= recent.after) break;
+        bytes += at->value().size();
+        if (recent.entries.size() == entries_max || bytes > kRecentBytesMax) {
+            recent.after = position;
+            break;
+        }
+        Result<Entry> entry = decode_entry(position, view(at->value()));
+        if (!entry) return damaged(entry.error().detail);
+        recent.entries.push_back(std::make_shared<const Entry>(std::move(*entry)));
+    }
+    if (!at->status().ok()) return damaged(at->status().ToString());
+    std::reverse(recent.entries.begin(), recent.entries.end());
+    return recent;
+}
+
+// ---- writing ------------------------------------------------------------------------------------
+
+Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position> reserve) {
+    rocksdb::WriteBatch batch;
+    const std::int64_t now_ms = to_ms(clock_.wall_now());
+    std::vector<std::string_view> types;
+    for (const Staged& one : staged) {
+        for (const StoredChange& change : one.changes) {
+            const std::string key = 's' + change.key;
+            if (change.value) {
+                batch.Put(key, *change.value);
+            } else {
+                batch.Delete(key);
+            }
+        }
+        if (!one.is_stored) continue;
+        put_entry(batch, one, now_ms);
+        const std::string_view type = one.entry->event.type;
+        if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
+    }
+    for (const std::string_view type : types) {
+        const auto found = types_.find(type);
+        put_type(batch, found->first, found->second);
+    }
+    if (reserve) batch.Put(slice(kReservedKey), fixed(*reserve));
+    return commit(batch, true);
+}
+
+void LogStore::put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::int64_t now_ms) {
+    const Entry& entry = *staged.entry;
+    const auto written = static_cast<std::uint64_t>(now_ms);
+    const std::string bytes = encode_entry(entry);
+    const std::uint64_t size = bytes.size() + kIndexBytes;
+    batch.Put(key_of('e', entry.position), bytes);
+
+    std::string index = fixed(written);
+    put_number(index, size);
+    batch.Put(index_key(entry.event.type, entry.position), index);
+    Type& type = types_[entry.event.type];
+    type.bytes += size;
+    type.retention = entry.retention;
+
+    if (staged.dedupe_key.empty()) return;
+    std::string seen = fixed(written);
+    put_fixed(seen, entry.content_hash);
+    seen.append(1, entry.unowned ? '\1' : '\0').append(staged.dedupe_key);
+    batch.Put(key_of('d', entry.position), seen);
+}
+
+void LogStore::put_type(rocksdb::WriteBatch& batch, const std::string& name,
+                        const Type& type) const {
+    std::string value = fixed(type.bytes);
+    put_number(value, static_cast<std::uint64_t>(type.retention.age.count()));
+    put_number(value, type.retention.bytes_max);
+    batch.Put('b' + name, value);
+}
+
+Result<> LogStore::commit(rocksdb::WriteBatch& batch, bool sync) {
+    rocksdb::WriteOptions how;
+    how.sync = sync;
+    const rocksdb::Status status = db_->Write(how, &batch);
+    if (status.ok()) return {};
+    return Error{ErrorCode::kReadOnly, status.ToString()};
+}
+
+std::uint64_t LogStore::free_bytes() const {
+    std::uint64_t bytes = ~std::uint64_t{0};
+    const std::string path = (settings_.data_dir / "log").string();
+    if (!db_->GetEnv()->GetFreeSpace(path, &bytes).ok()) return ~std::uint64_t{0};
+    return bytes;
+}
+
+// ---- retention ----------------------------------------------------------------------------------
+
+Result<bool> LogStore::sweep(Position frontier, std::size_t& swept) {
+    rocksdb::WriteBatch batch;
+    std::size_t left = kSweepEntries;
+    for (auto at = types_.begin(); at != types_.end();) {
+        const Result<std::size_t> taken = sweep_type(at->first, at->second, frontier, left, batch);
+        if (!taken) return taken.error();
+        left -= *taken;
+        // A pattern of the catalog admits any number of types; those without entries cost nothing.
+        if (at->second.bytes == 0) {
+            batch.Delete('b' + at->first);
+            at = types_.erase(at);
+        } else {
+            ++at;
+        }
+    }
+    swept = kSweepEntries - left;
+    if (swept > 0) batch.Put(slice(kLostKey), fixed(lost_through_));
+    const std::size_t keys = sweep_dedupe(kSweepEntries, batch);
+    if (batch.Count() == 0) return false;
+    // Not synced: after a crash it is done again.
+    if (const Result<> written = commit(batch, false); !written) return written.error();
+    return left == 0 || keys == kSweepEntries;
+}
+
+Result<std::size_t> LogStore::sweep_type(const std::string& name, Type& type, Position frontier,
+                                         std::size_t entries_max, rocksdb::WriteBatch& batch) {
+    const Retention& rule = type.retention;
+    if (rule.age.count() == 0 && rule.bytes_max == 0) return std::size_t{0};
+    const std::int64_t oldest = rule.age.count() == 0 ? 0 : to_ms(clock_.wall_now() - rule.age);
+    std::size_t taken = 0;
+    const std::string prefix = index_key(name, 0).substr(0, name.size() + 2);
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    for (at->Seek(index_key(name, type.swept + 1));
+         taken < entries_max && at->Valid() && at->key().starts_with(prefix); at->Next()) {
+        const Position position = position_of(view(at->key()));
+        ByteReader reader(view(at->value()));
+        const auto written = static_cast<std::int64_t>(reader.fixed());
+        const std::uint64_t size = reader.number();
+        const bool is_too_old = written < oldest;
+        const bool is_too_much = rule.bytes_max > 0 && type.bytes > rule.bytes_max;
+        if (position > frontier || (!is_too_old && !is_too_much)) break;
+        // Said before it is done: who reads meanwhile is told of a gap that may be none.
+        if (position > lost_through_) lost_through_ = position;
+        batch.Delete(key_of('e', position));
+        batch.Delete(at->key());
+        type.bytes -= std::min(type.bytes, size);
+        type.swept = position;
+        ++taken;
+    }
+    if (!at->status().ok()) return Error{ErrorCode::kReadOnly, at->status().ToString()};
+    if (taken > 0) put_type(batch, name, type);
+    return taken;
+}
+
+std::size_t LogStore::sweep_dedupe(std::size_t keys_max, rocksdb::WriteBatch& batch) {
+    const std::int64_t oldest = to_ms(clock_.wall_now() - settings_.dedupe.window);
+    std::size_t taken = 0;
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    for (at->Seek(key_of('d', dedupe_swept_ + 1));
+         taken < keys_max && at->Valid() && at->key()[0] == 'd'; at->Next()) {
+        ByteReader reader(view(at->value()));
+        if (static_cast<std::int64_t>(reader.fixed()) >= oldest) break;
+        batch.Delete(at->key());
+        dedupe_swept_ = position_of(view(at->key()));
+        ++taken;
+    }
+    return taken;
+}
+
+// ---- reading ------------------------------------------------------------------------------------
+
+Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier) const {
+    Page page;
+    std::size_t bytes = 0;
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    // Read after the iterator was made: what it no longer sees is told.
+    page.lost_through = lost_through_;
+    for (at->Seek(key_of('e', after + 1)); at->Valid() && at->key()[0] == 'e'; at->Next()) {
+        const Position position = position_of(view(at->key()));
+        if (position > frontier) break;
+        if (page.entries.size() == limit || bytes > kPageBytesMax) {
+            page.through = page.entries.back()->position;
+            return page;
+        }
+        bytes += at->value().size();
+        Result<Entry> entry = decode_entry(position, view(at->value()));
+        if (!entry) return entry.error();
+        page.entries.push_back(std::make_shared<const Entry>(std::move(*entry)));
+    }
+    if (!at->status().ok()) return Error{ErrorCode::kUnavailable, at->status().ToString()};
+    page.through = std::max(after, frontier);
+    page.at_end = true;
+    return page;
+}
+
+}  // namespace eventbus

@@ -140,8 +140,9 @@ class Groups {
         GroupTotals totals;
     };
     std::vector<Status> statuses() const;
+    // Any thread.
     const GroupsProbe& probe() const { return probe_; }
-    bool is_writable() const { return writable_; }
+    bool is_writable() const { return probe_.write_failures.get() == 0; }
 
  private:
     struct Home;

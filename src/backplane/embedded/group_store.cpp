@@ -103,6 +103,8 @@ rocksdb::Options options() {
     options.max_background_jobs = 2;
     options.max_open_files = 64;
     options.keep_log_file_num = 2;
+    options.stats_dump_period_sec = 0;  // nobody reads them, and each would wake a thread
+    options.stats_persist_period_sec = 0;
     options.compression = rocksdb::kNoCompression;
     // A torn end is what a crash leaves; what stands before it is a prefix of the writes.
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;

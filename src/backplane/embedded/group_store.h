@@ -27,6 +27,7 @@ namespace eventbus {
 // power loss takes a run of the newest ones at most (an older cursor: repeats, nothing lost).
 //
 // Thread:  any; writing is done by a thread of its own, which takes all that waits as one batch.
+//          The executors that it answers to outlive it.
 // Bounded: by its callers, each of which has one write under way.
 class EmbeddedGroupStore final : public GroupStore {
  public:

@@ -86,8 +86,8 @@ std::unique_ptr<EmbeddedGroupStore> open(const fs::path& path) {
     return store ? std::move(*store) : nullptr;
 }
 
-Result<> write(GroupStore& store, std::vector<GroupChange> changes) {
-    Loop loop;
+// `loop` outlives the store.
+Result<> write(GroupStore& store, Loop& loop, std::vector<GroupChange> changes) {
     std::optional<Result<>> answer;
     store.write(std::move(changes), loop, [&](Result<> result) { answer = std::move(result); });
     loop.run_until([&] { return answer.has_value(); });
@@ -118,13 +118,14 @@ TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
         const Folder folder;
+        Loop loop;
         MemoryGroupStore expected;
-        ASSERT_TRUE(write(expected, c.changes));
+        ASSERT_TRUE(write(expected, loop, c.changes));
         {
             const auto store = open(folder.path());
             ASSERT_TRUE(store);
             EXPECT_TRUE(store->load()->empty());
-            ASSERT_TRUE(write(*store, c.changes));
+            ASSERT_TRUE(write(*store, loop, c.changes));
         }
         const auto store = open(folder.path());
         ASSERT_TRUE(store);
@@ -187,7 +188,8 @@ TEST(EmbeddedGroupStore, BytesThatAreNoGroupAreAnErrorAndNoCrash) {
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
         const Folder folder;
-        ASSERT_TRUE(write(*open(folder.path()), {{kKey, "e1", 1}}));
+        Loop loop;
+        ASSERT_TRUE(write(*open(folder.path()), loop, {{kKey, "e1", 1}}));
         put_raw(folder.path(), c.key, c.value);
         const auto store = open(folder.path());
         ASSERT_TRUE(store);
@@ -250,8 +252,8 @@ std::vector<std::string> live_and_be_killed(const std::string& life, const fs::p
 TEST(EmbeddedGroupStoreLife, Writes) {
     const char* folder = std::getenv(kFolderVariable);
     if (folder == nullptr) GTEST_SKIP() << "the life of another test";
-    const auto store = open(folder);
     Loop loop;
+    const auto store = open(folder);
     Position answered = 0;
     const Position first = store->load()->empty() ? 1 : store->load()->front().cursor + 1;
     for (Position k = first;; ++k) {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "base/hash.h"
+#include "catalog/content_hash.h"
 #include "catalog/field.h"
 #include "catalog/words.h"
 #include "event/subject.h"
@@ -28,12 +28,13 @@ Error unknown_type(const Catalog& catalog, const std::string& type) {
     return {ErrorCode::kUnknownType, std::move(detail)};
 }
 
-std::uint64_t hash_of(const Event& event, const std::string& subject, Given given) {
-    std::string content;
-    content.reserve(event.type.size() + subject.size() + event.data.size() + event.time.size() + 3);
-    content.append(event.type).append(1, '\0').append(subject).append(1, '\0').append(event.data);
-    if (given.time) content.append(1, '\0').append(event.time);
-    return stable_hash(content);
+std::uint64_t hash_of(const Event& event, Given given) {
+    ContentHash hash;
+    hash.add(event.type);
+    hash.add(event.subject);
+    hash.add(event.data);
+    if (given.time) hash.add(event.time);
+    return hash.value();
 }
 
 std::string path_name(const FieldPath& path) {
@@ -245,7 +246,7 @@ Result<Plan> Planner::plan(Event event, const PublisherView& publisher, Given gi
     plan.retention = rule->retention;
     plan.publisher = publisher.key;
     plan.has_client_id = given.id;
-    if (given.id) plan.content_hash = hash_of(event, event.subject, given);
+    if (given.id) plan.content_hash = hash_of(event, given);
     plan.event = std::move(event);
 
     element data;

@@ -70,11 +70,21 @@ class Slicer {
         ++at_;
         skip_space();
     }
-    void skip_space() { at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size()); }
+    static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+    void skip_space() {
+        while (at_ < text_.size() && is_space(text_[at_])) ++at_;
+    }
     void skip_string() {
+        do {
+            at_ = text_.find('"', at_ + 1);  // the text is checked: there is one
+        } while (is_escaped(at_));
         ++at_;
-        while (text_[at_] != '"') at_ += text_[at_] == '\\' ? 2 : 1;
-        ++at_;
+    }
+    // Whether an odd number of backslashes stands before `at`.
+    bool is_escaped(std::size_t at) const {
+        bool escaped = false;
+        while (text_[--at] == '\\') escaped = !escaped;
+        return escaped;
     }
     void skip_value() {
         std::size_t depth = 0;
@@ -102,9 +112,10 @@ class Slicer {
 
 std::string on_one_line(std::string_view data) {
     std::string line(data);
-    if (line.find_first_of("\r\n") != std::string::npos) {
-        std::replace_if(
-            line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    for (const char line_break : {'\n', '\r'}) {  // find() of one character is the fast one
+        if (line.find(line_break) != std::string::npos) {
+            std::replace(line.begin(), line.end(), line_break, ' ');
+        }
     }
     return line;
 }

@@ -70,9 +70,12 @@ Result<Bound> Subjects::bind(Plan plan, Position position) {
     if (Result<> may = check_publisher(plan, known); !may) return may.error();
     if (Result<> fits = check_bounds(plan, known); !fits) return fits.error();
 
+    const bool is_conflict = names_another(plan, known);
+    const bool has_changes = !plan.grants.empty() || (!is_conflict && names_new(plan, known));
     Bound bound;
     bound.entry = entry_of(plan, position);
-    if (changes(plan, known)) {
+    if (is_conflict) note_conflict(bound.entry);
+    if (has_changes) {
         const std::string& subject = bound.entry.event.subject;
         remember(subject);
         Subject& changed = subjects_[subject];
@@ -118,31 +121,32 @@ Result<> Subjects::check_bounds(const Plan& plan, const Subject* subject) {
     return {};
 }
 
-bool Subjects::changes(const Plan& plan, const Subject* subject) {
-    if (!plan.grants.empty()) return true;
-    if (plan.owner.empty()) return false;
-    if (subject == nullptr || subject->owner.empty()) return true;
-    if (subject->owner == plan.owner || plan.transfer) return subject->owner != plan.owner;
-    note_conflict(plan);
-    return false;
+// Whether it names an owner whom the subject does not have, but may have.
+bool Subjects::names_new(const Plan& plan, const Subject* subject) {
+    return !plan.owner.empty() && (subject == nullptr || subject->owner != plan.owner);
+}
+
+// Whether it names another owner than the one who stays.
+bool Subjects::names_another(const Plan& plan, const Subject* subject) {
+    return !plan.transfer && subject != nullptr && !subject->owner.empty() &&
+           names_new(plan, subject);
 }
 
 // Who names another owner is wrong or up to something; each is counted, and now and then said.
-void Subjects::note_conflict(const Plan& plan) {
+void Subjects::note_conflict(const Entry& entry) {
     probe_.owner_conflicts.add();
     if (!std::has_single_bit(probe_.owner_conflicts.get())) return;
     diagnostics::warn(
         "an event named another owner for a subject that has one, and changed nothing",
-        {{"type", plan.event.type},
-         {"publisher", plan.publisher},
+        {{"type", entry.event.type},
+         {"publisher", entry.publisher},
          {"so_far", std::to_string(probe_.owner_conflicts.get())}});
 }
 
 void Subjects::apply_owner(const Plan& plan, Subject& subject, Bound& bound) {
-    if (plan.owner.empty() || plan.owner == subject.owner) return;
+    if (!names_new(plan, &subject) || names_another(plan, &subject)) return;
     const std::string& name = bound.entry.event.subject;
     if (!subject.owner.empty()) {
-        if (!plan.transfer) return note_conflict(plan);
         bound.entry.evictions.push_back({name, Room::user(subject.owner)});
         probe_.transfers.add();
     }

@@ -63,8 +63,9 @@ class Subjects final : public Binder {
 
     Result<> check_publisher(const Plan& plan, const Subject* subject);
     Result<> check_bounds(const Plan& plan, const Subject* subject);
-    bool changes(const Plan& plan, const Subject* subject);
-    void note_conflict(const Plan& plan);
+    static bool names_new(const Plan& plan, const Subject* subject);
+    static bool names_another(const Plan& plan, const Subject* subject);
+    void note_conflict(const Entry& entry);
     void apply_owner(const Plan& plan, Subject& subject, Bound& bound);
     void apply_grants(const Plan& plan, Subject& subject, Bound& bound);
     void remember(const std::string& subject);

@@ -128,8 +128,10 @@ void add_tail(CLI::App& app, TailOptions& options) {
         app.add_subcommand("tail", "Prints events as they happen, over reconnects.");
     command
         ->add_option("topics", options.topics,
-                     "What to follow: photo:123, photo.uploaded, 'photo.*'. Default: everything")
+                     "What to follow: photo:123, photo.uploaded, 'photo.*'. Default: every type")
         ->type_name("TOPIC");
+    command->add_flag("--mine", options.mine,
+                      "Instead what the user of the token gets without subscribing");
     command->add_option("--since", options.since, "First what happened after this offset")
         ->type_name("OFFSET");
     command->add_option("--count", options.count, "End after so many events")

@@ -47,7 +47,8 @@ int run_publish(const PublishOptions& options, const CommandContext& context);
 
 struct TailOptions {
     AccessOptions access;
-    std::vector<std::string> topics;  // none: everything
+    std::vector<std::string> topics;  // none: every type
+    bool mine = false;                // instead: what the token's user gets
     std::string since;
     std::size_t count = 0;  // ends after so many events; 0: never
     bool json = false;

@@ -62,10 +62,9 @@ class Follower {
 
 ClientRequest Follower::request(const std::string& token) const {
     std::string target = "/v1/stream?";
-    const std::vector<std::string> everything = {"**"};
-    for (const std::string& topic : options_.topics.empty() ? everything : options_.topics) {
-        target += "topic=" + percent_encode(topic) + "&";
-    }
+    std::vector<std::string> topics = options_.topics;
+    if (topics.empty() && !options_.mine) topics = {"**"};
+    for (const std::string& topic : topics) target += "topic=" + percent_encode(topic) + "&";
     if (last_id_.empty() && !options_.since.empty()) {
         target += "since=" + percent_encode(options_.since) + "&";
     }

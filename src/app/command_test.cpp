@@ -330,6 +330,19 @@ TEST_F(Command, TailPrintsJsonForScripts) {
     EXPECT_TRUE(server.requests().at(0).starts_with("GET /v1/stream?topic=** HTTP/1.1"));
 }
 
+TEST_F(Command, TailAsksForNoTopicToSeeWhatAUserGets) {
+    ScriptedServer server({stream({sse(1)}), stream({sse(1)})});
+    TailOptions options{
+        .access = {.url = server.url(), .token = "t"}, .mine = true, .since = "e.0", .count = 1};
+
+    ASSERT_EQ(run_tail(options, context_), kExitDone) << err();
+    options.since.clear();
+    ASSERT_EQ(run_tail(options, context_), kExitDone) << err();
+
+    EXPECT_TRUE(server.requests().at(0).starts_with("GET /v1/stream?since=e.0 HTTP/1.1"));
+    EXPECT_TRUE(server.requests().at(1).starts_with("GET /v1/stream HTTP/1.1"));
+}
+
 TEST_F(Command, TailEndsWhenItIsRefused) {
     const std::string problem = R"({"code":"token_expired","detail":"the token expired 5 s ago"})";
     ScriptedServer server({answer(401, problem), stream({sse(1)}), answer(401, problem)});

@@ -32,6 +32,7 @@ TEST(Principal, MayDoWhatAPermissionCovers) {
         {"watch:", "watch", "photo:123", false},
         {"watch:", "watch", "", false},
         {"watcher:photo:123", "watch", "photo:123", false},
+        {"watch.photo:123", "watch", "photo:123", false},
         {"watch:photo:123", "watch:photo", "123", true},  // verbs are ours and hold no colon
         {":photo:123", "", "photo:123", true},
         {"", "watch", "photo:123", false},

@@ -85,21 +85,19 @@ Groups::Groups(Context context, GroupSettings settings, std::vector<StoredGroup>
 Groups::~Groups() = default;
 
 void Groups::restore(StoredGroup stored) {
-    const Position frontier = context_.log.frontier();
     const bool is_other_log = stored.epoch != context_.log.epoch();
     if (is_other_log) {
         diagnostics::warn("a group stood in another log; it begins at the start of this one",
                           {{"group", to_string(stored.key)}});
+        stored.cursor = 0;
     }
-    // Transient events that a crash took may have been the last: nothing is above the frontier.
-    stored.cursor = is_other_log ? 0 : std::min(stored.cursor, frontier);
+    // The frontier is not asked: a log may show its newest entries only once it has started.
     GroupChange mended{stored.key, context_.log.epoch(), stored.cursor};
     std::erase_if(stored.in_flight, [&](const StoredFlight& flight) {
         const bool is_gone = flight.position > stored.cursor;
         if (is_gone) mended.erased.push_back(flight.position);
         return is_gone;
     });
-    probe_.expired.add(mended.erased.size());
     if (is_other_log || !mended.erased.empty()) building_->changes.push_back(std::move(mended));
 
     Home& home = add(std::move(stored.key), stored.cursor);
@@ -340,7 +338,7 @@ void Groups::note_lost(Home& home, const Page& page) {
     probe_.expired_spans.add();
     if (std::exchange(home.told_of_loss, true)) return;
     diagnostics::warn(
-        "retention took events before a group had read them; keep them longer, or "
+        "retention may have taken events before a group had read them; keep them longer, or "
         "add members",
         {{"group", to_string(*home.key)},
          {"after", std::to_string(home.group.read_through())},

@@ -14,7 +14,8 @@ struct GroupsProbe {
     Counter member_lost;     // in flight with a member that went away
     Counter stale_answers;   // acks and nacks of deliveries that are no longer the member's
     Counter expired;         // taken by retention while in flight
-    Counter expired_spans;   // stretches of the log taken by retention before a group had read them
+    Counter expired_spans;   // reads that retention may have come before: it took entries above the
+                             // group's place
     Counter found_by_timer;  // times a group read the log because the tail was not shown to it
     Counter read_failures;   // the log did not answer a page; tried again at the next tick
     Counter write_failures;  // the store failed: the groups are read-only

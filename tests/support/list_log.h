@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -20,7 +21,8 @@ class ListLog final : public Log {
 
     Position publish(std::string type) {
         auto entry = std::make_shared<Entry>();
-        entry->position = entries_.empty() ? frontier() + 1 : entries_.back()->position + 1;
+        entry->position = end_ + 1;
+        end_ = entry->position;
         entry->event.type = std::move(type);
         entry->event.data = "{}";
         entries_.push_back(entry);
@@ -29,6 +31,10 @@ class ListLog final : public Log {
     void retain_after(Position position) {
         lost_through_ = position;
         std::erase_if(entries_, [&](const SharedEntry& e) { return e->position <= position; });
+    }
+    // A crash takes what was not synced; its positions are not used again.
+    void lose_after(Position position) {
+        std::erase_if(entries_, [&](const SharedEntry& e) { return e->position > position; });
     }
     const std::vector<SharedEntry>& entries() const { return entries_; }
 
@@ -44,13 +50,12 @@ class ListLog final : public Log {
             done(std::move(answer));
         });
     }
-    Position frontier() const override {
-        return entries_.empty() ? lost_through_ : entries_.back()->position;
-    }
+    Position frontier() const override { return std::min(end_, frontier_max); }
     const std::string& epoch() const override { return epoch_; }
     Tail& tail() override { return tail_; }
     bool is_writable() const override { return true; }
 
+    Position frontier_max = ~Position{0};  // lower: the log has not started
     bool fail_reads = false;
     bool hold_reads = false;  // never answered
     std::size_t reads = 0;
@@ -75,6 +80,7 @@ class ListLog final : public Log {
 
     const std::string epoch_;
     std::vector<SharedEntry> entries_;
+    Position end_ = 0;
     Position lost_through_ = 0;
     Tail tail_;
 };

@@ -1,6 +1,8 @@
 #include "event/pattern.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 
 #include "event/subject.h"
 
@@ -82,6 +84,10 @@ bool covers_segment(std::string_view outer, std::string_view inner) {
     return inner != "**" && covers_text(outer, inner);
 }
 
+bool overlaps_part(std::string_view a, std::string_view b) {
+    return a == "*" || b == "*" || a == b;
+}
+
 bool covers_part(std::string_view outer, std::string_view inner) {
     return outer == "*" || outer == inner;
 }
@@ -115,6 +121,42 @@ bool matches(std::string_view pattern, std::string_view what) {
 bool covers(std::string_view outer, std::string_view inner) {
     if (is_subject_like(inner)) return match_subject(outer, inner, covers_part);
     return match_segments(outer, inner, covers_segment);
+}
+
+bool overlaps(std::string_view a, std::string_view b) {
+    if (is_subject_like(a) || is_subject_like(b)) {
+        if (a == "**" || b == "**") return true;
+        return is_subject_like(a) && is_subject_like(b) &&
+               overlaps_part(subject_kind(a), subject_kind(b)) &&
+               overlaps_part(subject_id(a), subject_id(b));
+    }
+    // can[j]: some segments are covered by what was taken of `a` and by the first j of `b`.
+    constexpr std::size_t kSegmentsMax = kTypeBytesMax / 2 + 1;
+    std::array<bool, kSegmentsMax + 1> can{};
+    if (a.size() > kTypeBytesMax || b.size() > kTypeBytesMax) return true;  // no such type; careful
+    can[0] = true;
+    std::size_t count = 0;
+    for (Segments of_b(b); !of_b.is_done(); of_b.advance()) {
+        ++count;
+        can[count] = can[count - 1] && of_b.current() == "**";
+    }
+    for (Segments of_a(a); !of_a.is_done(); of_a.advance()) {
+        const bool is_any = of_a.current() == "**";
+        bool diagonal = can[0];
+        can[0] = can[0] && is_any;
+        std::size_t j = 0;
+        for (Segments of_b(b); !of_b.is_done(); of_b.advance()) {
+            ++j;
+            const bool above = can[j];
+            const bool b_is_any = of_b.current() == "**";
+            const bool both = diagonal && overlaps_part(of_a.current(), of_b.current());
+            const bool by_a = is_any && (above || can[j - 1]);
+            const bool by_b = b_is_any && (above || can[j - 1]);
+            can[j] = both || by_a || by_b;
+            diagonal = above;
+        }
+    }
+    return can[count];
 }
 
 }  // namespace eventbus

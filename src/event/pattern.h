@@ -33,4 +33,8 @@ bool matches(std::string_view pattern, std::string_view what);
 // (`*.**` and `**.*`).
 bool covers(std::string_view outer, std::string_view inner);
 
+// Whether there is a type (or a subject) that both cover: may a subscription to one meet a rule for
+// the other? No allocation; segments times segments steps.
+bool overlaps(std::string_view a, std::string_view b);
+
 }  // namespace eventbus

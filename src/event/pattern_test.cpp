@@ -83,6 +83,38 @@ TEST(Pattern, CoversOnlyWhatItMatchesItself) {
     }
 }
 
+TEST(Pattern, OverlapsWhereOneTypeIsCoveredByBoth) {
+    struct Case {
+        const char* a;
+        const char* b;
+        bool overlaps;
+    };
+    const Case cases[] = {
+        {"photo.*", "*.uploaded", true},
+        {"photo.*", "*.*.uploaded", false},
+        {"photo.**", "**.uploaded", true},
+        {"photo.**", "album.**", false},
+        {"a.**.b", "a.*", true},
+        {"a.**.b", "*.c", false},
+        {"**", "a", true},
+        {"a.b", "a.b", true},
+        {"a.b", "a.c", false},
+        {"a", "a.**", true},
+        {"a.*", "a", false},
+        {"**.a.**", "**.b.**", true},
+        {"photo:*", "photo:1", true},
+        {"photo:*", "*:1", true},
+        {"photo:1", "photo:2", false},
+        {"photo:*", "photo.*", false},
+        {"photo:*", "**", true},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(testing::Message() << c.a << " and " << c.b);
+        EXPECT_EQ(overlaps(c.a, c.b), c.overlaps);
+        EXPECT_EQ(overlaps(c.b, c.a), c.overlaps);
+    }
+}
+
 TEST(Pattern, GrammarIsChecked) {
     struct Case {
         std::string text;
@@ -147,6 +179,9 @@ TEST(Pattern, EqualsTheSlowDefinition) {
         SCOPED_TRACE(joined(pattern) + " on " + joined(type) + ", " + joined(outer));
         const bool expected = slow_match(pattern, 0, type, 0);
         ASSERT_EQ(matches(joined(pattern), joined(type)), expected);
+        if (expected && slow_match(outer, 0, type, 0)) {
+            ASSERT_TRUE(overlaps(joined(outer), joined(pattern)));
+        }
         if (expected && covers(joined(outer), joined(pattern))) {
             ASSERT_TRUE(slow_match(outer, 0, type, 0)) << "covers() was wrong";
         }

@@ -69,6 +69,8 @@ rocksdb::Options options(const EmbeddedLogSettings& settings) {
     options.max_background_jobs = 2;
     options.max_open_files = 256;
     options.keep_log_file_num = 2;
+    options.stats_dump_period_sec = 0;  // nobody reads it, and a thread would wake for it
+    options.stats_persist_period_sec = 0;
     options.max_log_file_size = 4U << 20U;
     options.compression = rocksdb::kLZ4Compression;
     // An end that was cut off in a crash was never synced, so never acknowledged. Anything else

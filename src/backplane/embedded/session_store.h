@@ -67,6 +67,7 @@ class EmbeddedSessionStore final : public SessionStore {
     struct Put {
         std::string pid;
         std::string value;
+        std::int64_t expires_ms = 0;
         Executor* reply_to = nullptr;
         Callback<Result<>> done;
     };
@@ -82,7 +83,8 @@ class EmbeddedSessionStore final : public SessionStore {
 
     EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<rocksdb::DB> db);
     Result<> load();
-    bool enqueue(Work work);
+    void enqueue(Work work);
+    static void answer(Work& work, const Error& error);
     void run();
     void do_all(std::vector<Work>& works);
     void remember(const std::string& pid, std::int64_t expires_ms);

@@ -1,0 +1,206 @@
+#include "backplane/embedded/session_store.h"
+
+#include <gtest/gtest.h>
+#include <rocksdb/db.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <string>
+
+#include "backplane/embedded/session_codec.h"
+#include "support/fake_clock.h"
+#include "support/folder.h"
+#include "support/loop.h"
+
+namespace eventbus {
+namespace {
+
+using std::chrono::hours;
+
+class EmbeddedSessionStoreTest : public testing::Test {
+ protected:
+    EmbeddedSessionStoreTest() { open(); }
+
+    void open(const std::string& boot_id = "boot-1") {
+        auto opened = EmbeddedSessionStore::open(
+            {.data_dir = folder_.path(), .sessions_max = 3, .waiting_max = 10, .boot_id = boot_id},
+            clock_);
+        ASSERT_TRUE(opened.has_value()) << opened.error().detail;
+        store_ = std::move(*opened);
+    }
+
+    SessionRecord record(std::string pid, std::chrono::system_clock::duration lives = hours(1)) {
+        return {.pid = std::move(pid),
+                .principal = "user:ann",
+                .sid = "sid",
+                .started_at = 7,
+                .rooms = {{Room::user("ann"), 7}, {Room::everyone(), 9}},
+                .expires_at = clock_.wall_now() + lives};
+    }
+
+    void put(SessionRecord record) {
+        bool done = false;
+        store_->put(std::move(record), loop_, [&](Result<> written) {
+            EXPECT_TRUE(written.has_value());
+            done = true;
+        });
+        loop_.run_until([&] { return done; });
+    }
+
+    std::optional<SessionRecord> find(const std::string& pid) {
+        std::optional<Result<std::optional<SessionRecord>>> answer;
+        store_->find(pid, loop_, [&](auto found) { answer = std::move(found); });
+        loop_.run_until([&] { return answer.has_value(); });
+        EXPECT_TRUE(answer->has_value());
+        return **answer;
+    }
+
+    FakeClock clock_;
+    Loop loop_;
+    Folder folder_;
+    std::unique_ptr<EmbeddedSessionStore> store_;
+};
+
+TEST_F(EmbeddedSessionStoreTest, WhatWasPutIsFoundAsItWasUntilItIsErased) {
+    put(record("p"));
+
+    const auto found = find("p");
+
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->pid, "p");
+    EXPECT_EQ(found->principal, "user:ann");
+    EXPECT_EQ(found->sid, "sid");
+    EXPECT_EQ(found->started_at, 7u);
+    ASSERT_EQ(found->rooms.size(), 2u);
+    EXPECT_EQ(found->rooms[1].room, Room::everyone());
+    EXPECT_EQ(found->rooms[1].at, 9u);
+    EXPECT_EQ(found->expires_at, clock_.wall_now() + hours(1));
+    EXPECT_FALSE(find("q").has_value());
+    store_->erase("p");
+    EXPECT_FALSE(find("p").has_value());
+}
+
+TEST_F(EmbeddedSessionStoreTest, ASessionEndsWhenItExpiresAndNotByItsFirstUse) {
+    put(record("p"));
+    clock_.advance(hours(1) - std::chrono::milliseconds(1));
+    EXPECT_TRUE(find("p").has_value());
+    EXPECT_TRUE(find("p").has_value());
+    clock_.advance(std::chrono::milliseconds(1));
+    EXPECT_FALSE(find("p").has_value());
+}
+
+TEST_F(EmbeddedSessionStoreTest, BeyondTheBoundTheOneThatExpiresFirstIsForgotten) {
+    put(record("b", hours(2)));
+    put(record("a", hours(1)));
+    put(record("c", hours(3)));
+    put(record("a", hours(4)));  // it lives on
+
+    put(record("d", hours(5)));
+
+    EXPECT_FALSE(find("b").has_value());
+    for (const char* pid : {"a", "c", "d"}) EXPECT_TRUE(find(pid).has_value()) << pid;
+}
+
+TEST_F(EmbeddedSessionStoreTest, ItIsThereAfterACleanEndThoughTheMachineWasStartedAgain) {
+    put(record("p"));
+    store_.reset();
+    open("boot-2");
+    EXPECT_TRUE(find("p").has_value());
+}
+
+TEST_F(EmbeddedSessionStoreTest, AnExpiredOneIsGoneFromTheDiskToo) {
+    put(record("p"));
+    clock_.advance(hours(2));
+    put(record("q"));
+    store_.reset();
+    rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(
+        rocksdb::DB::OpenForReadOnly({}, (folder_.path() / "sessions").string(), &opened).ok());
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    std::string value;
+    EXPECT_TRUE(db->Get({}, "sp", &value).IsNotFound());
+    EXPECT_TRUE(db->Get({}, "sq", &value).ok());
+}
+
+TEST_F(EmbeddedSessionStoreTest, AStoreThatAnotherServerHasIsNotOpened) {
+    const auto second =
+        EmbeddedSessionStore::open({.data_dir = folder_.path(), .boot_id = "boot-1"}, clock_);
+    ASSERT_FALSE(second.has_value());
+    EXPECT_NE(second.error().detail.find("--data DIR"), std::string::npos) << second.error().detail;
+}
+
+TEST_F(EmbeddedSessionStoreTest, AStoreOfANewerFormatIsNotOpened) {
+    store_.reset();
+    {
+        rocksdb::DB* opened = nullptr;
+        ASSERT_TRUE(rocksdb::DB::Open({}, (folder_.path() / "sessions").string(), &opened).ok());
+        const std::unique_ptr<rocksdb::DB> db(opened);
+        ASSERT_TRUE(db->Put({}, "f", "2").ok());
+    }
+    const auto newer =
+        EmbeddedSessionStore::open({.data_dir = folder_.path(), .boot_id = "boot-1"}, clock_);
+    ASSERT_FALSE(newer.has_value());
+    EXPECT_NE(newer.error().detail.find("start the newer server"), std::string::npos);
+}
+
+// What is left of a process that put "p" and was killed once that was answered.
+void put_and_be_killed(const Folder& folder, const FakeClock& clock, SessionRecord record) {
+    std::array<int, 2> pipe{};
+    ASSERT_EQ(::pipe(pipe.data()), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        Loop loop;
+        auto store =
+            EmbeddedSessionStore::open({.data_dir = folder.path(), .boot_id = "boot-1"}, clock);
+        if (!store) ::_exit(1);
+        (*store)->put(std::move(record), loop, [&](Result<>) {
+            const ssize_t written = ::write(pipe[1], "x", 1);
+            if (written == 1) ::pause();
+        });
+        loop.run_until([] { return false; });
+    }
+    char byte = 0;
+    EXPECT_EQ(::read(pipe[0], &byte, 1), 1);
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ::close(pipe[0]);
+    ::close(pipe[1]);
+}
+
+TEST_F(EmbeddedSessionStoreTest, WhatWasAnsweredSurvivesKillNine) {
+    store_.reset();
+    put_and_be_killed(folder_, clock_, record("p"));
+    open("boot-1");
+    EXPECT_TRUE(find("p").has_value());
+}
+
+TEST_F(EmbeddedSessionStoreTest, AfterTheMachineWentDownWithoutACleanEndNoSessionIsKnown) {
+    store_.reset();
+    put_and_be_killed(folder_, clock_, record("p"));
+    open("boot-2");
+    EXPECT_FALSE(find("p").has_value());
+    put(record("q"));
+    store_.reset();
+    open("boot-3");
+    EXPECT_FALSE(find("p").has_value());
+    EXPECT_TRUE(find("q").has_value());
+}
+
+TEST(SessionCodec, BytesThatAreCutOffOrOfAnotherVersionAreNoSession) {
+    const std::string bytes = encode_session(
+        {.pid = "p", .principal = "user:ann", .sid = "s", .rooms = {{Room::everyone(), 300}}});
+    EXPECT_TRUE(decode_session("p", bytes).has_value());
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+        EXPECT_FALSE(decode_session("p", std::string_view(bytes).substr(0, size)).has_value());
+    }
+    EXPECT_FALSE(decode_session("p", bytes + '\0').has_value());
+    EXPECT_FALSE(decode_session("p", '\2' + bytes.substr(1)).has_value());
+}
+
+}  // namespace
+}  // namespace eventbus

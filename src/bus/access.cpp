@@ -28,9 +28,8 @@ Result<> check_may_consume(const Catalog& catalog, const Principal& principal,
                            const std::string& pattern) {
     bool covers_any = false;
     for (const EventRule& rule : catalog.events()) {
-        const bool is_covered = rule.is_pattern
-                                    ? covers(pattern, rule.type) || covers(rule.type, pattern)
-                                    : matches(pattern, rule.type);
+        const bool is_covered =
+            rule.is_pattern ? overlaps(pattern, rule.type) : matches(pattern, rule.type);
         if (!is_covered) continue;
         covers_any = true;
         if (!may_consume(rule, principal)) {

@@ -129,7 +129,8 @@ Groups::Home* Groups::find(const GroupKey& key) {
 
 // ---- members ------------------------------------------------------------------------------------
 
-void Groups::subscribe(GroupMember member, Executor& reply_to, Callback<Result<GroupJoined>> done) {
+void Groups::subscribe(const GroupMember& member, Executor& reply_to,
+                       Callback<Result<GroupJoined>> done) {
     BUS_ASSERT(owner_.is_here());
     BUS_ASSERT(member.reactor != nullptr && member.receiver != nullptr);
 

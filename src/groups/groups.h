@@ -97,7 +97,8 @@ class Groups {
     // Makes the group, from the frontier on, if there is none. A second call of a member changes
     // its max_in_flight.
     // Errors: kBadRequest, kBadTopic, kTooMany (groups_max, members_max), kReadOnly.
-    void subscribe(GroupMember member, Executor& reply_to, Callback<Result<GroupJoined>> done);
+    void subscribe(const GroupMember& member, Executor& reply_to,
+                   Callback<Result<GroupJoined>> done);
 
     // The member gets no new events of this group; it may still answer what it has. Not to be a
     // member is no error.

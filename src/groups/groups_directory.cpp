@@ -26,7 +26,7 @@ void GroupsDirectory::post_subscribe(GroupMember member, Executor& reply_to,
     const Home& to = home(member.group);
     to.reactor->post([groups = to.groups, member = std::move(member), &reply_to,
                       done = std::move(done)]() mutable {
-        groups->subscribe(std::move(member), reply_to, std::move(done));
+        groups->subscribe(member, reply_to, std::move(done));
     });
 }
 

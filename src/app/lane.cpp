@@ -94,7 +94,7 @@ void Lane::begin(GroupsDirectory& directory) {
                                                               }},
                                          settings_.gateway, catalog_);
     gateway_->serve(sockets_);
-    tick_groups();
+    reactor_.post([this] { tick_groups(); });
 }
 
 void Lane::listen(ListenSocket socket, bool is_admin) {

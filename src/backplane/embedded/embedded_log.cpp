@@ -21,9 +21,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Positions that are reserved at a time: at a million events a second half of them last half a
-// second, in which the next must be synced.
-constexpr Position kReserve = 1U << 20U;
 constexpr std::size_t kBatchEntriesMax = 8'192;  // of one sync: a later one need not wait for all
 constexpr milliseconds kLookEvery{10'000};       // for what retention no longer keeps
 constexpr milliseconds kLookWhenFull{1'000};     // for free space
@@ -131,7 +128,7 @@ Result<> EmbeddedLog::Core::load(Binder& binder) {
     tail_.start_at(recent->after);
 
     sequencer_.start_at(store_->head());
-    reserved_ = store_->head() + kReserve;
+    reserved_ = store_->head() + settings_.reserve;
     if (const Result<> reserved = store_->write({}, reserved_); !reserved) {
         return Error{ErrorCode::kUnavailable,
                      "can not write to the log: " + reserved.error().detail};
@@ -169,7 +166,7 @@ void EmbeddedLog::Core::stop() {
 // ---- in the turn --------------------------------------------------------------------------------
 
 void EmbeddedLog::Core::take_staged() {
-    const bool is_low = sequencer_.reserved() - sequencer_.head() < kReserve / 2;
+    const bool is_low = sequencer_.reserved() - sequencer_.head() < settings_.reserve / 2;
     if (!sequencer_.has_staged() && !is_low) return;
     std::vector<Staged> staged = sequencer_.take_staged();
     const std::lock_guard lock(mutex_);
@@ -216,7 +213,7 @@ void EmbeddedLog::Core::write(std::span<const Staged> staged, bool reserve) {
     if (failed_ || (staged.empty() && !reserve)) return;
     look_at_free_space();
     std::optional<Position> reserved;
-    if (reserve) reserved = reserved_ + kReserve;
+    if (reserve) reserved = reserved_ + settings_.reserve;
 
     const auto began = std::chrono::steady_clock::now();
     const Result<> written = store_->write(staged, reserved);

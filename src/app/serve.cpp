@@ -257,8 +257,15 @@ Result<> Server::listen() {
 }
 
 Result<> Server::is_ready() const {
-    if (log_->is_writable()) return {};
-    return Error{ErrorCode::kReadOnly, "the log takes no writes; the server's log says why"};
+    if (!log_->is_writable()) {
+        return Error{ErrorCode::kReadOnly, "the log takes no writes; the server's log says why"};
+    }
+    for (const auto& lane : lanes_) {
+        if (lane->groups().is_writable()) continue;
+        return Error{ErrorCode::kReadOnly,
+                     "consumer groups can not be written; the server's log says why"};
+    }
+    return {};
 }
 
 std::string Server::ready_line() const {

@@ -77,7 +77,7 @@ bool Hub::leave(ReceiverId id, const Room& room) {
     probe_.rooms.set(rooms_.size());
     if (room.is_pattern()) {
         std::erase(patterns_, left);
-        if (patterns_.empty()) reader_.want_all(false);
+        reader_.want_all(false);
     } else {
         reader_.drop_hint(hash);
     }

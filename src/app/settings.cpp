@@ -267,6 +267,7 @@ const Setting* find_setting(std::string_view key) {
 
 std::string nearest_setting(std::string_view key) {
     std::vector<std::string_view> keys;
+    keys.reserve(kTable.size());
     for (const Setting& setting : kTable) keys.push_back(setting.key);
     return std::string(nearest(key, keys));
 }

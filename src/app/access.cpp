@@ -45,8 +45,6 @@ std::string_view mend_of(ErrorCode code) {
                    "server, and give it with --token or EVENT_BUS_TOKEN";
         case ErrorCode::kForbidden:
             return "; use a token that may, or --as NAME for a service of the catalog";
-        case ErrorCode::kUnknownType:
-            return "; `eventbus check-config` reads the catalog";
         default:
             return "";
     }

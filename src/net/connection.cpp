@@ -14,7 +14,7 @@ namespace eventbus {
 namespace {
 
 constexpr std::size_t kUrgentBytesMax = 16 * 1024;  // that may wait above the queue's bound
-constexpr auto kLinger = std::chrono::seconds(5);  // for the last bytes to a peer that is slow
+constexpr auto kLinger = std::chrono::seconds(5);   // for the last bytes to a peer that is slow
 
 }  // namespace
 
@@ -77,7 +77,7 @@ bool Connection::push(std::string bytes) {
 
 void Connection::push_urgent(SharedFrame frame) {
     if (!is_open()) return;
-    if (outbox_.bytes() > outbox_.bytes_max() + kUrgentBytesMax) {
+    if (outbox_.bytes() + frame->bytes.size() > outbox_.bytes_max() + kUrgentBytesMax) {
         was_too_slow_ = true;  // it asks for pongs and does not read them
         return close();
     }
@@ -103,12 +103,18 @@ void Connection::close() {
     protocol_->on_closed();
 }
 
-Stream Connection::release() {
-    BUS_ASSERT(is_open() && outbox_.is_empty());
+Connection::Released Connection::release() {
+    BUS_ASSERT(is_open());
+    Released released;
+    std::array<std::string_view, 1> piece;
+    while (outbox_.gather(piece) > 0) {
+        released.unsent += piece[0];
+        outbox_.sent(piece[0].size());
+    }
     reactor_.unwatch(stream_.descriptor());
-    Stream stream = std::move(stream_);
+    released.stream = std::move(stream_);
     finish();
-    return stream;
+    return released;
 }
 
 void Connection::finish() {

@@ -70,8 +70,12 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     // Queues `frame`. False: the client is too slow (or gone), and the connection is closing.
     bool push(SharedFrame frame);
     bool push(std::string bytes);
-    // The same, ahead of what waits; the bound is a little higher, so that pings go out to the last.
+    // The same, ahead of what waits; the bound is a little higher, so that pings go out to the
+    // last.
     void push_urgent(SharedFrame frame);
+
+    // Whether urgent frames wait that nobody has taken yet, as many as make sense.
+    bool has_much_urgent() const { return outbox_.urgent_frames() >= kUrgentFramesMax; }
 
     // Sends what is queued, then closes; reads no more for the protocol. A peer that does not take
     // it within the linger time is cut off.
@@ -81,8 +85,12 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     void close();
 
     // Takes the stream away, to go on with on another reactor: this connection is over, without
-    // on_closed(). Nothing may be queued.
-    Stream release();
+    // on_closed(). Requires is_open().
+    struct Released {
+        Stream stream;
+        std::string unsent;  // what was queued, to be pushed there first
+    };
+    Released release();
 
     // Stops and goes on with reading: what a slow answer holds back stays in the kernel.
     void pause_reading(bool paused);
@@ -90,6 +98,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     bool is_open() const { return stream_.is_open() && !closing_; }
     bool was_too_slow() const { return was_too_slow_; }
     std::size_t queued_bytes() const { return outbox_.bytes(); }
+    bool has_room() const { return is_open() && outbox_.has_room(); }
     std::size_t queue_bytes_max() const { return outbox_.bytes_max(); }
     Reactor& reactor() { return reactor_; }
     Protocol& protocol() { return *protocol_; }
@@ -105,6 +114,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     void finish();
 
     friend class Connections;
+    static constexpr std::size_t kUrgentFramesMax = 64;
 
     Reactor& reactor_;
     Connections& connections_;

@@ -22,14 +22,10 @@ void DueList::arm(Due& due, Clock::Time now) {
 }
 
 void DueList::run(Clock::Time now) {
-    // What is armed meanwhile is due later than now, so this ends; unless the delay is zero.
-    const Due* const last = last_;
     while (first_ != nullptr && first_->at_ <= now) {
         Due& due = *first_;
         unlink(due);
-        const bool was_last = &due == last;
         due.on_due();  // may delete it
-        if (was_last) break;
     }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/clock.h"
@@ -38,7 +39,9 @@ class Due {
 // Cost:    O(1) for each call but run(), which is O(due).
 class DueList {
  public:
-    explicit DueList(std::chrono::milliseconds delay) : delay_(delay) {}
+    // A delay below 1 ms is 1 ms: what is armed while run() goes on is due after it.
+    explicit DueList(std::chrono::milliseconds delay)
+        : delay_(std::max(delay, std::chrono::milliseconds(1))) {}
     DueList(const DueList&) = delete;
     DueList& operator=(const DueList&) = delete;
     ~DueList();

@@ -84,6 +84,7 @@ class HttpProtocol final : public Protocol {
     }
 
     void fail() {
+        request_due_.disarm();
         server_.probe_.malformed.add();
         const HttpFailure& failure = reader_.failure();
         HttpResponse response = problem_response(Error{
@@ -95,7 +96,6 @@ class HttpProtocol final : public Protocol {
 
     // The answer has been queued: on with the next request.
     void answered(bool close) {
-        exchange_ = nullptr;
         const auto keep = connection();
         if (close) return keep->close_when_sent();
         server_.idle_timeouts_.arm(idle_due_, server_.reactor_.now());
@@ -143,12 +143,14 @@ HttpExchange::~HttpExchange() {
         respond(problem_response(Error{ErrorCode::kInternal, "the request was dropped"}));
 }
 
-void HttpExchange::respond(const HttpResponse& response) {
-    if (!is_open()) return;
+bool HttpExchange::respond(const HttpResponse& response) {
+    if (!is_open()) return false;
     HttpProtocol& protocol = *std::exchange(protocol_, nullptr);
+    protocol.exchange_ = nullptr;
     const bool keep_alive = protocol.keep_alive_ && !response.close;
-    if (!connection_->push(serialize(response, keep_alive, protocol.is_head_))) return;
+    if (!connection_->push(serialize(response, keep_alive, protocol.is_head_))) return false;
     protocol.answered(!keep_alive);
+    return true;
 }
 
 void HttpExchange::respond_with_stream(const HttpResponse& head,
@@ -165,8 +167,8 @@ std::string HttpExchange::upgrade(std::string head, std::unique_ptr<Protocol> ne
     protocol.is_over_ = true;
     std::string rest = std::move(protocol.waiting_);
     connection_->pause_reading(false);
-    connection_->push(std::move(head));
     connection_->switch_to(std::move(next));
+    connection_->push(std::move(head));  // if it fails, `next` is told that it is over
     return rest;
 }
 
@@ -175,7 +177,9 @@ HttpExchange::Released HttpExchange::release() {
     HttpProtocol& protocol = *std::exchange(protocol_, nullptr);
     protocol.exchange_ = nullptr;
     protocol.is_over_ = true;
-    return {connection_->release(), std::move(request), std::move(protocol.waiting_)};
+    Connection::Released released = connection_->release();
+    return {std::move(released.stream), std::move(request), std::move(protocol.waiting_),
+            std::move(released.unsent)};
 }
 
 void HttpExchange::abort() {
@@ -200,6 +204,7 @@ std::shared_ptr<Connection> HttpServer::make_connection(Stream stream) {
 
 void HttpServer::serve(Stream stream) {
     probe_.accepted.add();
+    if (connections_.size() >= settings_.connections_max + kRefusedMax) return probe_.refused.add();
     const bool refused = draining_ || connections_.size() >= settings_.connections_max;
     const auto connection = make_connection(std::move(stream));
     connection->start(std::make_unique<HttpProtocol>(*this, connection));
@@ -217,6 +222,7 @@ void HttpServer::adopt(HttpExchange::Released released) {
     auto protocol = std::make_unique<HttpProtocol>(*this, connection);
     HttpProtocol& http = *protocol;
     connection->start(std::move(protocol));
+    if (!released.unsent.empty()) connection->push(std::move(released.unsent));
     http.go_on_with(std::move(released.request), std::move(released.rest));
 }
 

@@ -31,8 +31,8 @@ class HttpExchange {
     // False once the client has gone or it was answered.
     bool is_open() const { return protocol_ != nullptr; }
 
-    // Answers; nothing happens if the client has gone.
-    void respond(const HttpResponse& response);
+    // Answers. False: the client has gone, or it takes its answers too slowly and now is gone.
+    bool respond(const HttpResponse& response);
 
     // Answers with a head, and leaves the rest to `protocol`, which writes the chunks (SSE).
     void respond_with_stream(const HttpResponse& head, std::unique_ptr<Protocol> protocol);
@@ -46,11 +46,12 @@ class HttpExchange {
     struct Released {
         Stream stream;
         HttpRequest request;
-        std::string rest;  // bytes behind the request
+        std::string rest;    // bytes behind the request
+        std::string unsent;  // answers to earlier requests that have not left yet
     };
     Released release();
 
-    // Called if the client goes away before the answer.
+    // Called if the client goes away before the answer, but not from within respond().
     void on_abort(Callback<> callback) { aborted_ = std::move(callback); }
 
     const std::shared_ptr<Connection>& connection() const { return connection_; }
@@ -95,9 +96,12 @@ struct HttpProbe {
 // One reactor's HTTP server.
 //
 // Thread:  reactor.
-// Bounded: connections_max; beyond it a new one is answered 503 and closed.
+// Bounded: connections_max; beyond it a new one is answered 503 and closed, and when
+//          kRefusedMax more are being told so, closed without a word.
 class HttpServer {
  public:
+    static constexpr std::size_t kRefusedMax = 256;
+
     HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings settings);
 
     // Serves a new connection.

@@ -17,12 +17,17 @@ Result<> Outbox::push(SharedFrame frame) {
     const auto outdated = find_outdated_by(*frame);
     const std::size_t freed = outdated == queue_.end() ? 0 : (*outdated)->bytes.size();
     const std::size_t bytes_after = bytes_ - freed + frame->bytes.size();
-    if (bytes_after > bytes_max_) {
+    const bool is_full =
+        bytes_after > bytes_max_ || (outdated == queue_.end() && frames() >= frames_max());
+    if (is_full && !is_empty()) {
         return Error{ErrorCode::kSlowClient, "the client reads more slowly than it is sent to"};
     }
     // To the end and not into the old frame's place: offsets must rise along the queue, or a
     // client that drops in between would resume behind frames that it never saw.
-    if (outdated != queue_.end()) queue_.erase(outdated);
+    if (outdated != queue_.end()) {
+        if (outdated - queue_.begin() < static_cast<std::ptrdiff_t>(urgent_end_)) --urgent_end_;
+        queue_.erase(outdated);
+    }
     queue_.push_back(std::move(frame));
     bytes_ = bytes_after;
     return {};
@@ -33,7 +38,9 @@ void Outbox::push_urgent(SharedFrame frame) {
     BUS_ASSERT(frame && !frame->bytes.empty());
 
     bytes_ += frame->bytes.size();
-    queue_.insert(begin_waiting(), std::move(frame));
+    const Place behind_urgent = queue_.begin() + static_cast<std::ptrdiff_t>(urgent_end_);
+    const Place place = queue_.insert(std::max(begin_waiting(), behind_urgent), std::move(frame));
+    urgent_end_ = static_cast<std::size_t>(place - queue_.begin()) + 1;
 }
 
 std::size_t Outbox::gather(std::span<std::string_view> pieces) {
@@ -59,8 +66,13 @@ void Outbox::sent(std::size_t count) {
     shown_ = 0;
     if (first_ < queue_.size() / 2) return;  // moving less than half would cost more than O(1)
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(first_));
+    urgent_end_ -= std::min(first_, urgent_end_);
     first_ = 0;
     if (queue_.empty() && queue_.capacity() > kKeptFrames) queue_ = std::vector<SharedFrame>();
+}
+
+std::size_t Outbox::next_bytes() const {
+    return is_empty() ? 0 : queue_[first_]->bytes.size() - front_sent_;
 }
 
 SharedFrame Outbox::pop() {
@@ -75,7 +87,7 @@ SharedFrame Outbox::pop() {
 
 void Outbox::clear() {
     queue_ = std::vector<SharedFrame>();
-    first_ = bytes_ = front_sent_ = shown_ = 0;
+    first_ = bytes_ = front_sent_ = shown_ = urgent_end_ = 0;
 }
 
 Outbox::Place Outbox::begin_waiting() {

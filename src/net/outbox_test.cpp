@@ -75,6 +75,49 @@ TEST(Outbox, WhatTheTransportHasSeenStaysInFront) {
     EXPECT_EQ(drain(outbox, 64), "ld!midend");
 }
 
+TEST(Outbox, UrgentFramesKeepTheirOwnOrder) {
+    Outbox outbox(64);
+    std::array<std::string_view, 4> pieces;
+    ASSERT_TRUE(outbox.push(frame("old", kPhoto1)));
+    ASSERT_TRUE(outbox.push(frame("mid")));
+    ASSERT_EQ(outbox.gather(pieces), 2u);
+    outbox.push_urgent(frame("1"));  // behind what a write has seen
+    outbox.sent(0);
+    outbox.push_urgent(frame("2"));
+    ASSERT_TRUE(outbox.push(frame("new", kPhoto1)));  // takes `old` out, which stood before `1`
+    outbox.push_urgent(frame("3"));
+    EXPECT_EQ(outbox.urgent_frames(), 4u);  // `mid` counts: it stands before them
+
+    EXPECT_EQ(drain(outbox, 2), "mid123new");
+    EXPECT_EQ(outbox.urgent_frames(), 0u);
+    outbox.push_urgent(frame("4"));
+    EXPECT_EQ(drain(outbox, 2), "4");
+}
+
+TEST(Outbox, ALoneFrameOfAnySizeIsTakenSoThatItsClientCanGetPastIt) {
+    Outbox outbox(3);
+    ASSERT_TRUE(outbox.push(frame("much too long")));
+    EXPECT_FALSE(outbox.push(frame("b")));
+    EXPECT_EQ(outbox.next_bytes(), 13u);
+
+    EXPECT_EQ(drain(outbox, 5), "much too long");
+    EXPECT_TRUE(outbox.push(frame("b")));
+}
+
+TEST(Outbox, ManySmallFramesAreRefusedBeforeTheyCostManyTimesTheBound) {
+    Outbox outbox(64 * 10);
+    ASSERT_EQ(outbox.frames_max(), 26u);
+    for (std::size_t i = 0; i < outbox.frames_max(); ++i) {
+        ASSERT_TRUE(outbox.push(frame("x", LatestKey{i + 1}))) << i;
+        EXPECT_EQ(outbox.has_room(), i + 1 < 13);
+    }
+    EXPECT_FALSE(outbox.push(frame("y")));
+    EXPECT_TRUE(outbox.push(frame("z", LatestKey{1})));  // it takes the place of another
+
+    drain(outbox, 1);
+    EXPECT_TRUE(outbox.push(frame("y")));
+}
+
 TEST(Outbox, EqualsTheSlowModelOverALongRun) {
     Outbox outbox(1 << 20);
     std::string expected;

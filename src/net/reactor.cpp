@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kScratchBytes = 128 * 1024;
 constexpr std::size_t kEventsMax = 512;  // of one turn; what is left comes in the next
+constexpr int kLastRounds = 8;           // of what is posted while it stops
 constexpr auto kStall = std::chrono::milliseconds(5);
 
 }  // namespace
@@ -44,22 +45,35 @@ Reactor::~Reactor() {
 
 void Reactor::run() {
     thread_ = std::this_thread::get_id();
-    std::array<epoll_event, kEventsMax> events;
-    while (!stopping_.load(std::memory_order_relaxed)) {
-        State awake = State::kAwake;
-        // Who wakes us sets kNotified after it has left its work: either we see that here, or it
-        // sees kAsleep and rings the bell.
-        const bool may_sleep = !again_ && state_.compare_exchange_strong(awake, State::kAsleep);
-        const int ready = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
-                                       may_sleep ? sleep_ms() : 0);
-        state_.store(State::kAwake);
-        BUS_ASSERT(ready >= 0 || errno == EINTR);
-        turn(std::span(events).first(static_cast<std::size_t>(std::max(ready, 0))));
+    while (!stopping_.load(std::memory_order_relaxed)) wait_and_turn(true);
+    // What was posted before stop() is still done, and what that posts, within reason.
+    for (int round = 0; round < kLastRounds; ++round) {
+        run_posted();
+        run_flushes();
+        run_deferred();
     }
-    run_posted();  // what was posted before stop() is still done
-    run_flushes();
-    for (Task& task : std::exchange(deferred_, {})) task();
     thread_ = std::thread::id();
+}
+
+void Reactor::run_once() {
+    thread_ = std::this_thread::get_id();
+    wait_and_turn(false);
+}
+
+void Reactor::wait_and_turn(bool may_sleep) {
+    std::array<epoll_event, kEventsMax> events;  // not initialized: only the used part is touched
+    State awake = State::kAwake;
+    // Who wakes us sets kNotified after it has left its work: either we see that here, or it sees
+    // kAsleep and rings the bell.
+    const bool sleeps =
+        may_sleep && !again_ && state_.compare_exchange_strong(awake, State::kAsleep);
+    const int ready = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
+                                   sleeps ? sleep_ms() : 0);
+    // An exchange and not a store: it reads what the waker wrote, so that what the waker had left
+    // before is seen in this turn, on every machine.
+    state_.exchange(State::kAwake);
+    BUS_ASSERT(ready >= 0 || errno == EINTR);
+    turn(std::span(events).first(static_cast<std::size_t>(std::max(ready, 0))));
 }
 
 void Reactor::turn(std::span<const epoll_event> ready) {
@@ -81,7 +95,7 @@ void Reactor::turn(std::span<const epoll_event> ready) {
     hooks_have_run_ = true;
     for (auto& hook : hooks_) again_ = hook() || again_;
     run_flushes();
-    for (Task& task : std::exchange(deferred_, {})) task();
+    run_deferred();
     note_turn(began);
 }
 
@@ -161,6 +175,11 @@ int Reactor::sleep_ms() const {
     return static_cast<int>(std::min<std::chrono::milliseconds::rep>(wait, 60'000));
 }
 
+void Reactor::run_deferred() {
+    for (Task& task : std::exchange(deferred_, {})) task();
+    again_ = again_ || !deferred_.empty();
+}
+
 void Reactor::run_posted() {
     {
         const std::lock_guard lock(posted_mutex_);
@@ -172,7 +191,9 @@ void Reactor::run_posted() {
 }
 
 void Reactor::run_timed() {
-    while (!timed_.empty() && timed_.top().at <= now_) {
+    // What a task posts meanwhile has the next turn, even if it is due already.
+    const std::uint64_t last = timed_sequence_;
+    while (!timed_.empty() && timed_.top().at <= now_ && timed_.top().sequence <= last) {
         Task task = std::move(const_cast<Timed&>(timed_.top()).task);
         timed_.pop();
         task();

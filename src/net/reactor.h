@@ -61,6 +61,9 @@ class Reactor final : public Executor {
 
     // Turns until stop().
     void run();
+
+    // One turn, which does not sleep: for a test whose thread is the reactor's.
+    void run_once();
     void stop();
 
     // Executor
@@ -117,11 +120,13 @@ class Reactor final : public Executor {
 
     enum class State : std::uint8_t { kAwake, kAsleep, kNotified };
 
+    void wait_and_turn(bool may_sleep);
     void turn(std::span<const epoll_event> ready);
     int sleep_ms() const;
     void run_posted();
     void run_timed();
     void run_flushes();
+    void run_deferred();
     void note_turn(Clock::Time began);
 
     const std::size_t index_;

@@ -1,0 +1,288 @@
+#include "net/reactor.h"
+
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/fake_clock.h"
+
+namespace eventbus {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A reactor on a thread of its own.
+class Running {
+ public:
+    explicit Running(Reactor& reactor) : reactor_(reactor), thread_([this] { reactor_.run(); }) {}
+    ~Running() {
+        reactor_.stop();
+        thread_.join();
+    }
+
+ private:
+    Reactor& reactor_;
+    std::thread thread_;
+};
+
+class Flusher final : public Flushable {
+ public:
+    explicit Flusher(std::string& order, char name) : order_(order), name_(name) {}
+    void flush() override { order_ += name_; }
+
+ private:
+    std::string& order_;
+    const char name_;
+};
+
+TEST(Reactor, ATurnPassesFromWhatWasPostedOverTheHooksToTheFlushes) {
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    std::string order;
+    Flusher flusher(order, 'f');
+    reactor.add_turn_hook([&] {
+        order += 'h';
+        return false;
+    });
+    reactor.post([&] {
+        order += 'p';
+        reactor.flush_later(flusher);
+        reactor.flush_later(flusher);
+        reactor.defer([&] { order += 'd'; });
+    });
+
+    reactor.run_once();
+
+    EXPECT_EQ(order, "phfd");
+}
+
+TEST(Reactor, WhatATaskPostsHasTheNextTurn) {
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    int runs = 0;
+    std::function<void()> again = [&] {
+        ++runs;
+        reactor.post(Task(again));
+    };
+    reactor.post(Task(again));
+
+    reactor.run_once();
+    EXPECT_EQ(runs, 1);
+    reactor.run_once();
+    EXPECT_EQ(runs, 2);
+}
+
+TEST(Reactor, TimedTasksRunInTheOrderOfTheirTimesThenOfTheirPosting) {
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    std::string order;
+    const Clock::Time now = clock.now();
+    for (const auto& [ms, name] :
+         std::vector<std::pair<int, char>>{{30, 'c'}, {10, 'a'}, {30, 'd'}, {20, 'b'}, {40, 'e'}}) {
+        reactor.post_at(now + milliseconds(ms), [&order, name = name] { order += name; });
+    }
+
+    clock.advance(milliseconds(30));
+    reactor.run_once();
+
+    EXPECT_EQ(order, "abcd");
+}
+
+TEST(Reactor, ATimedTaskThatAsksForNowDoesNotHoldUpTheTurn) {
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    int runs = 0;
+    std::function<void()> again = [&] {
+        ++runs;
+        reactor.post_at(reactor.now(), Task(again));
+    };
+    reactor.post_at(clock.now(), Task(again));
+
+    reactor.run_once();
+
+    EXPECT_EQ(runs, 1);
+}
+
+TEST(Reactor, AFlushThatIsForgottenDoesNotRunAndMovesNoOther) {
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    std::string order;
+    Flusher a(order, 'a'), b(order, 'b'), c(order, 'c');
+    reactor.post([&] {
+        for (Flusher* one : {&a, &b, &c}) reactor.flush_later(*one);
+        reactor.forget(b);
+        reactor.forget(b);
+    });
+
+    reactor.run_once();
+
+    EXPECT_EQ(order, "ac");
+}
+
+TEST(Reactor, AFlushThatAsksForAnotherHasTheNextTurn) {
+    class Again final : public Flushable {
+     public:
+        explicit Again(Reactor& reactor) : reactor_(reactor) {}
+        void flush() override {
+            ++times;
+            reactor_.flush_later(*this);
+        }
+        int times = 0;
+
+     private:
+        Reactor& reactor_;
+    };
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    Again again(reactor);
+    reactor.post([&] { reactor.flush_later(again); });
+
+    reactor.run_once();
+    EXPECT_EQ(again.times, 1);
+    reactor.run_once();
+    EXPECT_EQ(again.times, 2);
+    reactor.forget(again);
+    reactor.run_once();
+    EXPECT_EQ(again.times, 2);
+}
+
+TEST(Reactor, AWatcherThatEndsAnotherKeepsItFromBeingCalledIfItsOwnerWaitsForTheTurnsEnd) {
+    // Two descriptors are ready in one turn; whoever comes first closes the other.
+    struct Pair;
+    struct One final : Watcher {
+        int descriptor = ::eventfd(1, EFD_NONBLOCK);
+        bool is_closed = false;
+        std::function<void()> act;
+        void on_ready(std::uint32_t) override {
+            if (!is_closed) act();
+        }
+    };
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    auto a = std::make_shared<One>();
+    auto b = std::make_shared<One>();
+    int calls = 0;
+    const auto close = [&](std::shared_ptr<One>& victim) {
+        ++calls;
+        if (!victim) return;
+        victim->is_closed = true;
+        reactor.unwatch(victim->descriptor);
+        ::close(victim->descriptor);
+        reactor.defer([gone = std::move(victim)] {});
+    };
+    a->act = [&] { close(b); };
+    b->act = [&] { close(a); };
+    reactor.watch(a->descriptor, *a, EPOLLIN);
+    reactor.watch(b->descriptor, *b, EPOLLIN);
+
+    reactor.run_once();
+
+    EXPECT_EQ(calls, 1);
+    auto& survivor = a ? a : b;
+    reactor.unwatch(survivor->descriptor);
+    ::close(survivor->descriptor);
+}
+
+TEST(Reactor, ASleepingReactorWakesForATimerAndForItsDueLists) {
+    SystemClock clock;
+    Reactor reactor(0, clock);
+    struct Item final : Due {
+        std::promise<void> done;
+        void on_due() override { done.set_value(); }
+    };
+    Item item;
+    DueList list{milliseconds(5)};
+    reactor.add_due_list(list);
+    list.arm(item, clock.now());
+    std::promise<void> timed;
+    reactor.post_at(clock.now() + milliseconds(10), [&] { timed.set_value(); });
+
+    const Running running(reactor);
+
+    EXPECT_EQ(item.done.get_future().wait_for(std::chrono::seconds(5)), std::future_status::ready);
+    EXPECT_EQ(timed.get_future().wait_for(std::chrono::seconds(5)), std::future_status::ready);
+}
+
+TEST(Reactor, WhatWasPostedBeforeStopIsDone) {
+    SystemClock clock;
+    Reactor reactor(0, clock);
+    int done = 0;
+    reactor.post([&] {
+        ++done;
+        reactor.post([&] { ++done; });
+    });
+    reactor.stop();
+
+    reactor.run();
+
+    EXPECT_EQ(done, 2);
+}
+
+// A lost wake-up shows as a test that does not end.
+TEST(Reactor, NoPostFromAnotherThreadIsLostOrReordered) {
+    constexpr int kThreads = 3;
+    constexpr int kPosts = 3'000;
+    SystemClock clock;
+    Reactor reactor(0, clock);
+    std::vector<int> last(kThreads, -1);  // of the reactor's thread
+    std::atomic<int> wrong{0};
+    const Running running(reactor);
+
+    std::vector<std::thread> posters;
+    for (int t = 0; t < kThreads; ++t) {
+        posters.emplace_back([&, t] {
+            for (int i = 0; i < kPosts; ++i) {
+                std::promise<void> ran;
+                const bool waits = i % 7 == 0;  // then the reactor falls asleep in between
+                reactor.post([&, t, i, waits] {
+                    if (last[static_cast<std::size_t>(t)] != i - 1) ++wrong;
+                    last[static_cast<std::size_t>(t)] = i;
+                    if (waits) ran.set_value();
+                });
+                if (waits) ran.get_future().wait();
+            }
+        });
+    }
+    for (std::thread& poster : posters) poster.join();
+    std::promise<void> all;
+    reactor.post([&] { all.set_value(); });
+    all.get_future().wait();
+
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(last, std::vector<int>(kThreads, kPosts - 1));
+}
+
+// As the tail does it: a number is published, then the reactor is woken; its hook must see the
+// last.
+TEST(Reactor, NoWakeUpIsLostBetweenAPublishedNumberAndTheHook) {
+    constexpr std::uint64_t kRounds = 20'000;
+    SystemClock clock;
+    Reactor reactor(0, clock);
+    std::atomic<std::uint64_t> published{0};
+    std::atomic<std::uint64_t> seen{0};
+    reactor.add_turn_hook([&] {
+        seen.store(published.load(std::memory_order_acquire), std::memory_order_release);
+        return false;
+    });
+    const Running running(reactor);
+
+    for (std::uint64_t i = 1; i <= kRounds; ++i) {
+        published.store(i, std::memory_order_seq_cst);
+        reactor.wake_if_asleep();
+        if (i % 16 != 0) continue;
+        while (seen.load(std::memory_order_acquire) < i) std::this_thread::yield();
+    }
+    while (seen.load(std::memory_order_acquire) < kRounds) std::this_thread::yield();
+
+    EXPECT_EQ(seen.load(), kRounds);
+}
+
+}  // namespace
+}  // namespace eventbus

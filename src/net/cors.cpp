@@ -9,7 +9,7 @@ bool is_loopback(std::string_view origin) {
     const auto scheme_end = origin.find("://");
     if (scheme_end == std::string_view::npos) return false;
     std::string_view host = origin.substr(scheme_end + 3);
-    host = host.substr(0, host.starts_with('[') ? host.find(']') + 1 : host.find(':'));
+    host = host.substr(0, host.find(':', host.starts_with('[') ? host.find(']') : 0));
     return host == "[::1]" || host == "localhost" || host == "127.0.0.1" ||
            host.ends_with(".localhost");
 }

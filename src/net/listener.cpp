@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -89,37 +88,6 @@ Error listen_error(const Endpoint& endpoint, int why) {
 }
 
 }  // namespace
-
-Result<Endpoint> parse_endpoint(std::string_view text) {
-    const auto colon = text.rfind(':');
-    const auto wrong = [&](std::string_view why) {
-        return Error{ErrorCode::kBadRequest,
-                     fmt::format("'{}' is no address: {}; give HOST:PORT, such as 127.0.0.1:8080",
-                                 text, why)};
-    };
-    if (colon == std::string_view::npos) return wrong("the port is missing");
-    std::string_view host = text.substr(0, colon);
-    const std::string_view port_text = text.substr(colon + 1);
-    if (host.starts_with('[')) {
-        if (!host.ends_with(']')) return wrong("the bracket is not closed");
-        host = host.substr(1, host.size() - 2);
-    } else if (host.find(':') != std::string_view::npos) {
-        return wrong("an IPv6 address stands in brackets");
-    }
-    Endpoint endpoint{host.empty() ? "0.0.0.0" : std::string(host), 0};
-    const char* const end = port_text.data() + port_text.size();
-    const auto [parsed, why] = std::from_chars(port_text.data(), end, endpoint.port);
-    if (why != std::errc() || parsed != end || port_text.empty()) {
-        return wrong("the port is no number up to 65535");
-    }
-    return endpoint;
-}
-
-std::string to_string(const Endpoint& endpoint) {
-    const bool is_v6 = endpoint.host.find(':') != std::string::npos;
-    return is_v6 ? fmt::format("[{}]:{}", endpoint.host, endpoint.port)
-                 : fmt::format("{}:{}", endpoint.host, endpoint.port);
-}
 
 Result<ListenSocket> ListenSocket::open(const Endpoint& endpoint, bool is_first) {
     const Result<Address> address = address_of(endpoint);

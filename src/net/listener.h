@@ -9,21 +9,11 @@
 #include <utility>
 
 #include "base/result.h"
+#include "net/endpoint.h"
 #include "net/reactor.h"
 #include "net/stream.h"
 
 namespace eventbus {
-
-// An address to listen on.
-struct Endpoint {
-    std::string host;  // a numeric IPv4 or IPv6 address, or "localhost"
-    std::uint16_t port = 0;
-};
-
-// "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (all addresses).
-// Errors: kBadRequest, with what is wrong.
-Result<Endpoint> parse_endpoint(std::string_view text);
-std::string to_string(const Endpoint& endpoint);
 
 // A listening socket. Several on one port share its connections (SO_REUSEPORT); the first one makes
 // sure that nobody else has the port, which SO_REUSEPORT alone would silently share.

@@ -1,0 +1,461 @@
+#include "net/http_server.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/listener.h"
+#include "support/reactor_loop.h"
+
+namespace eventbus {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+
+std::string get(std::string_view path) {
+    return "GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+}
+std::string post(std::string_view body, std::string_view more = {}) {
+    return "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n" + std::string(more) + "\r\n" + std::string(body);
+}
+
+// Answers as the test says; by default with the path and the body.
+class Script final : public HttpHandler {
+ public:
+    std::size_t body_bytes_max(const HttpRequest&) override { return 100; }
+    void on_request(SharedExchange exchange) override {
+        paths.push_back(exchange->request.path);
+        if (act) return act(std::move(exchange));
+        exchange->respond(text_response(200, exchange->request.path + exchange->request.body));
+    }
+
+    std::vector<std::string> paths;
+    std::function<void(SharedExchange)> act;
+};
+
+// A server on a reactor with a port of its own.
+struct Served {
+    explicit Served(std::size_t index, Clock& clock, HttpSettings settings)
+        : reactor(index, clock), server(reactor, script, settings) {
+        Result<ListenSocket> socket = ListenSocket::open({"127.0.0.1", 0}, true);
+        EXPECT_TRUE(socket);
+        port = socket->port();
+        listener = std::make_unique<Listener>(reactor, std::move(*socket), [this](Stream stream) {
+            server.serve(std::move(stream));
+        });
+    }
+
+    Reactor reactor;
+    Script script;
+    HttpServer server;
+    std::uint16_t port = 0;
+    std::unique_ptr<Listener> listener;
+};
+
+class HttpServerTest : public testing::Test {
+ protected:
+    explicit HttpServerTest(HttpSettings settings = {.queue_bytes_max = 64 * 1024,
+                                                     .connections_max = 3})
+        : served_(0, clock_, settings) {}
+    ~HttpServerTest() override {
+        served_.script.act = nullptr;
+        held_.clear();
+        loop_.turn();
+        served_.server.connections().close_all();
+        loop_.turn();
+    }
+
+    RawClient& client(int receive_bytes = 0) {
+        clients_.push_back(
+            std::make_unique<RawClient>(RawClient::connect(served_.port, receive_bytes)));
+        loop_.add(*clients_.back());
+        return *clients_.back();
+    }
+    RawResponse response(RawClient& from) {
+        std::optional<RawResponse> got;
+        EXPECT_TRUE(loop_.run_until([&] { return (got = from.take_response()).has_value(); }));
+        return got.value_or(RawResponse{});
+    }
+    void hold() {
+        served_.script.act = [this](SharedExchange exchange) {
+            held_.push_back(std::move(exchange));
+        };
+    }
+    bool wait_for_held(std::size_t count) {
+        return loop_.run_until([&] { return held_.size() == count; });
+    }
+
+    FakeClock clock_;
+    Served served_;
+    ReactorLoop loop_{&served_.reactor};
+    std::vector<std::unique_ptr<RawClient>> clients_;
+    std::vector<SharedExchange> held_;
+};
+
+TEST_F(HttpServerTest, AConnectionIsKeptForTheNextRequestUnlessTheClientSaysOtherwise) {
+    RawClient& c = client();
+    c.send(get("/one"));
+    EXPECT_EQ(response(c).body, "/one");
+    c.send("GET /two HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const RawResponse last = response(c);
+    EXPECT_EQ(last.body, "/two");
+    EXPECT_EQ(last.field("Connection"), "close");
+    EXPECT_TRUE(loop_.run_until([&] { return c.saw_end(); }));
+}
+
+TEST_F(HttpServerTest, PipelinedRequestsAreAnsweredInOrderHoweverTheyAreCut) {
+    const std::string all = get("/1") + post("body") + get("/2") + get("/3");
+    for (const std::size_t piece : {all.size(), std::size_t{1}, std::size_t{7}, std::size_t{50}}) {
+        SCOPED_TRACE(piece);
+        RawClient& c = client();
+        for (std::size_t at = 0; at < all.size(); at += piece) {
+            c.send(std::string_view(all).substr(at, piece));
+            loop_.turn();
+        }
+        for (const char* body : {"/1", "/pbody", "/2", "/3"}) EXPECT_EQ(response(c).body, body);
+        c.close();
+        loop_.settle();
+    }
+}
+
+TEST_F(HttpServerTest, APipelinedRequestWaitsForTheAnswerBeforeIt) {
+    hold();
+    RawClient& c = client();
+    c.send(get("/1") + get("/2"));
+    ASSERT_TRUE(wait_for_held(1));
+    loop_.settle();
+    EXPECT_EQ(held_.size(), 1u);
+
+    held_[0]->respond(text_response(200, "first"));
+    ASSERT_TRUE(wait_for_held(2));
+    held_[1]->respond(text_response(200, "second"));
+
+    EXPECT_EQ(response(c).body, "first");
+    EXPECT_EQ(response(c).body, "second");
+}
+
+TEST_F(HttpServerTest, WhatIsSentBehindARequestThatWaitsIsBoundedByTheKernel) {
+    hold();
+    RawClient& c = client();
+    c.send(get("/1"));
+    ASSERT_TRUE(wait_for_held(1));
+    std::string much;
+    while (much.size() < 400'000) much += kGet;
+    c.send(much);
+    loop_.settle();
+
+    served_.script.act = nullptr;
+    held_[0]->respond(text_response(200, "now"));
+    held_.clear();
+    EXPECT_EQ(response(c).body, "now");
+    std::size_t answers = 0;
+    ASSERT_TRUE(loop_.run_until([&] {
+        while (c.take_response()) ++answers;
+        return answers == much.size() / kGet.size();
+    }));
+}
+
+TEST_F(HttpServerTest, ARequestThatDoesNotComeWholeInTimeIs408) {
+    RawClient& half_a_head = client();
+    half_a_head.send("GET / HTTP/1.1\r\nHo");
+    RawClient& half_a_body = client();
+    half_a_body.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+    RawClient& silent = client();
+    loop_.settle();
+
+    clock_.advance(seconds(9));
+    loop_.settle();
+    EXPECT_EQ(half_a_head.received(), "");
+    clock_.advance(seconds(2));
+
+    EXPECT_EQ(response(half_a_head).status, 408);
+    EXPECT_EQ(response(half_a_body).status, 408);
+    EXPECT_TRUE(loop_.run_until([&] { return silent.saw_end(); }));
+    EXPECT_EQ(silent.received(), "");
+    EXPECT_EQ(served_.server.probe().timeouts.get(), 3u);
+}
+
+TEST_F(HttpServerTest, AnIdleConnectionIsClosedAndAnAnsweredOneIsNotTimedAsARequest) {
+    RawClient& c = client();
+    c.send(kGet);
+    response(c);
+    clock_.advance(seconds(60));
+    loop_.settle();
+    EXPECT_FALSE(c.saw_end());
+    c.send(kGet);
+    response(c);
+    clock_.advance(seconds(76));
+    EXPECT_TRUE(loop_.run_until([&] { return c.saw_end(); }));
+    EXPECT_EQ(c.received(), "");
+}
+
+TEST_F(HttpServerTest, ARequestThatIsBeingAnsweredHasNoTimeLimit) {
+    hold();
+    RawClient& c = client();
+    c.send(kGet);
+    ASSERT_TRUE(wait_for_held(1));
+    clock_.advance(seconds(1'000));
+    loop_.settle();
+    held_[0]->respond(text_response(200, "late"));
+    EXPECT_EQ(response(c).body, "late");
+}
+
+TEST_F(HttpServerTest, ABodyAboveTheLimitIs413WithoutBeingReadAndOneOfTheLimitIsTaken) {
+    RawClient& fits = client();
+    fits.send(post(std::string(100, 'x')));
+    EXPECT_EQ(response(fits).status, 200);
+
+    RawClient& much = client();
+    much.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n");
+    const RawResponse refused = response(much);
+    EXPECT_EQ(refused.status, 413);
+    EXPECT_EQ(refused.field("Connection"), "close");
+    EXPECT_TRUE(loop_.run_until([&] { return much.saw_end(); }));
+}
+
+TEST_F(HttpServerTest, NothingAfterAMalformedRequestIsReadAsOne) {
+    RawClient& c = client();
+    c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n" +
+           get("/smuggled"));
+    EXPECT_EQ(response(c).status, 400);
+    EXPECT_TRUE(loop_.run_until([&] { return c.saw_end(); }));
+    EXPECT_TRUE(served_.script.paths.empty());
+    EXPECT_EQ(c.received(), "");
+}
+
+TEST_F(HttpServerTest, AClientThatWaitsToSendItsBodyIsToldToGoOn) {
+    RawClient& c = client();
+    c.send("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    ASSERT_TRUE(loop_.run_until([&] { return !c.received().empty(); }));
+    EXPECT_EQ(c.received(), kContinue);
+    c.received().clear();
+    c.send("ok");
+    EXPECT_EQ(response(c).body, "/pok");
+}
+
+TEST_F(HttpServerTest, AClientThatGoesAwayAbortsItsRequestOnce) {
+    hold();
+    RawClient& c = client();
+    c.send(kGet);
+    ASSERT_TRUE(wait_for_held(1));
+    int aborts = 0;
+    held_[0]->on_abort([&] {
+        ++aborts;
+        held_.clear();  // as who waits for it does: the exchange ends in its own call
+    });
+
+    c.close();
+    loop_.settle();
+
+    EXPECT_EQ(aborts, 1);
+    EXPECT_EQ(served_.server.connections().size(), 0u);
+}
+
+TEST_F(HttpServerTest, AnAnswerToAClientThatHasGoneDoesNothing) {
+    hold();
+    RawClient& c = client();
+    c.send(kGet);
+    ASSERT_TRUE(wait_for_held(1));
+    c.close();
+    loop_.settle();
+
+    EXPECT_FALSE(held_[0]->is_open());
+    EXPECT_FALSE(held_[0]->respond(text_response(200, "to nobody")));
+}
+
+TEST_F(HttpServerTest, ASecondAnswerIsNoAnswer) {
+    hold();
+    RawClient& c = client();
+    c.send(kGet);
+    ASSERT_TRUE(wait_for_held(1));
+    EXPECT_TRUE(held_[0]->respond(text_response(200, "one")));
+    EXPECT_FALSE(held_[0]->respond(text_response(200, "two")));
+    EXPECT_EQ(response(c).body, "one");
+    loop_.settle();
+    EXPECT_EQ(c.received(), "");
+}
+
+TEST_F(HttpServerTest, ADroppedRequestIsAnswered500) {
+    served_.script.act = [](const SharedExchange&) {};
+    RawClient& c = client();
+    c.send(kGet);
+    EXPECT_EQ(response(c).status, 500);
+}
+
+TEST_F(HttpServerTest, AClientThatDoesNotTakeItsAnswersIsClosedWithoutAnAbortFromWithin) {
+    // To pipelined requests of a client that reads nothing; the large one finds too little room.
+    bool aborted = false;
+    std::size_t refused = 0;
+    served_.script.act = [&](const SharedExchange& exchange) {
+        exchange->on_abort([&] { aborted = true; });
+        const std::size_t bytes = served_.script.paths.size() % 2 == 0 ? 60'000 : 20'000;
+        if (!exchange->respond(text_response(200, std::string(bytes, 'x')))) ++refused;
+    };
+    RawClient& c = client(4096);
+    c.read(false);
+    ASSERT_TRUE(loop_.run_until([&] { return served_.server.connections().size() == 1; }));
+    for (int i = 0; i < 2'000 && served_.server.connections().size() > 0; ++i) {
+        c.send(kGet);
+        loop_.turn();
+    }
+    EXPECT_EQ(served_.server.connections().size(), 0u);
+    EXPECT_EQ(refused, 1u);
+    EXPECT_FALSE(aborted);
+}
+
+TEST_F(HttpServerTest, AnswersAboveTheQueuesBoundPassIfNothingElseWaits) {
+    served_.script.act = [](const SharedExchange& exchange) {
+        exchange->respond(text_response(200, std::string(300'000, 'x')));
+    };
+    RawClient& c = client();
+    c.send(kGet);
+    EXPECT_EQ(response(c).body.size(), 300'000u);
+}
+
+TEST_F(HttpServerTest, AnUpgradeHandsTheNextProtocolTheBytesBehindTheRequest) {
+    struct Echo final : Protocol {
+        explicit Echo(Connection& c) : connection(c) {}
+        void on_bytes(std::span<char> bytes) override {
+            connection.push(std::string(bytes.data(), bytes.size()));
+        }
+        void on_closed() override {}
+        Connection& connection;
+    };
+    served_.script.act = [](const SharedExchange& exchange) {
+        auto next = std::make_unique<Echo>(*exchange->connection());
+        Echo& echo = *next;
+        std::string rest = exchange->upgrade("HTTP/1.1 101 X\r\n\r\n", std::move(next));
+        echo.on_bytes(rest);
+    };
+    RawClient& c = client();
+    c.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst");
+    ASSERT_TRUE(loop_.run_until([&] { return c.received().ends_with("first"); }));
+    c.send(" second");
+    ASSERT_TRUE(loop_.run_until([&] { return c.received().ends_with("first second"); }));
+    EXPECT_TRUE(c.received().starts_with("HTTP/1.1 101 X\r\n\r\n"));
+    clock_.advance(seconds(1'000));  // no time-out of HTTP is left
+    loop_.settle();
+    EXPECT_FALSE(c.saw_end());
+}
+
+TEST_F(HttpServerTest, AboveItsConnectionsItRefusesWithAWordAndFarAboveWithout) {
+    std::vector<RawClient*> kept;
+    for (int i = 0; i < 3; ++i) kept.push_back(&client());
+    loop_.settle();
+    RawClient& one_more = client();
+    EXPECT_EQ(response(one_more).status, 503);
+
+    for (std::size_t i = 0; i <= HttpServer::kRefusedMax; ++i) client();
+    loop_.settle();
+    EXPECT_LE(served_.server.connections().size(), 3 + HttpServer::kRefusedMax);
+    EXPECT_TRUE(loop_.run_until([&] { return clients_.back()->saw_end(); }));
+    EXPECT_EQ(clients_.back()->received(), "");
+
+    kept[0]->send(kGet);
+    EXPECT_EQ(response(*kept[0]).status, 200);
+}
+
+TEST_F(HttpServerTest, WhenItStopsKeepingAliveOpenConnectionsEndAfterTheirNextAnswer) {
+    RawClient& c = client();
+    loop_.settle();
+    served_.server.stop_keeping_alive();
+    c.send(kGet);
+    EXPECT_EQ(response(c).field("Connection"), "close");
+    EXPECT_TRUE(loop_.run_until([&] { return c.saw_end(); }));
+    EXPECT_EQ(response(client()).status, 503);
+}
+
+TEST_F(HttpServerTest, ARequestIsHandedOverWithWhatIsUnsentAndWhatFollows) {
+    // The second of three pipelined requests belongs to another reactor; the answer to the first
+    // has not left yet.
+    Served other(1, clock_, {});
+    ReactorLoop both{&served_.reactor, &other.reactor};
+    served_.script.act = [&](const SharedExchange& exchange) {
+        if (exchange->request.path == "/1") {
+            exchange->respond(text_response(200, "here"));
+            return;
+        }
+        other.reactor.post([&other, released = exchange->release()]() mutable {
+            other.server.adopt(std::move(released));
+        });
+    };
+    RawClient c = RawClient::connect(served_.port);
+    both.add(c);
+    c.send(get("/1") + get("/2") + get("/3"));
+
+    std::string bodies;
+    ASSERT_TRUE(both.run_until([&] {
+        while (const auto got = c.take_response()) bodies += got->body;
+        return bodies.size() == 8;
+    }));
+    EXPECT_EQ(bodies, "here/2/3");
+    EXPECT_EQ(served_.server.connections().size(), 0u);
+    EXPECT_EQ(other.server.connections().size(), 1u);
+    other.server.connections().close_all();
+    both.settle();
+}
+
+TEST_F(HttpServerTest, ARequestThatWaitsForItsContinueCanBeHandedOver) {
+    Served other(1, clock_, {});
+    ReactorLoop both{&served_.reactor, &other.reactor};
+    served_.script.act = [&](const SharedExchange& exchange) {
+        other.reactor.post([&other, released = exchange->release()]() mutable {
+            other.server.adopt(std::move(released));
+        });
+    };
+    RawClient c = RawClient::connect(served_.port);
+    both.add(c);
+    c.send(post("hi", "Expect: 100-continue\r\n"));
+
+    ASSERT_TRUE(both.run_until([&] { return c.received().ends_with("/phi"); }));
+    EXPECT_TRUE(c.received().starts_with(kContinue));
+    other.server.connections().close_all();
+    both.settle();
+}
+
+TEST(ListenSocket, AnAddressThatAnotherListensOnIsRefusedWithTheMend) {
+    const Result<ListenSocket> first = ListenSocket::open({"127.0.0.1", 0}, true);
+    ASSERT_TRUE(first);
+    const Result<ListenSocket> second = ListenSocket::open({"127.0.0.1", first->port()}, true);
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().detail.find("another process listens"), std::string::npos);
+    EXPECT_TRUE(ListenSocket::open({"127.0.0.1", first->port()}, false));  // a reactor of ours
+}
+
+TEST(Endpoint, IsReadAsPeopleWriteIt) {
+    struct Case {
+        const char* text;
+        const char* shown;  // null: refused
+    };
+    const Case cases[] = {
+        {"127.0.0.1:80", "127.0.0.1:80"},
+        {":8080", "0.0.0.0:8080"},
+        {"[::1]:8080", "[::1]:8080"},
+        {"localhost:1", "localhost:1"},
+        {"8080", nullptr},
+        {"::1:8080", nullptr},
+        {"[::1:8080", nullptr},
+        {"x:65536", nullptr},
+        {"x:", nullptr},
+        {"x:80a", nullptr},
+        {"x:-1", nullptr},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.text);
+        const Result<Endpoint> endpoint = parse_endpoint(c.text);
+        ASSERT_EQ(endpoint.has_value(), c.shown != nullptr);
+        if (!endpoint) continue;
+        EXPECT_EQ(to_string(*endpoint), c.shown);
+    }
+}
+
+}  // namespace
+}  // namespace eventbus

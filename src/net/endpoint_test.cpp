@@ -30,7 +30,8 @@ TEST(Endpoint, IsReadAndWritten) {
         if (c.host == nullptr) continue;
         EXPECT_EQ(endpoint->host, c.host);
         EXPECT_EQ(endpoint->port, c.port);
-        if (c.text[0] != ':') EXPECT_EQ(to_string(*endpoint), c.text);
+        if (c.text[0] == ':') continue;
+        EXPECT_EQ(to_string(*endpoint), c.text);
     }
 }
 

@@ -33,7 +33,8 @@ void WebSocketTransport::close(std::uint16_t code, std::string_view reason) {
     upgrade_due_.reset();
     Frame frame;
     frame.bytes = websocket::encode_close(code, reason);
-    connection_.push_urgent(std::make_shared<const Frame>(std::move(frame)));
+    // Behind what waits: after a Close frame no other may follow (RFC 6455, 5.5.1).
+    connection_.push(std::make_shared<const Frame>(std::move(frame)));
     connection_.close_when_sent();
 }
 

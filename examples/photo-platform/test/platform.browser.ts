@@ -80,6 +80,17 @@ describe('the page', () => {
     expect((await phone.finished(4)).completed).toHaveLength(3);
   });
 
+  it('asks again for a thumbnail while the API is away', async () => {
+    let asked = 0;
+    await phone.page.route('**/thumbnails/*', (route) => (asked++ < 2 ? route.abort() : route.continue()));
+    await phone.page.reload();
+
+    await phone.live();
+    expect((await phone.finished(4)).completed).toHaveLength(3);
+    expect(asked).toBeGreaterThan(3);
+    await phone.page.unroute('**/thumbnails/*');
+  });
+
   it('goes on by itself after kill -9 of the bus, with nothing missed', async () => {
     platform.killBus();
     await laptop.page.waitForSelector('.badge[data-status=reconnecting]');

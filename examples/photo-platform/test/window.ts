@@ -3,7 +3,6 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 import type { Picture } from './pictures.js';
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-const SETTLED_MS = 700; // photos and notices fade in
 const FLAGS = [
   '--headless',
   '--no-sandbox',
@@ -19,6 +18,9 @@ export function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
+// Colours of what is fading in are not its colours, for axe and in a picture.
+const STILL = { reducedMotion: 'reduce' } as const;
+
 // One window of one user: a browser of its own, as a second device would be.
 export class Window {
   readonly errors: string[] = [];
@@ -28,7 +30,7 @@ export class Window {
   }
 
   static async open(browser: Browser, address: string, look: BrowserContextOptions = {}): Promise<Window> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...look });
+    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...STILL, ...look });
     const window = new Window(await context.newPage());
     await window.page.addInitScript(noteProgress);
     await window.page.goto(address);
@@ -74,14 +76,12 @@ export class Window {
 
   // What axe finds that would keep somebody from using the page as it is now.
   async barriers(): Promise<string[]> {
-    await this.page.waitForTimeout(SETTLED_MS); // colours of what is fading in are not its colours
     await this.page.evaluate(axe.source);
     const { violations } = await this.page.evaluate<AxeResults>('axe.run()');
     return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
   }
 
   async screenshot(file: string): Promise<void> {
-    await this.page.waitForTimeout(SETTLED_MS);
     await this.page.screenshot({ path: file });
   }
 }

@@ -22,7 +22,8 @@ std::size_t Api::body_bytes_max(const HttpRequest& head) const {
 void Api::on_request(const SharedExchange& exchange) {
     const HttpRequest& request = exchange->request;
     if (request.method == HttpMethod::kOptions) {
-        return exchange->respond(context_.cors.preflight(request));
+        exchange->respond(context_.cors.preflight(request));
+        return;
     }
     const bool is_get = request.method == HttpMethod::kGet || request.method == HttpMethod::kHead;
     const auto wants = [&](bool method_fits, std::string_view allowed) {

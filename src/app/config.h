@@ -2,12 +2,8 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
-
-#include "base/result.h"
 
 namespace eventbus {
 
@@ -78,24 +74,6 @@ struct Config {
 
     bool serves_admin() const { return admin_listen != "off"; }
     bool takes_cookie() const { return cookie_name != "off"; }
-
-    // Whether a page of `origin` ("https://app.example.com") may read our answers: it is listed, or
-    // the list holds "*", or it is on this machine and this is --dev.
-    bool allows_origin(std::string_view origin) const;
-    // Whether its cookie counts as a sign-in, too: the same, but "*" is not enough.
-    bool allows_cookie_of(std::string_view origin) const;
 };
-
-// HOST:PORT taken apart: "127.0.0.1:8080", "[::1]:8080", "localhost:0" (any free port).
-struct HostPort {
-    std::string host;  // without brackets
-    std::uint16_t port = 0;
-
-    bool is_loopback() const;  // by its name: 127.0.0.0/8, ::1, localhost
-
-    friend bool operator==(const HostPort&, const HostPort&) = default;
-};
-// Errors: kBadRequest, and the form that was expected.
-Result<HostPort> parse_host_port(std::string_view text);
 
 }  // namespace eventbus

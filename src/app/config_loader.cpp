@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "app/settings.h"
+#include "net/endpoint.h"
 
 namespace eventbus {
 namespace {
@@ -177,8 +178,8 @@ void Loader::check_dev() {
     if (!places_.contains("listen")) config.listen = kDevListen;
     for (const auto& [key, text] :
          {std::pair("listen", config.listen), std::pair("admin_listen", config.admin_listen)}) {
-        const auto address = parse_host_port(text);
-        if (!address || address->is_loopback()) continue;
+        const auto address = parse_endpoint(text);
+        if (!address || is_loopback(*address)) continue;
         fail(place_of(key), "with dev the server listens on loopback only, not on " + text,
              "write 127.0.0.1:PORT, or set a jwt_secret and leave dev away");
     }
@@ -239,7 +240,7 @@ void Loader::check_sizes() {
          {std::pair("catalog", &config.catalog), std::pair("data", &config.data)}) {
         if (text->empty()) fail(place_of(key), quoted(key) + " is empty", "name a path");
     }
-    const auto listen = parse_host_port(config.listen);
+    const auto listen = parse_endpoint(config.listen);
     if (listen && listen->port != 0 && config.listen == config.admin_listen) {
         fail(place_of("admin_listen"), "listen and admin_listen are the same address",
              "give admin_listen another port, or `off`");

@@ -199,36 +199,6 @@ TEST_F(ConfigLoader, DevListensOnLoopback) {
               "[::1]:0");
 }
 
-TEST(Config, KnowsLoopbackByItsAddress) {
-    for (const char* text : {"127.0.0.1:1", "127.1.2.3:1", "[::1]:1", "localhost:1"}) {
-        EXPECT_TRUE(parse_host_port(text)->is_loopback()) << text;
-    }
-    for (const char* text :
-         {"0.0.0.0:1", "[::]:1", "127.example.com:1", "localhost.example.com:1"}) {
-        EXPECT_FALSE(parse_host_port(text)->is_loopback()) << text;
-    }
-}
-
-TEST(Config, AllowsOriginsThatAreListed) {
-    const Config none;
-    const Config some{.allowed_origins = {"https://a.b"}};
-    const Config any{.allowed_origins = {"*"}};
-    const Config dev{.dev = true};
-
-    EXPECT_FALSE(none.allows_origin("https://a.b"));
-    EXPECT_FALSE(none.allows_origin("http://localhost:5173"));
-    EXPECT_TRUE(some.allows_cookie_of("https://a.b"));
-    EXPECT_FALSE(some.allows_origin("https://a.b.c"));
-    EXPECT_FALSE(some.allows_origin("http://a.b"));
-    EXPECT_TRUE(any.allows_origin("https://a.b"));
-    EXPECT_FALSE(any.allows_cookie_of("https://a.b"));
-    EXPECT_FALSE(any.allows_cookie_of("*"));
-    EXPECT_TRUE(dev.allows_cookie_of("http://localhost:5173"));
-    EXPECT_TRUE(dev.allows_cookie_of("http://[::1]:5173"));
-    EXPECT_FALSE(dev.allows_origin("http://127.example.com"));
-    EXPECT_FALSE(dev.allows_origin("null"));
-}
-
 // The table in docs/configuration.md, which is this one.
 std::string table_of_docs() {
     std::string text;

@@ -142,7 +142,8 @@ void Lane::on_request(SharedExchange exchange) {
         HttpResponse response =
             problem_response(Error{ErrorCode::kUnavailable, "this server is about to stop"});
         response.close = true;
-        return exchange->respond(response);
+        exchange->respond(response);
+        return;
     }
     // Socket.IO clients may leave the slash out; proxies sometimes do.
     const std::string& path = exchange->request.path;

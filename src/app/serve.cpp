@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/access.h"
 #include "app/lane.h"
 #include "app/secret.h"
 #include "app/server_metrics.h"
@@ -28,8 +29,6 @@
 
 namespace eventbus {
 namespace {
-
-using std::chrono::seconds;
 
 // ---- small steps of the start ----
 
@@ -81,16 +80,6 @@ std::shared_ptr<const Catalog> load(const std::string& path) {
 
 CorsPolicy cors_of(const Config& config) {
     return CorsPolicy({.origins = config.allowed_origins, .loopback_origins = config.dev});
-}
-
-ClaimRules claims_of(const Config& config) {
-    return {.issuer = config.jwt_issuer,
-            .audience = config.jwt_audience,
-            .clock_skew = std::chrono::duration_cast<seconds>(config.jwt_clock_skew),
-            .user_claim = config.jwt_user_claim,
-            .roles_claim = config.jwt_roles_claim,
-            .permissions_claim = config.jwt_permissions_claim,
-            .service_claim = config.jwt_service_claim};
 }
 
 LaneSettings lane_settings(const Config& config, std::size_t lanes) {
@@ -199,7 +188,7 @@ void Server::make_lanes(std::shared_ptr<const Catalog> catalog, KeySet keys,
         .group_store = *group_store_,
         .cors = cors_,
         .keys = std::make_shared<const KeySet>(std::move(keys)),
-        .claims = claims_of(config_),
+        .claims = claim_rules(config_),
         .metrics = [this] { return metrics_.render(); },
         .is_ready = [this] { return is_ready(); },
         .hand_over =

@@ -7,6 +7,7 @@
 #include "app/units.h"
 #include "base/assert.h"
 #include "event/nearest.h"
+#include "net/endpoint.h"
 
 namespace eventbus {
 namespace {
@@ -234,7 +235,7 @@ Result<> Setting::assign(Config& config, std::string_view text) const {
     if (const auto* plain = std::get_if<std::string Config::*>(&member)) {
         const bool is_off = kind == Kind::kAddressOrOff && text == "off";
         if (!is_off && (kind == Kind::kAddress || kind == Kind::kAddressOrOff)) {
-            if (const auto address = parse_host_port(text); !address) return address.error();
+            if (const auto address = parse_endpoint(text); !address) return address.error();
         }
         const auto known = split(words, '|');
         if (kind == Kind::kWord && std::find(known.begin(), known.end(), text) == known.end()) {

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "event/subject.h"
+
 namespace eventbus {
 namespace {
 
@@ -24,12 +26,6 @@ std::optional<element> find(const object& claims, std::string_view name) {
     element value;
     if (claims.at_key(name).get(value) != simdjson::SUCCESS) return std::nullopt;
     return value;
-}
-
-bool has_control_characters(std::string_view text) {
-    return std::any_of(text.begin(), text.end(), [](char c) {
-        return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7f;
-    });
 }
 
 std::string rfc3339(Clock::WallTime time) {
@@ -145,7 +141,7 @@ Result<std::vector<std::string>> read_strings(const object& claims, const std::s
 
 Result<> read_service(element claim, const ClaimRules& rules, Principal& principal) {
     std::string_view name;
-    if (claim.get(name) != simdjson::SUCCESS || !is_service_id(name)) {
+    if (claim.get(name) != simdjson::SUCCESS || !is_service_name(name)) {
         return refused("the token's `" + rules.service_claim +
                        "` must be a name of 1 to 64 of a-z, 0-9 and -");
     }
@@ -174,13 +170,6 @@ Result<> read_user(const object& claims, const ClaimRules& rules, Principal& pri
 }
 
 }  // namespace
-
-bool is_service_id(std::string_view name) {
-    return !name.empty() && name.size() <= kServiceNameBytesMax &&
-           std::all_of(name.begin(), name.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-           });
-}
 
 bool is_user_id(std::string_view id) {
     return !id.empty() && id.size() <= kUserIdBytesMax && !has_control_characters(id);

@@ -26,13 +26,10 @@ struct ClaimRules {
 };
 
 inline constexpr std::size_t kUserIdBytesMax = 256;
-inline constexpr std::size_t kServiceNameBytesMax = 64;
 inline constexpr std::size_t kRolesMax = 64;
 inline constexpr std::size_t kPermissionsMax = 256;
 inline constexpr std::size_t kClaimBytesMax = 256;  // one role, one permission
 
-// [a-z0-9-]{1,64}: a service's name, and a consumer group's.
-bool is_service_id(std::string_view name);
 // 1 to 256 bytes without control characters.
 bool is_user_id(std::string_view id);
 

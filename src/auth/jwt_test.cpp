@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/fake_clock.h"
+#include "event/subject.h"
 
 namespace eventbus {
 namespace {

@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 
 #include "auth/jwt.h"
+#include "event/subject.h"
 
 namespace eventbus {
 namespace {
@@ -12,7 +13,7 @@ boost::json::array array_of(const std::vector<std::string>& strings) {
 }
 
 Result<> check(const Principal& who) {
-    if (who.is_service() && !is_service_id(who.id)) {
+    if (who.is_service() && !is_service_name(who.id)) {
         return Error{ErrorCode::kBadRequest,
                      "\"" + who.id + "\" is no service name: 1 to 64 of a-z, 0-9 and -"};
     }

@@ -6,6 +6,7 @@
 
 #include "catalog/words.h"
 #include "event/nearest.h"
+#include "event/subject.h"
 
 namespace eventbus {
 namespace {

@@ -58,13 +58,6 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
     return parse_amount(text, kByteUnits, kBytesMax);
 }
 
-bool is_service_name(std::string_view name) {
-    constexpr std::size_t kServiceNameBytesMax = 64;
-    return !name.empty() && name.size() <= kServiceNameBytesMax &&
-           name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") ==
-               std::string_view::npos;
-}
-
 bool is_reserved_name(std::string_view name) {
     return std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
 }

@@ -14,9 +14,6 @@ std::optional<std::chrono::seconds> parse_age(std::string_view text);
 // `1000000`, `64KB`, `10MB`, `1GB`, and by 1024 `64KiB`, `10MiB`, `1GiB`: from 1 on.
 std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
-// A service's name as a token's `service` claim has it: [a-z0-9-]{1,64}.
-bool is_service_name(std::string_view name);
-
 // Names that Socket.IO or the bus itself emits; an event may have none of them on the wire.
 bool is_reserved_name(std::string_view name);
 

@@ -62,11 +62,7 @@ TEST(Words, BytesAreCountedByThousandsOr1024) {
     }
 }
 
-TEST(Words, NamesOfServicesAndOfTheWireAreKnown) {
-    EXPECT_TRUE(is_service_name("photo-api-2"));
-    EXPECT_FALSE(is_service_name(""));
-    EXPECT_FALSE(is_service_name("Api"));
-    EXPECT_FALSE(is_service_name("a.b"));
+TEST(Words, NamesOfTheWireAreKnown) {
     EXPECT_TRUE(is_reserved_name("connect"));
     EXPECT_TRUE(is_reserved_name("resume.done"));
     EXPECT_FALSE(is_reserved_name("photo.connect"));

@@ -19,6 +19,12 @@ bool is_kind(std::string_view kind) {
 
 }  // namespace
 
+bool is_service_name(std::string_view name) {
+    return !name.empty() && name.size() <= kServiceNameBytesMax &&
+           name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") ==
+               std::string_view::npos;
+}
+
 bool has_control_characters(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto byte = static_cast<unsigned char>(text[i]);

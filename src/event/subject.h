@@ -31,6 +31,10 @@ constexpr std::string_view subject_id(std::string_view subject) {
     return subject.substr(subject.find(':') + 1);
 }
 
+// A service's name, and a consumer group's: 1 to kServiceNameBytesMax of [a-z0-9-].
+inline constexpr std::size_t kServiceNameBytesMax = 64;
+bool is_service_name(std::string_view name);
+
 // Bytes 0 to 31 and 127, and U+0080 to U+009F in UTF-8.
 bool has_control_characters(std::string_view text);
 

@@ -1,18 +1,14 @@
 #include "groups/group_key.h"
 
-#include <algorithm>
 #include <charconv>
 
 #include "base/assert.h"
 #include "base/hash.h"
 #include "event/pattern.h"
+#include "event/subject.h"
 
 namespace eventbus {
 namespace {
-
-constexpr std::size_t kNameMax = 64;
-
-bool is_name_char(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; }
 
 // A number as to_string writes it: digits, no leading zero, not 0.
 template <class Number>
@@ -33,8 +29,7 @@ Error no_such_delivery() {
 std::string to_string(const GroupKey& key) { return key.name + ':' + key.topic; }
 
 Result<> check(const GroupKey& key) {
-    if (key.name.empty() || key.name.size() > kNameMax ||
-        !std::all_of(key.name.begin(), key.name.end(), is_name_char)) {
+    if (!is_service_name(key.name)) {
         return Error{ErrorCode::kBadRequest,
                      "a group's name is 1 to 64 of a-z, 0-9 and '-', as in \"thumbnails\""};
     }

@@ -105,7 +105,8 @@ std::size_t Session::queued_bytes() const {
 }
 
 bool Session::has_room() const {
-    return !is_closed_ && queued_bytes() < server_.settings_.queue_bytes_max / 2;
+    if (is_closed_) return false;
+    return websocket_ != nullptr ? websocket_->connection().has_room() : polling_->queue.has_room();
 }
 
 void Session::close(CloseReason reason) { end(reason); }
@@ -147,8 +148,8 @@ void Session::on_poll(SharedExchange exchange) {
         end(CloseReason::kTransportClosed);
     });
     if (!polling_->queue.is_empty()) return flush();
-    if (polling_->probed) answer_poll(std::string(engineio::kNoopPacket));
-    if (!is_closed_ && polling_->queue.is_empty()) server_.handler_.on_drained(*this);
+    if (polling_->probed) return answer_poll(std::string(engineio::kNoopPacket));
+    server_.handler_.on_drained(*this);
 }
 
 void Session::on_post(SharedExchange exchange) {
@@ -186,10 +187,9 @@ void Session::on_probe(WebSocketTransport& transport) {
     }
 }
 
-void Session::on_upgrade(WebSocketTransport& transport) {
-    if (!polling_ || polling_->probe != &transport || !polling_->probed) {
-        return transport.close(websocket::kPolicyViolation, "no probe came before the upgrade");
-    }
+bool Session::on_upgrade(WebSocketTransport& transport) {
+    BUS_ASSERT(polling_ && polling_->probe == &transport);
+    if (!polling_->probed) return false;
     const auto polling = std::move(polling_);
     websocket_ = &transport;
     request_ = std::move(polling->probe_request);
@@ -202,9 +202,10 @@ void Session::on_upgrade(WebSocketTransport& transport) {
             server_.with_cors(poll->request, payload_response(std::string(engineio::kNoopPacket))));
     }
     while (const SharedFrame frame = polling->queue.pop()) {
-        if (!transport.connection().push(frame)) return;
+        if (!transport.connection().push(frame)) return true;  // and that has ended the session
     }
     server_.handler_.on_upgraded(*this);
+    return true;
 }
 
 void Session::on_websocket_drained() { server_.handler_.on_drained(*this); }
@@ -245,18 +246,43 @@ void Session::on_heartbeat_due() {
 
 void Session::flush() {
     if (is_closed_ || !polling_ || !polling_->poll || polling_->queue.is_empty()) return;
+    answer_poll(take_payload(server_.settings_.poll_bytes));
+    if (!is_closed_ && polling_->queue.is_empty()) server_.handler_.on_drained(*this);
+}
+
+// Takes what waits, at most `bytes_max` of it, but a packet at least.
+std::string Session::take_payload(std::size_t bytes_max) {
+    Outbox& queue = polling_->queue;
     std::string payload;
-    while (payload.size() < server_.settings_.poll_bytes) {
-        const SharedFrame frame = polling_->queue.pop();
-        if (!frame) break;
-        append_to_poll(payload, *frame);
+    while (!queue.is_empty()) {
+        if (!payload.empty() && payload.size() + queue.next_bytes() > bytes_max) break;
+        append_to_poll(payload, *queue.pop());
     }
-    answer_poll(std::move(payload));
+    return payload;
 }
 
 void Session::answer_poll(std::string payload) {
     const SharedExchange poll = std::exchange(polling_->poll, nullptr);
-    poll->respond(server_.with_cors(poll->request, payload_response(std::move(payload))));
+    HttpResponse response = payload_response(std::move(payload));
+    if (!poll->respond(server_.with_cors(poll->request, std::move(response)))) {
+        end(CloseReason::kTransportClosed);  // what was in it is lost
+    }
+}
+
+// The last answer over polling. Only if it was us who ended the session is what waits worth saying.
+void Session::say_goodbye(CloseReason reason) {
+    std::string payload;
+    if (reason == CloseReason::kClientClosed) {
+        payload = engineio::kNoopPacket;
+    } else {
+        if (reason == CloseReason::kServer) payload = take_payload(polling_->queue.bytes() * 2);
+        engineio::append_to_payload(payload, engineio::kClosePacket);
+    }
+    if (polling_->poll) {
+        answer_poll(std::move(payload));
+    } else if (reason == CloseReason::kServer) {
+        server_.farewells_.keep(sid(), std::move(payload));
+    }
 }
 
 void Session::end(CloseReason reason) {
@@ -273,12 +299,9 @@ void Session::end(CloseReason reason) {
         if (polling_->probe != nullptr) {
             polling_->probe->close(websocket::kNormal, to_string(reason));
         }
-        if (polling_->poll) {
-            answer_poll(std::string(reason == CloseReason::kClientClosed ? engineio::kNoopPacket
-                                                                         : engineio::kClosePacket));
-        }
+        say_goodbye(reason);
     }
-    server_.handler_.on_close(*this, reason);
+    if (is_announced_) server_.handler_.on_close(*this, reason);
     server_.remove(*this);
 }
 
@@ -295,6 +318,7 @@ EngineServer::EngineServer(Reactor& reactor, Random& random, EngineHandler& hand
       heartbeats_(settings.ping_interval),
       ping_timeouts_(settings.ping_timeout),
       upgrade_timeouts_(settings.upgrade_timeout),
+      farewells_(reactor),
       ping_(text_frame(engineio::kPingPacket)) {
     reactor_.add_due_list(heartbeats_);
     reactor_.add_due_list(ping_timeouts_);
@@ -311,7 +335,10 @@ void EngineServer::set_hand_over(std::size_t reactors, HandOver hand_over) {
 
 void EngineServer::on_request(SharedExchange exchange) {
     const HttpRequest& request = exchange->request;
-    if (request.method == HttpMethod::kOptions) return exchange->respond(cors_.preflight(request));
+    if (request.method == HttpMethod::kOptions) {
+        exchange->respond(cors_.preflight(request));
+        return;
+    }
 
     engineio::Request asked{.method = to_string(request.method),
                             .query = engineio::parse_query(request.query),
@@ -319,6 +346,12 @@ void EngineServer::on_request(SharedExchange exchange) {
     if (hand_over_if_foreign(asked.query.sid, *exchange)) return;
     Session* const session = find(asked.query.sid);
     if (session != nullptr) asked.session = session->transport();
+    if (session == nullptr && request.method == HttpMethod::kGet && !request.is_upgrade) {
+        if (auto last_words = farewells_.take(asked.query.sid)) {
+            exchange->respond(with_cors(request, payload_response(std::move(*last_words))));
+            return;
+        }
+    }
 
     const auto verdict = engineio::judge(asked);
     if (const auto* const refusal = std::get_if<Refusal>(&verdict)) {
@@ -360,6 +393,13 @@ Session& EngineServer::make_session(HttpRequest request) {
     return made;
 }
 
+// A client may be gone before its session has begun.
+void EngineServer::announce(Session& session) {
+    if (!session.is_open()) return;
+    session.is_announced_ = true;
+    handler_.on_open(session);
+}
+
 void EngineServer::remove(Session& session) {
     const auto found = sessions_.find(session.sid());
     BUS_ASSERT(found != sessions_.end());
@@ -374,7 +414,8 @@ void EngineServer::refuse(HttpExchange& exchange, Refusal refusal) {
         HttpResponse response =
             text_response(engineio::http_status(refusal), std::string(engineio::message(refusal)));
         response.close = true;
-        return exchange.respond(response);
+        exchange.respond(response);
+        return;
     }
     exchange.respond(with_cors(exchange.request, json_response(engineio::http_status(refusal),
                                                                engineio::refusal_body(refusal))));
@@ -383,39 +424,51 @@ void EngineServer::refuse(HttpExchange& exchange, Refusal refusal) {
 void EngineServer::open_polling(SharedExchange exchange) {
     if (sessions_.size() >= settings_.sessions_max) {
         probe_.refused.add();
-        return exchange->respond(with_cors(
+        exchange->respond(with_cors(
             exchange->request, problem_response(Error{ErrorCode::kUnavailable,
                                                       "there are as many sessions as may be"})));
+        return;
     }
     Session& session = make_session(exchange->request);
     session.polling_ = std::make_unique<Session::Polling>(settings_.queue_bytes_max);
     probe_.polling_sessions.add();
     exchange->respond(with_cors(exchange->request, payload_response(handshake(session, true))));
-    handler_.on_open(session);
+    announce(session);
 }
 
 void EngineServer::open_websocket(SharedExchange exchange) {
     if (sessions_.size() >= settings_.sessions_max) {
         probe_.refused.add();
-        return exchange->respond(problem_response(
+        exchange->respond(problem_response(
             Error{ErrorCode::kUnavailable, "there are as many sessions as may be"}));
+        return;
     }
     if (refuse_bad_handshake(*exchange)) return;
     Session& session = make_session(exchange->request);
     probe_.websocket_sessions.add();
-    const std::string rest = become_websocket(*exchange, session, false);
-    session.websocket_->connection().push(text_frame(handshake(session, false)));
-    handler_.on_open(session);
-    feed(session.websocket_, rest);
+    std::string rest;
+    WebSocketTransport& transport = become_websocket(*exchange, &session, false, rest);
+    transport.connection().push(text_frame(handshake(session, false)));
+    announce(session);
+    transport.on_bytes(rest);
 }
 
 void EngineServer::upgrade(Session& session, SharedExchange exchange) {
     // A second WebSocket for one session is turned away; the first goes on.
-    if (session.polling_->probe != nullptr) return refuse(*exchange, Refusal::kBadRequest);
+    if (!session.polling_ || session.polling_->probe != nullptr) return turn_away(*exchange);
     if (refuse_bad_handshake(*exchange)) return;
     session.polling_->probe_request = std::make_unique<HttpRequest>(exchange->request);
-    const std::string rest = become_websocket(*exchange, session, true);
-    feed(session.polling_->probe, rest);
+    std::string rest;
+    become_websocket(*exchange, &session, true, rest).on_bytes(rest);
+}
+
+// As the reference does: a client sees a WebSocket that opens and closes, and no HTTP error.
+void EngineServer::turn_away(HttpExchange& exchange) {
+    if (refuse_bad_handshake(exchange)) return;
+    probe_.refused.add();
+    std::string rest;
+    become_websocket(exchange, nullptr, false, rest)
+        .close(websocket::kNormal, "the session has a WebSocket already");
 }
 
 bool EngineServer::refuse_bad_handshake(HttpExchange& exchange) {
@@ -442,22 +495,23 @@ bool EngineServer::refuse_bad_handshake(HttpExchange& exchange) {
     return true;
 }
 
-// Returns what the client has sent behind its request.
-std::string EngineServer::become_websocket(HttpExchange& exchange, Session& session,
-                                           bool is_probe) {
+// Sets `rest` to what the client has sent behind its request. The transport lives until the turn's
+// end at least; if the client was gone already, it has told its session so.
+WebSocketTransport& EngineServer::become_websocket(HttpExchange& exchange, Session* session,
+                                                   bool is_probe, std::string& rest) {
     const auto key = exchange.request.headers.find("Sec-WebSocket-Key").value_or("");
     std::string head =
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Accept: ";
     head.append(websocket::accept_value(key)).append("\r\n\r\n");
-    auto transport =
+    auto owned =
         std::make_unique<WebSocketTransport>(*this, *exchange.connection(), session, is_probe);
-    (is_probe ? session.polling_->probe : session.websocket_) = transport.get();
-    return exchange.upgrade(std::move(head), std::move(transport));
-}
-
-void EngineServer::feed(WebSocketTransport* transport, std::string rest) {
-    if (transport != nullptr && !rest.empty()) transport->on_bytes(rest);
+    WebSocketTransport& transport = *owned;
+    if (session != nullptr) {
+        (is_probe ? session->polling_->probe : session->websocket_) = &transport;
+    }
+    rest = exchange.upgrade(std::move(head), std::move(owned));
+    return transport;
 }
 
 std::string EngineServer::handshake(const Session& session, bool may_upgrade) const {

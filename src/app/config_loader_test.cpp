@@ -123,7 +123,7 @@ TEST_F(ConfigLoader, SaysWhereWhatIsWrongAndHowToMendIt) {
         {"\nlistn: 0.0.0.0:80\n", "eventbus.yaml:2: `listn` is no setting; did you mean `listen`?"},
         {"quite_another: 1\n",
          "eventbus.yaml:1: `quite_another` is no setting; `eventbus serve --help`"},
-        {"listen: 8080\n", "eventbus.yaml:1: `listen`: \"8080\" is no address; write HOST:PORT"},
+        {"listen: 8080\n", "eventbus.yaml:1: `listen`: \"8080\" is no address: the port is missing"},
         {"listen: a:99999\n", "eventbus.yaml:1: `listen`: \"a:99999\" is no address"},
         {"listen: '::1:80'\n", "eventbus.yaml:1: `listen`: \"::1:80\" is no address"},
         {"# first\nping_timeout: 20\n",

@@ -12,7 +12,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     const auto colon = text.rfind(':');
     const auto wrong = [&](std::string_view why) {
         return Error{ErrorCode::kBadRequest,
-                     fmt::format("'{}' is no address: {}; give HOST:PORT, such as 127.0.0.1:8080",
+                     fmt::format("\"{}\" is no address: {}; give HOST:PORT, such as 127.0.0.1:8080",
                                  text, why)};
     };
     if (colon == std::string_view::npos) return wrong("the port is missing");

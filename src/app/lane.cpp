@@ -64,7 +64,8 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
       admin_http_(reactor_, *admin_handler_, settings_.http),
       sockets_(reactor_, settings_.socket),
       engine_(reactor_, shared_.random, sockets_, shared_.cors, settings_.engine),
-      catalog_(std::move(catalog)) {
+      catalog_(std::move(catalog)),
+      type_counts_{publisher_.type_counts()} {
     engine_.set_hand_over(settings_.lanes, shared_.hand_over);
     hub_.set_follower([this](const SharedEntry& entry) { groups_->on_entry(entry); });
     reactor_.add_turn_hook([this] { return deliver(); });
@@ -128,6 +129,10 @@ void Lane::drain() {
 void Lane::set_catalog(const std::shared_ptr<const Catalog>& catalog) {
     catalog_ = catalog;
     publisher_.set_catalog(catalog);
+    {
+        const std::lock_guard lock(type_counts_mutex_);
+        type_counts_.push_back(publisher_.type_counts());
+    }
     gateway_->set_catalog(catalog);
     api_.set_catalog(catalog);
 }
@@ -163,6 +168,13 @@ Lane::Probes Lane::probes() const {
             .groups = groups_->probe(),
             .api = api_.probe(),
             .reactor = reactor_};
+}
+
+void Lane::add_type_counts(std::map<std::string, std::uint64_t>& sums) const {
+    const std::lock_guard lock(type_counts_mutex_);
+    for (const auto& counts : type_counts_) {
+        counts->each([&](const std::string& entry, std::uint64_t count) { sums[entry] += count; });
+    }
 }
 
 bool Lane::deliver() {

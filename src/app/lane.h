@@ -1,9 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "api/api.h"
 #include "auth/jwt.h"
@@ -108,6 +113,9 @@ class Lane final : public HttpHandler {
     };
     Probes probes() const;
 
+    // Events published here, by the entries of the catalogs so far. Any thread.
+    void add_type_counts(std::map<std::string, std::uint64_t>& sums) const;
+
  private:
     class AdminHandler;
     bool deliver();
@@ -131,6 +139,8 @@ class Lane final : public HttpHandler {
     EngineServer engine_;
     std::unique_ptr<Gateway> gateway_;
     std::shared_ptr<const Catalog> catalog_;
+    mutable std::mutex type_counts_mutex_;
+    std::vector<std::shared_ptr<const TypeCounts>> type_counts_;  // one for each catalog
     std::vector<std::unique_ptr<Listener>> listeners_;
     bool is_draining_ = false;
     std::thread thread_;

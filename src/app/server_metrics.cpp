@@ -1,6 +1,9 @@
 #include "app/server_metrics.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
 #include <utility>
 
 namespace eventbus {
@@ -115,6 +118,17 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         "eventbus_handed_over_total", "Requests that belonged to another reactor.",
         [](P p) -> auto& { return p.engine.handed_over; });
 
+    metrics.add_counter("eventbus_events_published_total",
+                        "Events taken from publishers, by entry of the catalog.",
+                        [&lanes]() -> std::vector<Metrics::Sample> {
+                            std::map<std::string, std::uint64_t> sums;
+                            for (const auto& lane : lanes) lane->add_type_counts(sums);
+                            std::vector<Metrics::Sample> samples;
+                            for (const auto& [entry, count] : sums) {
+                                samples.push_back({{{"type", entry}}, static_cast<double>(count)});
+                            }
+                            return samples;
+                        });
     metrics.add_counter("eventbus_events_appended_total", "Events that got a place in the log.",
                         [&log] { return static_cast<double>(log.appended.get()); });
     metrics.add_counter("eventbus_events_duplicate_total", "Publishes answered as a repeat.",

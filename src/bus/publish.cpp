@@ -38,10 +38,14 @@ std::string make_time(Clock::WallTime now) {
 
 Publisher::Publisher(Context context, std::shared_ptr<const Catalog> catalog,
                      std::size_t events_max)
-    : context_(context), planner_(std::move(catalog)), events_max_(events_max) {}
+    : context_(context),
+      planner_(catalog),
+      type_counts_(std::make_shared<TypeCounts>(*catalog)),
+      events_max_(events_max) {}
 
 void Publisher::set_catalog(std::shared_ptr<const Catalog> catalog) {
     BUS_ASSERT(owner_.is_here());
+    type_counts_ = std::make_shared<TypeCounts>(*catalog);
     planner_ = Planner(std::move(catalog));
 }
 
@@ -54,6 +58,9 @@ void Publisher::publish(const Principal& principal, std::vector<Event> events, A
         return done(plans.error());
     }
     probe_.events.add(count);
+    for (const Plan& plan : *plans) {
+        type_counts_->add(planner_.catalog().find(plan.event.type)->type);
+    }
     context_.log.append(std::move(*plans), context_.reactor, std::move(done));
 }
 

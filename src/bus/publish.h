@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "bus/probe.h"
+#include "bus/type_counts.h"
 #include "catalog/catalog.h"
 #include "catalog/planner.h"
 #include "event/event.h"
@@ -45,6 +46,9 @@ class Publisher {
 
     const PublishProbe& probe() const { return probe_; }
 
+    // Events taken since the last set_catalog(), by its entries.
+    std::shared_ptr<const TypeCounts> type_counts() const { return type_counts_; }
+
  private:
     Result<std::vector<Plan>> plan_all(const Principal& principal, std::vector<Event> events);
     Result<Plan> plan(const Principal& principal, Event event, Clock::WallTime now);
@@ -52,6 +56,7 @@ class Publisher {
 
     const Context context_;
     Planner planner_;
+    std::shared_ptr<TypeCounts> type_counts_;
     const std::size_t events_max_;
     PublishProbe probe_;
     OwnerThread owner_;

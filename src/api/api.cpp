@@ -4,19 +4,15 @@
 
 namespace eventbus {
 
-Api::Api(Context context, std::size_t body_bytes_max, std::size_t topics_max,
+Api::Api(Context context, ReadLimits limits, std::size_t topics_max,
          std::shared_ptr<const Catalog> catalog)
     : context_(std::move(context)),
-      body_bytes_max_(body_bytes_max),
       topics_max_(topics_max),
       catalog_(std::move(catalog)),
+      reader_(limits),
       encoder_(context_.log.epoch()),
       sse_heartbeats_(SseStream::kHeartbeat) {
     context_.reactor.add_due_list(sse_heartbeats_);
-}
-
-std::size_t Api::body_bytes_max(const HttpRequest& head) const {
-    return head.path == "/v1/events" ? body_bytes_max_ : 0;
 }
 
 void Api::on_request(const SharedExchange& exchange) {
@@ -40,7 +36,7 @@ void Api::on_request(const SharedExchange& exchange) {
         if (wants(request.method == HttpMethod::kGet, "GET")) stream(exchange);
     } else if (request.path == "/metrics") {
         if (wants(is_get, "GET")) serve_metrics(*exchange);
-    } else if (!answer_health(*exchange)) {
+    } else if (!is_get || !answer_health(*exchange)) {
         refuse(*exchange,
                Error{ErrorCode::kNotFound,
                      "there is nothing at this path; there are /v1/events, /v1/stream, /healthz, "

@@ -53,12 +53,10 @@ class Api {
         std::function<Result<>()> is_ready;    // else why not
     };
 
-    Api(Context context, std::size_t body_bytes_max, std::size_t topics_max,
+    Api(Context context, ReadLimits limits, std::size_t topics_max,
         std::shared_ptr<const Catalog> catalog);
 
     void set_catalog(std::shared_ptr<const Catalog> catalog) { catalog_ = std::move(catalog); }
-
-    std::size_t body_bytes_max(const HttpRequest& head) const;
 
     // Answers a request of the public address.
     void on_request(const SharedExchange& exchange);
@@ -88,7 +86,6 @@ class Api {
     void open_stream(const std::shared_ptr<Opening>& opening);
 
     Context context_;
-    const std::size_t body_bytes_max_;
     const std::size_t topics_max_;
     std::shared_ptr<const Catalog> catalog_;
     EventReader reader_;

@@ -33,8 +33,13 @@ SseStream::SseStream(Api& api, Connection& connection) : api_(api), connection_(
 
 SseStream::~SseStream() { BUS_ASSERT(!receiver_); }
 
-void SseStream::begin(const std::vector<Joined>& rooms, Position after) {
+void SseStream::begin(const std::vector<Joined>& rooms, Position after,
+                      std::string_view unknown_since) {
     send(": you are connected\n\n");
+    if (!unknown_since.empty()) {
+        send(fmt::format("event: resume.unknown\ndata: {{\"reason\":{}}}\n\n",
+                         json_string(unknown_since)));
+    }
     if (!connection_.is_open()) return;
     receiver_ = api_.context_.hub.add(*this, api_.encoder_);
     for (const Joined& joined : rooms) api_.context_.hub.join(*receiver_, joined.room, joined.at);
@@ -65,7 +70,10 @@ void SseStream::on_gap(Position from, Position to) {
 
 void SseStream::on_evicted(std::string_view subject, Position) {
     // Coming back asks for every topic again, and is told the reason if one is refused.
-    send(fmt::format("event: watch.ended\ndata: {{\"topic\":{}}}\n\n", json_string(subject)));
+    send(
+        fmt::format("event: watch.ended\ndata: {{\"topic\":{},\"code\":\"{}\",\"message\":"
+                    "\"a right to watch it has ended\"}}\n\n",
+                    json_string(subject), error_info(ErrorCode::kForbidden).name));
     connection_.close_when_sent();
 }
 

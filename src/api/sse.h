@@ -46,7 +46,8 @@ class SseStream final : public Protocol, public Receiver {
     ~SseStream() override;
 
     // Begins to receive what is in `rooms`, after `after`.
-    void begin(const std::vector<Joined>& rooms, Position after);
+    // `unknown_since`: why the place that the client gave is none; empty: it is one.
+    void begin(const std::vector<Joined>& rooms, Position after, std::string_view unknown_since);
 
     // Ends it; an EventSource comes back by itself.
     void close() { connection_.close(); }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct Api::Opening {
     Principal principal;
     Position now = 0;
     std::optional<Position> since;
+    std::string unknown_since;  // why it is none
     std::vector<SseStream::Joined> rooms;
     std::optional<Error> refusal;
     std::size_t to_ask = 1;
@@ -39,8 +41,12 @@ void Api::stream(const SharedExchange& exchange) {
     if (from.empty()) from = query_value(request.query, "since").value_or("");
     if (!from.empty()) {
         const Result<Position> since = visible_position(context_.log, from);
-        if (!since) return refuse(*exchange, since.error());
-        opening->since = *since;
+        // Refused, an EventSource would give up for ever: it is told, and goes on from now.
+        if (since) {
+            opening->since = *since;
+        } else {
+            opening->unknown_since = since.error().detail;
+        }
     }
 
     std::vector<Topic> topics;
@@ -49,7 +55,9 @@ void Api::stream(const SharedExchange& exchange) {
         const Result<Topic> topic = parse_topic(parameter.value);
         if (!topic) return refuse(*exchange, topic.error());
         if (topics.size() == topics_max_) {
-            return refuse(*exchange, Error{ErrorCode::kTooManyRooms, "a stream has fewer topics"});
+            return refuse(*exchange, Error{ErrorCode::kTooManyRooms,
+                                           "a stream may have " + std::to_string(topics_max_) +
+                                               " topics; open another for the rest"});
         }
         topics.push_back(*topic);
     }
@@ -103,7 +111,7 @@ void Api::open_stream(const std::shared_ptr<Opening>& opening) {
     auto made = std::make_unique<SseStream>(*this, *connection);
     SseStream& stream = *made;
     exchange.respond_with_stream(head, std::move(made));
-    stream.begin(opening->rooms, opening->since.value_or(opening->now));
+    stream.begin(opening->rooms, opening->since.value_or(opening->now), opening->unknown_since);
 
     if (opening->principal.expires_at == Clock::WallTime::max()) return;
     const auto left = opening->principal.expires_at - context_.clock.wall_now();

@@ -58,7 +58,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
             .cors = shared_.cors,
             .metrics = shared_.metrics,
             .is_ready = shared_.is_ready},
-           settings_.engine.payload_bytes_max, settings_.gateway.rooms_per_socket_max, catalog),
+           settings_.gateway.read_limits, settings_.gateway.rooms_per_socket_max, catalog),
       http_(reactor_, *this, settings_.http),
       admin_handler_(std::make_unique<AdminHandler>(api_)),
       admin_http_(reactor_, *admin_handler_, settings_.http),
@@ -137,16 +137,14 @@ void Lane::set_catalog(const std::shared_ptr<const Catalog>& catalog) {
     api_.set_catalog(catalog);
 }
 
-std::size_t Lane::body_bytes_max(const HttpRequest& head) {
-    if (head.path == kEnginePath) return settings_.engine.payload_bytes_max;
-    return api_.body_bytes_max(head);
-}
+std::size_t Lane::body_bytes_max(const HttpRequest&) { return settings_.engine.payload_bytes_max; }
 
 void Lane::on_request(SharedExchange exchange) {
     if (is_draining_) {
         HttpResponse response =
             problem_response(Error{ErrorCode::kUnavailable, "this server is about to stop"});
         response.close = true;
+        shared_.cors.apply(exchange->request, response);
         exchange->respond(response);
         return;
     }

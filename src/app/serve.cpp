@@ -88,7 +88,9 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes) {
     settings.lanes = lanes;
     settings.tail_entries_max = config.tail_entries_max;
     settings.events_per_batch_max = config.events_per_batch_max;
-    settings.gateway = {.rooms_per_socket_max = config.rooms_per_socket_max,
+    settings.gateway = {.read_limits = {.events_max = config.events_per_batch_max,
+                                        .data_bytes_max = config.message_bytes_max},
+                        .rooms_per_socket_max = config.rooms_per_socket_max,
                         .session_ttl = config.session_ttl,
                         .cookie_name = config.takes_cookie() ? config.cookie_name : std::string(),
                         .group_in_flight_default = config.group_in_flight_default};

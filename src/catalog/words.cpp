@@ -28,9 +28,9 @@ constexpr std::uint64_t kAgeMax = 10ULL * 365 * 86'400;
 constexpr std::uint64_t kBytesMax = 1ULL << 60U;
 
 constexpr std::string_view kReserved[] = {
-    "connect",     "connect_error",  "disconnect",    "disconnecting",
-    "newListener", "removeListener", "resume.done",   "resume.unknown",
-    "resume.gap",  "watch.ended",    "token.expired",
+    "connect",        "connect_error", "disconnect",     "disconnecting", "newListener",
+    "removeListener", "resume.done",   "resume.unknown", "resume.gap",    "watch.ended",
+    "token.expired",  "error",         "open",
 };
 
 template <std::size_t N>

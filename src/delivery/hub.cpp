@@ -84,6 +84,15 @@ bool Hub::leave(ReceiverId id, const Room& room) {
     return true;
 }
 
+void Hub::join_earlier(ReceiverId id, const Room& room, Position at) {
+    const RoomId found = rooms_.find(room);
+    const Rooms::Membership* const membership =
+        found == RoomId::kNone ? nullptr : rooms_.membership(id, found);
+    if (membership == nullptr || membership->joined_at <= at) return;
+    leave(id, room);
+    join(id, room, at);
+}
+
 bool Hub::is_in(ReceiverId id, const Room& room) const {
     const RoomId found = rooms_.find(room);
     return found != RoomId::kNone && rooms_.membership(id, found) != nullptr;
@@ -324,27 +333,34 @@ bool Hub::give(ReceiverId id, const Entry& entry, const Stretch& stretch) {
 // What the live view would have shown this member of `entry`: nothing, or a variant.
 std::optional<std::uint16_t> Hub::variant_for(ReceiverId id, const Entry& entry,
                                               const Stretch& stretch) const {
-    bool wanted = !stretch.only.has_value();
+    const bool is_of_subject =
+        stretch.only && stretch.only->is_subject() && stretch.only->name() == entry.event.subject;
+    bool wanted = !stretch.only || is_of_subject;
     std::optional<std::uint16_t> variant;
     for (const Rooms::Joined& joined : rooms_.rooms_of(id)) {
         const Room& room = rooms_.name(joined.room);
         if (!room.is_pattern() || !matches(room.name(), entry.event.type)) continue;
-        if (!has_joined(id, joined.room, entry.position)) continue;
+        if (!counts(id, joined.room, entry, stretch)) continue;
         wanted = wanted || room == *stretch.only;
         variant = 0;
     }
     for (const Delivery& delivery : entry.deliveries) {
         const RoomId room = rooms_.find(delivery.room);
-        if (room == RoomId::kNone || !has_joined(id, room, entry.position)) continue;
+        if (room == RoomId::kNone || !counts(id, room, entry, stretch)) continue;
         wanted = wanted || delivery.room == *stretch.only;
         if (!variant) variant = delivery.variant;
     }
     return wanted ? variant : std::nullopt;
 }
 
-bool Hub::has_joined(ReceiverId id, RoomId room, Position before) const {
+// Whether the member is in the room as far as this entry goes. In a history, the rooms that it has
+// from its token count from ever: an owner sees the past of a photo as an owner.
+bool Hub::counts(ReceiverId id, RoomId room, const Entry& entry, const Stretch& stretch) const {
     const Rooms::Membership* const membership = rooms_.membership(id, room);
-    return membership != nullptr && membership->joined_at < before;
+    if (membership == nullptr) return false;
+    const Room& name = rooms_.name(room);
+    const bool is_of_person = !name.is_subject() && !name.is_pattern();
+    return membership->joined_at < entry.position || (stretch.only && is_of_person);
 }
 
 }  // namespace eventbus

@@ -59,6 +59,8 @@ class Hub {
     // Joins from `at` on: entries after it are delivered. False if it is in the room already.
     bool join(ReceiverId member, const Room& room, Position at);
     bool leave(ReceiverId member, const Room& room);
+    // Lets a member of the room have entries after `at`, too, if it joined later.
+    void join_earlier(ReceiverId member, const Room& room, Position at);
     std::size_t room_count(ReceiverId member) const { return rooms_.rooms_of(member).size(); }
     bool is_in(ReceiverId member, const Room& room) const;
     std::vector<SessionRecord::Joined> rooms_of(ReceiverId member) const;
@@ -70,7 +72,9 @@ class Hub {
     // on_caught_up(). To be called before anything was delivered to it.
     void resume(ReceiverId member, Position after);
 
-    // Gives the member the entries of `room` in (after, cursor()], before anything later.
+    // Gives the member the entries of `room` in (after, cursor()], before anything later. Those of
+    // a subject's room are all that concern the subject and may be seen by this member, whichever
+    // of its rooms they went to.
     void send_history(ReceiverId member, const Room& room, Position after);
 
     // The member's queue has drained: it may go on catching up.
@@ -119,7 +123,7 @@ class Hub {
     bool give(ReceiverId id, const Entry& entry, const Stretch& stretch);
     std::optional<std::uint16_t> variant_for(ReceiverId id, const Entry& entry,
                                              const Stretch& stretch) const;
-    bool has_joined(ReceiverId id, RoomId room, Position before) const;
+    bool counts(ReceiverId id, RoomId room, const Entry& entry, const Stretch& stretch) const;
 
     Executor& reactor_;
     const Clock& clock_;

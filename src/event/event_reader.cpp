@@ -305,7 +305,7 @@ Result<EventReader::Events> EventReader::read_any(std::string_view json, Dialect
             Source(item, slicer.take_value(), dialect, limits_.data_bytes_max).read();
         if (!event) {
             return Error{event.error().code, "event " + std::to_string(read.events.size()) +
-                                                 " of the list: " + event.error().detail};
+                                                 ": " + event.error().detail};
         }
         read.events.push_back(std::move(*event));
     }

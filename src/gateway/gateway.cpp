@@ -10,7 +10,8 @@ Gateway::Gateway(Context context, GatewaySettings settings, std::shared_ptr<cons
     : context_(std::move(context)),
       settings_(std::move(settings)),
       catalog_(std::move(catalog)),
-      encoder_(context_.log.epoch()) {}
+      encoder_(context_.log.epoch()),
+      reader_(settings_.read_limits) {}
 
 void Gateway::serve(SocketServer& server) {
     server.of(socketio::kMainNamespace)

@@ -28,7 +28,11 @@ Result<Answer> read_answer(JsonChecker& json, const Arguments& arguments) {
     if (arguments.json.size() == 1) return answer;
 
     const Result<simdjson::dom::element> options = json.parse(arguments.json[1]);
-    if (!options || !options->is_object()) return wrong;
+    simdjson::dom::object object;
+    if (!options || options->get_object().get(object) != simdjson::SUCCESS) return wrong;
+    for (const auto [name, value] : object) {
+        if (name != "delayMs" && name != "reason") return wrong;
+    }
     const auto delay = (*options)["delayMs"];
     if (delay.error() == simdjson::NO_SUCH_FIELD) return answer;
     std::uint64_t delay_ms = 0;

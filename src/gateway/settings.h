@@ -4,9 +4,12 @@
 #include <cstddef>
 #include <string>
 
+#include "event/event_reader.h"
+
 namespace eventbus {
 
 struct GatewaySettings {
+    ReadLimits read_limits;  // of what is published
     std::size_t rooms_per_socket_max = 256;
     std::chrono::milliseconds session_ttl = std::chrono::hours(24);
     std::string cookie_name = "eventbus_token";  // empty: cookies sign nobody in

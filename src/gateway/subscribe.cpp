@@ -124,10 +124,15 @@ void Gateway::on_subscribe(Socket& socket, const Arguments& arguments, Ack given
         since = *position;
     }
     if (topic->is_subject()) {
-        if (options.group) return refuse(wrong("a group takes a type pattern, no subject"));
+        if (options.group || options.max_in_flight > 0) {
+            return refuse(wrong("'group' and 'max_in_flight' go with a type pattern, no subject"));
+        }
         return watch_subject(socket, topic->text, since, std::move(ack));
     }
     const Principal& principal = BusSocket::of(socket).principal();
+    if (options.group && principal.is_user()) {
+        return refuse(Error{ErrorCode::kForbidden, "groups are for services; leave 'group' out"});
+    }
     const Result<> may = check_may_consume(*catalog_, principal, topic->text);
     if (!may) return refuse(may.error());
     if (options.group_is_null || principal.is_user()) {
@@ -183,7 +188,8 @@ void Gateway::enter(const std::shared_ptr<Socket>& socket, const Room& room,
                               if (!asker || !asker->is_connected()) return;
                               if (!written) return (*ack)(notices::refusal(written.error()));
                               const ReceiverId receiver = BusSocket::of(*asker).receiver();
-                              if (is_new) hub().join(receiver, room, from);
+                              if (!hub().join(receiver, room, from))
+                                  hub().join_earlier(receiver, room, from);
                               (*ack)(subscribed(topic, offset(from), {}));
                               if (asker->is_connected()) hub().send_history(receiver, room, from);
                           });

@@ -2,17 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <string>
 
 #include "backplane/embedded/session_codec.h"
 #include "support/fake_clock.h"
 #include "support/folder.h"
+#include "support/killed_life.h"
 #include "support/loop.h"
 
 namespace eventbus {
@@ -146,42 +143,32 @@ TEST_F(EmbeddedSessionStoreTest, AStoreOfANewerFormatIsNotOpened) {
     EXPECT_NE(newer.error().detail.find("start the newer server"), std::string::npos);
 }
 
-// What is left of a process that put "p" and was killed once that was answered.
-void put_and_be_killed(const Folder& folder, const FakeClock& clock, SessionRecord record) {
-    std::array<int, 2> pipe{};
-    ASSERT_EQ(::pipe(pipe.data()), 0);
-    const pid_t child = ::fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-        Loop loop;
-        auto store =
-            EmbeddedSessionStore::open({.data_dir = folder.path(), .boot_id = "boot-1"}, clock);
-        if (!store) ::_exit(1);
-        (*store)->put(std::move(record), loop, [&](Result<>) {
-            const ssize_t written = ::write(pipe[1], "x", 1);
-            if (written == 1) ::pause();
-        });
-        loop.run_until([] { return false; });
-    }
-    char byte = 0;
-    EXPECT_EQ(::read(pipe[0], &byte, 1), 1);
-    ::kill(child, SIGKILL);
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    ::close(pipe[0]);
-    ::close(pipe[1]);
+// Puts "p", says so, and lives on.
+TEST(EmbeddedSessionStoreLife, Puts) {
+    const auto folder = folder_of_life();
+    if (!folder) GTEST_SKIP() << "the life of another test";
+    const FakeClock clock;
+    Loop loop;
+    const auto store =
+        EmbeddedSessionStore::open({.data_dir = *folder, .boot_id = "boot-1"}, clock);
+    ASSERT_TRUE(store.has_value());
+    SessionRecord record{.pid = "p", .expires_at = clock.wall_now() + hours(1)};
+    (*store)->put(std::move(record), loop, [](Result<> written) {
+        if (written) say("put");
+    });
+    loop.run_until([] { return false; });
 }
 
 TEST_F(EmbeddedSessionStoreTest, WhatWasAnsweredSurvivesKillNine) {
     store_.reset();
-    put_and_be_killed(folder_, clock_, record("p"));
+    live_and_be_killed("EmbeddedSessionStoreLife.Puts", folder_.path(), 1);
     open("boot-1");
     EXPECT_TRUE(find("p").has_value());
 }
 
 TEST_F(EmbeddedSessionStoreTest, AfterTheMachineWentDownWithoutACleanEndNoSessionIsKnown) {
     store_.reset();
-    put_and_be_killed(folder_, clock_, record("p"));
+    live_and_be_killed("EmbeddedSessionStoreLife.Puts", folder_.path(), 1);
     open("boot-2");
     EXPECT_FALSE(find("p").has_value());
     put(record("q"));

@@ -149,7 +149,9 @@ class Server {
 
 Result<> Server::open_stores(std::filesystem::path data) {
     subjects_ = std::make_unique<Subjects>(Subjects::Settings{.owners_max = config_.owners_max});
-    EmbeddedLogSettings settings{.data_dir = data, .tail_entries_max = config_.tail_entries_max};
+    EmbeddedLogSettings settings{.data_dir = data,
+                                 .bytes_max = config_.log_bytes_max,
+                                 .tail_entries_max = config_.tail_entries_max};
     settings.dedupe = {.window = config_.dedupe_window, .keys_max = config_.dedupe_max};
     auto log = EmbeddedLog::open(std::move(settings), *subjects_, clock_, random_);
     if (!log) return log.error();

@@ -26,6 +26,7 @@ namespace eventbus {
 
 struct EmbeddedLogSettings {
     std::filesystem::path data_dir;              // exists; the log is its folder log/
+    std::uint64_t bytes_max = 10ULL << 30U;      // of all types; beyond: the oldest go first
     std::size_t tail_entries_max = 65'536;       // shown again to the readers at the start
     std::size_t pending_bytes_max = 64U << 20U;  // not yet visible; beyond: kUnavailable
     std::size_t reads_max = 4'096;               // waiting read()s; beyond: kUnavailable
@@ -45,7 +46,7 @@ struct EmbeddedLogSettings {
 // takes a turn to make it visible; pages are read by a thread of their own.
 //
 // Thread:  any; open(), start() and stop() by the wiring.
-// Bounded: EmbeddedLogSettings; on disk by the retention of the types.
+// Bounded: EmbeddedLogSettings; on disk by the retention of the types, and by bytes_max in all.
 // Cost:    a transient append about 1 µs without a hop; a durable one shares a sync.
 // Invariants:
 //   (1) Positions are reserved on disk before they are given; a restart begins above them.

@@ -530,6 +530,25 @@ TEST_F(EmbeddedLogTest, ATypeKeepsNoMoreThanItsBytesTheNewestOnes) {
     EXPECT_EQ(std::count(all.begin(), all.end(), "other"), 1);
 }
 
+TEST_F(EmbeddedLogTest, AllTypesTogetherKeepNoMoreThanTheirBytesTheNewestOnes) {
+    settings_.bytes_max = 8'000;
+    open();
+    for (int i = 0; i < 20; ++i) {
+        Plan plan =
+            make_plan("e-" + std::to_string(i), "photo:1", i % 2 == 0 ? "photo.a" : "photo.b");
+        plan.event.data = R"({"x":")" + std::string(1'000, 'x') + "\"}";
+        plan.retention = {.age = std::chrono::hours(24)};
+        position_of(std::move(plan));
+    }
+    look();
+
+    const Ids ids = stored();
+    EXPECT_LE(ids.size(), 8U);
+    EXPECT_EQ(std::count(ids.begin(), ids.end(), "e-19"), 1);
+    EXPECT_EQ(std::count(ids.begin(), ids.end(), "e-0"), 0);
+    EXPECT_GE(read(0).lost_through, 10U);
+}
+
 TEST_F(EmbeddedLogTest, RetentionTakesMoreThanOneSliceAndARepeatIsKnownThoughItsEventIsGone) {
     open();
     std::vector<Plan> plans;

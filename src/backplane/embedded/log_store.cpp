@@ -353,6 +353,12 @@ Result<bool> LogStore::sweep(Position frontier, std::size_t& swept) {
             ++at;
         }
     }
+    // By itself, since its reading does not see what this batch deletes.
+    if (left == kSweepEntries) {
+        const Result<std::size_t> taken = sweep_oldest(frontier, left, batch);
+        if (!taken) return taken.error();
+        left -= *taken;
+    }
     swept = kSweepEntries - left;
     if (swept > 0) batch.Put(slice(kLostKey), fixed(lost_through_));
     const std::size_t keys = sweep_dedupe(kSweepEntries, batch);
@@ -389,6 +395,38 @@ Result<std::size_t> LogStore::sweep_type(const std::string& name, Type& type, Po
     }
     if (!at->status().ok()) return Error{ErrorCode::kReadOnly, at->status().ToString()};
     if (taken > 0) put_type(batch, name, type);
+    return taken;
+}
+
+// Takes the oldest entries of all types while they are too many bytes together.
+Result<std::size_t> LogStore::sweep_oldest(Position frontier, std::size_t entries_max,
+                                           rocksdb::WriteBatch& batch) {
+    std::uint64_t bytes = 0;
+    for (const auto& [name, type] : types_) bytes += type.bytes;
+    std::size_t taken = 0;
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    for (at->Seek(key_of('e', swept_ + 1));
+         bytes > settings_.bytes_max && taken < entries_max && at->Valid() && at->key()[0] == 'e';
+         at->Next()) {
+        const Position position = position_of(view(at->key()));
+        if (position > frontier) break;
+        const Result<Entry> entry = decode_entry(position, view(at->value()));
+        if (!entry) return entry.error();
+        const auto found = types_.find(entry->event.type);
+        if (found == types_.end()) break;  // its index says that it has no entries
+        Type& type = found->second;
+        const std::uint64_t size = std::min(at->value().size() + kIndexBytes, type.bytes);
+        if (position > lost_through_) lost_through_ = position;
+        batch.Delete(at->key());
+        batch.Delete(index_key(found->first, position));
+        type.bytes -= size;
+        type.swept = std::max(type.swept, position);
+        put_type(batch, found->first, type);
+        bytes -= size;
+        swept_ = position;
+        ++taken;
+    }
+    if (!at->status().ok()) return Error{ErrorCode::kReadOnly, at->status().ToString()};
     return taken;
 }
 

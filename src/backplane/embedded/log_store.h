@@ -103,6 +103,8 @@ class LogStore {
     Result<> commit(rocksdb::WriteBatch& batch, bool sync);
     Result<std::size_t> sweep_type(const std::string& name, Type& type, Position frontier,
                                    std::size_t entries_max, rocksdb::WriteBatch& batch);
+    Result<std::size_t> sweep_oldest(Position frontier, std::size_t entries_max,
+                                     rocksdb::WriteBatch& batch);
     std::size_t sweep_dedupe(std::size_t keys_max, rocksdb::WriteBatch& batch);
 
     const EmbeddedLogSettings settings_;
@@ -113,6 +115,7 @@ class LogStore {
     std::atomic<Position> lost_through_{0};
     StringMap<Type> types_;
     Position dedupe_swept_ = 0;
+    Position swept_ = 0;  // nothing is left up to here
 };
 
 }  // namespace eventbus

@@ -74,6 +74,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     // last.
     void push_urgent(SharedFrame frame);
 
+    // Lets nothing urgent overtake what is queued now.
+    void pin_queued() { outbox_.pin(); }
+
     // Whether urgent frames wait that nobody has taken yet, as many as make sense.
     bool has_much_urgent() const { return outbox_.urgent_frames() >= kUrgentFramesMax; }
 

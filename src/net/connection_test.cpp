@@ -28,7 +28,6 @@ struct Seen {
 class Recorder final : public Protocol {
  public:
     explicit Recorder(Seen& seen) : seen_(seen) {}
-    ~Recorder() override { EXPECT_EQ(seen_.closed <= 1, true); }
     void on_bytes(std::span<char> bytes) override {
         const std::string_view text(bytes.data(), bytes.size());
         seen_.bytes += text;
@@ -260,6 +259,7 @@ TEST_F(ConnectionTest, ClosingAllClosesThoseThatAClosingOneAlsoCloses) {
     EXPECT_EQ(connections_.size(), 0u);
     EXPECT_EQ(seen_.closed, 1);
     EXPECT_EQ(other_seen.closed, 1);
+    loop_.settle();  // `other_seen` ends before the loop does
 }
 
 }  // namespace

@@ -178,13 +178,8 @@ std::string HttpExchange::upgrade(std::string head, std::unique_ptr<Protocol> ne
     std::string rest = std::move(protocol.waiting_);
     connection_->pause_reading(false);
     connection_->switch_to(std::move(next));
-    // If it fails, `next` is told that it is over. Ahead of what `next` may push ahead (a pong to a
-    // ping that came with the request), but never of an earlier answer.
-    if (connection_->queued_bytes() == 0) {
-        connection_->push_urgent(std::make_shared<const Frame>(Frame{.bytes = std::move(head)}));
-    } else {
-        connection_->push(std::move(head));
-    }
+    connection_->push(std::move(head));  // if it fails, `next` is told that it is over
+    connection_->pin_queued();  // no pong to a ping that came with the request overtakes it
     return rest;
 }
 

@@ -41,6 +41,9 @@ class Outbox {
     // Queues a heartbeat or a close ahead of what waits: a client that is behind must not time out.
     void push_urgent(SharedFrame frame);
 
+    // What is queued now stays before urgent frames that come later.
+    void pin() { urgent_end_ = queue_.size(); }
+
     // Sets `pieces` to the first unsent bytes, for one gather write, and returns how many it set.
     // They live until sent().
     std::size_t gather(std::span<std::string_view> pieces);

@@ -94,6 +94,15 @@ TEST(Outbox, UrgentFramesKeepTheirOwnOrder) {
     EXPECT_EQ(drain(outbox, 2), "4");
 }
 
+TEST(Outbox, WhatIsPinnedIsNotOvertaken) {
+    Outbox outbox(64);
+    ASSERT_TRUE(outbox.push(frame("head")));
+    outbox.pin();
+    ASSERT_TRUE(outbox.push(frame("end")));
+    outbox.push_urgent(frame("!"));
+    EXPECT_EQ(drain(outbox, 64), "head!end");
+}
+
 TEST(Outbox, ALoneFrameOfAnySizeIsTakenSoThatItsClientCanGetPastIt) {
     Outbox outbox(3);
     ASSERT_TRUE(outbox.push(frame("much too long")));

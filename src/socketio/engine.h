@@ -18,6 +18,7 @@
 #include "net/http_server.h"
 #include "net/outbox.h"
 #include "net/reactor.h"
+#include "socketio/farewells.h"
 #include "wire/engineio.h"
 #include "wire/websocket.h"
 
@@ -50,7 +51,8 @@ class SessionContext {
 // Thread:  reactor.
 // Bounded: what waits for the client by queue_bytes_max; past it the session closes.
 // Invariants:
-//   (1) Packets leave in the order of send(), over a change of transport too; pings go ahead.
+//   (1) Packets leave in the order of send(), over a change of transport too; pings go ahead. What
+//       was sent before close() leaves before the end.
 //   (2) It has one transport at a time; a WebSocket that probes has no say before its `5`.
 class Session final : private Flushable {
  public:
@@ -69,12 +71,13 @@ class Session final : private Flushable {
 
     // Bytes that the client has not taken yet, and their bound.
     std::size_t queued_bytes() const;
-    bool has_room() const;  // less than half of the bound
+    bool has_room() const;  // less than half of it is used
 
     // Ends the session in a way that a client comes back from.
     void close(CloseReason reason);
 
-    // The request that opened the session, or upgraded it: who it is from. Null once forgotten.
+    // The request that opened the session, or upgraded it: who it is from. Null once forgotten,
+    // until the next upgrade.
     const HttpRequest* request() const { return request_.get(); }
     void forget_request() { request_.reset(); }
 
@@ -98,7 +101,7 @@ class Session final : private Flushable {
     void on_poll(SharedExchange exchange);
     void on_post(SharedExchange exchange);
     void on_probe(WebSocketTransport& transport);
-    void on_upgrade(WebSocketTransport& transport);
+    bool on_upgrade(WebSocketTransport& transport);  // false: it has not probed
     void on_websocket_drained();
     void on_websocket_closed(CloseReason reason);
     void on_probe_closed();
@@ -106,13 +109,16 @@ class Session final : private Flushable {
     void start_heartbeat();
     void on_heartbeat_due();
     void flush() override;
+    std::string take_payload(std::size_t bytes_max);
     void answer_poll(std::string payload);
+    void say_goodbye(CloseReason reason);
     void end(CloseReason reason);
 
     EngineServer& server_;
     const Sid sid_;
     bool is_closed_ = false;
     bool pong_is_due_ = false;
+    bool is_announced_ = false;  // the handler knows of it
     WebSocketTransport* websocket_ = nullptr;
     std::unique_ptr<Polling> polling_;  // null once a WebSocket has taken over
     std::unique_ptr<HttpRequest> request_;
@@ -186,14 +192,16 @@ class EngineServer {
 
     Session* find(std::string_view sid);
     Session& make_session(HttpRequest request);
+    void announce(Session& session);
     void remove(Session& session);
     void refuse(HttpExchange& exchange, engineio::Refusal refusal);
     void open_polling(SharedExchange exchange);
     void open_websocket(SharedExchange exchange);
     void upgrade(Session& session, SharedExchange exchange);
     bool refuse_bad_handshake(HttpExchange& exchange);
-    std::string become_websocket(HttpExchange& exchange, Session& session, bool is_probe);
-    static void feed(WebSocketTransport* transport, std::string rest);
+    WebSocketTransport& become_websocket(HttpExchange& exchange, Session* session, bool is_probe,
+                                         std::string& rest);
+    void turn_away(HttpExchange& exchange);
     std::string handshake(const Session& session, bool may_upgrade) const;
     bool hand_over_if_foreign(std::string_view sid, HttpExchange& exchange);
     HttpResponse with_cors(const HttpRequest& request, HttpResponse response) const;
@@ -210,6 +218,7 @@ class EngineServer {
     DueList heartbeats_;
     DueList ping_timeouts_;
     DueList upgrade_timeouts_;
+    Farewells farewells_;
     const SharedFrame ping_;
     EngineProbe probe_;
 };

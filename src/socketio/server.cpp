@@ -88,8 +88,9 @@ Connecting::Connecting(SocketServer& server, Session& session, Namespace& nsp, s
     : server_(server), session_(&session), nsp_(nsp), auth_(std::move(auth)) {}
 
 const HttpRequest& Connecting::request() const {
-    BUS_ASSERT(is_open() && session_->request() != nullptr);
-    return *session_->request();
+    static const HttpRequest kForgotten;
+    BUS_ASSERT(is_open());
+    return session_->request() == nullptr ? kForgotten : *session_->request();
 }
 
 engineio::Transport Connecting::transport() const {
@@ -109,7 +110,7 @@ std::shared_ptr<Socket> Connecting::accept(std::string sid, std::string_view pid
     SocketServer::Client& client = SocketServer::client_of(session);
     client.sockets.push_back(socket);
     client.connect_due.reset();
-    session.forget_request();
+    server_.forget_request_if_joined(session);
     server_.probe_.connects.add();
     server_.probe_.sockets.add();
 
@@ -238,7 +239,12 @@ void SocketServer::on_upgraded(Session& session) {
             waiting->nsp_.connect_(waiting);
         }
     }
-    if (connecting.empty() && session.is_open() && !client_of(session).sockets.empty()) {
+    if (session.is_open()) forget_request_if_joined(session);
+}
+
+void SocketServer::forget_request_if_joined(Session& session) {
+    const Client& client = client_of(session);
+    if (client.connecting.empty() && client.sockets.size() == namespaces_.size()) {
         session.forget_request();
     }
 }

@@ -100,7 +100,9 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
     // The client's auth, a JSON object; empty: none.
     const std::string& auth() const { return auth_; }
 
-    // The HTTP request that opened the connection, or upgraded it.
+    // The HTTP request that opened the connection, or upgraded it. Requires is_open(). It is kept
+    // until the client has joined all namespaces; who leaves and joins again comes with an empty
+    // one, and has to say in auth() who it is.
     const HttpRequest& request() const;
     engineio::Transport transport() const;
 
@@ -208,6 +210,7 @@ class SocketServer final : public EngineHandler {
     void malformed(Session& session);
     Socket* find(Session& session, std::string_view nsp);
     void settle(Session& session, const Connecting& connecting);
+    void forget_request_if_joined(Session& session);
     void leave(Session& session, Socket& socket, CloseReason reason);
 
     Reactor& reactor_;

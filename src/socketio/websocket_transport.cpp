@@ -11,10 +11,10 @@ namespace eventbus {
 using websocket::Item;
 
 WebSocketTransport::WebSocketTransport(EngineServer& server, Connection& connection,
-                                       Session& session, bool is_probe)
+                                       Session* session, bool is_probe)
     : server_(server),
       connection_(connection),
-      session_(&session),
+      session_(session),
       decoder_(server.decoder_settings_),
       is_probe_(is_probe) {
     if (!is_probe) return;
@@ -39,7 +39,7 @@ void WebSocketTransport::close(std::uint16_t code, std::string_view reason) {
 }
 
 void WebSocketTransport::on_bytes(std::span<char> bytes) {
-    for (;;) {
+    while (connection_.is_open()) {
         const Item item = decoder_.next(bytes);
         switch (item.kind) {
             case Item::Kind::kNeedMore:
@@ -55,12 +55,9 @@ void WebSocketTransport::on_bytes(std::span<char> bytes) {
                     session_->on_packet({.is_binary = true, .data = item.payload});
                 }
                 break;
-            case Item::Kind::kPing: {
-                Frame pong;
-                pong.bytes = websocket::encode_frame(websocket::Opcode::kPong, item.payload);
-                connection_.push_urgent(std::make_shared<const Frame>(std::move(pong)));
+            case Item::Kind::kPing:
+                on_ping(item.payload);
                 break;
-            }
             case Item::Kind::kPong:
                 break;
             case Item::Kind::kClose: {
@@ -75,8 +72,15 @@ void WebSocketTransport::on_bytes(std::span<char> bytes) {
             case Item::Kind::kError:
                 return fail(item.code, item.payload);
         }
-        if (!connection_.is_open()) return;
     }
+}
+
+void WebSocketTransport::on_ping(std::string_view payload) {
+    // Who pings faster than it reads need not have an answer to each (RFC 6455, 5.5.3).
+    if (connection_.has_much_urgent()) return;
+    Frame pong;
+    pong.bytes = websocket::encode_frame(websocket::Opcode::kPong, payload);
+    connection_.push_urgent(std::make_shared<const Frame>(std::move(pong)));
 }
 
 void WebSocketTransport::on_text(std::string_view text) {
@@ -92,13 +96,12 @@ void WebSocketTransport::on_probe_text(std::string_view text) {
     std::string decoded;
     const Result<engineio::Packet> packet = engineio::parse_packet(text, decoded);
     if (packet && packet->type == engineio::PacketType::kPing && packet->data == engineio::kProbe) {
-        connection_.push(text_frame("3probe"));
-        session_->on_probe(*this);
-    } else if (packet && packet->type == engineio::PacketType::kUpgrade) {
-        session_->on_upgrade(*this);
-    } else {
-        fail(websocket::kPolicyViolation, "a probe was expected");
+        if (connection_.push(text_frame("3probe"))) session_->on_probe(*this);
+        return;
     }
+    const bool is_upgrade = packet && packet->type == engineio::PacketType::kUpgrade;
+    if (is_upgrade && session_->on_upgrade(*this)) return;
+    fail(websocket::kPolicyViolation, "a probe was expected");
 }
 
 // The peer broke the protocol: this WebSocket ends, and with it the session that it carries.

@@ -20,17 +20,16 @@ enum class CloseReason : std::uint8_t;
 // connection.
 class WebSocketTransport final : public Protocol {
  public:
-    WebSocketTransport(EngineServer& server, Connection& connection, Session& session,
+    // `session` may be null: then all it does is to close.
+    WebSocketTransport(EngineServer& server, Connection& connection, Session* session,
                        bool is_probe);
 
     Connection& connection() { return connection_; }
 
-    // The session goes on without it.
-    void detach() { session_ = nullptr; }
-
     // It carries the session from now on.
     void become_transport();
 
+    // Says goodbye behind what was sent; its session is not told.
     void close(std::uint16_t code, std::string_view reason);
 
     void on_bytes(std::span<char> bytes) override;
@@ -38,6 +37,7 @@ class WebSocketTransport final : public Protocol {
     void on_closed() override;
 
  private:
+    void on_ping(std::string_view payload);
     void on_text(std::string_view text);
     void on_probe_text(std::string_view text);
     void fail(std::uint16_t code, std::string_view why);

@@ -54,6 +54,7 @@ void Hub::free_removed() {
 }
 
 bool Hub::join(ReceiverId id, const Room& room, Position at) {
+    BUS_ASSERT(!in_room_);
     if (!rooms_.join(id, room, at)) return false;
     const RoomId joined = rooms_.find(room);
     if (rooms_.members(joined).size() > 1) return true;
@@ -68,6 +69,7 @@ bool Hub::join(ReceiverId id, const Room& room, Position at) {
 }
 
 bool Hub::leave(ReceiverId id, const Room& room) {
+    BUS_ASSERT(!in_room_);
     const RoomId left = rooms_.find(room);
     if (left == RoomId::kNone) return false;
     const std::size_t hash = rooms_.hash(left);
@@ -124,8 +126,15 @@ bool Hub::deliver() {
     free_removed();
 
     // Those that are behind get a slice each, after the live ones of this turn.
+    may_look_at_ = kLookedAtPerTurn;
     for (const ReceiverId id : std::exchange(behind_, {})) {
-        if (member(id).behind) advance(id);
+        if (!member(id).behind || !member(id).behind->is_queued) continue;  // it has gone
+        member(id).behind->is_queued = false;
+        if (may_look_at_ > 0) {
+            advance(id);
+        } else {
+            queue_behind(id);
+        }
     }
     probe_.encoded.set(frames_.made());
     return !behind_.empty() || !reader_.is_at_end();
@@ -152,6 +161,7 @@ void Hub::deliver_to_room(const Entry& entry, std::uint16_t variant, RoomId room
     const Encoder* encoder = nullptr;  // of `frame`: nearly all members of a room have the same
     SharedFrame frame;
     std::uint64_t delivered = 0;
+    in_room_ = true;
     for (const Rooms::Membership& membership : rooms_.members(room)) {
         if (membership.joined_at >= entry.position) continue;
         Member& to = member(membership.member);
@@ -164,6 +174,7 @@ void Hub::deliver_to_room(const Entry& entry, std::uint16_t variant, RoomId room
         }
         if (to.receiver->push(frame)) ++delivered;
     }
+    in_room_ = false;
     probe_.deliveries.add(delivered);
 }
 
@@ -188,6 +199,7 @@ void Hub::evict(const Eviction& eviction, Position at) {
 }
 
 void Hub::resume(ReceiverId id, Position after) {
+    member(id).last_given = std::max(member(id).last_given, after);
     be_behind(id, Stretch{after, Stretch::kLive, {}, Encoder::As::kInOrder}, true);
 }
 
@@ -202,8 +214,13 @@ void Hub::send_history(ReceiverId id, const Room& room, Position after) {
 
 void Hub::drained(ReceiverId id) {
     if (!member(id).behind || member(id).behind->reading) return;
-    behind_.push_back(id);
+    queue_behind(id);
     reactor_.post([] {});  // one more turn
+}
+
+void Hub::queue_behind(ReceiverId id) {
+    CatchUp& behind = *member(id).behind;
+    if (!std::exchange(behind.is_queued, true)) behind_.push_back(id);
 }
 
 void Hub::be_behind(ReceiverId id, Stretch stretch, bool tell) {
@@ -211,7 +228,7 @@ void Hub::be_behind(ReceiverId id, Stretch stretch, bool tell) {
     if (!late.behind) {
         late.behind = std::make_unique<CatchUp>();
         probe_.catch_ups.add();
-        behind_.push_back(id);
+        queue_behind(id);
         reactor_.post([] {});  // a turn, if none is under way
     }
     CatchUp& behind = *late.behind;
@@ -236,7 +253,7 @@ void Hub::advance(ReceiverId id) {
         if (!late.receiver->has_room()) return;  // drained() goes on
         if (stretch.at < reader_.kept_after()) return read_page(id, stretch);
         if (!advance_in_tail(id, stretch, upper)) {
-            if (late.behind) behind_.push_back(id);  // the next slice in the next turn
+            if (late.behind) queue_behind(id);  // the next slice in the next turn
             return;
         }
     }
@@ -258,12 +275,12 @@ bool Hub::advance_in_tail(ReceiverId id, Stretch& stretch, Position upper) {
     bool stopped = false;
     reader_.for_each_after(stretch.at, all, hashes, [&](const SharedEntry& entry) {
         if (entry->position > upper) return false;
-        if (given == kSliceEntries || !late.receiver->has_room()) {
+        if (given == kSliceEntries || may_look_at_ == 0 || !late.receiver->has_room()) {
             stopped = true;
             return false;
         }
-        const Stretch& now = stretch;
-        const bool is_given = give(id, *entry, now);
+        --may_look_at_;
+        const bool is_given = give(id, *entry, stretch);
         if (!late.behind) {
             stopped = true;
             return false;
@@ -278,44 +295,65 @@ bool Hub::advance_in_tail(ReceiverId id, Stretch& stretch, Position upper) {
 }
 
 void Hub::read_page(ReceiverId id, const Stretch& stretch) {
-    member(id).behind->reading = true;
+    CatchUp& behind = *member(id).behind;
+    behind.reading = true;
     probe_.pages_read.add();
-    log_.read(stretch.at, kPageEntries, reactor_,
-              [this, id, generation = member(id).generation,
+    log_.read(stretch.at, behind.page_entries, reactor_,
+              [this, id, after = stretch.at, as = stretch.as, generation = member(id).generation,
                alive = std::weak_ptr<bool>(alive_)](Result<Page> page) {
-                  if (alive.lock()) on_page(id, generation, std::move(page));
+                  if (!alive.lock() || member(id).generation != generation) return;
+                  on_page(id, after, as, std::move(page));
               });
 }
 
-void Hub::on_page(ReceiverId id, std::uint32_t generation, Result<Page> page) {
-    Member& late = member(id);
-    if (late.generation != generation || !late.behind) return;
-    late.behind->reading = false;
-    Stretch& stretch = late.behind->stretches.front();
+void Hub::on_page(ReceiverId id, Position after, Encoder::As as, Result<Page> page) {
+    const std::uint32_t generation = member(id).generation;
+    CatchUp& behind = *member(id).behind;
+    behind.reading = false;
+    queue_behind(id);
+    reactor_.post([] {});
+    Stretch& stretch = behind.stretches.front();
+    if (stretch.at != after || stretch.as != as) return;  // a history came before it: read again
+
     if (!page) {
-        // The log can not be read: say that something may be missing, and go on with what is here.
+        // The log can not be read: what lies before the tail's memory may be missing.
+        stretch.at = reader_.kept_after();
         probe_.gaps.add();
-        const Position from = std::exchange(stretch.at, reader_.kept_after());
-        late.receiver->on_gap(from, reader_.kept_after());
-    } else {
-        if (page->lost_through > stretch.at) {
-            probe_.gaps.add();
-            late.receiver->on_gap(stretch.at, page->lost_through);
-        }
-        // The tail has what came later, transient entries too.
-        const Position from_tail = reader_.kept_after();
-        for (const SharedEntry& entry : page->entries) {
-            if (entry->position > std::min(stretch.until, from_tail)) break;
-            give(id, *entry, stretch);
-            if (!late.behind) return;
-        }
-        const Position through = page->at_end ? from_tail : std::min(page->through, from_tail);
-        stretch.at = std::max(stretch.at, through);
+        return member(id).receiver->on_gap(after, reader_.kept_after());
     }
-    if (late.behind) {
-        behind_.push_back(id);
-        reactor_.post([] {});
+    if (page->lost_through > std::max(after, behind.told_lost)) {
+        // Types are kept for different times: there may be entries in the gap.
+        behind.told_lost = page->lost_through;
+        probe_.gaps.add();
+        member(id).receiver->on_gap(after, page->lost_through);
+        if (member(id).generation != generation) return;  // it has gone
+        if (member(id).behind->stretches.front().as != as) return;
     }
+    give_page(id, member(id).behind->stretches.front(), *page);
+}
+
+// Gives what the page has for this stretch, while there is room: the rest is read again, since what
+// a member is owed must not wait here.
+void Hub::give_page(ReceiverId id, Stretch& stretch, const Page& page) {
+    Member& late = member(id);
+    CatchUp& behind = *late.behind;
+    // The tail has what came later, transient entries too.
+    const Position last = std::min({stretch.until, reader_.kept_after(), page.through});
+    std::size_t taken = 0;
+    for (const SharedEntry& entry : page.entries) {
+        if (entry->position > last) break;
+        ++taken;
+        if (entry->position <= stretch.at) continue;
+        if (!late.receiver->has_room()) {
+            behind.page_entries = std::max(kPageEntriesMin, taken);
+            return;
+        }
+        give(id, *entry, stretch);
+        if (!late.behind) return;  // it has gone
+        stretch.at = entry->position;
+    }
+    behind.page_entries = std::min(kPageEntries, behind.page_entries * 2);
+    stretch.at = std::max(stretch.at, last);
 }
 
 bool Hub::give(ReceiverId id, const Entry& entry, const Stretch& stretch) {

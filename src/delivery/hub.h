@@ -31,9 +31,9 @@ namespace eventbus {
 // no repeat between what it missed and what is live, and nothing live overtakes what was missed.
 //
 // Thread:  reactor.
-// Bounded: a turn reads at most kEntriesPerTurn entries and gives each member that is behind at
-// most
-//          kSliceEntries; what a member is owed waits in the log, not here.
+// Bounded: a turn reads at most kEntriesPerTurn entries, gives each member that is behind at most
+//          kSliceEntries and looks for all of them at kLookedAtPerTurn or a few more; what a member
+//          is owed waits in the log, not here.
 // Invariants:
 //   (1) A member gets the entries of a room after the position at which it joined it.
 //   (2) It gets an entry once, with the payload of the first delivery that names it.
@@ -43,6 +43,8 @@ class Hub {
     static constexpr std::size_t kEntriesPerTurn = 1024;
     static constexpr std::size_t kSliceEntries = 512;
     static constexpr std::size_t kPageEntries = 512;
+    static constexpr std::size_t kPageEntriesMin = 16;
+    static constexpr std::size_t kLookedAtPerTurn = 65'536;  // some milliseconds
 
     Hub(Executor& reactor, const Clock& clock, Log& log, TailReader& reader);
 
@@ -51,8 +53,8 @@ class Hub {
         follower_ = std::move(follower);
     }
 
-    // `receiver` and `encoder` must outlive the membership; `receiver` may remove itself in any
-    // call.
+    // `receiver` and `encoder` must outlive the membership. In push() `receiver` may remove itself
+    // and nothing else; in the other calls it may do anything.
     ReceiverId add(Receiver& receiver, Encoder& encoder);
     void remove(ReceiverId member);
 
@@ -69,7 +71,8 @@ class Hub {
     Position cursor() const { return reader_.cursor(); }
 
     // Gives the member all it missed after `after` in its rooms, in order, then goes on live; then
-    // on_caught_up(). To be called before anything was delivered to it.
+    // on_caught_up(). To be called before anything was delivered to it. `after` may be above
+    // cursor(), when another reactor was ahead: what lies between is not given again.
     void resume(ReceiverId member, Position after);
 
     // Gives the member the entries of `room` in (after, cursor()], before anything later. Those of
@@ -97,8 +100,11 @@ class Hub {
     struct CatchUp {
         std::deque<Stretch> stretches;
         std::uint64_t given = 0;
-        bool tell = false;     // on_caught_up()
-        bool reading = false;  // a page is on its way
+        bool tell = false;                        // on_caught_up()
+        Position told_lost = 0;                   // on_gap()
+        bool reading = false;                     // a page is on its way
+        bool is_queued = false;                   // in behind_
+        std::size_t page_entries = kPageEntries;  // less when a page found too little room
     };
     struct Member {
         Receiver* receiver = nullptr;  // null: free
@@ -116,10 +122,12 @@ class Hub {
     void free_removed();
 
     void be_behind(ReceiverId id, Stretch stretch, bool tell);
+    void queue_behind(ReceiverId id);
     void advance(ReceiverId id);
     bool advance_in_tail(ReceiverId id, Stretch& stretch, Position upper);
     void read_page(ReceiverId id, const Stretch& stretch);
-    void on_page(ReceiverId id, std::uint32_t generation, Result<Page> page);
+    void on_page(ReceiverId id, Position after, Encoder::As as, Result<Page> page);
+    void give_page(ReceiverId id, Stretch& stretch, const Page& page);
     bool give(ReceiverId id, const Entry& entry, const Stretch& stretch);
     std::optional<std::uint16_t> variant_for(ReceiverId id, const Entry& entry,
                                              const Stretch& stretch) const;
@@ -138,6 +146,8 @@ class Hub {
     std::function<void(const SharedEntry&)> follower_;
     FrameCache frames_;
     bool delivering_ = false;
+    bool in_room_ = false;         // its members are being walked over: it must not change
+    std::size_t may_look_at_ = 0;  // entries, in this turn
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
     DeliveryProbe probe_;
 };

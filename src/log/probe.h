@@ -11,6 +11,7 @@ struct LogProbe {
     Counter ids_reused;      // refused: the same id with other content
     Counter refused;         // appends, for any reason
     Counter pending_bytes;   // entries that are not visible yet
+    LatencyHistogram append_time;  // of durable entries, until they are visible
     Counter dedupe_keys;     // remembered now
     Counter dedupe_dropped;  // forgotten before their time, as the table was full
 

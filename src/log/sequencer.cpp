@@ -135,6 +135,9 @@ void Sequencer::show_what_may_be_seen() {
     while (!pending_.empty()) {
         Pending& next = pending_.front();
         if (next.needs_sync && next.entry->position > synced_) break;
+        if (next.needs_sync) {
+            context_.probe.append_time.add(context_.clock.now() - next.entry->published_at);
+        }
         pending_bytes_ -= next.bytes;
         context_.tail.push(std::move(next.entry));
         has_pushed_ = true;

@@ -34,25 +34,35 @@ void Tail::push(SharedEntry entry) {
 
     TailSegment& segment = *current_;
     const std::size_t place = segment.size_.load(std::memory_order_relaxed);
-    const Position position = entry->position;
-    for (const Delivery& delivery : entry->deliveries) {
+    const Entry& pushed = *entry;
+    for (const Delivery& delivery : pushed.deliveries) {
         const std::size_t hash = room_hash(delivery.room);
         segment.rooms_.set(hash % TailSegment::kFilterBits);
         segment.rooms_.set((hash >> 32U) % TailSegment::kFilterBits);
-        to_wake_ |= hints_[hash % kHints].load(std::memory_order_seq_cst);
     }
-    for (const Eviction& eviction : entry->evictions) {
-        to_wake_ |= hints_[room_hash(Room::subject(eviction.subject)) % kHints].load();
-    }
-    to_wake_ |= want_all_.load(std::memory_order_seq_cst);
     segment.entries_[place] = std::move(entry);
+    std::shared_ptr<TailSegment> full;  // holds `pushed`, which readers may be done with already
     if (place + 1 == TailSegment::kEntries) {
         segment.next_ = std::make_shared<TailSegment>();
-        current_ = segment.next_;
+        full = std::exchange(current_, segment.next_);
     }
     segment.size_.store(place + 1, std::memory_order_release);
-    frontier_.store(position, std::memory_order_seq_cst);
+    frontier_.store(pushed.position, std::memory_order_seq_cst);
+    note_readers_of(pushed);
     ++pushed_since_lag_check_;
+}
+
+// After the frontier has moved: of a reader that joins meanwhile, either its hint is seen here, or
+// it sees the frontier, as it reads that after it has said its hint.
+void Tail::note_readers_of(const Entry& entry) {
+    for (const Delivery& delivery : entry.deliveries) {
+        to_wake_ |= hints_[room_hash(delivery.room) % kHints].load(std::memory_order_seq_cst);
+    }
+    for (const Eviction& eviction : entry.evictions) {
+        to_wake_ |= hints_[room_hash(Room::subject(eviction.subject)) % kHints].load(
+            std::memory_order_seq_cst);
+    }
+    to_wake_ |= want_all_.load(std::memory_order_seq_cst);
 }
 
 void Tail::advance_to(Position frontier) {

@@ -71,10 +71,13 @@ class Tail {
     // that lag by more than kLagMax entries.
     void wake_readers();
 
-    Position frontier() const { return frontier_.load(std::memory_order_acquire); }
+    Position frontier() const { return frontier_.load(std::memory_order_seq_cst); }
 
  private:
     friend class TailReader;
+
+    void note_readers_of(const Entry& entry);
+
     static constexpr std::size_t kHints = 1U << 16U;
     static constexpr std::size_t kLagMax = 4096;
     static constexpr std::size_t kReadersMax = 64;

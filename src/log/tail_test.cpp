@@ -1,0 +1,276 @@
+#include "log/tail.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/seeded_random.h"
+
+namespace eventbus {
+namespace {
+
+constexpr std::size_t kSegment = TailSegment::kEntries;
+
+SharedEntry make_entry(Position position, std::vector<std::string> users = {}) {
+    auto entry = std::make_shared<Entry>();
+    entry->position = position;
+    for (const std::string& user : users) entry->deliveries.push_back({Room::user(user), 0});
+    return entry;
+}
+
+std::size_t hash_of(const Room& room) { return RoomHash{}(room); }
+
+class CountingWaker final : public Tail::Waker {
+ public:
+    void wake_if_asleep() override { ++wakes; }
+    std::atomic<int> wakes{0};
+};
+
+std::vector<Position> read_all(TailReader& reader) {
+    std::vector<Position> positions;
+    while (const SharedEntry* entry = reader.next()) positions.push_back((*entry)->position);
+    return positions;
+}
+
+std::vector<Position> after(const TailReader& reader, Position from, bool all,
+                            std::vector<std::size_t> hashes) {
+    std::vector<Position> positions;
+    reader.for_each_after(from, all, hashes, [&](const SharedEntry& entry) {
+        positions.push_back(entry->position);
+        return true;
+    });
+    return positions;
+}
+
+TEST(Tail, AReaderSeesWhatIsPushedOnceAndInOrder) {
+    Tail tail;
+    CountingWaker waker;
+    TailReader reader(tail, waker, 10'000);
+    EXPECT_EQ(reader.next(), nullptr);
+    for (Position p = 1; p <= 3 * kSegment; ++p) {
+        tail.push(make_entry(p));
+        ASSERT_FALSE(reader.is_at_end());
+        const SharedEntry* const entry = reader.next();
+        ASSERT_NE(entry, nullptr) << p;
+        EXPECT_EQ((*entry)->position, p);
+        EXPECT_EQ(reader.cursor(), p);
+        EXPECT_EQ(reader.next(), nullptr);
+        EXPECT_TRUE(reader.is_at_end());
+    }
+}
+
+TEST(Tail, AReaderStandsWhereTheTailBegins) {
+    Tail tail;
+    CountingWaker waker;
+    tail.start_at(41);
+    TailReader reader(tail, waker, 100);
+    EXPECT_EQ(reader.kept_after(), 41u);
+    EXPECT_EQ(reader.cursor(), 41u);
+    tail.push(make_entry(42));
+    tail.advance_to(1000);
+    EXPECT_EQ(read_all(reader), std::vector<Position>{42});
+    EXPECT_EQ(reader.cursor(), 1000u) << "positions without an entry are passed by";
+    EXPECT_TRUE(reader.is_at_end());
+    tail.push(make_entry(1001));
+    EXPECT_EQ(read_all(reader), std::vector<Position>{1001});
+}
+
+TEST(Tail, AnAdvanceAtTheEndOfASegmentIsPassedByToo) {
+    Tail tail;
+    CountingWaker waker;
+    TailReader reader(tail, waker, 100);
+    for (Position p = 1; p <= kSegment; ++p) tail.push(make_entry(p));
+    tail.advance_to(5'000);
+    EXPECT_EQ(read_all(reader).size(), kSegment);
+    EXPECT_EQ(reader.cursor(), 5'000u);
+}
+
+TEST(Tail, WhatIsKeptIsAllThatCameAfterKeptAfterAndNoMoreThanTheBound) {
+    Tail tail;
+    CountingWaker waker;
+    const std::size_t bound = 2 * kSegment;
+    TailReader reader(tail, waker, bound);
+    for (Position p = 1; p <= 10 * kSegment + 3; ++p) {
+        tail.push(make_entry(p));
+        read_all(reader);
+        const auto kept = after(reader, reader.kept_after(), true, {});
+        ASSERT_EQ(kept.size(), p - reader.kept_after());
+        ASSERT_LE(kept.size(), bound + kSegment);
+    }
+    EXPECT_GT(reader.kept_after(), 0u);
+}
+
+TEST(Tail, OnlyReadersThatMayHaveAReceiverAreWoken) {
+    Tail tail;
+    CountingWaker ann;
+    CountingWaker bob;
+    CountingWaker all;
+    TailReader anns(tail, ann, 100);
+    TailReader bobs(tail, bob, 100);
+    TailReader alls(tail, all, 100);
+    anns.add_hint(hash_of(Room::user("ann")));
+    anns.add_hint(hash_of(Room::user("ann")));
+    bobs.add_hint(hash_of(Room::user("bob")));
+    alls.want_all(true);
+
+    Position position = 0;
+    const auto push_to_ann = [&] {
+        tail.push(make_entry(++position, {"ann"}));
+        tail.wake_readers();
+    };
+    push_to_ann();
+    EXPECT_EQ(ann.wakes, 1);
+    EXPECT_EQ(bob.wakes, 0);
+    EXPECT_EQ(all.wakes, 1);
+    anns.drop_hint(hash_of(Room::user("ann")));
+    push_to_ann();
+    EXPECT_EQ(ann.wakes, 2) << "one member is left";
+    anns.drop_hint(hash_of(Room::user("ann")));
+    alls.want_all(false);
+    push_to_ann();
+    EXPECT_EQ(ann.wakes, 2);
+    EXPECT_EQ(all.wakes, 2);
+    tail.wake_readers();
+    EXPECT_EQ(ann.wakes, 2) << "what was said once is not said again";
+}
+
+TEST(Tail, AnEvictionWakesTheReadersOfItsSubject) {
+    Tail tail;
+    CountingWaker waker;
+    TailReader reader(tail, waker, 100);
+    reader.add_hint(hash_of(Room::subject("photo:1")));
+    Entry entry;
+    entry.position = 1;
+    entry.evictions = {{"photo:1", Room::user("ann")}};
+    tail.push(std::make_shared<const Entry>(entry));
+    tail.wake_readers();
+    EXPECT_EQ(waker.wakes, 1);
+}
+
+TEST(Tail, AReaderThatLagsIsWokenThoughItHasNoReceiver) {
+    Tail tail;
+    CountingWaker waker;
+    TailReader reader(tail, waker, 100);
+    for (Position p = 1; p <= 10'000; ++p) {
+        tail.push(make_entry(p, {"nobody"}));
+        tail.wake_readers();
+    }
+    EXPECT_GT(waker.wakes, 0);
+    EXPECT_LT(waker.wakes, 10);
+}
+
+// Random pushes, gaps, reads and questions against a list of everything.
+TEST(Tail, EqualsTheSlowModelOverALongRun) {
+    for (unsigned seed = 1; seed <= 8; ++seed) {
+        SCOPED_TRACE(seed);
+        SeededRandom seeded(seed);
+        const auto random = [&](std::uint64_t bound) { return seeded.below(bound); };
+        Tail tail;
+        CountingWaker waker;
+        const std::size_t bound = 1 + random(1'500);
+        TailReader reader(tail, waker, bound);
+        std::vector<SharedEntry> model;
+        std::size_t read = 0;
+        Position position = 0;
+        for (int step = 0; step < 20'000; ++step) {
+            const std::uint64_t what = random(100);
+            if (what < 60) {
+                position += 1 + (random(50) == 0 ? random(1'000) : 0);
+                model.push_back(make_entry(position, {"u" + std::to_string(random(2'000))}));
+                tail.push(model.back());
+            } else if (what < 98) {
+                const SharedEntry* const entry = reader.next();
+                if (read == model.size()) {
+                    ASSERT_EQ(entry, nullptr);
+                } else {
+                    ASSERT_NE(entry, nullptr);
+                    ASSERT_EQ(*entry, model[read++]);
+                }
+            } else {
+                const std::size_t user = hash_of(Room::user("u" + std::to_string(random(2'000))));
+                const Position from =
+                    reader.kept_after() + random(reader.cursor() - reader.kept_after() + 1);
+                std::vector<Position> wanted;
+                for (std::size_t i = 0; i < read; ++i) {
+                    if (model[i]->position > from &&
+                        hash_of(model[i]->deliveries[0].room) == user) {
+                        wanted.push_back(model[i]->position);
+                    }
+                }
+                // More may be shown, none of them twice or out of order; what is wanted is there.
+                const std::vector<Position> found = after(reader, from, false, {user});
+                ASSERT_TRUE(std::is_sorted(found.begin(), found.end()));
+                ASSERT_TRUE(
+                    std::includes(found.begin(), found.end(), wanted.begin(), wanted.end()));
+                if (!found.empty()) {
+                    ASSERT_GT(found.front(), from);
+                    ASSERT_LE(found.back(), reader.cursor());
+                }
+            }
+        }
+    }
+}
+
+TEST(Tail, ALongChainThatOnlyALaggingReaderHoldsIsLetGoWithoutDeepRecursion) {
+    Tail tail;
+    CountingWaker waker;
+    auto reader = std::make_unique<TailReader>(tail, waker, 100);
+    for (Position p = 1; p <= 2'000 * kSegment; ++p) tail.push(make_entry(1'000 + p));
+    reader.reset();
+}
+
+// One thread pushes, two read, each at its own pace; TSan looks on.
+TEST(Tail, ReadersOnOtherThreadsSeeEverythingOnceInOrderAndAreWokenForIt) {
+    constexpr Position kLast = 60'000;
+    class SleepingWaker final : public Tail::Waker {
+     public:
+        void wake_if_asleep() override {
+            awake.store(true);
+            awake.notify_one();
+        }
+        std::atomic<bool> awake{false};
+    };
+    Tail tail;
+    SleepingWaker wakers[2];
+    TailReader first(tail, wakers[0], 300);
+    TailReader second(tail, wakers[1], 100'000);
+    const auto read = [&](TailReader& reader, SleepingWaker& waker) {
+        reader.add_hint(hash_of(Room::user("ann")));
+        Position last = 0;
+        while (last < kLast) {
+            while (const SharedEntry* entry = reader.next()) {
+                ASSERT_EQ((*entry)->position, last + 1);
+                last = (*entry)->position;
+                if (last % 1'000 == 0) {
+                    const auto kept = after(reader, reader.kept_after(), true, {});
+                    ASSERT_EQ(kept.back(), last);
+                    ASSERT_EQ(kept.size(), last - reader.kept_after());
+                }
+            }
+            if (last == kLast) break;
+            // Asleep only after the frontier was seen: what is pushed from now on wakes it.
+            waker.awake.store(false);
+            if (!reader.is_at_end()) continue;
+            waker.awake.wait(false);
+        }
+    };
+    std::thread one([&] { read(first, wakers[0]); });
+    std::thread two([&] { read(second, wakers[1]); });
+    for (Position p = 1; p <= kLast; ++p) {
+        tail.push(make_entry(p, {p % 7 == 0 || p == kLast ? "ann" : "bob"}));
+        if (p % 3 == 0 || p == kLast) tail.wake_readers();
+    }
+    // A reader that was about to sleep before it said its hint lags, and is woken as such; here the
+    // last push may have been before both.
+    for (SleepingWaker& waker : wakers) waker.wake_if_asleep();
+    one.join();
+    two.join();
+}
+
+}  // namespace
+}  // namespace eventbus

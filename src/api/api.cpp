@@ -10,6 +10,7 @@ Api::Api(Context context, ReadLimits limits, std::size_t topics_max,
       topics_max_(topics_max),
       catalog_(std::move(catalog)),
       reader_(limits),
+      tickets_(context_.reactor.index(), context_.random),
       encoder_(context_.log.epoch()),
       sse_heartbeats_(SseStream::kHeartbeat) {
     context_.reactor.add_due_list(sse_heartbeats_);
@@ -34,13 +35,16 @@ void Api::on_request(const SharedExchange& exchange) {
         if (wants(request.method == HttpMethod::kPost, "POST")) publish(exchange);
     } else if (request.path == "/v1/stream") {
         if (wants(request.method == HttpMethod::kGet, "GET")) stream(exchange);
+    } else if (request.path == "/v1/tickets") {
+        if (wants(request.method == HttpMethod::kPost, "POST")) make_ticket(*exchange);
     } else if (request.path == "/metrics") {
         if (wants(is_get, "GET")) serve_metrics(*exchange);
     } else if (!is_get || !answer_health(*exchange)) {
-        refuse(*exchange,
-               Error{ErrorCode::kNotFound,
-                     "there is nothing at this path; there are /v1/events, /v1/stream, /healthz, "
-                     "/readyz, /metrics and /socket.io/"});
+        refuse(
+            *exchange,
+            Error{ErrorCode::kNotFound,
+                  "there is nothing at this path; there are /v1/events, /v1/stream, /v1/tickets, "
+                  "/healthz, /readyz, /metrics and /socket.io/"});
     }
 }
 

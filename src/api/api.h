@@ -9,6 +9,7 @@
 
 #include "api/sign_in.h"
 #include "api/sse.h"
+#include "api/tickets.h"
 #include "base/clock.h"
 #include "base/counters.h"
 #include "bus/publish.h"
@@ -32,6 +33,7 @@ struct ApiProbe {
 //
 //   POST /v1/events    publish             (publish.cpp)
 //   GET  /v1/stream    server-sent events  (stream.cpp)
+//   POST /v1/tickets   a ticket for one stream of a browser
 //   GET  /healthz /readyz /metrics
 //
 // Every answer carries the visible end of the log, Event-Bus-Offset, so that a page can subscribe
@@ -51,6 +53,10 @@ class Api {
         const CorsPolicy& cors;
         std::function<std::string()> metrics;  // the page, of all reactors
         std::function<Result<>()> is_ready;    // else why not
+        Random& random;
+        std::size_t reactors;
+        // Gives the request to the reactor with this index.
+        std::function<void(std::size_t reactor_index, HttpExchange::Released)> hand_over;
     };
 
     Api(Context context, ReadLimits limits, std::size_t topics_max,
@@ -83,12 +89,15 @@ class Api {
     // stream.cpp
     struct Opening;
     void stream(const SharedExchange& exchange);
+    void make_ticket(HttpExchange& exchange);
+    Result<Principal> sign_in_for_stream(const HttpRequest& request);
     void open_stream(const std::shared_ptr<Opening>& opening);
 
     Context context_;
     const std::size_t topics_max_;
     std::shared_ptr<const Catalog> catalog_;
     EventReader reader_;
+    Tickets tickets_;
     SseEncoder encoder_;
     DueList sse_heartbeats_;
     std::unordered_set<SseStream*> streams_;

@@ -25,8 +25,36 @@ struct Api::Opening {
     std::size_t to_ask = 1;
 };
 
+void Api::make_ticket(HttpExchange& exchange) {
+    Result<Principal> principal = context_.sign_in(exchange.request);
+    if (!principal) {
+        probe_.unauthorized.add();
+        return refuse(exchange, principal.error());
+    }
+    const std::string ticket = tickets_.make(std::move(*principal), context_.reactor.now());
+    const auto ttl_ms = std::chrono::milliseconds(Tickets::kTimeToLive).count();
+    HttpResponse response = json_response(
+        200, "{\"ticket\":\"" + ticket + "\",\"expiresInMs\":" + std::to_string(ttl_ms) + "}");
+    response.headers.set("Cache-Control", "no-store");
+    respond(exchange, std::move(response));
+}
+
+Result<Principal> Api::sign_in_for_stream(const HttpRequest& request) {
+    const std::optional<std::string> ticket = query_value(request.query, "ticket");
+    if (!ticket) return context_.sign_in(request);
+    std::optional<Principal> principal = tickets_.take(*ticket, context_.reactor.now());
+    if (principal) return std::move(*principal);
+    return Error{ErrorCode::kUnauthorized,
+                 "the ticket was used, or is older than a minute; POST /v1/tickets gives another"};
+}
+
 void Api::stream(const SharedExchange& exchange) {
-    Result<Principal> principal = context_.sign_in(exchange->request);
+    const auto ticket = query_value(exchange->request.query, "ticket").value_or("");
+    const std::optional<std::size_t> home = Tickets::reactor_of(ticket);
+    if (home && *home != context_.reactor.index() && *home < context_.reactors) {
+        return context_.hand_over(*home, exchange->release());
+    }
+    Result<Principal> principal = sign_in_for_stream(exchange->request);
     if (!principal) {
         probe_.unauthorized.add();
         return refuse(*exchange, principal.error());

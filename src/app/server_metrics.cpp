@@ -143,6 +143,9 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
                         [&log] { return static_cast<double>(log.swept_entries.get()); });
     metrics.add_gauge("eventbus_log_writable", "0 once a write has failed, or the disk is full.",
                       [&log_state] { return log_state.is_writable() ? 1.0 : 0.0; });
+    metrics.add_latency("eventbus_append_seconds",
+                        "From the publish of a durable event until it is synced and visible.",
+                        [&log] { return std::vector<const LatencyHistogram*>{&log.append_time}; });
     metrics.add_latency("eventbus_log_sync_seconds", "Time of a synced write.",
                         [&log] { return std::vector<const LatencyHistogram*>{&log.sync_time}; });
     metrics.add_latency("eventbus_publish_to_send_seconds",

@@ -1,0 +1,117 @@
+// GET /v1/stream: server-sent events, as curl and a browser's EventSource use them.
+import { beforeEach, expect, test } from 'vitest';
+
+import { afterwards } from './support/clean-up.js';
+import { BusServer } from './support/server.js';
+import { serviceToken, userToken } from './support/tokens.js';
+
+const kUploaded = { type: 'photo.uploaded', data: { photoId: '123', userId: 'alice', filename: 'vacation.jpg' } };
+const kAlice = { authorization: `Bearer ${userToken('alice')}` };
+
+let server: BusServer;
+
+beforeEach(async () => {
+  server = await BusServer.start({ settings: { reactors: '2' } });
+});
+
+interface Message {
+  readonly id?: string;
+  readonly event?: string;
+  readonly data?: string;
+}
+
+/** A stream that is read a message at a time; comments are passed over. */
+class Stream {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #text = '';
+
+  constructor(body: ReadableStream<Uint8Array>) {
+    this.#reader = body.getReader();
+    afterwards(() => this.#reader.cancel().catch(() => undefined));
+  }
+
+  async next(): Promise<Message> {
+    for (;;) {
+      const end = this.#text.indexOf('\n\n');
+      if (end < 0) {
+        const { value, done } = await this.#reader.read();
+        if (done) throw new Error('The stream has ended.');
+        this.#text += new TextDecoder().decode(value);
+        continue;
+      }
+      const lines = this.#text.slice(0, end).split('\n');
+      this.#text = this.#text.slice(end + 2);
+      const fields = lines.filter((line) => !line.startsWith(':')).map((line) => line.split(/: (.*)/s).slice(0, 2));
+      if (fields.length > 0) return Object.fromEntries(fields) as Message;
+    }
+  }
+}
+
+async function open(path: string, headers: Record<string, string> = {}): Promise<Stream> {
+  const response = await fetch(`${server.url}${path}`, { headers });
+  expect(response.status, await (response.ok ? '' : response.text())).toBe(200);
+  expect(response.headers.get('content-type')).toContain('text/event-stream');
+  return new Stream(response.body!);
+}
+
+async function publish(event: unknown): Promise<{ id: string; offset: string }> {
+  const response = await fetch(`${server.url}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${serviceToken('api')}`, 'content-type': 'application/json' },
+    body: JSON.stringify(event),
+  });
+  expect(response.status).toBe(200);
+  return (await response.json()) as { id: string; offset: string };
+}
+
+test('without a topic a user follows what is theirs, with the offset as id', async () => {
+  const stream = await open('/v1/stream', kAlice);
+  const { id, offset } = await publish(kUploaded);
+
+  const message = await stream.next();
+
+  expect(message).toMatchObject({ id: offset, event: 'photo.uploaded' });
+  expect(JSON.parse(message.data!)).toMatchObject({ data: { photoId: '123' }, meta: { id, subject: 'photo:123', offset } });
+});
+
+test('who comes back with Last-Event-ID gets what it has missed, once', async () => {
+  const first = await publish(kUploaded);
+  const second = await publish({ ...kUploaded, data: { ...kUploaded.data, photoId: '124' } });
+
+  const stream = await open('/v1/stream', { ...kAlice, 'last-event-id': first.offset });
+  const third = await publish({ ...kUploaded, data: { ...kUploaded.data, photoId: '125' } });
+
+  expect((await stream.next()).id).toBe(second.offset);
+  expect((await stream.next()).id).toBe(third.offset);
+});
+
+test('a place of another log is told, and the stream goes on from now', async () => {
+  const stream = await open('/v1/stream', { ...kAlice, 'last-event-id': 'other.7' });
+  const { offset } = await publish(kUploaded);
+
+  expect((await stream.next()).event).toBe('resume.unknown');
+  expect((await stream.next()).id).toBe(offset);
+});
+
+test('a subject that may not be watched is refused before the stream begins', async () => {
+  await publish(kUploaded);
+  const response = await fetch(`${server.url}/v1/stream?topic=photo:123`, { headers: { authorization: `Bearer ${userToken('bob')}` } });
+  expect(response.status).toBe(403);
+  expect(await response.json()).toMatchObject({ code: 'forbidden' });
+});
+
+test('a ticket opens one stream, on whichever reactor it arrives, and no second', async () => {
+  for (let i = 0; i < 8; i++) {
+    const made = await fetch(`${server.url}/v1/tickets`, { method: 'POST', headers: kAlice });
+    const { ticket, expiresInMs } = (await made.json()) as { ticket: string; expiresInMs: number };
+    expect(expiresInMs).toBe(60_000);
+
+    // A connection of its own each, so that the kernel spreads them over the reactors.
+    const stream = await open(`/v1/stream?ticket=${ticket}`, { connection: 'close' });
+    const { offset } = await publish(kUploaded);
+    expect((await stream.next()).id).toBe(offset);
+
+    const again = await fetch(`${server.url}/v1/stream?ticket=${ticket}`);
+    expect(again.status).toBe(401);
+  }
+});

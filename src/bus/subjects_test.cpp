@@ -1,0 +1,258 @@
+#include "bus/subjects.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "support/plans.h"
+
+namespace eventbus {
+namespace {
+
+// A table, and what a log would have stored of it.
+class SubjectsTest : public testing::Test {
+ protected:
+    Bound bind(Plan plan) {
+        Result<Bound> bound = subjects_.bind(std::move(plan), ++position_);
+        EXPECT_TRUE(bound.has_value()) << bound.error().detail;
+        subjects_.commit();
+        for (const StoredChange& change : bound->changes) {
+            if (change.value) {
+                stored_[change.key] = *change.value;
+            } else {
+                EXPECT_EQ(stored_.erase(change.key), 1u);
+            }
+        }
+        return std::move(*bound);
+    }
+    ErrorCode bind_error(Plan plan) {
+        const Result<Bound> bound = subjects_.bind(std::move(plan), position_ + 1);
+        EXPECT_FALSE(bound.has_value());
+        subjects_.undo();
+        return bound ? ErrorCode::kInternal : bound.error().code;
+    }
+
+    static Plan grants(std::vector<GrantChange> changes, std::string subject = "photo:1") {
+        Plan plan = make_plan("g", std::move(subject), "photo.shared");
+        plan.grants = std::move(changes);
+        return plan;
+    }
+    static Plan as_owner(std::string user, std::string subject = "photo:1") {
+        Plan plan = make_plan("p", std::move(subject), "photo.renamed");
+        plan.publisher = "user:" + user;
+        plan.publisher_must_own = true;
+        return plan;
+    }
+
+    // Since when `user` may watch; none: may not. The same is asked of a table made of what was
+    // stored.
+    std::optional<Position> watch_since(WatchQuestion question) {
+        const Result<Position> since = subjects_.may_watch(question);
+        Subjects loaded({});
+        for (const auto& [key, value] : stored_) EXPECT_TRUE(loaded.load(key, value).has_value());
+        const Result<Position> again = loaded.may_watch(question);
+        EXPECT_EQ(since.has_value(), again.has_value());
+        if (!since) {
+            EXPECT_EQ(since.error().code, ErrorCode::kForbidden);
+            return std::nullopt;
+        }
+        EXPECT_EQ(*since, *again);
+        return *since;
+    }
+    std::optional<Position> watch_since(const std::string& user) {
+        return watch_since({.subject = "photo:1", .rule = {.owner = true}, .user = user});
+    }
+
+    std::optional<Subjects> table_{Subjects::Settings{}};
+    Subjects& subjects_ = *table_;
+    Position position_ = 0;
+    std::map<std::string, std::string> stored_;
+};
+
+TEST_F(SubjectsTest, TheFirstOwnerStays) {
+    const Bound first = bind(make_owner_plan("a", "photo:1", "ann"));
+    const Bound second = bind(make_owner_plan("b", "photo:1", "eve"));
+    const Bound same = bind(make_owner_plan("c", "photo:1", "ann"));
+
+    EXPECT_EQ(first.changes.size(), 1u);
+    EXPECT_TRUE(second.changes.empty());
+    EXPECT_TRUE(same.changes.empty());
+    EXPECT_TRUE(second.entry.evictions.empty());
+    EXPECT_EQ(second.entry.deliveries[1].room, Room::user("ann"));
+    EXPECT_EQ(subjects_.owner("photo:1"), "ann");
+    EXPECT_EQ(subjects_.probe().owner_conflicts.get(), 1u);
+    EXPECT_EQ(watch_since("ann"), 1u);
+    EXPECT_FALSE(watch_since("eve").has_value());
+}
+
+TEST_F(SubjectsTest, ATransferGivesTheSubjectToAnotherFromItsPlaceOn) {
+    bind(make_owner_plan("a", "photo:1", "ann"));
+    Plan transfer = make_owner_plan("b", "photo:1", "bob");
+    transfer.transfer = true;
+    const Bound moved = bind(transfer);
+    const Bound again = bind(transfer);
+
+    ASSERT_EQ(moved.entry.evictions.size(), 1u);
+    EXPECT_EQ(moved.entry.evictions[0].who, Room::user("ann"));
+    EXPECT_EQ(moved.entry.deliveries[1].room, Room::user("bob"));
+    EXPECT_TRUE(again.entry.evictions.empty()) << "who owns it already is not evicted";
+    EXPECT_EQ(watch_since("bob"), 2u);
+    EXPECT_FALSE(watch_since("ann").has_value());
+}
+
+TEST_F(SubjectsTest, AGrantHoldsFromItsPlaceUntilItsRevokeWhichEvicts) {
+    EXPECT_FALSE(watch_since("bob").has_value());
+    bind(grants({{Room::user("bob")}, {Room::role("editor")}}));
+    const WatchQuestion editor{
+        .subject = "photo:1", .rule = {}, .user = "eve", .roles = {"reader", "editor"}};
+    EXPECT_EQ(watch_since("bob"), 1u);
+    EXPECT_EQ(watch_since(editor), 1u);
+    bind(grants({{Room::user("bob")}}));
+    EXPECT_EQ(watch_since("bob"), 1u) << "a second grant is none";
+
+    const Bound revoked = bind(grants({{Room::user("bob"), true}, {Room::user("nobody"), true}}));
+
+    ASSERT_EQ(revoked.entry.evictions.size(), 1u);
+    EXPECT_EQ(revoked.entry.evictions[0].subject, "photo:1");
+    EXPECT_EQ(revoked.entry.evictions[0].who, Room::user("bob"));
+    EXPECT_FALSE(watch_since("bob").has_value());
+    EXPECT_EQ(watch_since(editor), 1u);
+    bind(grants({{Room::user("bob")}}));
+    EXPECT_EQ(watch_since("bob"), 4u) << "what was shown in between is not";
+    bind(grants({{Room::user("bob"), true}, {Room::role("editor"), true}}));
+    EXPECT_EQ(subjects_.size(), 0u);
+    EXPECT_TRUE(stored_.empty());
+}
+
+TEST_F(SubjectsTest, WhoMayWatchIsWhatTheRuleSays) {
+    bind(make_owner_plan("a", "photo:1", "ann"));
+    bind(grants({{Room::user("ann")}}));
+    const struct {
+        const char* name;
+        WatchQuestion question;
+        std::optional<Position> since;
+    } cases[] = {
+        {"the owner", {"photo:1", {.owner = true}, "ann", {}}, 1},
+        {"the owner by a grant, where owning gives nothing", {"photo:1", {}, "ann", {}}, 2},
+        {"another user", {"photo:1", {.owner = true}, "bob", {}}, {}},
+        {"a service of the owner's name", {"photo:1", {.owner = true}, "", {}}, {}},
+        {"a service that may consume all", {"photo:1", {}, "", {}, false, true}, 0},
+        {"everyone", {"photo:1", {.everyone = true}, "bob", {}}, 0},
+        {"a role", {"photo:1", {.roles = {"admin"}}, "bob", {"x", "admin"}}, 0},
+        {"another role", {"photo:1", {.roles = {"admin"}}, "bob", {"x"}}, {}},
+        {"a permission", {"photo:1", {.permission = true}, "bob", {}, true}, 0},
+        {"a permission that the rule does not take", {"photo:1", {}, "bob", {}, true}, {}},
+        {"no permission", {"photo:1", {.permission = true}, "bob", {}, false}, {}},
+        {"the oldest of several rights",
+         {"photo:1", {.owner = true, .everyone = true}, "ann", {}},
+         0},
+        {"a subject that nobody owns", {"photo:2", {.owner = true}, "ann", {}}, {}},
+    };
+    for (const auto& c : cases) {
+        SCOPED_TRACE(c.name);
+        EXPECT_EQ(watch_since(c.question), c.since);
+    }
+}
+
+TEST_F(SubjectsTest, WhatNobodyOwnsAndWhatOneMayNotWatchAreRefusedAlike) {
+    bind(make_owner_plan("a", "photo:1", "ann"));
+    const auto owned = subjects_.may_watch({"photo:1", {.owner = true}, "bob", {}});
+    const auto unknown = subjects_.may_watch({"photo:2", {.owner = true}, "bob", {}});
+    std::string detail = unknown.error().detail;
+    detail.replace(detail.find("photo:2"), 7, "photo:1");
+    EXPECT_EQ(owned.error().detail, detail);
+    EXPECT_EQ(owned.error().code, unknown.error().code);
+}
+
+TEST_F(SubjectsTest, AnEventForTheOwnerGoesToWhoOwnsTheSubjectThere) {
+    Plan plan = make_plan("a", "photo:1");
+    plan.audience = {{.to = Target::To::kOwner, .variant = 3}, {.room = Room::everyone()}};
+    const Bound before = bind(plan);
+    bind(make_owner_plan("b", "photo:1", "ann"));
+    const Bound after = bind(plan);
+
+    EXPECT_TRUE(before.entry.unowned);
+    ASSERT_EQ(before.entry.deliveries.size(), 1u);
+    EXPECT_EQ(before.entry.deliveries[0].room, Room::everyone());
+    EXPECT_FALSE(after.entry.unowned);
+    ASSERT_EQ(after.entry.deliveries.size(), 2u);
+    EXPECT_EQ(after.entry.deliveries[0].room, Room::user("ann"));
+    EXPECT_EQ(after.entry.deliveries[0].variant, 3u);
+    EXPECT_EQ(subjects_.probe().unowned.get(), 1u);
+}
+
+TEST_F(SubjectsTest, WhereAUserMustOwnTheSubjectAnotherIsRefused) {
+    EXPECT_EQ(bind(as_owner("bob")).entry.position, 1u) << "a new subject";
+    bind(make_owner_plan("a", "photo:1", "ann"));
+
+    EXPECT_EQ(bind_error(as_owner("bob")), ErrorCode::kForbidden);
+    EXPECT_EQ(bind_error(as_owner("an")), ErrorCode::kForbidden);
+    bind(as_owner("ann"));
+    EXPECT_EQ(subjects_.probe().refused_not_owner.get(), 2u);
+}
+
+TEST_F(SubjectsTest, OnePastTheOwnersIsRefusedAndWhatIsKnownStillChanges) {
+    table_.emplace(Subjects::Settings{.owners_max = 2, .grants_max = 10});
+    bind(make_owner_plan("a", "photo:1", "ann"));
+    bind(grants({{Room::user("bob")}}, "photo:2"));
+
+    EXPECT_EQ(bind_error(make_owner_plan("c", "photo:3", "ann")), ErrorCode::kTooMany);
+    EXPECT_EQ(bind_error(grants({{Room::user("bob")}}, "photo:3")), ErrorCode::kTooMany);
+
+    bind(make_owner_plan("d", "photo:2", "bob"));
+    bind(make_plan("e", "photo:3"));
+    bind(grants({{Room::user("bob"), true}}, "photo:3"));
+    EXPECT_EQ(subjects_.size(), 2u);
+    EXPECT_EQ(subjects_.probe().refused_bound.get(), 2u);
+}
+
+TEST_F(SubjectsTest, OnePastTheGrantsOfASubjectIsRefused) {
+    table_.emplace(Subjects::Settings{.owners_max = 2, .grants_max = 2});
+    bind(grants({{Room::user("a")}, {Room::user("b")}}));
+    EXPECT_EQ(bind_error(grants({{Room::user("c")}})), ErrorCode::kTooMany);
+    bind(grants({{Room::user("a"), true}}));
+    bind(grants({{Room::user("c")}}));
+}
+
+TEST_F(SubjectsTest, UndoBringsBackWhatWasBeforeTheLastCommit) {
+    bind(make_owner_plan("a", "photo:1", "ann"));
+    bind(grants({{Room::user("bob")}}));
+    Plan transfer = make_owner_plan("b", "photo:1", "eve");
+    transfer.transfer = true;
+    ASSERT_TRUE(subjects_.bind(transfer, 3).has_value());
+    ASSERT_TRUE(subjects_.bind(grants({{Room::user("bob"), true}, {Room::user("eve")}}), 4));
+    ASSERT_TRUE(subjects_.bind(make_owner_plan("c", "photo:2", "eve"), 5).has_value());
+    ASSERT_EQ(subjects_.owner("photo:1"), "eve");
+
+    subjects_.undo();
+
+    EXPECT_EQ(subjects_.owner("photo:1"), "ann");
+    EXPECT_EQ(subjects_.owner("photo:2"), "");
+    EXPECT_EQ(subjects_.size(), 1u);
+    EXPECT_EQ(watch_since("ann"), 1u);
+    EXPECT_EQ(watch_since("bob"), 2u);
+    EXPECT_FALSE(watch_since("eve").has_value());
+}
+
+TEST_F(SubjectsTest, WhatIsDamagedIsNotLoaded) {
+    const std::string since(8, '\0');
+    const std::pair<std::string, std::string> cases[] = {
+        {"", since + "ann"},     {"o", since + "ann"},
+        {"ophoto:1", ""},        {"ophoto:1", since},
+        {"gphoto:1", since},     {"xphoto:1", since + "ann"},
+        {"ophoto:1", "1234567"}, {std::string("gphoto:1\0u:", 11), since},
+    };
+    for (const auto& [key, value] : cases) {
+        SCOPED_TRACE(key);
+        Subjects subjects({});
+        const Result<> loaded = subjects.load(key, value);
+        ASSERT_FALSE(loaded.has_value());
+        EXPECT_EQ(loaded.error().code, ErrorCode::kInternal);
+    }
+}
+
+}  // namespace
+}  // namespace eventbus

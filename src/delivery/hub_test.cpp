@@ -1,0 +1,557 @@
+#include "delivery/hub.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "log/memory_log.h"
+#include "support/fake_clock.h"
+#include "support/fake_executor.h"
+#include "support/plans.h"
+
+namespace eventbus {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+// Binds a plan to the rooms that its audience names.
+class PlainBinder final : public Binder {
+ public:
+    Result<Bound> bind(Plan plan, Position position) override {
+        Bound bound;
+        Entry& entry = bound.entry;
+        entry.position = position;
+        entry.event = std::move(plan.event);
+        entry.name = std::move(plan.name);
+        entry.variants = std::move(plan.variants);
+        for (const Target& target : plan.audience) {
+            entry.deliveries.push_back({target.room, target.variant});
+        }
+        for (const GrantChange& change : plan.grants) {
+            if (change.revoke) entry.evictions.push_back({entry.event.subject, change.who});
+        }
+        entry.durability = plan.durability;
+        entry.retention = plan.retention;
+        entry.publisher = std::move(plan.publisher);
+        entry.has_client_id = plan.has_client_id;
+        entry.content_hash = plan.content_hash;
+        return bound;
+    }
+    void commit() override {}
+    void undo() override {}
+    Result<> load(std::string_view, std::string_view) override { return {}; }
+};
+
+// Shows the event's id, the variant and whether it is of a history.
+class IdEncoder final : public Encoder {
+ public:
+    SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override {
+        std::string text = entry.event.id;
+        if (variant > 0) text += "/" + std::to_string(variant);
+        if (as == As::kHistory) text += "h";
+        return std::make_shared<const Frame>(Frame{std::move(text)});
+    }
+};
+
+class FakeReceiver final : public Receiver {
+ public:
+    bool push(const SharedFrame& frame) override {
+        if (on_push) on_push();
+        if (gone) return false;
+        got.push_back(frame->bytes);
+        ++queued;
+        return true;
+    }
+    bool has_room() const override { return !gone && queued < room; }
+    void on_caught_up(std::uint64_t missed) override { caught_up.push_back(missed); }
+    void on_gap(Position from, Position to) override {
+        gaps.emplace_back(from, to);
+        if (on_gap_do) on_gap_do();
+    }
+    void on_evicted(std::string_view subject, Position) override {
+        evicted.emplace_back(subject);
+        if (on_evicted_do) on_evicted_do();
+    }
+
+    Strings got;
+    Strings evicted;
+    std::vector<std::uint64_t> caught_up;
+    std::vector<std::pair<Position, Position>> gaps;
+    std::size_t queued = 0;
+    std::size_t room = ~std::size_t{0};
+    bool gone = false;
+    std::function<void()> on_push, on_gap_do, on_evicted_do;
+};
+
+class NoWaker final : public Tail::Waker {
+ public:
+    void wake_if_asleep() override { ++wakes; }
+    int wakes = 0;
+};
+
+class HubTest : public testing::Test {
+ protected:
+    HubTest() { log_.start(); }
+
+    Position publish(Plan plan) {
+        Position at = 0;
+        std::vector<Plan> plans;
+        plans.push_back(std::move(plan));
+        log_.append(std::move(plans), reactor_, [&](Result<std::vector<Receipt>> receipts) {
+            if (receipts) at = receipts->front().position;
+        });
+        reactor_.run_all();
+        EXPECT_GT(at, 0u);
+        return at;
+    }
+    Position publish_to(std::string id, const Room& room) {
+        Plan plan = make_plan(std::move(id));
+        plan.audience = {{.room = room}};
+        return publish(std::move(plan));
+    }
+    // More than the tail keeps, to nobody.
+    void fill_the_tail(int entries = 1'100) {
+        for (int i = 0; i < entries; ++i) {
+            publish_to("fill" + std::to_string(++filled_), Room::user("nobody"));
+        }
+    }
+    void deliver() {
+        for (bool again = true; again;) {
+            again = hub_.deliver();
+            again = reactor_.waiting() > 0 || again;
+            reactor_.run_all();
+        }
+    }
+    ReceiverId add(FakeReceiver& receiver, const std::vector<Room>& rooms, Position at) {
+        const ReceiverId id = hub_.add(receiver, encoder_);
+        for (const Room& room : rooms) EXPECT_TRUE(hub_.join(id, room, at));
+        return id;
+    }
+
+    FakeClock clock_;
+    FakeExecutor reactor_;
+    PlainBinder binder_;
+    MemoryDisk disk_;
+    NoWaker waker_;
+    MemoryLog log_{disk_, binder_, clock_, {}};
+    TailReader reader_{log_.tail(), waker_, 256};
+    IdEncoder encoder_;
+    Hub hub_{reactor_, clock_, log_, reader_};
+    int filled_ = 0;
+
+    const Room photo1_ = Room::subject("photo:1");
+    const Room photo2_ = Room::subject("photo:2");
+    const Room alice_ = Room::user("alice");
+    const Room bob_ = Room::user("bob");
+};
+
+TEST_F(HubTest, AnEntryGoesToTheMembersOfItsRoomAndToNobodyElse) {
+    FakeReceiver in, out;
+    add(in, {photo1_}, 0);
+    add(out, {photo2_, Room::user("photo:1")}, 0);
+    publish(make_plan("a"));
+    deliver();
+    EXPECT_EQ(in.got, Strings({"a"}));
+    EXPECT_EQ(out.got, Strings());
+}
+
+TEST_F(HubTest, AMemberOfSeveralRoomsGetsAnEntryOnceAsTheFirstThatNamesIt) {
+    FakeReceiver owner, watcher;
+    add(owner, {photo1_, alice_}, 0);
+    add(watcher, {photo1_}, 0);
+    Plan plan = make_plan("a");
+    plan.variants = {R"({"less":1})"};
+    plan.audience = {{.room = alice_}, {.room = photo1_, .variant = 1}};
+    publish(std::move(plan));
+    deliver();
+    EXPECT_EQ(owner.got, Strings({"a"}));
+    EXPECT_EQ(watcher.got, Strings({"a/1"}));
+}
+
+TEST_F(HubTest, ARoomIsHeardFromThePlaceAtWhichItWasJoined) {
+    const Position first = publish(make_plan("a"));
+    publish(make_plan("b"));
+    FakeReceiver from_a, from_now;
+    add(from_a, {photo1_}, first);
+    add(from_now, {photo1_}, log_.frontier());
+    publish(make_plan("c"));
+    deliver();
+    EXPECT_EQ(from_a.got, Strings({"b", "c"}));
+    EXPECT_EQ(from_now.got, Strings({"c"}));
+}
+
+TEST_F(HubTest, APatternHearsItsTypesWholeWhateverTheRoom) {
+    FakeReceiver service;
+    const ReceiverId id = add(service, {Room::pattern("photo.*")}, 0);
+    publish(make_plan("a"));
+    publish(make_plan("b", "batch:1", "batch.done"));
+    publish(make_transient_plan("c"));  // photo.processing.progress: two segments
+    deliver();
+    EXPECT_EQ(service.got, Strings({"a"}));
+    EXPECT_TRUE(hub_.leave(id, Room::pattern("photo.*")));
+    publish(make_plan("d"));
+    deliver();
+    EXPECT_EQ(service.got, Strings({"a"}));
+}
+
+TEST_F(HubTest, WhatIsNotVisibleYetIsNotDelivered) {
+    FakeReceiver in;
+    add(in, {photo1_}, 0);
+    log_.hold_syncs(true);
+    std::vector<Plan> plans;
+    plans.push_back(make_plan("a"));
+    log_.append(std::move(plans), reactor_, [](const auto&) {});
+    deliver();
+    EXPECT_EQ(in.got, Strings());
+    log_.sync();
+    deliver();
+    EXPECT_EQ(in.got, Strings({"a"}));
+}
+
+TEST_F(HubTest, AReceiverMayGoInTheMiddleOfADeliveryAndNobodyElseMissesAnything) {
+    std::vector<FakeReceiver> receivers(5);
+    std::vector<ReceiverId> ids;
+    for (FakeReceiver& one : receivers) ids.push_back(add(one, {photo1_}, 0));
+    for (const std::size_t i : {std::size_t{0}, std::size_t{2}, std::size_t{4}}) {
+        receivers[i].on_push = [&, i] {
+            if (std::exchange(receivers[i].gone, true)) return;
+            hub_.remove(ids[i]);
+        };
+    }
+    publish(make_plan("a"));
+    publish(make_plan("b"));
+    deliver();
+    for (const std::size_t i : {std::size_t{1}, std::size_t{3}}) {
+        EXPECT_EQ(receivers[i].got, Strings({"a", "b"}));
+    }
+    EXPECT_EQ(hub_.probe().members.get(), 2u);
+    FakeReceiver newcomer;  // takes the place of one that has gone, and none of its rooms
+    add(newcomer, {photo2_}, 0);
+    publish(make_plan("c"));
+    deliver();
+    EXPECT_EQ(newcomer.got, Strings());
+}
+
+TEST_F(HubTest, AnEvictionHoldsBeforeItsEntryIsDeliveredAndForWhomItNamesOnly) {
+    FakeReceiver bob, other;
+    const ReceiverId bobs = add(bob, {bob_, photo1_}, 0);
+    add(other, {alice_, photo1_}, 0);
+    publish(make_plan("a"));
+    Plan unshared = make_plan("b");
+    unshared.grants = {{.who = bob_, .revoke = true}};
+    publish(std::move(unshared));
+    deliver();
+    EXPECT_EQ(bob.got, Strings({"a"}));
+    EXPECT_EQ(bob.evicted, Strings({"photo:1"}));
+    EXPECT_FALSE(hub_.is_in(bobs, photo1_));
+    EXPECT_TRUE(hub_.is_in(bobs, bob_));
+    EXPECT_EQ(other.got, Strings({"a", "b"}));
+    EXPECT_EQ(other.evicted, Strings());
+}
+
+TEST_F(HubTest, AnEvictedReceiverMayComeBackOrGo) {
+    FakeReceiver back, gone;
+    const ReceiverId backs = add(back, {bob_, photo1_}, 0);
+    const ReceiverId gones = add(gone, {bob_, photo1_}, 0);
+    back.on_evicted_do = [&] { hub_.join(backs, photo1_, 0); };
+    gone.on_evicted_do = [&] { hub_.remove(gones); };
+    Plan unshared = make_plan("a");
+    unshared.grants = {{.who = bob_, .revoke = true}};
+    publish(std::move(unshared));
+    deliver();
+    EXPECT_EQ(back.got, Strings({"a"}));
+    EXPECT_EQ(gone.got, Strings());
+    EXPECT_EQ(hub_.probe().members.get(), 1u);
+}
+
+TEST_F(HubTest, AResumeGivesWhatWasMissedThenGoesOnLiveWithoutGapOrRepeat) {
+    const Position seen = publish(make_plan("a"));
+    publish(make_plan("b"));
+    publish(make_plan("other", "photo:2"));
+    publish(make_plan("c"));
+    deliver();
+    FakeReceiver back;
+    const ReceiverId id = add(back, {photo1_}, 0);
+    hub_.resume(id, seen);
+    publish(make_plan("d"));  // between the resume and the delivery
+    deliver();
+    publish(make_plan("e"));
+    deliver();
+    EXPECT_EQ(back.got, Strings({"b", "c", "d", "e"}));
+    EXPECT_EQ(back.caught_up, std::vector<std::uint64_t>({3}));
+}
+
+TEST_F(HubTest, WhoMissedNothingIsToldSo) {
+    publish(make_plan("a"));
+    deliver();
+    FakeReceiver back;
+    hub_.resume(add(back, {photo1_}, 0), hub_.cursor());
+    deliver();
+    EXPECT_EQ(back.got, Strings());
+    EXPECT_EQ(back.caught_up, std::vector<std::uint64_t>({0}));
+}
+
+TEST_F(HubTest, WhoWasAheadOfThisReactorGetsNothingTwice) {
+    const Position first = publish(make_plan("a"));
+    const Position second = publish(make_plan("b"));
+    ASSERT_LT(hub_.cursor(), first);  // this reactor has read nothing yet
+    FakeReceiver back;
+    hub_.resume(add(back, {photo1_}, 0), second);
+    publish(make_plan("c"));
+    deliver();
+    EXPECT_EQ(back.got, Strings({"c"}));
+}
+
+TEST_F(HubTest, AResumeFromFarBackReadsPagesOfTheLogAndThenTheTail) {
+    Strings expected;
+    for (int i = 0; i < 600; ++i) {
+        expected.push_back("old" + std::to_string(i));
+        publish(make_plan(expected.back()));
+    }
+    fill_the_tail();
+    deliver();
+    ASSERT_GT(reader_.kept_after(), 600u);
+    expected.emplace_back("new");
+    publish(make_plan("new"));
+    FakeReceiver back;
+    hub_.resume(add(back, {photo1_}, 0), 0);
+    deliver();
+    EXPECT_EQ(back.got, expected);
+    EXPECT_EQ(back.gaps.size(), 0u);
+    EXPECT_GE(hub_.probe().pages_read.get(), 2u);
+}
+
+TEST_F(HubTest, WhatIsPublishedWhileAPageIsOnItsWayIsNotLost) {
+    fill_the_tail(700);
+    const Position seen = publish_to("seen", Room::user("nobody"));
+    publish(make_plan("old"));
+    fill_the_tail(400);
+    deliver();
+    ASSERT_LT(seen, reader_.kept_after());
+    FakeReceiver back;
+    hub_.resume(add(back, {photo1_}, 0), seen);
+    hub_.deliver();  // asks for the page, whose end is the frontier of now
+    // Before it comes, so much more becomes visible that the tail's memory begins behind it.
+    const Position before = log_.frontier();
+    for (int i = 0; i < 1'200; ++i) {
+        std::vector<Plan> plans{make_plan("late" + std::to_string(i))};
+        if (i >= 100) plans[0].audience = {{.room = Room::user("nobody")}};
+        log_.append(std::move(plans), reactor_, [](const auto&) {});
+    }
+    ASSERT_EQ(log_.frontier(), before + 1'200);
+    while (hub_.cursor() < log_.frontier()) hub_.deliver();
+    deliver();
+    ASSERT_EQ(back.got.size(), 101u);
+    EXPECT_EQ(back.got.front(), "old");
+    EXPECT_EQ(back.got.back(), "late99");
+}
+
+TEST_F(HubTest, ASlowReceiverIsGivenAsMuchAsItHasRoomForAndGoesOnWhenItHasDrained) {
+    for (const bool from_pages : {false, true}) {
+        SCOPED_TRACE(from_pages ? "from pages" : "from the tail");
+        const Position before = log_.frontier();
+        Strings expected;
+        for (int i = 0; i < 400; ++i) {
+            expected.push_back((from_pages ? "p" : "t") + std::to_string(i));
+            publish(make_plan(expected.back()));
+        }
+        if (from_pages) fill_the_tail();
+        deliver();
+        FakeReceiver slow;
+        slow.room = 30;
+        const ReceiverId id = add(slow, {photo1_}, 0);
+        hub_.resume(id, before);
+        for (int round = 0; round < 20; ++round) {
+            deliver();
+            ASSERT_LE(slow.queued, slow.room);
+            slow.queued = 0;
+            hub_.drained(id);
+            hub_.drained(id);
+        }
+        deliver();
+        EXPECT_EQ(slow.got, expected);
+        EXPECT_EQ(slow.caught_up.size(), 1u);
+        hub_.remove(id);
+    }
+}
+
+TEST_F(HubTest, RetentionIsToldOnceAndWhatIsLeftIsGiven) {
+    publish(make_plan("a"));
+    const Position lost = publish(make_plan("b"));
+    publish(make_plan("c"));
+    fill_the_tail();
+    deliver();
+    log_.retain_after(lost);
+    FakeReceiver back;
+    hub_.resume(add(back, {photo1_}, 0), 0);
+    deliver();
+    EXPECT_EQ(back.got, Strings({"c"}));
+    EXPECT_EQ(back.gaps, (std::vector<std::pair<Position, Position>>{{0, lost}}));
+}
+
+TEST_F(HubTest, AReceiverMayGoWhenItHearsOfAGap) {
+    const Position lost = publish(make_plan("a"));
+    publish(make_plan("b"));
+    fill_the_tail();
+    deliver();
+    log_.retain_after(lost);
+    FakeReceiver back;
+    const ReceiverId id = add(back, {photo1_}, 0);
+    back.on_gap_do = [&] { hub_.remove(id); };
+    hub_.resume(id, 0);
+    deliver();
+    EXPECT_EQ(back.got, Strings());
+    EXPECT_EQ(hub_.probe().members.get(), 0u);
+}
+
+TEST_F(HubTest, AReceiverMayGoWhileItsPageIsOnItsWayAndItsPlaceMayBeTaken) {
+    publish(make_plan("a"));
+    fill_the_tail();
+    deliver();
+    FakeReceiver gone, next;
+    const ReceiverId id = add(gone, {photo1_}, 0);
+    hub_.resume(id, 0);
+    hub_.deliver();
+    hub_.remove(id);
+    EXPECT_EQ(add(next, {photo1_}, log_.frontier()), id);
+    deliver();
+    EXPECT_EQ(gone.got, Strings());
+    EXPECT_EQ(next.got, Strings());
+    publish(make_plan("b"));
+    deliver();
+    EXPECT_EQ(next.got, Strings({"b"}));
+}
+
+TEST_F(HubTest, AHistoryComesBeforeAnythingLaterAndDoesNotRepeatItself) {
+    publish(make_plan("a"));
+    publish(make_plan("other", "photo:2"));
+    const Position second = publish(make_plan("b"));
+    deliver();
+    FakeReceiver asker;
+    const ReceiverId id = add(asker, {photo1_}, 0);
+    ASSERT_TRUE(hub_.join(id, photo2_, hub_.cursor()));
+    hub_.send_history(id, photo1_, 0);
+    publish(make_plan("c"));
+    publish(make_plan("d", "photo:2"));
+    deliver();
+    EXPECT_EQ(asker.got, Strings({"ah", "bh", "c", "d"}));
+    EXPECT_EQ(asker.caught_up.size(), 0u);  // only a resume is told
+
+    hub_.send_history(id, photo1_, second);
+    deliver();
+    EXPECT_EQ(asker.got, Strings({"ah", "bh", "c", "d", "ch"}));
+}
+
+TEST_F(HubTest, AHistoryAskedForWhileAPageIsOnItsWayGoesFirstAndNothingIsLost) {
+    publish(make_plan("a"));
+    publish(make_plan("b", "photo:2"));
+    fill_the_tail();
+    deliver();
+    FakeReceiver back;
+    const ReceiverId id = add(back, {photo1_, photo2_}, 0);
+    hub_.resume(id, 0);
+    hub_.deliver();  // asks for a page of the resume
+    hub_.send_history(id, photo2_, 0);
+    deliver();
+    EXPECT_EQ(back.got, Strings({"bh", "a", "b"}));
+    EXPECT_EQ(back.caught_up.size(), 1u);
+}
+
+TEST_F(HubTest, AJoinAndALeaveSayWhatTheReaderIsToBeWokenFor) {
+    FakeReceiver in;
+    publish(make_plan("a"));
+    EXPECT_EQ(waker_.wakes, 0);
+    const ReceiverId id = add(in, {photo1_}, log_.frontier());
+    publish(make_plan("b"));
+    EXPECT_EQ(waker_.wakes, 1);
+    publish(make_plan("c", "photo:2"));
+    EXPECT_EQ(waker_.wakes, 1);
+    hub_.remove(id);
+    publish(make_plan("d"));
+    EXPECT_EQ(waker_.wakes, 1);
+}
+
+// Members come, go, miss, resume at random; each must see exactly what the log has for its rooms.
+TEST_F(HubTest, EveryoneSeesEverythingOfTheirRoomsOnceAndInOrderOverRandomSteps) {
+    std::mt19937 random(7);
+    struct Client {
+        FakeReceiver receiver;
+        std::vector<Room> rooms;
+        std::optional<ReceiverId> id;
+        std::size_t given = 0;  // of receiver.got, when it was last online
+    };
+    const Room rooms[] = {photo1_, photo2_, alice_, bob_};
+    std::vector<Client> clients(8);
+    std::vector<std::pair<std::string, Room>> published;
+    std::map<std::string, Position> position_of;
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        clients[i].rooms = {rooms[i % 4], rooms[(i + 1) % 4]};
+        clients[i].receiver.room = i % 2 == 0 ? 5 : 1'000;
+        clients[i].id = add(clients[i].receiver, clients[i].rooms, 0);
+    }
+    for (int step = 0; step < 6'000; ++step) {
+        Client& client = clients[random() % clients.size()];
+        FakeReceiver& receiver = client.receiver;
+        switch (random() % 8) {
+            case 0:
+                if (client.id) {
+                    hub_.remove(*std::exchange(client.id, std::nullopt));
+                } else {
+                    receiver.queued = 0;
+                    client.id = add(receiver, client.rooms, 0);
+                    hub_.resume(*client.id,
+                                receiver.got.empty() ? 0 : position_of[receiver.got.back()]);
+                }
+                break;
+            case 1:
+            case 2:
+                hub_.deliver();
+                break;
+            case 3:
+                reactor_.run_one();
+                break;
+            case 4:
+                receiver.queued = 0;
+                if (client.id) hub_.drained(*client.id);
+                break;
+            default: {
+                const Room& room = rooms[random() % 4];
+                const std::string id = "e" + std::to_string(step);
+                // Visible before any receiver can see it; answers come later.
+                std::vector<Plan> plans{make_plan(id)};
+                plans[0].audience = {{.room = room}};
+                position_of[id] = log_.frontier() + 1;
+                log_.append(std::move(plans), reactor_, [](const auto&) {});
+                published.emplace_back(id, room);
+            }
+        }
+    }
+    for (Client& client : clients) {
+        client.receiver.queued = 0;
+        client.receiver.room = 100'000;
+        if (client.id) {
+            hub_.drained(*client.id);
+            continue;
+        }
+        client.id = add(client.receiver, client.rooms, 0);
+        hub_.resume(*client.id,
+                    client.receiver.got.empty() ? 0 : position_of[client.receiver.got.back()]);
+    }
+    deliver();
+    for (const Client& client : clients) {
+        Strings expected;
+        for (const auto& [id, room] : published) {
+            if (room == client.rooms[0] || room == client.rooms[1]) expected.push_back(id);
+        }
+        EXPECT_EQ(client.receiver.got, expected);
+    }
+}
+
+}  // namespace
+}  // namespace eventbus

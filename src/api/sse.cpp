@@ -58,10 +58,6 @@ void SseStream::on_closed() {
     if (receiver_) api_.context_.hub.remove(*std::exchange(receiver_, std::nullopt));
 }
 
-bool SseStream::has_room() const {
-    return connection_.is_open() && connection_.queued_bytes() < connection_.queue_bytes_max() / 2;
-}
-
 void SseStream::on_gap(Position from, Position to) {
     const std::string& epoch = api_.context_.log.epoch();
     send(fmt::format("event: resume.gap\ndata: {{\"from\":\"{}\",\"to\":\"{}\"}}\n\n",

@@ -59,7 +59,7 @@ class SseStream final : public Protocol, public Receiver {
 
     // Receiver
     bool push(const SharedFrame& frame) override { return connection_.push(frame); }
-    bool has_room() const override;
+    bool has_room() override { return connection_.has_room(); }
     void on_caught_up(std::uint64_t) override {}
     void on_gap(Position from, Position to) override;
     void on_evicted(std::string_view subject, Position at) override;

@@ -68,7 +68,7 @@ class FakeReceiver final : public Receiver {
         ++queued;
         return true;
     }
-    bool has_room() const override { return !gone && queued < room; }
+    bool has_room() override { return !gone && queued < room; }
     void on_caught_up(std::uint64_t missed) override { caught_up.push_back(missed); }
     void on_gap(Position from, Position to) override {
         gaps.emplace_back(from, to);

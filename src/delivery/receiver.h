@@ -29,7 +29,7 @@ class Receiver {
 
     // Whether it should be given more of what it has missed now; when its queue has drained it says
     // so by Hub::drained().
-    virtual bool has_room() const = 0;
+    virtual bool has_room() = 0;
 
     // All that it has missed was pushed: `missed` entries.
     virtual void on_caught_up(std::uint64_t missed) = 0;

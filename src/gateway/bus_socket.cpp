@@ -42,7 +42,7 @@ bool BusSocket::push(const SharedFrame& frame) {
     return socket_ != nullptr && socket_->push(frame);
 }
 
-bool BusSocket::has_room() const { return socket_ != nullptr && socket_->has_room(); }
+bool BusSocket::has_room() { return socket_ != nullptr && socket_->has_room(); }
 
 void BusSocket::on_caught_up(std::uint64_t missed) {
     if (socket_ != nullptr && tells_resume) socket_->emit(notices::resume_done(missed));

@@ -44,7 +44,7 @@ class BusSocket final : public SocketData, public Receiver {
 
     // Receiver
     bool push(const SharedFrame& frame) override;
-    bool has_room() const override;
+    bool has_room() override;
     void on_caught_up(std::uint64_t missed) override;
     void on_gap(Position from, Position to) override;
     void on_evicted(std::string_view subject, Position at) override;

@@ -124,6 +124,13 @@ void Connection::finish() {
     reactor_.defer([self = std::move(self_)] {});
 }
 
+bool Connection::has_room() {
+    if (!is_open()) return false;
+    if (outbox_.has_room()) return true;
+    tell_when_drained();
+    return false;
+}
+
 void Connection::pause_reading(bool paused) {
     reading_paused_ = paused;
     update_watch();
@@ -188,7 +195,7 @@ void Connection::flush() {
         is_shut_ = true;
         return;
     }
-    protocol_->on_drained();
+    if (std::exchange(tells_drained_, false)) protocol_->on_drained();
 }
 
 void Connection::update_watch() {

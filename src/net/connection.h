@@ -40,7 +40,8 @@ class Protocol {
     // Bytes have arrived; they may be changed in place, and are gone after the call.
     virtual void on_bytes(std::span<char> bytes) = 0;
 
-    // Everything that was pushed has gone to the kernel.
+    // Everything that was pushed has gone to the kernel; only if it was asked for
+    // (Connection::tell_when_drained), since nearly nobody waits for it.
     virtual void on_drained() {}
 
     // The connection is over, by whichever side; called once. The connection still exists.
@@ -101,7 +102,13 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     bool is_open() const { return stream_.is_open() && !closing_; }
     bool was_too_slow() const { return was_too_slow_; }
     std::size_t queued_bytes() const { return outbox_.bytes(); }
-    bool has_room() const { return is_open() && outbox_.has_room(); }
+
+    // Whether more should be queued now; if not, on_drained() follows.
+    bool has_room();
+
+    // Has on_drained() called, once, when all that is queued has gone.
+    void tell_when_drained() { tells_drained_ = true; }
+
     std::size_t queue_bytes_max() const { return outbox_.bytes_max(); }
     Reactor& reactor() { return reactor_; }
     Protocol& protocol() { return *protocol_; }
@@ -132,6 +139,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     bool reading_paused_ = false;
     bool is_shut_ = false;  // our side
     bool was_too_slow_ = false;
+    bool tells_drained_ = false;
 };
 
 }  // namespace eventbus

@@ -81,6 +81,7 @@ class ConnectionTest : public testing::Test {
 TEST_F(ConnectionTest, WhatIsPushedInATurnLeavesInOrderAtItsEnd) {
     connection_->push("a");
     connection_->push("b");
+    connection_->tell_when_drained();
     connection_->push_urgent(frame("1"));
     connection_->push_urgent(frame("2"));
     EXPECT_EQ(connection_->queued_bytes(), 4u);

@@ -117,6 +117,7 @@ class HttpProtocol final : public Protocol {
             read(std::exchange(waiting_, {}));
         }
         is_reading_waiting_ = false;
+        if (!waiting_.empty()) keep->tell_when_drained();
         if (!is_over_) keep->pause_reading(waiting_.size() > kPipelinedBytesMax);
     }
 

@@ -36,10 +36,22 @@ Stream::Outcome Stream::read(std::span<char> buffer) {
     }
 }
 
+// A fan-out of one event is one piece a socket, and send() is a twentieth cheaper than sendmsg().
+Stream::Outcome Stream::write_one(std::string_view piece) {
+    for (;;) {
+        const ssize_t sent =
+            ::send(descriptor_, piece.data(), piece.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0) return {static_cast<std::size_t>(sent), false};
+        if (errno == EINTR) continue;
+        return {0, errno != EAGAIN && errno != EWOULDBLOCK};
+    }
+}
+
 Stream::Outcome Stream::write(std::span<const std::string_view> pieces) {
     BUS_ASSERT(is_open());
     BUS_ASSERT(!pieces.empty() && pieces.size() <= kPiecesMax);
 
+    if (pieces.size() == 1) return write_one(pieces[0]);
     std::array<iovec, kPiecesMax> vectors;  // not initialized: only the used part is touched
     for (std::size_t i = 0; i < pieces.size(); ++i) {
         vectors[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};

@@ -36,6 +36,8 @@ class Stream {
     static constexpr std::size_t kPiecesMax = 1024;  // IOV_MAX; a lower cap makes bursts dearer
 
  private:
+    Outcome write_one(std::string_view piece);
+
     int descriptor_ = -1;
 };
 

@@ -104,7 +104,7 @@ std::size_t Session::queued_bytes() const {
     return polling_ ? polling_->queue.bytes() : 0;
 }
 
-bool Session::has_room() const {
+bool Session::has_room() {
     if (is_closed_) return false;
     return websocket_ != nullptr ? websocket_->connection().has_room() : polling_->queue.has_room();
 }

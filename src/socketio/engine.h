@@ -71,7 +71,7 @@ class Session final : private Flushable {
 
     // Bytes that the client has not taken yet, and their bound.
     std::size_t queued_bytes() const;
-    bool has_room() const;  // less than half of it is used
+    bool has_room();  // less than half of it is used; if not, on_drained() follows
 
     // Ends the session in a way that a client comes back from.
     void close(CloseReason reason);

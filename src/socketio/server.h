@@ -68,7 +68,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
     // Sends a frame that was made for this namespace (event_frame()).
     bool push(const SharedFrame& frame);
 
-    bool has_room() const { return session_ != nullptr && session_->has_room(); }
+    bool has_room() { return session_ != nullptr && session_->has_room(); }
 
     // Leaves the namespace for good: the client will not come back by itself.
     void disconnect();
@@ -143,7 +143,8 @@ class Namespace {
     Namespace& on(std::string event, OnEvent handler);
     Namespace& on_any(OnAnyEvent handler);  // for events without a handler of their own
     Namespace& on_disconnect(OnDisconnect handler);
-    Namespace& on_drained(OnDrained handler);  // the client has taken all that was sent
+    // The client has taken all that was sent; after has_room() said no.
+    Namespace& on_drained(OnDrained handler);
 
  private:
     friend class SocketServer;

@@ -1,0 +1,146 @@
+// The server that the public suites for Engine.IO v4 and Socket.IO v5 expect, on src/socketio
+// alone:
+//
+//   /socket.io/   namespaces / and /custom: `auth` with the client's auth object on connect,
+//                 `message` → `message-back`, `message-with-ack` → its acknowledgement
+//   /engine.io/   every message comes back as it was
+//
+// usage: eventbus_echo --listen HOST:PORT     (port 0: any; the line on standard output says which)
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "net/cors.h"
+#include "net/endpoint.h"
+#include "net/http_server.h"
+#include "net/listener.h"
+#include "net/reactor.h"
+#include "socketio/engine.h"
+#include "socketio/frames.h"
+#include "socketio/server.h"
+
+namespace eventbus {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr EngineSettings kEngineSettings{.ping_interval = milliseconds(300),
+                                         .ping_timeout = milliseconds(200),
+                                         .payload_bytes_max = 1'000'000,
+                                         .queue_bytes_max = 8 << 20};
+constexpr SocketSettings kSocketSettings{.connect_timeout = milliseconds(1'000)};
+
+class EngineEcho final : public EngineHandler {
+ public:
+    void on_open(Session&) override {}
+    void on_text(Session& session, std::string_view message) override {
+        session.send(text_frame("4" + std::string(message)));
+    }
+    void on_binary(Session& session, std::string_view message) override {
+        session.send(binary_frame(message));
+    }
+    void on_upgraded(Session&) override {}
+    void on_drained(Session&) override {}
+    void on_close(Session&, CloseReason) override {}
+};
+
+// `begin` is the array's first element, or empty.
+std::string array_of(std::string begin, const Arguments& arguments) {
+    std::string json = "[" + std::move(begin);
+    for (const std::string_view argument : arguments.json) {
+        if (json.size() > 1) json += ',';
+        json += argument;
+    }
+    return json + "]";
+}
+
+void serve_echo(Namespace& nsp, Random& random) {
+    nsp.on_connect([&random](const std::shared_ptr<Connecting>& connecting) {
+        const std::string auth = connecting->auth().empty() ? "{}" : connecting->auth();
+        const auto socket = connecting->accept(random_token(random, 20), {}, nullptr);
+        if (socket) socket->emit("[\"auth\"," + auth + "]");
+    });
+    nsp.on("message", [](Socket& socket, const Arguments& arguments, const Ack&) {
+        socket.emit(array_of("\"message-back\"", arguments), arguments.attachments);
+    });
+    nsp.on("message-with-ack", [](Socket&, const Arguments& arguments, Ack ack) {
+        ack(array_of({}, arguments), arguments.attachments);
+    });
+}
+
+class Paths final : public HttpHandler {
+ public:
+    Paths(EngineServer& sockets, EngineServer& engine) : sockets_(sockets), engine_(engine) {}
+    std::size_t body_bytes_max(const HttpRequest&) override {
+        return kEngineSettings.payload_bytes_max;
+    }
+    void on_request(SharedExchange exchange) override {
+        const std::string& path = exchange->request.path;
+        if (path == "/socket.io/") return sockets_.on_request(std::move(exchange));
+        if (path == "/engine.io/") return engine_.on_request(std::move(exchange));
+        exchange->respond(text_response(404, "only /socket.io/ and /engine.io/ are here\n"));
+    }
+
+ private:
+    EngineServer& sockets_;
+    EngineServer& engine_;
+};
+
+Reactor* g_reactor = nullptr;  // for the signal
+
+int serve(const Endpoint& endpoint) {
+    const SystemClock clock;
+    SystemRandom random;
+    const CorsPolicy cors({.origins = {"*"}});
+    Reactor reactor(0, clock);
+    SocketServer sockets(reactor, kSocketSettings);
+    for (const char* name : {"/", "/custom"}) serve_echo(sockets.of(name), random);
+    EngineEcho echo;
+    EngineServer socket_engine(reactor, random, sockets, cors, kEngineSettings);
+    EngineServer raw_engine(reactor, random, echo, cors, kEngineSettings);
+    Paths paths(socket_engine, raw_engine);
+    HttpServer http(reactor, paths, {.queue_bytes_max = kEngineSettings.queue_bytes_max});
+    Result<ListenSocket> socket = ListenSocket::open(endpoint, true);
+    if (!socket) {
+        std::fprintf(stderr, "eventbus_echo: %s\n", socket.error().detail.c_str());
+        return 1;
+    }
+    std::printf("listening on %s\n", to_string({endpoint.host, socket->port()}).c_str());
+    std::fflush(stdout);
+    Listener listener(reactor, std::move(*socket),
+                      [&http](Stream stream) { http.serve(std::move(stream)); });
+
+    g_reactor = &reactor;
+    for (const int signal : {SIGINT, SIGTERM}) {
+        std::signal(signal, [](int) { g_reactor->stop(); });
+    }
+    reactor.run();
+    listener.stop();
+    socket_engine.close_all();
+    raw_engine.close_all();
+    http.connections().close_all();
+    reactor.run_once();  // what was put off to the end of the turn
+    return 0;
+}
+
+}  // namespace
+}  // namespace eventbus
+
+int main(int count, char** words) {
+    if (count != 3 || std::string_view(words[1]) != "--listen") {
+        std::fprintf(stderr, "usage: eventbus_echo --listen HOST:PORT\n");
+        return 2;
+    }
+    const auto endpoint = eventbus::parse_endpoint(words[2]);
+    if (!endpoint) {
+        std::fprintf(stderr, "eventbus_echo: %s\n", endpoint.error().detail.c_str());
+        return 2;
+    }
+    return eventbus::serve(*endpoint);
+}

@@ -69,6 +69,8 @@ export interface Published {
   readonly offset: string;
   /** It had been stored before, by an earlier try. */
   readonly duplicate: boolean;
+  /** It is for the owner of a subject that nobody owns (yet): no owner got it. */
+  readonly unowned?: boolean;
 }
 
 /** What ends the arguments of a group's delivery. */

@@ -17,6 +17,15 @@ test('a publish resolves with id, offset and duplicate', async () => {
   expect(bus.sent('publish')).toEqual([[{ type: 'photo.uploaded', data: kPhoto, id: 'mine' }]]);
 });
 
+test('an event that found no owner is told as such', async () => {
+  const bus = await startBus();
+  bus.script('publish', { ok: true, id: 'x', offset: '1.1', duplicate: false, unowned: true }, { ok: true, events: [{ id: 'x', offset: '1.1', duplicate: false, unowned: true }] });
+  const client = clientOf(bus);
+
+  expect(await client.publish('photo.processing.started', { photoId: '404' })).toMatchObject({ unowned: true });
+  expect(await client.publish([{ type: 'photo.processing.started', data: { photoId: '404' } }])).toMatchObject([{ unowned: true }]);
+});
+
 test('without an id one is made, another for each event', async () => {
   const bus = await startBus();
 

@@ -55,16 +55,15 @@ export class Publisher {
   }
 
   async publish(event: EventToPublish, limits: PublishLimits): Promise<Published> {
-    const { id, offset, duplicate } = await this.#request(withId(event), 1, limits);
-    const published = { id, offset, duplicate };
-    if (isPublished(published)) return published;
+    const answer = await this.#request(withId(event), 1, limits);
+    if (isPublished(answer)) return toPublished(answer);
     throw new EventBusError('internal', 'The answer to publish lacks id, offset or duplicate.');
   }
 
   async publishAll(events: readonly EventToPublish[], limits: PublishLimits): Promise<Published[]> {
     if (events.length === 0) return [];
     const answer = await this.#request(events.map(withId), events.length, limits);
-    const published = Array.isArray(answer.events) ? answer.events.filter(isPublished) : [];
+    const published = Array.isArray(answer.events) ? answer.events.filter(isPublished).map(toPublished) : [];
     if (published.length === events.length) return published;
     throw new EventBusError('internal', `The event bus answered ${published.length} of ${events.length} events.`);
   }
@@ -195,6 +194,10 @@ function toJson(body: unknown): string {
 
 function isPublished(value: unknown): value is Published & Json {
   return isObject(value) && typeof value.id === 'string' && typeof value.offset === 'string' && typeof value.duplicate === 'boolean';
+}
+
+function toPublished({ id, offset, duplicate, unowned }: Published): Published {
+  return { id, offset, duplicate, ...(unowned === true && { unowned }) };
 }
 
 function aborted(signal: AbortSignal | undefined): EventBusError {

@@ -161,11 +161,15 @@ export class Subscriptions {
     return () => this.#local.delete(entry);
   }
 
-  /** What a CONNECT should ask for, if it is not the old session that answers. */
+  /**
+   * What a CONNECT should ask for, if it is not the old session that answers. It lists the topics that
+   * go on from `since`; the others are asked for by themselves, each from its own place.
+   */
   resumeRequest(): ResumeRequest {
     const since = this.#places.place ?? this.#firstOffset();
-    const topics = [...this.#interests.values()].map(({ topic }) => topic).filter(isSubject);
-    return { since, topics: since === undefined ? [] : topics };
+    if (since === undefined) return { since, topics: [] };
+    const going = [...this.#interests.values()].filter((interest) => isView(interest) && this.#resumePoint(interest) === since);
+    return { since, topics: [...new Set(going.map(({ topic }) => topic))] };
   }
 
   connected(recovered: boolean, asked: ResumeRequest): void {
@@ -177,7 +181,7 @@ export class Subscriptions {
     for (const interest of this.#interests.values()) {
       // A membership of a group ends with the connection; the rest is part of the session.
       if (recovered && interest.since === undefined && isConfirmedView(interest)) continue;
-      const isCovered = topics.has(interest.topic);
+      const isCovered = isView(interest) && topics.has(interest.topic);
       void this.#ask(interest, interest.since ?? (isCovered ? undefined : this.#resumePoint(interest)));
     }
   }

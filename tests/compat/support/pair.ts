@@ -1,0 +1,18 @@
+import { afterAll, beforeAll } from 'vitest';
+
+import type { ServerProcess } from './server-process.js';
+import { ours, reference } from './server-process.js';
+
+export interface Pair {
+  readonly reference: ServerProcess;
+  readonly ours: ServerProcess;
+}
+
+/** Both servers, for all tests of a file. */
+export function usePair(): Pair {
+  const pair = { reference: reference(), ours: ours() };
+  const each = (act: (server: ServerProcess) => Promise<unknown>) => Promise.all([act(pair.reference), act(pair.ours)]);
+  beforeAll(() => each((server) => server.up()));
+  afterAll(() => each((server) => server.end('SIGTERM')));
+  return pair;
+}

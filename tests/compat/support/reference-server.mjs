@@ -1,0 +1,31 @@
+// npm's socket.io as the echo server of tests/support/echo_server.cpp: same paths, namespaces, events and settings.
+//
+// usage: node reference-server.mjs --listen HOST:PORT
+import { createServer } from 'node:http';
+
+import { Server as EngineServer } from 'engine.io';
+import { Server } from 'socket.io';
+
+const { hostname, port } = new URL(`http://${process.argv[3]}`);
+const settings = { pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1_000_000, cors: { origin: '*' } };
+
+const http = createServer((_request, response) => response.writeHead(404).end());
+const engine = new EngineServer(settings);
+engine.attach(http, { path: '/engine.io/', destroyUpgrade: false });
+engine.on('connection', (socket) => socket.on('message', (message) => socket.send(message)));
+
+const io = new Server(http, { ...settings, connectTimeout: 1_000, destroyUpgrade: false });
+for (const name of ['/', '/custom']) {
+  io.of(name).on('connection', (socket) => {
+    socket.emit('auth', socket.handshake.auth);
+    socket.on('message', (...args) => socket.emit('message-back', ...args));
+    socket.on('message-with-ack', (...args) => args.pop()(...args));
+  });
+}
+
+process.on('SIGTERM', () => {
+  engine.close();
+  void io.close().then(() => process.exit(0));
+  http.closeAllConnections();
+});
+http.listen(Number(port || 0), hostname, () => console.log(`listening on ${hostname}:${http.address().port}`));

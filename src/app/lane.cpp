@@ -162,6 +162,7 @@ void Lane::on_request(SharedExchange exchange) {
 
 Lane::Probes Lane::probes() const {
     return {.http = http_.probe(),
+            .queued_bytes = http_.connections().queued_bytes(),
             .engine = engine_.probe(),
             .sockets = sockets_.probe(),
             .delivery = hub_.probe(),

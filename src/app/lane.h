@@ -103,6 +103,7 @@ class Lane final : public HttpHandler {
 
     struct Probes {
         const HttpProbe& http;
+        const Counter& queued_bytes;
         const EngineProbe& engine;
         const SocketProbe& sockets;
         const DeliveryProbe& delivery;

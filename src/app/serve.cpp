@@ -105,7 +105,8 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes) {
     settings.socket = {.connect_timeout = config.connect_timeout,
                        .message_bytes_max = config.message_bytes_max};
     settings.http.limits.head_bytes_max = config.header_bytes_max;
-    settings.http.request_timeout = config.header_timeout + config.body_timeout;
+    settings.http.head_timeout = config.header_timeout;
+    settings.http.body_timeout = config.body_timeout;
     settings.http.idle_timeout = config.http_idle_timeout;
     settings.http.queue_bytes_max = config.queue_bytes_per_socket_max;
     settings.http.connections_max = connections;

@@ -102,6 +102,9 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
     counter(
         "eventbus_frames_encoded_total", "Frames made, each shared by all its receivers.",
         [](P p) -> auto& { return p.delivery.encoded; });
+    gauge(
+        "eventbus_queue_bytes", "Bytes that wait for clients which have not taken them.",
+        [](P p) -> auto& { return p.queued_bytes; });
     counter(
         "eventbus_slow_clients_total", "Sessions closed as they read too slowly.",
         [](P p) -> auto& { return p.engine.slow_clients; });

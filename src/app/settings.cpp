@@ -78,7 +78,7 @@ constexpr auto kTable = std::to_array<Setting>({
      "Origins whose pages may connect, as https://app.example.com; * is any, but then without cookies."},
 
     {kConnections, "connections_max", Kind::kCount, &Config::connections_max, 1, 10 * kMillion, "",
-     "Connections at once; one more is answered 503."},
+     "Connections at once, shared out evenly over the reactors; one more is answered 503."},
     {kConnections, "ping_interval", Kind::kDuration, &Config::ping_interval, 100, kHour, "",
      "How often the server asks whether a client is there."},
     {kConnections, "ping_timeout", Kind::kDuration, &Config::ping_timeout, 100, kHour, "",
@@ -127,7 +127,7 @@ constexpr auto kTable = std::to_array<Setting>({
     {kGroups, "group_in_flight_default", Kind::kCount, &Config::group_in_flight_default, 1, 1'000, "",
      "Unacknowledged events of a member that does not say how many it takes."},
     {kGroups, "groups_max", Kind::kCount, &Config::groups_max, 1, 100'000, "",
-     "Consumer groups; a new one beyond it is refused."},
+     "Consumer groups of each reactor; a new one beyond it is refused."},
 });
 // clang-format on
 

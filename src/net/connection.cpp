@@ -67,7 +67,11 @@ bool Connection::push(SharedFrame frame) {
         close();
         return false;
     }
-    if (!write_blocked_) reactor_.flush_later(*this);
+    if (write_blocked_) {
+        count_queued();
+    } else {
+        reactor_.flush_later(*this);
+    }
     return true;
 }
 
@@ -82,7 +86,11 @@ void Connection::push_urgent(SharedFrame frame) {
         return close();
     }
     outbox_.push_urgent(std::move(frame));
-    if (!write_blocked_) reactor_.flush_later(*this);
+    if (write_blocked_) {
+        count_queued();
+    } else {
+        reactor_.flush_later(*this);
+    }
 }
 
 void Connection::close_when_sent() {
@@ -99,6 +107,7 @@ void Connection::close() {
     reactor_.unwatch(stream_.descriptor());
     stream_.close();
     outbox_.clear();
+    count_queued();
     finish();
     protocol_->on_closed();
 }
@@ -188,6 +197,7 @@ void Connection::flush() {
         }
     }
     update_watch();
+    count_queued();
     if (write_blocked_ || !stream_.is_open()) return;
     if (closing_) {
         // Then the peer's end is waited for, or the linger time.
@@ -196,6 +206,12 @@ void Connection::flush() {
         return;
     }
     if (std::exchange(tells_drained_, false)) protocol_->on_drained();
+}
+
+void Connection::count_queued() {
+    if (outbox_.bytes() == counted_) return;
+    connections_.queued_bytes_.add(outbox_.bytes() - counted_);  // it may be less: modulo 2^64
+    counted_ = outbox_.bytes();
 }
 
 void Connection::update_watch() {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/counters.h"
 #include "base/frame.h"
 #include "net/outbox.h"
 #include "net/reactor.h"
@@ -21,6 +22,9 @@ class Connections {
     ~Connections();
     std::size_t size() const { return all_.size(); }
 
+    // Bytes that wait for peers which have not taken them. Any thread.
+    const Counter& queued_bytes() const { return queued_bytes_; }
+
     // Closes each of them.
     void close_all();
 
@@ -30,6 +34,7 @@ class Connections {
     void remove(Connection& connection);
 
     std::vector<Connection*> all_;
+    Counter queued_bytes_;
 };
 
 // What is spoken on a connection: HTTP, then perhaps WebSocket. Owned by its connection.
@@ -121,6 +126,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     void flush() override;
     void read();
     void update_watch();
+    void count_queued();
     void finish();
 
     friend class Connections;
@@ -133,6 +139,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     Outbox outbox_;
     std::unique_ptr<Protocol> protocol_;
     std::shared_ptr<Connection> self_;  // until it is closed
+    std::size_t counted_ = 0;           // of connections_.queued_bytes_
     std::uint32_t watched_ = 0;
     bool closing_ = false;        // close_when_sent()
     bool write_blocked_ = false;  // the kernel's buffer is full

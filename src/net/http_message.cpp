@@ -121,17 +121,21 @@ HttpResponse json_response(int status, std::string body) {
 
 HttpResponse problem_response(const Error& error) {
     const ErrorInfo& info = error_info(error.code);
+    HttpResponse response = problem_response(info.http_status, error);
+    if (info.retry == Retry::kLater) response.headers.add("Retry-After", "1");
+    return response;
+}
+
+HttpResponse problem_response(int status, const Error& error) {
+    const ErrorInfo& info = error_info(error.code);
     std::string body = "{\"type\":\"about:blank\",\"title\":";
     append_json_string(body, info.title);
-    body += ",\"status\":" + std::to_string(info.http_status) + ",\"detail\":";
+    body += ",\"status\":" + std::to_string(status) + ",\"detail\":";
     append_json_string(body, error.detail);
     body += ",\"code\":";
     append_json_string(body, info.name);
     body += '}';
-    HttpResponse response =
-        text_response(info.http_status, std::move(body), "application/problem+json");
-    if (info.retry == Retry::kLater) response.headers.add("Retry-After", "1");
-    return response;
+    return text_response(status, std::move(body), "application/problem+json");
 }
 
 std::string serialize(const HttpResponse& response, bool keep_alive, bool is_head) {

@@ -74,6 +74,8 @@ HttpResponse json_response(int status, std::string body);
 // RFC 9457: {"type":"about:blank","title":…,"status":…,"detail":…,"code":…}, with Retry-After where
 // the same request can succeed later.
 HttpResponse problem_response(const Error& error);
+// The same with a status of HTTP's own, such as 408 or 431.
+HttpResponse problem_response(int status, const Error& error);
 
 // The bytes of a whole response. `is_head`: the answer to HEAD has every field, and no body.
 std::string serialize(const HttpResponse& response, bool keep_alive, bool is_head = false);

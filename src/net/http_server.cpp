@@ -17,7 +17,7 @@ class HttpProtocol final : public Protocol {
  public:
     HttpProtocol(HttpServer& server, std::weak_ptr<Connection> connection)
         : server_(server), connection_(std::move(connection)), reader_(server.settings_.limits) {
-        server_.request_timeouts_.arm(request_due_, server_.reactor_.now());
+        server_.head_timeouts_.arm(request_due_, server_.reactor_.now());
     }
 
     void on_bytes(std::span<char> bytes) override {
@@ -54,7 +54,7 @@ class HttpProtocol final : public Protocol {
         for (;;) {
             if (!request_due_.is_armed()) {
                 idle_due_.disarm();
-                server_.request_timeouts_.arm(request_due_, server_.reactor_.now());
+                server_.head_timeouts_.arm(request_due_, server_.reactor_.now());
             }
             const HttpRequestReader::Step step = reader_.feed(bytes);
             bytes.remove_prefix(step.consumed);
@@ -65,6 +65,7 @@ class HttpProtocol final : public Protocol {
                     return fail();
                 case HttpRequestReader::State::kHead:
                     if (reader_.request().is_upgrade) break;
+                    server_.body_timeouts_.arm(request_due_, server_.reactor_.now());
                     reader_.accept_body(server_.handler_.body_bytes_max(reader_.request()));
                     if (reader_.wants_continue()) connection()->push(std::string(kContinue));
                     continue;
@@ -90,11 +91,9 @@ class HttpProtocol final : public Protocol {
         request_due_.disarm();
         server_.probe_.malformed.add();
         const HttpFailure& failure = reader_.failure();
-        HttpResponse response = problem_response(Error{
-            failure.status == 413 ? ErrorCode::kTooLarge : ErrorCode::kBadRequest, failure.detail});
-        response.status = failure.status;
-        connection()->push(serialize(response, false));
-        connection()->close_when_sent();
+        const ErrorCode code =
+            failure.status == 413 ? ErrorCode::kTooLarge : ErrorCode::kBadRequest;
+        give_up(problem_response(failure.status, Error{code, failure.detail}));
     }
 
     // The answer has been queued: on with the next request.
@@ -124,12 +123,16 @@ class HttpProtocol final : public Protocol {
     void on_request_due() {
         server_.probe_.timeouts.add();
         if (reader_.is_idle()) return connection()->close();  // it never said a word
-        HttpResponse response =
-            problem_response(Error{ErrorCode::kTimeout, "the request did not come whole in time"});
-        response.status = 408;
+        give_up(problem_response(
+            408, Error{ErrorCode::kTimeout, "the request did not come whole in time"}));
+    }
+
+    // Nothing that follows can be read as a request.
+    void give_up(const HttpResponse& response) {
         connection()->push(serialize(response, false));
         connection()->close_when_sent();
     }
+
     void on_idle_due() { connection()->close(); }
 
     HttpServer& server_;
@@ -203,9 +206,11 @@ HttpServer::HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings sett
     : reactor_(reactor),
       handler_(handler),
       settings_(settings),
-      request_timeouts_(settings.request_timeout),
+      head_timeouts_(settings.head_timeout),
+      body_timeouts_(settings.body_timeout),
       idle_timeouts_(settings.idle_timeout) {
-    reactor_.add_due_list(request_timeouts_);
+    reactor_.add_due_list(head_timeouts_);
+    reactor_.add_due_list(body_timeouts_);
     reactor_.add_due_list(idle_timeouts_);
 }
 

@@ -79,10 +79,11 @@ class HttpHandler {
 
 struct HttpSettings {
     HttpLimits limits;
-    std::chrono::milliseconds request_timeout{10'000};  // from its first byte to its last
-    std::chrono::milliseconds idle_timeout{75'000};     // between requests; balancers use 60 s
-    std::size_t queue_bytes_max = 1 << 20;              // of a connection's outbox
-    std::size_t connections_max = 100'000;              // of this reactor
+    std::chrono::milliseconds head_timeout{10'000};  // from its first byte to its last
+    std::chrono::milliseconds body_timeout{30'000};  // from the head's end to its last byte
+    std::chrono::milliseconds idle_timeout{75'000};  // between requests; balancers use 60 s
+    std::size_t queue_bytes_max = 1 << 20;           // of a connection's outbox
+    std::size_t connections_max = 100'000;           // of this reactor
 };
 
 struct HttpProbe {
@@ -116,6 +117,7 @@ class HttpServer {
     Reactor& reactor() { return reactor_; }
     // The open connections, whatever is spoken on them.
     Connections& connections() { return connections_; }
+    const Connections& connections() const { return connections_; }
     const HttpProbe& probe() const { return probe_; }
 
  private:
@@ -126,7 +128,8 @@ class HttpServer {
     Reactor& reactor_;
     HttpHandler& handler_;
     const HttpSettings settings_;
-    DueList request_timeouts_;
+    DueList head_timeouts_;
+    DueList body_timeouts_;
     DueList idle_timeouts_;
     bool draining_ = false;
     Connections connections_;

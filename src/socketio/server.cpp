@@ -172,10 +172,8 @@ SocketServer::Client& SocketServer::client_of(Session& session) {
 }
 
 void SocketServer::on_open(Session& session) {
-    auto client = std::make_unique<Client>(parser_, settings_.message_bytes_max);
-    client->connect_due = std::make_unique<Client::ConnectDue>(*this, session);
-    connect_timeouts_.arm(*client->connect_due, reactor_.now());
-    session.context = std::move(client);
+    session.context = std::make_unique<Client>(parser_, settings_.message_bytes_max);
+    await_connect(session);
 }
 
 void SocketServer::on_text(Session& session, std::string_view message) {
@@ -265,6 +263,12 @@ void SocketServer::on_close(Session& session, CloseReason reason) {
     while (!client.sockets.empty()) leave(session, *client.sockets.back(), reason);
 }
 
+void SocketServer::await_connect(Session& session) {
+    Client& client = client_of(session);
+    client.connect_due = std::make_unique<Client::ConnectDue>(*this, session);
+    connect_timeouts_.arm(*client.connect_due, reactor_.now());
+}
+
 void SocketServer::on_connect_due(Session& session) {
     probe_.connect_timeouts.add();
     session.close(CloseReason::kServer);
@@ -293,6 +297,8 @@ void SocketServer::leave(Session& session, Socket& socket, CloseReason reason) {
     std::erase(client_of(session).sockets, keep);
     socket.session_ = nullptr;
     probe_.sockets.subtract();
+    // Nor may a connection stay that has left all namespaces.
+    if (session.is_open() && client_of(session).sockets.empty()) await_connect(session);
     if (socket.nsp_.disconnect_) socket.nsp_.disconnect_(socket, reason);
 }
 

@@ -207,6 +207,7 @@ class SocketServer final : public EngineHandler {
     void on_packet(Session& session, const socketio::Packet& packet);
     void on_connect(Session& session, const socketio::Packet& packet);
     void on_event(Socket& socket, const socketio::Packet& packet);
+    void await_connect(Session& session);
     void on_connect_due(Session& session);
     void malformed(Session& session);
     Socket* find(Session& session, std::string_view nsp);

@@ -5,7 +5,9 @@
 //                 `message` → `message-back`, `message-with-ack` → its acknowledgement
 //   /engine.io/   every message comes back as it was
 //
-// usage: eventbus_echo --listen HOST:PORT     (port 0: any; the line on standard output says which)
+// usage: eventbus_echo --listen HOST:PORT [--patient]
+//   port 0: any; the line on standard output says which
+//   --patient: heartbeats of 25 s and 20 s, for clients that may be busy, and not 300 ms and 200 ms
 
 #include <csignal>
 #include <cstdio>
@@ -30,6 +32,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr char kUsage[] = "usage: eventbus_echo --listen HOST:PORT [--patient]\n";
 constexpr EngineSettings kEngineSettings{.ping_interval = milliseconds(300),
                                          .ping_timeout = milliseconds(200),
                                          .payload_bytes_max = 1'000'000,
@@ -94,7 +97,7 @@ class Paths final : public HttpHandler {
 
 Reactor* g_reactor = nullptr;  // for the signal
 
-int serve(const Endpoint& endpoint) {
+int serve(const Endpoint& endpoint, const EngineSettings& settings) {
     const SystemClock clock;
     SystemRandom random;
     const CorsPolicy cors({.origins = {"*"}});
@@ -102,8 +105,8 @@ int serve(const Endpoint& endpoint) {
     SocketServer sockets(reactor, kSocketSettings);
     for (const char* name : {"/", "/custom"}) serve_echo(sockets.of(name), random);
     EngineEcho echo;
-    EngineServer socket_engine(reactor, random, sockets, cors, kEngineSettings);
-    EngineServer raw_engine(reactor, random, echo, cors, kEngineSettings);
+    EngineServer socket_engine(reactor, random, sockets, cors, settings);
+    EngineServer raw_engine(reactor, random, echo, cors, settings);
     Paths paths(socket_engine, raw_engine);
     HttpServer http(reactor, paths, {.queue_bytes_max = kEngineSettings.queue_bytes_max});
     Result<ListenSocket> socket = ListenSocket::open(endpoint, true);
@@ -133,8 +136,9 @@ int serve(const Endpoint& endpoint) {
 }  // namespace eventbus
 
 int main(int count, char** words) {
-    if (count != 3 || std::string_view(words[1]) != "--listen") {
-        std::fprintf(stderr, "usage: eventbus_echo --listen HOST:PORT\n");
+    const bool is_patient = count == 4 && std::string_view(words[3]) == "--patient";
+    if ((count != 3 && !is_patient) || std::string_view(words[1]) != "--listen") {
+        std::fputs(eventbus::kUsage, stderr);
         return 2;
     }
     const auto endpoint = eventbus::parse_endpoint(words[2]);
@@ -142,5 +146,10 @@ int main(int count, char** words) {
         std::fprintf(stderr, "eventbus_echo: %s\n", endpoint.error().detail.c_str());
         return 2;
     }
-    return eventbus::serve(*endpoint);
+    eventbus::EngineSettings settings = eventbus::kEngineSettings;
+    if (is_patient) {
+        settings.ping_interval = eventbus::EngineSettings().ping_interval;
+        settings.ping_timeout = eventbus::EngineSettings().ping_timeout;
+    }
+    return eventbus::serve(*endpoint, settings);
 }

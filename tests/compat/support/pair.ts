@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 
-import type { ServerProcess } from './server-process.js';
+import type { EchoOptions, ServerProcess } from './server-process.js';
 import { ours, reference } from './server-process.js';
 
 export interface Pair {
@@ -9,8 +9,8 @@ export interface Pair {
 }
 
 /** Both servers, for all tests of a file. */
-export function usePair(): Pair {
-  const pair = { reference: reference(), ours: ours() };
+export function usePair(options: EchoOptions = {}): Pair {
+  const pair = { reference: reference(options), ours: ours(options) };
   const each = (act: (server: ServerProcess) => Promise<unknown>) => Promise.all([act(pair.reference), act(pair.ours)]);
   beforeAll(() => each((server) => server.up()));
   afterAll(() => each((server) => server.end('SIGTERM')));

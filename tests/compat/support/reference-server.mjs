@@ -1,13 +1,14 @@
 // npm's socket.io as the echo server of tests/support/echo_server.cpp: same paths, namespaces, events and settings.
 //
-// usage: node reference-server.mjs --listen HOST:PORT
+// usage: node reference-server.mjs --listen HOST:PORT [--patient]
 import { createServer } from 'node:http';
 
 import { Server as EngineServer } from 'engine.io';
 import { Server } from 'socket.io';
 
 const { hostname, port } = new URL(`http://${process.argv[3]}`);
-const settings = { pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1_000_000, cors: { origin: '*' } };
+const heartbeat = process.argv[4] === '--patient' ? {} : { pingInterval: 300, pingTimeout: 200 };
+const settings = { ...heartbeat, maxHttpBufferSize: 1_000_000, cors: { origin: '*' } };
 
 const http = createServer((_request, response) => response.writeHead(404).end());
 const engine = new EngineServer(settings);

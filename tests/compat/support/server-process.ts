@@ -67,12 +67,17 @@ export class ServerProcess {
 const kOurs = process.env.EVENTBUS_ECHO_BIN ?? fileURLToPath(new URL('../../../build/release/bin/eventbus_echo', import.meta.url));
 const kReference = fileURLToPath(new URL('./reference-server.mjs', import.meta.url));
 
+export interface EchoOptions {
+  /** Heartbeats of 25 s and 20 s, for clients that may be busy, and not 300 ms and 200 ms. */
+  readonly patient?: boolean;
+}
+
 /** Our echo server. */
-export function ours(): ServerProcess {
-  return new ServerProcess((address) => [kOurs, '--listen', address]);
+export function ours({ patient = true }: EchoOptions = {}): ServerProcess {
+  return new ServerProcess((address) => [kOurs, '--listen', address, ...(patient ? ['--patient'] : [])]);
 }
 
 /** npm's socket.io and engine.io, behaving as our echo server. */
-export function reference(): ServerProcess {
-  return new ServerProcess((address) => [process.execPath, kReference, '--listen', address]);
+export function reference({ patient = true }: EchoOptions = {}): ServerProcess {
+  return new ServerProcess((address) => [process.execPath, kReference, '--listen', address, ...(patient ? ['--patient'] : [])]);
 }

@@ -205,6 +205,8 @@ bool Session::on_upgrade(WebSocketTransport& transport) {
         if (!transport.connection().push(frame)) return true;  // and that has ended the session
     }
     server_.handler_.on_upgraded(*this);
+    // Who waits for the polling queue to drain would wait for ever; has_room() else sees to it.
+    if (has_room()) server_.handler_.on_drained(*this);
     return true;
 }
 
@@ -449,6 +451,7 @@ void EngineServer::open_websocket(SharedExchange exchange) {
     std::string rest;
     WebSocketTransport& transport = become_websocket(*exchange, &session, false, rest);
     transport.connection().push(text_frame(handshake(session, false)));
+    transport.connection().pin_queued();  // the open packet is the first of all
     announce(session);
     transport.on_bytes(rest);
 }

@@ -163,6 +163,7 @@ void Lane::on_request(SharedExchange exchange) {
 Lane::Probes Lane::probes() const {
     return {.http = http_.probe(),
             .queued_bytes = http_.connections().queued_bytes(),
+            .compressed_frames = engine_.compressed_frames(),
             .engine = engine_.probe(),
             .sockets = sockets_.probe(),
             .delivery = hub_.probe(),

@@ -104,6 +104,7 @@ class Lane final : public HttpHandler {
     struct Probes {
         const HttpProbe& http;
         const Counter& queued_bytes;
+        const Counter& compressed_frames;
         const EngineProbe& engine;
         const SocketProbe& sockets;
         const DeliveryProbe& delivery;

@@ -101,6 +101,7 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes) {
                        .upgrade_timeout = config.upgrade_timeout,
                        .payload_bytes_max = config.message_bytes_max,
                        .queue_bytes_max = config.queue_bytes_per_socket_max,
+                       .compress_bytes_min = config.compress_bytes_min,
                        .sessions_max = connections};
     settings.socket = {.connect_timeout = config.connect_timeout,
                        .message_bytes_max = config.message_bytes_max};

@@ -106,6 +106,9 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         "eventbus_queue_bytes", "Bytes that wait for clients which have not taken them.",
         [](P p) -> auto& { return p.queued_bytes; });
     counter(
+        "eventbus_frames_compressed_total", "Frames compressed, each once for all who agreed.",
+        [](P p) -> auto& { return p.compressed_frames; });
+    counter(
         "eventbus_slow_clients_total", "Sessions closed as they read too slowly.",
         [](P p) -> auto& { return p.engine.slow_clients; });
     counter(

@@ -96,6 +96,8 @@ constexpr auto kTable = std::to_array<Setting>({
     {kConnections, "queue_bytes_per_socket_max", Kind::kBytes, &Config::queue_bytes_per_socket_max,
      16 * kKiB, kGiB, "",
      "What may wait for one slow client before it is closed, to come back and resume; at least message_bytes_max."},
+    {kConnections, "compress_bytes_min", Kind::kBytes, &Config::compress_bytes_min, 0, kGiB, "",
+     "From which size on an event is compressed (permessage-deflate), once for all who agreed; 0: none is."},
 
     {kHttp, "header_bytes_max", Kind::kBytes, &Config::header_bytes_max, kKiB, kMiB, "",
      "The head of a request, in bytes."},

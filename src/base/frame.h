@@ -15,6 +15,8 @@ struct Frame {
     std::string bytes;  // a whole WebSocket frame (or what the transport writes), never empty
     std::size_t payload_at = 0;  // polling sends what begins here
     LatestKey latest_key = LatestKey::kNone;
+    // The same compressed, once somebody needed it; of the reactor that the frame belongs to.
+    mutable std::shared_ptr<const Frame> deflated = nullptr;
 };
 using SharedFrame = std::shared_ptr<const Frame>;
 

@@ -90,7 +90,7 @@ Transport Session::transport() const {
 
 bool Session::send(SharedFrame frame) {
     if (is_closed_) return false;
-    if (websocket_ != nullptr) return websocket_->connection().push(std::move(frame));
+    if (websocket_ != nullptr) return websocket_->push(std::move(frame));
     if (!polling_->queue.push(std::move(frame))) {
         end(CloseReason::kSlowClient);
         return false;
@@ -202,7 +202,7 @@ bool Session::on_upgrade(WebSocketTransport& transport) {
             server_.with_cors(poll->request, payload_response(std::string(engineio::kNoopPacket))));
     }
     while (const SharedFrame frame = polling->queue.pop()) {
-        if (!transport.connection().push(frame)) return true;  // and that has ended the session
+        if (!transport.push(frame)) return true;  // and that has ended the session
     }
     server_.handler_.on_upgraded(*this);
     // Who waits for the polling queue to drain would wait for ever; has_room() else sees to it.
@@ -316,7 +316,8 @@ EngineServer::EngineServer(Reactor& reactor, Random& random, EngineHandler& hand
       handler_(handler),
       cors_(cors),
       settings_(settings),
-      decoder_settings_{.message_bytes_max = settings.payload_bytes_max},
+      compressor_(settings.compress_bytes_min),
+      decoder_settings_{.message_bytes_max = settings.payload_bytes_max, .inflater = &inflater_},
       heartbeats_(settings.ping_interval),
       ping_timeouts_(settings.ping_timeout),
       upgrade_timeouts_(settings.upgrade_timeout),
@@ -506,9 +507,15 @@ WebSocketTransport& EngineServer::become_websocket(HttpExchange& exchange, Sessi
     std::string head =
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Accept: ";
-    head.append(websocket::accept_value(key)).append("\r\n\r\n");
-    auto owned =
-        std::make_unique<WebSocketTransport>(*this, *exchange.connection(), session, is_probe);
+    head.append(websocket::accept_value(key)).append("\r\n");
+    const auto deflate = settings_.compress_bytes_min == 0
+                             ? std::nullopt
+                             : websocket::agree_to_deflate(
+                                   exchange.request.headers.joined("Sec-WebSocket-Extensions"));
+    if (deflate) head.append("Sec-WebSocket-Extensions: ").append(*deflate).append("\r\n");
+    head += "\r\n";
+    auto owned = std::make_unique<WebSocketTransport>(*this, *exchange.connection(), session,
+                                                      is_probe, deflate.has_value());
     WebSocketTransport& transport = *owned;
     if (session != nullptr) {
         (is_probe ? session->polling_->probe : session->websocket_) = &transport;

@@ -18,6 +18,7 @@
 #include "net/http_server.h"
 #include "net/outbox.h"
 #include "net/reactor.h"
+#include "socketio/compressor.h"
 #include "socketio/farewells.h"
 #include "wire/engineio.h"
 #include "wire/websocket.h"
@@ -144,6 +145,7 @@ struct EngineSettings {
     std::chrono::milliseconds upgrade_timeout{10'000};
     std::size_t payload_bytes_max = 1'000'000;  // what a client may send at once
     std::size_t queue_bytes_max = 1 << 20;      // what may wait for a client
+    std::size_t compress_bytes_min = 1024;      // smaller frames are not; 0: none is
     std::size_t poll_bytes = 1 << 19;           // an answer to a poll is split above it
     std::size_t sessions_max = 100'000;         // of this reactor
 };
@@ -185,6 +187,7 @@ class EngineServer {
     const EngineSettings& settings() const { return settings_; }
     Reactor& reactor() { return reactor_; }
     const EngineProbe& probe() const { return probe_; }
+    const Counter& compressed_frames() const { return compressor_.made(); }
 
  private:
     friend class Session;
@@ -211,6 +214,8 @@ class EngineServer {
     EngineHandler& handler_;
     const CorsPolicy& cors_;
     const EngineSettings settings_;
+    Inflater inflater_;
+    Compressor compressor_;
     const websocket::DecoderSettings decoder_settings_;
     std::size_t reactors_ = 1;
     HandOver hand_over_;

@@ -11,16 +11,22 @@ namespace eventbus {
 using websocket::Item;
 
 WebSocketTransport::WebSocketTransport(EngineServer& server, Connection& connection,
-                                       Session* session, bool is_probe)
+                                       Session* session, bool is_probe, bool is_deflated)
     : server_(server),
       connection_(connection),
       session_(session),
-      decoder_(server.decoder_settings_),
+      decoder_(server.decoder_settings_, is_deflated),
+      is_deflated_(is_deflated),
       is_probe_(is_probe) {
     if (!is_probe) return;
     upgrade_due_ =
         std::make_unique<MemberDue<WebSocketTransport, &WebSocketTransport::on_upgrade_due>>(*this);
     server.upgrade_timeouts_.arm(*upgrade_due_, server.reactor_.now());
+}
+
+bool WebSocketTransport::push(SharedFrame frame) {
+    return connection_.push(is_deflated_ ? server_.compressor_.compressed(frame)
+                                         : std::move(frame));
 }
 
 void WebSocketTransport::become_transport() {

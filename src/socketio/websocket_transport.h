@@ -22,9 +22,12 @@ class WebSocketTransport final : public Protocol {
  public:
     // `session` may be null: then all it does is to close.
     WebSocketTransport(EngineServer& server, Connection& connection, Session* session,
-                       bool is_probe);
+                       bool is_probe, bool is_deflated);
 
     Connection& connection() { return connection_; }
+
+    // Queues a frame, compressed if that was agreed. As Connection::push().
+    bool push(SharedFrame frame);
 
     // It carries the session from now on.
     void become_transport();
@@ -47,6 +50,7 @@ class WebSocketTransport final : public Protocol {
     Connection& connection_;
     Session* session_;  // null once either has ended
     websocket::Decoder decoder_;
+    const bool is_deflated_;
     bool is_probe_;
     std::unique_ptr<MemberDue<WebSocketTransport, &WebSocketTransport::on_upgrade_due>>
         upgrade_due_;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,6 +53,8 @@ class RawClient {
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         BUS_ASSERT(::connect(descriptor, reinterpret_cast<const sockaddr*>(&address),
                              sizeof address) == 0);
+        const int on = 1;  // what is sent is seen at once
+        ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         return RawClient(descriptor);
     }
 

@@ -19,8 +19,10 @@ const io = new Server(http, { ...settings, connectTimeout: 1_000, destroyUpgrade
 for (const name of ['/', '/custom']) {
   io.of(name).on('connection', (socket) => {
     socket.emit('auth', socket.handshake.auth);
-    socket.on('message', (...args) => socket.emit('message-back', ...args));
-    socket.on('message-with-ack', (...args) => args.pop()(...args));
+    socket.on('message', (...args) => socket.emit('message-back', ...args.filter((arg) => typeof arg !== 'function')));
+    socket.on('message-with-ack', (...args) => {
+      if (typeof args.at(-1) === 'function') args.pop()(...args);
+    });
   });
 }
 

@@ -100,6 +100,29 @@ bool Hub::is_in(ReceiverId id, const Room& room) const {
     return found != RoomId::kNone && rooms_.membership(id, found) != nullptr;
 }
 
+void Hub::evict_if_late(ReceiverId id, std::string_view subject, Position as_of) {
+    const std::optional<Position> at = eviction_after(id, subject, as_of);
+    if (!at || !leave(id, Room::subject(subject))) return;
+    probe_.evictions.add();
+    member(id).receiver->on_evicted(subject, *at);
+}
+
+// The first entry after `as_of` by which the member has to leave, or may have to: what is no longer
+// in memory is not known.
+std::optional<Position> Hub::eviction_after(ReceiverId id, std::string_view subject,
+                                            Position as_of) const {
+    if (as_of >= cursor()) return std::nullopt;
+    if (as_of < reader_.kept_after()) return as_of + 1;
+    std::optional<Position> at;
+    reader_.for_each_after(as_of, true, {}, [&](const SharedEntry& entry) {
+        for (const Eviction& eviction : entry->evictions) {
+            if (eviction.subject == subject && is_in(id, eviction.who)) at = entry->position;
+        }
+        return !at;
+    });
+    return at;
+}
+
 std::vector<SessionRecord::Joined> Hub::rooms_of(ReceiverId id) const {
     std::vector<SessionRecord::Joined> joined;
     for (const Rooms::Joined& one : rooms_.rooms_of(id)) {

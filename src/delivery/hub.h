@@ -63,6 +63,10 @@ class Hub {
     bool leave(ReceiverId member, const Room& room);
     // Lets a member of the room have entries after `at`, too, if it joined later.
     void join_earlier(ReceiverId member, const Room& room, Position at);
+    // To be called after a join by a right to watch that was asked for as of `as_of`: evicts the
+    // member if an entry between that place and cursor() took the right away, or may have. Such an
+    // entry has found no member to evict.
+    void evict_if_late(ReceiverId member, std::string_view subject, Position as_of);
     std::size_t room_count(ReceiverId member) const { return rooms_.rooms_of(member).size(); }
     bool is_in(ReceiverId member, const Room& room) const;
     std::vector<SessionRecord::Joined> rooms_of(ReceiverId member) const;
@@ -119,6 +123,8 @@ class Hub {
     void deliver_to_room(const Entry& entry, std::uint16_t variant, RoomId room);
     void deliver_to_patterns(const Entry& entry);
     void evict(const Eviction& eviction, Position at);
+    std::optional<Position> eviction_after(ReceiverId id, std::string_view subject,
+                                           Position as_of) const;
     void free_removed();
 
     void be_behind(ReceiverId id, Stretch stretch, bool tell);

@@ -255,6 +255,35 @@ TEST_F(HubTest, AnEvictionHoldsBeforeItsEntryIsDeliveredAndForWhomItNamesOnly) {
     EXPECT_EQ(other.evicted, Strings());
 }
 
+TEST_F(HubTest, AnEvictionThatCameBetweenTheAnswerAndTheJoinIsObeyed) {
+    const Position asked = publish(make_plan("a"));
+    Plan unshared = make_plan("b");
+    unshared.grants = {{.who = bob_, .revoke = true}};
+    const Position revoked = publish(std::move(unshared));
+    deliver();
+    const struct {
+        const char* name;
+        Room who;
+        Room subject;
+        Position as_of;
+        bool is_evicted;
+    } cases[] = {
+        {"whom it names", bob_, photo1_, asked, true},
+        {"another", alice_, photo1_, asked, false},
+        {"of another subject", bob_, Room::subject("photo:2"), asked, false},
+        {"who asked after it", bob_, photo1_, revoked, false},
+    };
+    for (const auto& c : cases) {
+        SCOPED_TRACE(c.name);
+        FakeReceiver receiver;
+        const ReceiverId id = add(receiver, {c.who, c.subject}, revoked);
+        hub_.evict_if_late(id, c.subject.name(), c.as_of);
+        EXPECT_EQ(receiver.evicted.size(), c.is_evicted ? 1u : 0u);
+        EXPECT_EQ(hub_.is_in(id, c.subject), !c.is_evicted);
+        hub_.remove(id);
+    }
+}
+
 TEST_F(HubTest, AnEvictedReceiverMayComeBackOrGo) {
     FakeReceiver back, gone;
     const ReceiverId backs = add(back, {bob_, photo1_}, 0);

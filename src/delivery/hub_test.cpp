@@ -327,11 +327,15 @@ TEST_F(HubTest, WhoMissedNothingIsToldSo) {
 }
 
 TEST_F(HubTest, WhoWasAheadOfThisReactorGetsNothingTwice) {
-    const Position first = publish(make_plan("a"));
-    const Position second = publish(make_plan("b"));
-    ASSERT_LT(hub_.cursor(), first);  // this reactor has read nothing yet
+    Position seen = 0;
+    for (std::size_t i = 0; i < Hub::kEntriesPerTurn + 10; ++i) {
+        seen = publish(make_plan("a" + std::to_string(i)));
+    }
     FakeReceiver back;
-    hub_.resume(add(back, {photo1_}, 0), second);
+    hub_.resume(add(back, {photo1_}, 0), seen);
+    hub_.deliver();
+    ASSERT_LT(hub_.cursor(), seen);  // this reactor needs two turns to read what the other has
+    deliver();
     publish(make_plan("c"));
     deliver();
     EXPECT_EQ(back.got, Strings({"c"}));

@@ -48,10 +48,12 @@ export function withoutIds(text: string): string {
 /** A WebSocket to a path of the server, as lines. */
 export class RawSocket {
   readonly saw = new Seen<string>();
+  readonly opened: Promise<void>;
   readonly #ws: WebSocket;
 
   constructor(url: string, query = 'EIO=4&transport=websocket') {
     this.#ws = new WebSocket(`${url.replace('http', 'ws')}?${query}`, { perMessageDeflate: false });
+    this.opened = new Promise((resolve) => this.#ws.once('open', resolve));
     this.#ws.on('message', (data: Buffer, isBinary) => this.saw.add(isBinary ? `<${data.toString('hex')}>` : withoutIds(data.toString())));
     this.#ws.on('close', (code) => this.saw.add(`closed${kProtocolCloses.includes(code) ? ` ${code}` : ''}`));
     this.#ws.on('unexpected-response', (_request, response) => this.saw.add(`refused ${response.statusCode}`));

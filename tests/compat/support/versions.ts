@@ -1,0 +1,25 @@
+/// <reference path="./old-versions.d.ts" />
+import { io as io31 } from 'sio31';
+import { io as io41 } from 'sio41';
+import { io as io46 } from 'sio46';
+import type { ManagerOptions, Socket, SocketOptions } from 'sio48';
+import { io as io48 } from 'sio48';
+
+export type Connect = (url: string, options: Partial<ManagerOptions & SocketOptions>) => Socket;
+
+/** The versions of socket.io-client that people have; the types of the newest stand for all. */
+export const kVersions: Readonly<Record<string, { readonly io: Connect; readonly recovers: boolean }>> = {
+  '3.1': { io: io31, recovers: false },
+  '4.1': { io: io41, recovers: false },
+  '4.6': { io: io46 as unknown as Connect, recovers: true },
+  '4.8': { io: io48, recovers: true },
+};
+
+export const kTransports: Readonly<Record<string, Partial<ManagerOptions>>> = {
+  WebSocket: { transports: ['websocket'] },
+  polling: { transports: ['polling'] },
+  upgrade: { transports: ['polling', 'websocket'] },
+};
+
+export const kMatrix = Object.entries(kVersions).flatMap(([version, { io, recovers }]) =>
+  Object.entries(kTransports).map(([transport, options]) => ({ version, transport, recovers, open: (url: string, more: Partial<ManagerOptions & SocketOptions> = {}) => io(url, { forceNew: true, reconnectionDelay: 10, reconnectionDelayMax: 50, ...options, ...more }) })));

@@ -50,8 +50,12 @@ function(eventbus_folder name)
         add_library(${target} STATIC ${sources})
         set(scope PUBLIC)
         target_link_libraries(${target} PRIVATE ${ARG_USES})
-        target_compile_options(${target} PUBLIC -ffile-prefix-map=${root}/=src/)  # __FILE__ as in the tree
-        target_compile_options(${target} PRIVATE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+        # __FILE__ as in the tree; the second of each pair is how ccache writes the first.
+        file(RELATIVE_PATH up ${PROJECT_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+        target_compile_options(${target} PUBLIC -ffile-prefix-map=${root}/=src/
+                               -ffile-prefix-map=include/${target}/=src/)
+        target_compile_options(${target} PRIVATE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
+                               -ffile-prefix-map=${up}/=)
     else()
         add_library(${target} INTERFACE)
         set(scope INTERFACE)

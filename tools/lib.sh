@@ -7,6 +7,7 @@ fail() { printf '\n%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly ROOT
 cd "$ROOT"
+mkdir -p build
 
 # What the packages of the example and of the tests ask for. The SDK itself runs on Node 18.
 readonly NODE_MIN_MAJOR=22

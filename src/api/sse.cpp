@@ -47,6 +47,13 @@ void SseStream::begin(const std::vector<Joined>& rooms, Position after,
     on_heartbeat_due();
 }
 
+void SseStream::evict_if_late(const std::vector<Joined>& rooms, Position as_of) {
+    for (const Joined& joined : rooms) {
+        if (!receiver_ || !joined.room.is_subject()) continue;
+        api_.context_.hub.evict_if_late(*receiver_, joined.room.name(), as_of);
+    }
+}
+
 void SseStream::on_drained() {
     if (receiver_) api_.context_.hub.drained(*receiver_);
 }

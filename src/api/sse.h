@@ -48,6 +48,8 @@ class SseStream final : public Protocol, public Receiver {
     // Begins to receive what is in `rooms`, after `after`.
     // `unknown_since`: why the place that the client gave is none; empty: it is one.
     void begin(const std::vector<Joined>& rooms, Position after, std::string_view unknown_since);
+    // The rights to the rooms were told as of this place: what came since is obeyed.
+    void evict_if_late(const std::vector<Joined>& rooms, Position as_of);
 
     // Ends it; an EventSource comes back by itself.
     void close() { connection_.close(); }

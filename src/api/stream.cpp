@@ -21,6 +21,7 @@ struct Api::Opening {
     std::optional<Position> since;
     std::string unknown_since;  // why it is none
     std::vector<SseStream::Joined> rooms;
+    Position asked_at = ~Position{0};  // the answers hold as of here, the oldest of them
     std::optional<Error> refusal;
     std::size_t to_ask = 1;
 };
@@ -90,13 +91,14 @@ void Api::stream(const SharedExchange& exchange) {
         topics.push_back(*topic);
     }
     const Position at = opening->since.value_or(opening->now);
-    if (topics.empty()) {
-        opening->rooms.push_back({Room::everyone(), at});
-        if (opening->principal.is_user()) {
-            opening->rooms.push_back({Room::user(opening->principal.id), at});
-            for (const std::string& role : opening->principal.roles) {
-                opening->rooms.push_back({Room::role(role), at});
-            }
+    // With topics it is in its people's rooms, too, by which evictions find it, and gets nothing
+    // of them.
+    const Position of_people = topics.empty() ? at : ~Position{0};
+    if (topics.empty()) opening->rooms.push_back({Room::everyone(), at});
+    if (opening->principal.is_user()) {
+        opening->rooms.push_back({Room::user(opening->principal.id), of_people});
+        for (const std::string& role : opening->principal.roles) {
+            opening->rooms.push_back({Room::role(role), of_people});
         }
     }
     for (const Topic& topic : topics) {
@@ -115,6 +117,7 @@ void Api::stream(const SharedExchange& exchange) {
                                                    ? std::max(*opening->since, answer->right_since)
                                                    : answer->at;
                     opening->rooms.push_back({Room::subject(subject), from_here});
+                    opening->asked_at = std::min(opening->asked_at, answer->at);
                 } else {
                     opening->refusal = answer.error();
                 }
@@ -140,6 +143,7 @@ void Api::open_stream(const std::shared_ptr<Opening>& opening) {
     SseStream& stream = *made;
     exchange.respond_with_stream(head, std::move(made));
     stream.begin(opening->rooms, opening->since.value_or(opening->now), opening->unknown_since);
+    stream.evict_if_late(opening->rooms, opening->asked_at);
 
     if (opening->principal.expires_at == Clock::WallTime::max()) return;
     const auto left = opening->principal.expires_at - context_.clock.wall_now();

@@ -74,6 +74,7 @@ struct Gateway::Arrival {
     bool is_resumed = false;
     std::vector<SessionRecord::Joined> subjects;  // to be asked for
     std::size_t to_ask = 0;
+    Position asked_at = ~Position{0};  // the answers hold as of here, the oldest of them
     std::vector<std::string> notices;  // after the answer
     Position resume_after = 0;
 };
@@ -112,6 +113,7 @@ void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<Sess
     const std::string principal = arrival->principal.key();
     SessionRecord& record = arrival->record;
 
+    const Result<Position> since = visible_position(context_.log, arrival->auth.since);
     // A pid is bound to whom it was given to: for anybody else it is as unknown as a made-up one.
     arrival->is_resumed = found && *found && (**found).principal == principal;
     if (arrival->is_resumed) {
@@ -131,7 +133,6 @@ void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<Sess
             arrival->notices.push_back(
                 notices::resume_unknown("the session is not known here (any more)"));
         }
-        const Result<Position> since = visible_position(context_.log, arrival->auth.since);
         if (since) record.started_at = *since;
         if (!since && !arrival->auth.since.empty()) {
             arrival->notices.push_back(notices::resume_unknown(since.error().detail));
@@ -165,7 +166,8 @@ void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<Sess
         Room room = topic->is_subject() ? Room::subject(topic->text) : Room::pattern(topic->text);
         const bool known = std::any_of(arrival->subjects.begin(), arrival->subjects.end(),
                                        [&](const auto& joined) { return joined.room == room; });
-        const Position at = arrival->is_resumed ? now : record.started_at;
+        // One that the session does not hold was not confirmed before the drop.
+        const Position at = since ? *since : now;
         if (!known) arrival->subjects.push_back({std::move(room), at});
     }
     ask_for_rooms(arrival);
@@ -191,7 +193,11 @@ void Gateway::ask_for_rooms(const SharedArrival& arrival) {
             settle(may ? Result<Position>(Position{0}) : Result<Position>(may.error()));
         } else {
             context_.watches.ask(watch_question(*catalog_, arrival->principal, topic),
-                                 context_.reactor, [settle](Result<WatchAnswer> answer) {
+                                 context_.reactor, [arrival, settle](Result<WatchAnswer> answer) {
+                                     if (answer) {
+                                         arrival->asked_at =
+                                             std::min(arrival->asked_at, answer->at);
+                                     }
                                      settle(answer ? Result<Position>(answer->right_since)
                                                    : Result<Position>(answer.error()));
                                  });
@@ -229,6 +235,11 @@ void Gateway::admit(const SharedArrival& arrival) {
     member.tells_resume = arrival->is_resumed || !arrival->auth.since.empty();
     if (member.tells_resume || arrival->resume_after < hub().cursor()) {
         hub().resume(member.receiver(), arrival->resume_after);
+    }
+    for (const SessionRecord::Joined& joined : record.rooms) {
+        if (!socket->is_connected()) return;
+        if (!joined.room.is_subject()) continue;
+        hub().evict_if_late(member.receiver(), joined.room.name(), arrival->asked_at);
     }
     expire_with_token(socket);
 }

@@ -114,8 +114,13 @@ class Gateway final : public GroupReceiver {
     void watch_pattern(Socket& socket, const std::string& pattern, std::optional<Position> since,
                        SharedAck ack);
     void join_group(Socket& socket, GroupKey group, std::size_t max_in_flight, SharedAck ack);
+    // The place from which a room is joined, and the one as of which the right to it was told.
+    struct Entering {
+        Position from = 0;
+        Position as_of = 0;
+    };
     void enter(const std::shared_ptr<Socket>& socket, const Room& room, const std::string& topic,
-               Position from, SharedAck ack);
+               Entering entering, SharedAck ack);
 
     // publish.cpp
     void on_publish(Socket& socket, const Arguments& arguments, Ack ack);

@@ -158,19 +158,19 @@ void Gateway::watch_subject(Socket& socket, const std::string& subject,
                 return (*ack)(notices::refusal(answer.error()));
             }
             const Position from = since ? std::max(*since, answer->right_since) : answer->at;
-            enter(asker, Room::subject(subject), subject, from, ack);
+            enter(asker, Room::subject(subject), subject, {from, answer->at}, ack);
         });
 }
 
 void Gateway::watch_pattern(Socket& socket, const std::string& pattern,
                             std::optional<Position> since, SharedAck ack) {
-    enter(socket.shared_from_this(), Room::pattern(pattern), pattern,
-          since.value_or(context_.log.frontier()), std::move(ack));
+    const Position from = since.value_or(context_.log.frontier());
+    enter(socket.shared_from_this(), Room::pattern(pattern), pattern, {from, from}, std::move(ack));
 }
 
-// Joins `room` from `from` on, once the session says so.
+// Joins `room`, once the session says so.
 void Gateway::enter(const std::shared_ptr<Socket>& socket, const Room& room,
-                    const std::string& topic, Position from, SharedAck ack) {
+                    const std::string& topic, Entering entering, SharedAck ack) {
     BusSocket& member = BusSocket::of(*socket);
     const bool is_new = !hub().is_in(member.receiver(), room);
     if (is_new && hub().room_count(member.receiver()) >= settings_.rooms_per_socket_max) {
@@ -180,18 +180,22 @@ void Gateway::enter(const std::shared_ptr<Socket>& socket, const Room& room,
                                    fmt::format("a socket may be in {} rooms; unsubscribe from some",
                                                settings_.rooms_per_socket_max)}));
     }
-    const SessionRecord::Joined joined{room, from};
+    const SessionRecord::Joined joined{room, entering.from};
     context_.sessions.put(member.record(is_new ? &joined : nullptr), context_.reactor,
-                          [this, weak = std::weak_ptr<Socket>(socket), room, topic, from, is_new,
+                          [this, weak = std::weak_ptr<Socket>(socket), room, topic, entering,
                            ack = std::move(ack)](Result<> written) {
                               const auto asker = weak.lock();
                               if (!asker || !asker->is_connected()) return;
                               if (!written) return (*ack)(notices::refusal(written.error()));
                               const ReceiverId receiver = BusSocket::of(*asker).receiver();
-                              if (!hub().join(receiver, room, from))
-                                  hub().join_earlier(receiver, room, from);
-                              (*ack)(subscribed(topic, offset(from), {}));
-                              if (asker->is_connected()) hub().send_history(receiver, room, from);
+                              if (!hub().join(receiver, room, entering.from))
+                                  hub().join_earlier(receiver, room, entering.from);
+                              (*ack)(subscribed(topic, offset(entering.from), {}));
+                              if (asker->is_connected() && room.is_subject()) {
+                                  hub().evict_if_late(receiver, room.name(), entering.as_of);
+                              }
+                              if (!asker->is_connected() || !hub().is_in(receiver, room)) return;
+                              hub().send_history(receiver, room, entering.from);
                           });
 }
 
@@ -250,8 +254,12 @@ void Gateway::ask_again(BusSocket& member, std::string subject, Position evicted
             BusSocket& asked = BusSocket::of(*socket);
             if (answer) {
                 const Position from = std::max(evicted_at - 1, answer->right_since);
-                hub().join(asked.receiver(), Room::subject(subject), from);
-                return hub().send_history(asked.receiver(), Room::subject(subject), from);
+                const Room room = Room::subject(subject);
+                const ReceiverId receiver = asked.receiver();
+                hub().join(receiver, room, from);
+                hub().evict_if_late(receiver, subject, answer->at);
+                if (!socket->is_connected() || !hub().is_in(receiver, room)) return;
+                return hub().send_history(receiver, room, from);
             }
             socket->emit(notices::watch_ended(subject, answer.error()));
             if (!socket->is_connected()) return;

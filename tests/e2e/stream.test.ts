@@ -115,3 +115,19 @@ test('a ticket opens one stream, on whichever reactor it arrives, and no second'
     expect(again.status).toBe(401);
   }
 });
+
+test('a stream that watches by a grant ends, and says so, when the grant is revoked', async () => {
+  await publish(kUploaded);
+  await publish({ type: 'photo.shared', data: { photoId: '123', with: 'bob' } });
+  const stream = await open('/v1/stream?topic=photo:123', { authorization: `Bearer ${userToken('bob')}` });
+  await publish({ type: 'photo.processing.completed', data: { photoId: '123' } });
+  expect((await stream.next()).event).toBe('photo:processing.completed');
+
+  await publish({ type: 'photo.unshared', data: { photoId: '123', with: 'bob' } });
+  await publish({ type: 'photo.processing.completed', data: { photoId: '123' } });
+
+  const end = await stream.next();
+  expect(end.event).toBe('watch.ended');
+  expect(JSON.parse(end.data!)).toMatchObject({ topic: 'photo:123', code: 'forbidden' });
+  await expect(stream.next()).rejects.toThrow('The stream has ended.');
+});

@@ -55,7 +55,7 @@ function(eventbus_folder name)
         target_compile_options(${target} PUBLIC -ffile-prefix-map=${root}/=src/
                                -ffile-prefix-map=include/${target}/=src/)
         target_compile_options(${target} PRIVATE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
-                               -ffile-prefix-map=${up}/=)
+                               -ffile-prefix-map=${up}=)  # it ends in a slash
     else()
         add_library(${target} INTERFACE)
         set(scope INTERFACE)

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "support/fake_clock.h"
 #include "event/subject.h"
+#include "support/fake_clock.h"
 
 namespace eventbus {
 namespace {

@@ -304,8 +304,8 @@ Result<EventReader::Events> EventReader::read_any(std::string_view json, Dialect
         Result<Event> event =
             Source(item, slicer.take_value(), dialect, limits_.data_bytes_max).read();
         if (!event) {
-            return Error{event.error().code, "event " + std::to_string(read.events.size()) +
-                                                 ": " + event.error().detail};
+            return Error{event.error().code, "event " + std::to_string(read.events.size()) + ": " +
+                                                 event.error().detail};
         }
         read.events.push_back(std::move(*event));
     }

@@ -6,14 +6,14 @@ namespace eventbus {
 
 // What the log counts. Changed in the sequencer's turn, but what says otherwise.
 struct LogProbe {
-    Counter appended;        // entries that got a position
-    Counter duplicates;      // repeats that got the first one's answer
-    Counter ids_reused;      // refused: the same id with other content
-    Counter refused;         // appends, for any reason
-    Counter pending_bytes;   // entries that are not visible yet
+    Counter appended;              // entries that got a position
+    Counter duplicates;            // repeats that got the first one's answer
+    Counter ids_reused;            // refused: the same id with other content
+    Counter refused;               // appends, for any reason
+    Counter pending_bytes;         // entries that are not visible yet
     LatencyHistogram append_time;  // of durable entries, until they are visible
-    Counter dedupe_keys;     // remembered now
-    Counter dedupe_dropped;  // forgotten before their time, as the table was full
+    Counter dedupe_keys;           // remembered now
+    Counter dedupe_dropped;        // forgotten before their time, as the table was full
 
     // Of the log thread.
     Counter syncs;

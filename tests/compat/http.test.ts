@@ -16,6 +16,7 @@ const kMeant: Readonly<Record<string, string>> = {
   'DELETE': 'npm says 500 to a method that no session has',
   'asked with another EIO': 'who knows the session speaks version 4',
   'asked without EIO': 'who knows the session speaks version 4',
+  'a second POST while one is on its way': 'a POST counts once it is whole; no client has two under way',
   'an upgrade without probe': 'npm takes it; without a probe, messages may overtake each other',
   'EIO=4&transport=polling': 'a WebSocket is no polling; npm opens a session and loses it',
   'EIO=3&transport=websocket': 'npm answers 101 first, and then with HTTP inside of the WebSocket',
@@ -124,6 +125,12 @@ const kPlays: Record<string, Play> = {
     await session.post('6');  // the first is there by now
     const second = await session.get();
     return [await first, `${second.status}`, await after(session)];
+  },
+  'a second POST while one is on its way': async (session) => {
+    const first = await session.beginPost();
+    const second = await session.post('4b');
+    const end = await first.end();
+    return [`${second.status}`, end === 'cut' || end.status !== 200 ? 'the first is lost' : 'the first is taken', await after(session)];
   },
   'PUT': async (session) => [await ask(`${session.url}&sid=${session.sid}`, { method: 'PUT' }).then(({ status }) => `${status}`, () => 'cut')],
   'DELETE': async (session) => [await ask(`${session.url}&sid=${session.sid}`, { method: 'DELETE' }).then(({ status }) => `${status}`, () => 'cut')],

@@ -88,6 +88,19 @@ export class RawPolling {
     return new RawPolling(`${url}?EIO=4&transport=polling`, (JSON.parse(body.slice(1)) as { sid: string }).sid);
   }
 
+  /** A POST that does not end; resolves once the server has its begin. */
+  async beginPost(): Promise<{ end(): Promise<Answer | 'cut'> }> {
+    const url = `${this.url}&sid=${this.sid}`;
+    const sent = request(url, { method: 'POST', agent: false, headers: { 'content-type': 'text/plain;charset=UTF-8', 'content-length': 2 } });
+    const answer = new Promise<Answer | 'cut'>((resolve) => {
+      sent.on('response', (response) => response.resume().on('end', () => resolve({ status: response.statusCode!, headers: response.headers, body: '' })));
+      sent.on('error', () => resolve('cut'));
+    });
+    await new Promise<void>((resolve) => sent.write('4', () => resolve()));
+    await ask(url.replace(this.sid, 'unknown'));  // comes later, and has been answered
+    return { end: () => (sent.end('a'), answer) };
+  }
+
   get(sent: Sent = {}): Promise<Answer> {
     return ask(`${this.url}&sid=${this.sid}`, sent);
   }

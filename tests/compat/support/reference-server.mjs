@@ -8,7 +8,7 @@ import { Server } from 'socket.io';
 
 const { hostname, port } = new URL(`http://${process.argv[3]}`);
 const heartbeat = process.argv[4] === '--patient' ? {} : { pingInterval: 300, pingTimeout: 200 };
-const settings = { ...heartbeat, maxHttpBufferSize: 1_000_000, cors: { origin: '*' } };
+const settings = { ...heartbeat, maxHttpBufferSize: 1_000_000, cors: { origin: '*' }, perMessageDeflate: { threshold: 0 } };
 
 const http = createServer((_request, response) => response.writeHead(404).end());
 const engine = new EngineServer(settings);

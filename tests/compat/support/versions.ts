@@ -17,6 +17,7 @@ export const kVersions: Readonly<Record<string, { readonly io: Connect; readonly
 
 export const kTransports: Readonly<Record<string, Partial<ManagerOptions>>> = {
   WebSocket: { transports: ['websocket'] },
+  'WebSocket without compression': { transports: ['websocket'], perMessageDeflate: false } as object,  // Node's only
   polling: { transports: ['polling'] },
   upgrade: { transports: ['polling', 'websocket'] },
 };

@@ -44,6 +44,13 @@ export class Witness {
     await new Promise<void>((resolve) => socket.emit('message-with-ack', 'fence', () => resolve()));
   }
 
+  /** Resolves once the client is on the last of its transports; which a broken connection tells depends on that. */
+  async upgraded(): Promise<void> {
+    const { engine } = this.socket.io;
+    const last = (this.socket.io.opts.transports as string[] | undefined)?.at(-1) ?? 'websocket';
+    if (engine.transport.name !== last) await new Promise<void>((resolve) => engine.once('upgrade', () => resolve()));
+  }
+
   async until(part: string, count = 1): Promise<void> {
     await this.saw.until((lines) => lines.filter((line) => line.includes(part)).length >= count);
   }

@@ -12,9 +12,7 @@
 namespace eventbus {
 namespace {
 
-using engineio::PacketType;
 using engineio::Refusal;
-using engineio::Transport;
 
 constexpr std::string_view kSidAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
@@ -37,277 +35,7 @@ std::optional<std::size_t> reactor_of(std::string_view sid) {
     return high * 64 + low;
 }
 
-HttpResponse payload_response(std::string payload) {
-    HttpResponse response = text_response(200, std::move(payload));
-    response.headers.set("Cache-Control", "no-store");
-    return response;
-}
-
-std::uint16_t close_code(CloseReason reason) {
-    switch (reason) {
-        case CloseReason::kParseError:
-            return websocket::kPolicyViolation;
-        case CloseReason::kSlowClient:
-            return websocket::kTryAgainLater;
-        case CloseReason::kServer:
-            return websocket::kGoingAway;
-        default:
-            return websocket::kNormal;
-    }
-}
-
 }  // namespace
-
-std::string_view to_string(CloseReason reason) {
-    switch (reason) {
-        case CloseReason::kTransportClosed:
-            return "transport close";
-        case CloseReason::kClientClosed:
-            return "client close";
-        case CloseReason::kPingTimeout:
-            return "ping timeout";
-        case CloseReason::kSlowClient:
-            return "slow client";
-        case CloseReason::kParseError:
-            return "parse error";
-        case CloseReason::kServer:
-            return "server close";
-        case CloseReason::kLeft:
-            return "client namespace disconnect";
-    }
-    return "";
-}
-
-// ---- Session ----
-
-Session::Session(EngineServer& server, Sid sid) : server_(server), sid_(sid) {}
-
-Session::~Session() { BUS_ASSERT(websocket_ == nullptr && (!polling_ || !polling_->poll)); }
-
-Transport Session::transport() const {
-    return websocket_ != nullptr ? Transport::kWebSocket : Transport::kPolling;
-}
-
-bool Session::send(SharedFrame frame) {
-    if (is_closed_) return false;
-    if (websocket_ != nullptr) return websocket_->push(std::move(frame));
-    if (!polling_->queue.push(std::move(frame))) {
-        end(CloseReason::kSlowClient);
-        return false;
-    }
-    if (polling_->poll) server_.reactor_.flush_later(*this);
-    return true;
-}
-
-std::size_t Session::queued_bytes() const {
-    if (websocket_ != nullptr) return websocket_->connection().queued_bytes();
-    return polling_ ? polling_->queue.bytes() : 0;
-}
-
-bool Session::has_room() {
-    if (is_closed_) return false;
-    return websocket_ != nullptr ? websocket_->connection().has_room() : polling_->queue.has_room();
-}
-
-void Session::close(CloseReason reason) { end(reason); }
-
-void Session::on_packet(const engineio::Packet& packet) {
-    if (is_closed_) return;
-    switch (packet.type) {
-        case PacketType::kMessage:
-            if (packet.is_binary) {
-                server_.handler_.on_binary(*this, packet.data);
-            } else {
-                server_.handler_.on_text(*this, packet.data);
-            }
-            return;
-        case PacketType::kPong:
-            if (pong_is_due_) start_heartbeat();
-            return;
-        case PacketType::kClose:
-            return end(CloseReason::kClientClosed);
-        case PacketType::kPing:  // since v4 the server asks
-        case PacketType::kOpen:
-            return end(CloseReason::kParseError);
-        case PacketType::kUpgrade:
-        case PacketType::kNoop:
-            return;
-    }
-}
-
-void Session::on_poll(SharedExchange exchange) {
-    if (polling_->poll) {
-        // Two GETs at once: the reference ends the session, and so do we.
-        exchange->respond(server_.with_cors(
-            exchange->request, json_response(400, engineio::refusal_body(Refusal::kBadRequest))));
-        return end(CloseReason::kTransportClosed);
-    }
-    polling_->poll = std::move(exchange);
-    polling_->poll->on_abort([this] {
-        polling_->poll.reset();
-        end(CloseReason::kTransportClosed);
-    });
-    if (!polling_->queue.is_empty()) return flush();
-    if (polling_->probed) return answer_poll(std::string(engineio::kNoopPacket));
-    server_.handler_.on_drained(*this);
-}
-
-void Session::on_post(SharedExchange exchange) {
-    const auto type = exchange->request.headers.find("Content-Type");
-    if (type && type->starts_with("application/octet-stream")) {
-        exchange->respond(server_.with_cors(
-            exchange->request, json_response(400, engineio::refusal_body(Refusal::kBadRequest))));
-        return end(CloseReason::kParseError);
-    }
-    engineio::PayloadReader reader(exchange->request.body);
-    bool is_wrong = false;
-    while (!reader.is_done() && !is_closed_) {
-        const Result<engineio::Packet> packet = reader.next();
-        if (!packet) {
-            is_wrong = true;
-            break;
-        }
-        on_packet(*packet);
-    }
-    exchange->respond(server_.with_cors(
-        exchange->request, is_wrong
-                               ? json_response(400, engineio::refusal_body(Refusal::kBadRequest))
-                               : text_response(200, "ok", "text/html")));
-    if (is_wrong && !is_closed_) {
-        server_.probe_.parse_errors.add();
-        end(CloseReason::kParseError);
-    }
-}
-
-void Session::on_probe(WebSocketTransport& transport) {
-    polling_->probe = &transport;
-    polling_->probed = true;
-    if (polling_->poll && polling_->queue.is_empty()) {
-        answer_poll(std::string(engineio::kNoopPacket));
-    }
-}
-
-bool Session::on_upgrade(WebSocketTransport& transport) {
-    BUS_ASSERT(polling_ && polling_->probe == &transport);
-    if (!polling_->probed) return false;
-    const auto polling = std::move(polling_);
-    websocket_ = &transport;
-    request_ = std::move(polling->probe_request);
-    transport.become_transport();
-    server_.probe_.polling_sessions.subtract();
-    server_.probe_.websocket_sessions.add();
-    server_.probe_.upgraded.add();
-    if (const SharedExchange poll = std::exchange(polling->poll, nullptr)) {
-        poll->respond(
-            server_.with_cors(poll->request, payload_response(std::string(engineio::kNoopPacket))));
-    }
-    while (const SharedFrame frame = polling->queue.pop()) {
-        if (!transport.push(frame)) return true;  // and that has ended the session
-    }
-    server_.handler_.on_upgraded(*this);
-    // Who waits for the polling queue to drain would wait for ever; has_room() else sees to it.
-    if (has_room()) server_.handler_.on_drained(*this);
-    return true;
-}
-
-void Session::on_websocket_drained() { server_.handler_.on_drained(*this); }
-
-void Session::on_websocket_closed(CloseReason reason) {
-    if (is_closed_) return;
-    if (websocket_->connection().was_too_slow()) reason = CloseReason::kSlowClient;
-    websocket_ = nullptr;
-    end(reason);
-}
-
-void Session::on_probe_closed() {
-    if (!polling_) return;
-    polling_->probe = nullptr;
-    polling_->probed = false;
-    polling_->probe_request.reset();
-}
-
-void Session::start_heartbeat() {
-    pong_is_due_ = false;
-    server_.heartbeats_.arm(heartbeat_, server_.reactor_.now());
-}
-
-void Session::on_heartbeat_due() {
-    if (pong_is_due_) {
-        server_.probe_.ping_timeouts.add();
-        return end(CloseReason::kPingTimeout);
-    }
-    pong_is_due_ = true;
-    server_.ping_timeouts_.arm(heartbeat_, server_.reactor_.now());
-    if (websocket_ != nullptr) {
-        websocket_->connection().push_urgent(server_.ping_);
-    } else {
-        polling_->queue.push_urgent(server_.ping_);
-        if (polling_->poll) server_.reactor_.flush_later(*this);
-    }
-}
-
-void Session::flush() {
-    if (is_closed_ || !polling_ || !polling_->poll || polling_->queue.is_empty()) return;
-    answer_poll(take_payload(server_.settings_.poll_bytes));
-    if (!is_closed_ && polling_->queue.is_empty()) server_.handler_.on_drained(*this);
-}
-
-// Takes what waits, at most `bytes_max` of it, but a packet at least.
-std::string Session::take_payload(std::size_t bytes_max) {
-    Outbox& queue = polling_->queue;
-    std::string payload;
-    while (!queue.is_empty()) {
-        if (!payload.empty() && payload.size() + queue.next_bytes() > bytes_max) break;
-        append_to_poll(payload, *queue.pop());
-    }
-    return payload;
-}
-
-void Session::answer_poll(std::string payload) {
-    const SharedExchange poll = std::exchange(polling_->poll, nullptr);
-    HttpResponse response = payload_response(std::move(payload));
-    if (!poll->respond(server_.with_cors(poll->request, std::move(response)))) {
-        end(CloseReason::kTransportClosed);  // what was in it is lost
-    }
-}
-
-// The last answer over polling. Only if it was us who ended the session is what waits worth saying.
-void Session::say_goodbye(CloseReason reason) {
-    std::string payload;
-    if (reason == CloseReason::kClientClosed) {
-        payload = engineio::kNoopPacket;
-    } else {
-        if (reason == CloseReason::kServer) payload = take_payload(polling_->queue.bytes() * 2);
-        engineio::append_to_payload(payload, engineio::kClosePacket);
-    }
-    if (polling_->poll) {
-        answer_poll(std::move(payload));
-    } else if (reason == CloseReason::kServer) {
-        server_.farewells_.keep(sid(), std::move(payload));
-    }
-}
-
-void Session::end(CloseReason reason) {
-    if (is_closed_) return;
-    is_closed_ = true;
-    heartbeat_.disarm();
-    server_.reactor_.forget(*this);
-    if (reason == CloseReason::kSlowClient) server_.probe_.slow_clients.add();
-    (polling_ ? server_.probe_.polling_sessions : server_.probe_.websocket_sessions).subtract();
-    if (websocket_ != nullptr) {
-        std::exchange(websocket_, nullptr)->close(close_code(reason), to_string(reason));
-    }
-    if (polling_) {
-        if (polling_->probe != nullptr) {
-            polling_->probe->close(websocket::kNormal, to_string(reason));
-        }
-        say_goodbye(reason);
-    }
-    if (is_announced_) server_.handler_.on_close(*this, reason);
-    server_.remove(*this);
-}
-
-// ---- EngineServer ----
 
 EngineServer::EngineServer(Reactor& reactor, Random& random, EngineHandler& handler,
                            const CorsPolicy& cors, EngineSettings settings)
@@ -351,7 +79,7 @@ void EngineServer::on_request(SharedExchange exchange) {
     if (session != nullptr) asked.session = session->transport();
     if (session == nullptr && request.method == HttpMethod::kGet && !request.is_upgrade) {
         if (auto last_words = farewells_.take(asked.query.sid)) {
-            exchange->respond(with_cors(request, payload_response(std::move(*last_words))));
+            exchange->respond(packets_response(request, std::move(*last_words)));
             return;
         }
     }
@@ -435,7 +163,7 @@ void EngineServer::open_polling(SharedExchange exchange) {
     Session& session = make_session(exchange->request);
     session.polling_ = std::make_unique<Session::Polling>(settings_.queue_bytes_max);
     probe_.polling_sessions.add();
-    exchange->respond(with_cors(exchange->request, payload_response(handshake(session, true))));
+    exchange->respond(packets_response(exchange->request, handshake(session, true)));
     announce(session);
 }
 
@@ -538,6 +266,12 @@ bool EngineServer::hand_over_if_foreign(std::string_view sid, HttpExchange& exch
     probe_.handed_over.add();
     hand_over_(*home, exchange.release());
     return true;
+}
+
+HttpResponse EngineServer::packets_response(const HttpRequest& request, std::string payload) const {
+    HttpResponse response = text_response(200, std::move(payload));
+    response.headers.set("Cache-Control", "no-store");
+    return with_cors(request, std::move(response));
 }
 
 HttpResponse EngineServer::with_cors(const HttpRequest& request, HttpResponse response) const {

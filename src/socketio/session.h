@@ -1,0 +1,120 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/frame.h"
+#include "net/due_list.h"
+#include "net/http_server.h"
+#include "net/outbox.h"
+#include "net/reactor.h"
+#include "wire/engineio.h"
+
+namespace eventbus {
+
+class EngineServer;
+class WebSocketTransport;
+
+// Why a session ended.
+enum class CloseReason : std::uint8_t {
+    kTransportClosed,  // the client's connection was lost, or it closed it
+    kClientClosed,     // it said so by a close packet
+    kPingTimeout,
+    kSlowClient,
+    kParseError,
+    kServer,  // we closed it; the client comes back
+    kLeft,    // the client left the namespace (Socket.IO's DISCONNECT)
+};
+std::string_view to_string(CloseReason reason);
+
+// What whoever uses a session hangs on it.
+class SessionContext {
+ public:
+    virtual ~SessionContext() = default;
+};
+
+// One Engine.IO session: a client that is reached over polling, over a WebSocket, or first by one
+// and then by the other.
+//
+// Thread:  reactor.
+// Bounded: what waits for the client by queue_bytes_max; past it the session closes.
+// Invariants:
+//   (1) Packets leave in the order of send(), over a change of transport too; pings go ahead. What
+//       was sent before close() leaves before the end.
+//   (2) It has one transport at a time; a WebSocket that probes has no say before its `5`.
+class Session final : private Flushable {
+ public:
+    static constexpr std::size_t kSidBytes = 20;
+    using Sid = std::array<char, kSidBytes>;
+
+    Session(EngineServer& server, Sid sid);
+    ~Session();
+
+    std::string_view sid() const { return {sid_.data(), sid_.size()}; }
+    engineio::Transport transport() const;
+    bool is_open() const { return !is_closed_; }
+
+    // Queues a packet (frames.h). False: the session is over, or was too slow and now is.
+    bool send(SharedFrame frame);
+
+    // Bytes that the client has not taken yet, and their bound.
+    std::size_t queued_bytes() const;
+    bool has_room();  // less than half of it is used; if not, on_drained() follows
+
+    // Ends the session in a way that a client comes back from.
+    void close(CloseReason reason);
+
+    // The request that opened the session, or upgraded it: who it is from. Null once forgotten,
+    // until the next upgrade.
+    const HttpRequest* request() const { return request_.get(); }
+    void forget_request() { request_.reset(); }
+
+    std::unique_ptr<SessionContext> context;
+
+ private:
+    friend class EngineServer;
+    friend class WebSocketTransport;
+
+    struct Polling {
+        explicit Polling(std::size_t queue_bytes_max) : queue(queue_bytes_max) {}
+        Outbox queue;
+        SharedExchange poll;                  // the GET that waits
+        WebSocketTransport* probe = nullptr;  // the WebSocket that would take over
+        std::unique_ptr<HttpRequest> probe_request;
+        bool probed = false;  // it has been answered; GETs are sent home
+    };
+
+    // From the transports.
+    void on_packet(const engineio::Packet& packet);
+    void on_poll(SharedExchange exchange);
+    void on_post(SharedExchange exchange);
+    void on_probe(WebSocketTransport& transport);
+    bool on_upgrade(WebSocketTransport& transport);  // false: it has not probed
+    void on_websocket_drained();
+    void on_websocket_closed(CloseReason reason);
+    void on_probe_closed();
+
+    void start_heartbeat();
+    void on_heartbeat_due();
+    void flush() override;
+    std::string take_payload(std::size_t bytes_max);
+    void answer_poll(std::string payload);
+    void say_goodbye(CloseReason reason);
+    void end(CloseReason reason);
+
+    EngineServer& server_;
+    const Sid sid_;
+    bool is_closed_ = false;
+    bool pong_is_due_ = false;
+    bool is_announced_ = false;  // the handler knows of it
+    WebSocketTransport* websocket_ = nullptr;
+    std::unique_ptr<Polling> polling_;  // null once a WebSocket has taken over
+    std::unique_ptr<HttpRequest> request_;
+    MemberDue<Session, &Session::on_heartbeat_due> heartbeat_{*this};
+};
+
+}  // namespace eventbus

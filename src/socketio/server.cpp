@@ -58,10 +58,51 @@ Socket::Socket(Session& session, Namespace& nsp, std::string sid)
 bool Socket::emit(std::string_view json, std::span<const std::string> attachments) {
     if (!is_connected()) return false;
     if (attachments.empty()) return session_->send(event_frame(nsp_.name_, json));
+    return send_event({.nsp = nsp_.name_, .attachments = attachments.size()}, json, attachments);
+}
+
+void Socket::emit_with_ack(std::string_view json, std::chrono::milliseconds timeout, OnAnswer done,
+                           std::span<const std::string> attachments) {
+    if (!is_connected()) return done(Error{ErrorCode::kUnavailable, "the client has gone"});
+    if (!asked_) asked_ = std::make_unique<Asked>();
+    if (asked_->waiting.size() >= kAnswersMax) {
+        return done(Error{ErrorCode::kTooMany, "the client owes as many answers as it may"});
+    }
+    const std::uint64_t id = asked_->next_id++;
+    asked_->waiting.emplace(id, std::move(done));
+    Reactor& reactor = nsp_.server_.reactor_;
+    reactor.post_at(reactor.now() + timeout, [weak = weak_from_this(), id] {
+        const auto self = weak.lock();
+        if (self) self->answer(id, Error{ErrorCode::kTimeout, "the client has not answered"});
+    });
+    send_event({.nsp = nsp_.name_, .ack_id = id, .attachments = attachments.size()}, json,
+               attachments);
+}
+
+bool Socket::send_event(const socketio::EventHead& head, std::string_view json,
+                        std::span<const std::string> attachments) {
     std::string packet = "4";
-    socketio::append_event(packet, {.nsp = nsp_.name_, .attachments = attachments.size()}, json);
+    socketio::append_event(packet, head, json);
     send_packet(*session_, std::move(packet), attachments);
     return is_connected();
+}
+
+// Unknown ids are ignored, as the reference does: the answer came too late, or never was due.
+void Socket::answer(std::uint64_t ack_id, Result<Arguments> answer) {
+    if (!asked_) return;
+    const auto found = asked_->waiting.find(ack_id);
+    if (found == asked_->waiting.end()) return;
+    OnAnswer done = std::move(found->second);
+    asked_->waiting.erase(found);
+    done(std::move(answer));
+}
+
+void Socket::disconnected() {
+    session_ = nullptr;
+    if (!asked_) return;
+    for (auto& [id, done] : std::exchange(asked_->waiting, {})) {
+        done(Error{ErrorCode::kUnavailable, "the client has gone"});
+    }
 }
 
 bool Socket::push(const SharedFrame& frame) { return is_connected() && session_->send(frame); }
@@ -195,7 +236,10 @@ void SocketServer::on_packet(Session& session, const socketio::Packet& packet) {
     if (socket == nullptr || packet.type == PacketType::kConnectError) return malformed(session);
     if (packet.type == PacketType::kDisconnect) return leave(session, *socket, CloseReason::kLeft);
     if (packet.is_event()) on_event(*socket, packet);
-    // Acks: nothing that we emit asks for one, and unknown ones are ignored.
+    if (packet.is_ack()) {
+        const auto keep = socket->shared_from_this();
+        socket->answer(*packet.ack_id, Arguments{packet.arguments, packet.attachments});
+    }
 }
 
 void SocketServer::on_connect(Session& session, const socketio::Packet& packet) {
@@ -295,7 +339,7 @@ void SocketServer::settle(Session& session, const Connecting& connecting) {
 void SocketServer::leave(Session& session, Socket& socket, CloseReason reason) {
     const auto keep = socket.shared_from_this();
     std::erase(client_of(session).sockets, keep);
-    socket.session_ = nullptr;
+    socket.disconnected();
     probe_.sockets.subtract();
     // Nor may a connection stay that has left all namespaces.
     if (session.is_open() && client_of(session).sockets.empty()) await_connect(session);

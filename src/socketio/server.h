@@ -9,10 +9,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "base/executor.h"
 #include "base/hash.h"
-#include "base/random.h"
+#include "base/result.h"
 #include "socketio/engine.h"
 #include "wire/socketio.h"
 
@@ -65,6 +68,15 @@ class Socket : public std::enable_shared_from_this<Socket> {
     // slow and being closed.
     bool emit(std::string_view json, std::span<const std::string> attachments = {});
 
+    // The same, and asks for an answer: `done` is called once, with the arguments of the client's
+    // acknowledgement, which live during the call.
+    // Errors: kTimeout, none came in time; kUnavailable, the client has gone; kTooMany, kAnswersMax
+    // are being waited for.
+    using OnAnswer = Callback<Result<Arguments>>;
+    static constexpr std::size_t kAnswersMax = 1000;
+    void emit_with_ack(std::string_view json, std::chrono::milliseconds timeout, OnAnswer done,
+                       std::span<const std::string> attachments = {});
+
     // Sends a frame that was made for this namespace (event_frame()).
     bool push(const SharedFrame& frame);
 
@@ -84,9 +96,20 @@ class Socket : public std::enable_shared_from_this<Socket> {
     friend class Ack;
     friend class SocketServer;
 
+    // What the client has been asked, by ack id.
+    struct Asked {
+        std::uint64_t next_id = 0;
+        std::unordered_map<std::uint64_t, OnAnswer> waiting;
+    };
+    bool send_event(const socketio::EventHead& head, std::string_view json,
+                    std::span<const std::string> attachments);
+    void answer(std::uint64_t ack_id, Result<Arguments> answer);
+    void disconnected();
+
     Session* session_;  // null once disconnected
     Namespace& nsp_;
     const std::string sid_;
+    std::unique_ptr<Asked> asked_;  // once something was
 };
 
 // A client that asks to join a namespace, and waits for the answer. Reactor.

@@ -507,5 +507,76 @@ TEST(SocketServerThreads, PollingClientsAreServedWhicheverReactorTheirRequestsRe
     for (std::thread& thread : threads) thread.join();
 }
 
+// ---- answers that the server asks for ----
+
+TEST_F(ServerTest, TheClientIsAskedForAnAnswerAndGivesItOnce) {
+    EngineClient& ws = join();
+    Strings answers;
+    const auto ask = [&] {
+        sockets_[0]->emit_with_ack(R"(["ask",1])", seconds(5), [&](Result<Arguments> answer) {
+            answers.push_back(answer ? std::string(answer->json[0]) + "," +
+                                           std::to_string(answer->attachments.size())
+                                     : std::string(answer.error().name()));
+        });
+    };
+    ask();
+    ask();
+    EXPECT_EQ(next(ws), R"(420["ask",1])");
+    EXPECT_EQ(next(ws), R"(421["ask",1])");
+
+    ws.send_text(R"(431["second"])");
+    ws.send_text(R"(430["first"])");
+    ws.send_text(R"(430["again"])");
+    ws.send_text(R"(4377["unknown"])");
+    loop_.settle();
+
+    EXPECT_EQ(answers, (Strings{R"("second",0)", R"("first",0)"}));
+}
+
+TEST_F(ServerTest, AnAnswerMayBeBinary) {
+    EngineClient& ws = join();
+    std::string got;
+    sockets_[0]->emit_with_ack(R"(["ask"])", seconds(5), [&](Result<Arguments> answer) {
+        if (answer) got = answer->attachments[0];
+    });
+    next(ws);
+    ws.send_text(R"(461-0[{"_placeholder":true,"num":0}])");
+    ws.send_binary("bytes");
+    loop_.settle();
+    EXPECT_EQ(got, "bytes");
+}
+
+TEST_F(ServerTest, AnAnswerThatDoesNotComeIsATimeoutAndOneOfALostClientIsUnavailable) {
+    EngineClient& ws = join();
+    Strings errors;
+    const auto ask = [&](seconds timeout) {
+        sockets_[0]->emit_with_ack(R"(["ask"])", timeout, [&](Result<Arguments> answer) {
+            errors.emplace_back(answer ? "none" : answer.error().name());
+        });
+    };
+    ask(seconds(1));
+    ask(seconds(9));
+    clock_.advance(seconds(2));
+    loop_.settle();
+    EXPECT_EQ(errors, Strings{"timeout"});
+
+    ws.send_text("41");
+    loop_.settle();
+    EXPECT_EQ(errors, (Strings{"timeout", "unavailable"}));
+    ask(seconds(1));
+    EXPECT_EQ(errors.size(), 3u);
+}
+
+TEST_F(ServerTest, NoMoreAnswersAreWaitedForThanMayBe) {
+    join();
+    std::size_t refused = 0;
+    for (std::size_t i = 0; i <= Socket::kAnswersMax; ++i) {
+        sockets_[0]->emit_with_ack(R"(["x"])", seconds(5), [&](Result<Arguments> answer) {
+            if (!answer && answer.error().code == ErrorCode::kTooMany) ++refused;
+        });
+    }
+    EXPECT_EQ(refused, 1u);
+}
+
 }  // namespace
 }  // namespace eventbus

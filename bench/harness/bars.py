@@ -77,5 +77,7 @@ BARS = [
     Bar("11", "slow", "latency.p99_us", 1.2, of_load="slow0"),
     Bar("12", "beat", "idle_cpu_us_per_conn_s", 1.0, 0.6, "µs"),
     Bar("12", "beat", "idle_cpu_us_per_conn_s", 0.25, of=PEER),
+    # Two cores do 1.8 times the work of one if a delivery costs at most a ninth more there.
+    Bar("–", "cores", CPU, 0.9, of="eventbus, 2 reactors", at_least=True),
     Bar("–", "*", "longest_turn_ms", 5, unit="ms"),
 ]

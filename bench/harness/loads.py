@@ -20,6 +20,8 @@ LOADS = {load.name: load for load in (
          "--workload fanout --conns 1000 --rate 20 --secs 4 --warmup 0.5", (*FLOORS, "socket.io")),
     Load("fanout5k", "5,000 sockets, 4 events/s, one a turn", "fanout",
          "--workload fanout --conns 5000 --rate 4 --secs 4", (*FLOORS, "socket.io")),
+    Load("cores", "5,000 sockets, by one reactor on one core and by two on two", "fanout",
+         "--workload fanout --conns 5000 --rate 4 --secs 4", ("eventbus, 2 reactors",)),
     Load("group8", "1,000 sockets, 8 events a turn", "fanout",
          "--workload fanout --conns 1000 --rate 80 --group 8 --secs 4 --warmup 0.5"),
     Load("group64", "1,000 sockets, 64 events a turn", "fanout",

@@ -25,8 +25,10 @@ def wait_until_listening(port, process, log):
     sys.exit(f"bench: the server does not listen:\n{log.read_text()[-2000:]}")
 
 
-def on_core(number):
+def on_core(number, all_of_them=False):
     """Server and client each have a core of their own, where there are two."""
+    if all_of_them:
+        return None
     cores = sorted(os.sched_getaffinity(0))
     return (lambda: os.sched_setaffinity(0, {cores[number]})) if len(cores) > 1 else None
 
@@ -47,7 +49,7 @@ def measure(server, load, build, flags=()):
         log = folder / "server.log"
         command = [str(word) for word in server.command(build, port, folder)]
         with log.open("w") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output, preexec_fn=on_core(0),
+            process = subprocess.Popen(command, stdout=output, stderr=output, preexec_fn=on_core(0, getattr(server, "reactors", 1) > 1),
                                        env={**os.environ, **getattr(server, "environment", {})})
         try:
             wait_until_listening(port, process, log)

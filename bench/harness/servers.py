@@ -72,9 +72,9 @@ class SocketIo:
 
 
 class Eventbus:
-    name = "eventbus"
-
-    def __init__(self):
+    def __init__(self, reactors=1):
+        self.reactors = reactors
+        self.name = "eventbus" if reactors == 1 else f"eventbus, {reactors} reactors"
         self.environment = {"EVENTBUS_JWT_SECRET": SECRET}
         self.admin_port = None
         service = token(sub="service:worker", service="worker", permissions=["publish:**"])
@@ -86,7 +86,7 @@ class Eventbus:
             (folder / name).write_text(text)
         self.admin_port = free_port()
         return [build / "eventbus", "serve", "--catalog", BENCH / "catalog.yaml", "--listen", f"127.0.0.1:{port}",
-                "--admin-listen", f"127.0.0.1:{self.admin_port}", "--data", folder / "data"]
+                "--admin-listen", f"127.0.0.1:{self.admin_port}", "--data", folder / "data", "--reactors", self.reactors]
 
     def arguments(self, kind, port, folder):
         user = ["--dialect", "sio", "--token-file", folder / "tokens.txt"]

@@ -54,6 +54,11 @@ void SseStream::evict_if_late(const std::vector<Joined>& rooms, Position as_of) 
     }
 }
 
+void SseStream::close() {
+    connection_.push(std::string(kLastChunk));  // without it strict clients report a broken answer
+    connection_.close_when_sent();
+}
+
 void SseStream::on_drained() {
     if (receiver_) api_.context_.hub.drained(*receiver_);
 }
@@ -77,7 +82,7 @@ void SseStream::on_evicted(std::string_view subject, Position) {
         fmt::format("event: watch.ended\ndata: {{\"topic\":{},\"code\":\"{}\",\"message\":"
                     "\"a right to watch it has ended\"}}\n\n",
                     json_string(subject), error_info(ErrorCode::kForbidden).name));
-    connection_.close_when_sent();
+    close();
 }
 
 void SseStream::on_heartbeat_due() {

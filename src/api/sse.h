@@ -52,7 +52,7 @@ class SseStream final : public Protocol, public Receiver {
     void evict_if_late(const std::vector<Joined>& rooms, Position as_of);
 
     // Ends it; an EventSource comes back by itself.
-    void close() { connection_.close(); }
+    void close();
 
     // Protocol: the client has nothing to say.
     void on_bytes(std::span<char>) override {}

@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "bus/access.h"
 #include "event/topic.h"
+#include "net/http_message.h"
 
 namespace eventbus {
 
@@ -150,7 +151,10 @@ void Api::open_stream(const std::shared_ptr<Opening>& opening) {
     context_.reactor.post_at(
         context_.reactor.now() + std::chrono::ceil<std::chrono::milliseconds>(left),
         [weak = std::weak_ptr<Connection>(connection)] {
-            if (const auto expired = weak.lock()) expired->close();
+            const auto expired = weak.lock();
+            if (!expired) return;
+            expired->push(std::string(kLastChunk));
+            expired->close_when_sent();
         });
 }
 

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "api/api.h"
-#include "base/json_text.h"
 
 namespace eventbus {
 namespace {
@@ -25,17 +24,6 @@ constexpr std::string_view kAttributePrefix = "ce-";
 bool is_attribute(std::string_view header) {
     return header.size() > kAttributePrefix.size() &&
            equals_ignoring_case(header.substr(0, kAttributePrefix.size()), kAttributePrefix);
-}
-
-void append_receipt(std::string& json, const Receipt& receipt, const std::string& epoch) {
-    json.append("{\"id\":");
-    append_json_string(json, receipt.id);
-    json.append(",\"offset\":\"")
-        .append(to_string(Offset{epoch, receipt.position}))
-        .append("\",\"duplicate\":")
-        .append(receipt.duplicate ? "true" : "false");
-    if (receipt.unowned) json.append(",\"unowned\":true");
-    json += '}';
 }
 
 }  // namespace
@@ -62,8 +50,9 @@ void Api::publish(const SharedExchange& exchange) {
             std::string json;
             if (is_list) json += '[';
             for (const Receipt& receipt : *receipts) {
-                if (json.size() > 1) json += ',';
+                json += json.size() > 1 ? ",{" : "{";
                 append_receipt(json, receipt, context_.log.epoch());
+                json += '}';
             }
             if (is_list) json += ']';
             respond(*exchange, json_response(200, std::move(json)));

@@ -95,12 +95,8 @@ void Api::stream(const SharedExchange& exchange) {
     // With topics it is in its people's rooms, too, by which evictions find it, and gets nothing
     // of them.
     const Position of_people = topics.empty() ? at : ~Position{0};
-    if (topics.empty()) opening->rooms.push_back({Room::everyone(), at});
-    if (opening->principal.is_user()) {
-        opening->rooms.push_back({Room::user(opening->principal.id), of_people});
-        for (const std::string& role : opening->principal.roles) {
-            opening->rooms.push_back({Room::role(role), of_people});
-        }
+    for (Room& room : rooms_of(opening->principal)) {
+        opening->rooms.push_back({std::move(room), of_people});
     }
     for (const Topic& topic : topics) {
         if (!topic.is_subject()) {

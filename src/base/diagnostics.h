@@ -13,7 +13,7 @@ namespace diagnostics {
 
 enum class Level { kDebug, kInfo, kWarn, kError, kOff };
 
-// One varying part of a line: log_info("listening", {{"address", where}}).
+// One varying part of a line: diagnostics::info("listening", {{"address", where}}).
 struct Field {
     std::string_view name;
     std::string value;

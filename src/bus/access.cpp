@@ -46,6 +46,14 @@ Result<> check_may_consume(const Catalog& catalog, const Principal& principal,
                              nearest.empty() ? "" : "; the nearest is " + nearest)};
 }
 
+std::vector<Room> rooms_of(const Principal& principal) {
+    std::vector<Room> rooms{Room::everyone()};
+    if (principal.is_service()) return rooms;
+    rooms.push_back(Room::user(principal.id));
+    for (const std::string& role : principal.roles) rooms.push_back(Room::role(role));
+    return rooms;
+}
+
 WatchQuestion watch_question(const Catalog& catalog, const Principal& principal,
                              const std::string& subject) {
     const std::string_view kind = std::string_view(subject).substr(0, subject.find(':'));

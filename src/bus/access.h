@@ -2,11 +2,13 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/principal.h"
 #include "base/result.h"
 #include "bus/watch.h"
 #include "catalog/catalog.h"
+#include "event/room.h"
 
 namespace eventbus {
 
@@ -22,6 +24,9 @@ bool may_consume(const EventRule& rule, const Principal& principal);
 // Errors: kForbidden, naming the type; kUnknownType when it covers none, with the nearest.
 Result<> check_may_consume(const Catalog& catalog, const Principal& principal,
                            const std::string& pattern);
+
+// The rooms that a principal is in by its token alone.
+std::vector<Room> rooms_of(const Principal& principal);
 
 // What Watches is to be asked for this principal and subject.
 WatchQuestion watch_question(const Catalog& catalog, const Principal& principal,

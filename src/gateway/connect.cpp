@@ -56,14 +56,6 @@ Auth read_auth(JsonChecker& json, const std::string& text, std::size_t topics_ma
     return auth;
 }
 
-std::vector<Room> rooms_of_person(const Principal& principal) {
-    std::vector<Room> rooms{Room::everyone()};
-    if (principal.is_service()) return rooms;
-    rooms.push_back(Room::user(principal.id));
-    for (const std::string& role : principal.roles) rooms.push_back(Room::role(role));
-    return rooms;
-}
-
 }  // namespace
 
 struct Gateway::Arrival {
@@ -144,7 +136,7 @@ void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<Sess
     // Identity is asked again: rooms of people come from the token, at the place where the session
     // had joined them.
     std::vector<SessionRecord::Joined> before = std::exchange(record.rooms, {});
-    for (Room& room : rooms_of_person(arrival->principal)) {
+    for (Room& room : rooms_of(arrival->principal)) {
         const auto known = std::find_if(before.begin(), before.end(),
                                         [&](const auto& joined) { return joined.room == room; });
         const Position at = known != before.end() ? known->at
@@ -207,10 +199,11 @@ void Gateway::ask_for_rooms(const SharedArrival& arrival) {
 }
 
 void Gateway::on_rooms_asked(const SharedArrival& arrival) {
-    context_.sessions.put(arrival->record, context_.reactor, [this, arrival](Result<> written) {
-        if (!written) return refuse(*arrival->connecting, written.error());
-        admit(arrival);
-    });
+    context_.sessions.put(arrival->record, context_.reactor,
+                          [this, arrival](const Result<>& written) {
+                              if (!written) return refuse(*arrival->connecting, written.error());
+                              admit(arrival);
+                          });
 }
 
 void Gateway::admit(const SharedArrival& arrival) {
@@ -308,7 +301,7 @@ void Gateway::refresh_sessions() {
     context_.reactor.post_at(context_.reactor.now() + every, [this] {
         for (const auto& [pid, socket] : by_pid_) {
             context_.sessions.put(BusSocket::of(*socket).record(), context_.reactor,
-                                  [](Result<>) {});
+                                  [](const Result<>&) {});
         }
         refresh_sessions();
     });

@@ -1,25 +1,11 @@
 // publish: one event or a list of them.
 
-#include <fmt/format.h>
-
 #include <utility>
 
-#include "base/json_text.h"
 #include "gateway/gateway.h"
 #include "gateway/notices.h"
 
 namespace eventbus {
-namespace {
-
-void append_receipt(std::string& json, const Receipt& receipt, const std::string& offset) {
-    json.append("\"id\":");
-    append_json_string(json, receipt.id);
-    json.append(",\"offset\":\"").append(offset).append("\",\"duplicate\":");
-    json.append(receipt.duplicate ? "true" : "false");
-    if (receipt.unowned) json.append(",\"unowned\":true");
-}
-
-}  // namespace
 
 void Gateway::on_publish(Socket& socket, const Arguments& arguments, Ack given) {
     probe_.publishes.add();
@@ -47,7 +33,7 @@ void Gateway::on_publish(Socket& socket, const Arguments& arguments, Ack given) 
                                    bool is_first = true;
                                    for (const Receipt& receipt : *receipts) {
                                        if (is_list) json += is_first ? "{" : ",{";
-                                       append_receipt(json, receipt, offset(receipt.position));
+                                       append_receipt(json, receipt, context_.log.epoch());
                                        if (is_list) json += '}';
                                        is_first = false;
                                    }

@@ -2,7 +2,19 @@
 
 #include <algorithm>
 
+#include "base/json_text.h"
+
 namespace eventbus {
+
+void append_receipt(std::string& json, const Receipt& receipt, const std::string& epoch) {
+    json += "\"id\":";
+    append_json_string(json, receipt.id);
+    json.append(",\"offset\":\"")
+        .append(to_string(Offset{epoch, receipt.position}))
+        .append("\",\"duplicate\":")
+        .append(receipt.duplicate ? "true" : "false");
+    if (receipt.unowned) json += ",\"unowned\":true";
+}
 
 Result<Position> visible_position(const Log& log, std::string_view text) {
     const Result<Offset> offset = parse_offset(text);

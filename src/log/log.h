@@ -22,6 +22,10 @@ struct Receipt {
     bool duplicate = false;  // an earlier append of the same event; position is that one's
     bool unowned = false;
 };
+// Appends it as the members of a JSON object, as publishers are shown it on every wire:
+// "id":…,"offset":…,"duplicate":…, and "unowned" if it is.
+void append_receipt(std::string& json, const Receipt& receipt, const std::string& epoch);
+
 using AppendDone = Callback<Result<std::vector<Receipt>>>;
 
 // What read() found: entries in order, and how far the reading got.

@@ -78,7 +78,6 @@ class Sequencer {
 
     // The last position that was given; what a turn sees of the binder is as of here.
     Position head() const { return head_; }
-    bool is_failed() const { return failed_; }
 
     // ---- what the log does ----------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ class TailSegment {
 // The newest visible entries, shared by all reactors without a lock.
 //
 // Thread:  push() and wake_readers() by the holder of the sequencer's turn; each TailReader by its
-//          reactor; add_reader() before the first push.
+//          reactor, and made before the first push.
 // Bounded: by each reader, which lets go of segments beyond its bound; a segment lives while any
 //          reader holds it.
 // Cost:    push is O(rooms of the entry), wake_readers O(readers).

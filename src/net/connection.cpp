@@ -1,7 +1,5 @@
 #include "net/connection.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -143,21 +141,6 @@ bool Connection::has_room() {
 void Connection::pause_reading(bool paused) {
     reading_paused_ = paused;
     update_watch();
-}
-
-std::string Connection::peer_address() const {
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    auto* const any = reinterpret_cast<sockaddr*>(&address);
-    if (!stream_.is_open() || ::getpeername(stream_.descriptor(), any, &length) != 0) return {};
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    const void* const ip =
-        address.ss_family == AF_INET
-            ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(any)->sin_addr)
-            : static_cast<const void*>(&reinterpret_cast<sockaddr_in6*>(any)->sin6_addr);
-    const char* const shown =
-        ::inet_ntop(address.ss_family, ip, text.data(), static_cast<socklen_t>(text.size()));
-    return shown == nullptr ? std::string() : std::string(shown);
 }
 
 void Connection::on_ready(std::uint32_t events) {

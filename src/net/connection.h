@@ -114,10 +114,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     // Has on_drained() called, once, when all that is queued has gone.
     void tell_when_drained() { tells_drained_ = true; }
 
-    std::size_t queue_bytes_max() const { return outbox_.bytes_max(); }
     Reactor& reactor() { return reactor_; }
-    Protocol& protocol() { return *protocol_; }
-    std::string peer_address() const;
 
     // Watcher
     void on_ready(std::uint32_t events) override;

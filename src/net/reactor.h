@@ -95,7 +95,6 @@ class Reactor final : public Executor {
     void defer(Task task) { deferred_.push_back(std::move(task)); }
 
     Clock::Time now() const { return now_; }  // of this turn
-    const Clock& clock() const { return clock_; }
     std::size_t index() const { return index_; }
 
     // What was just read from a stream; one for all, since nobody keeps it over a turn.

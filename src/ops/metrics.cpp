@@ -71,10 +71,4 @@ std::string Metrics::render() const {
     return prometheus::TextSerializer().Serialize(families);
 }
 
-std::vector<std::string> Metrics::names() const {
-    std::vector<std::string> names;
-    for (const Family& family : families_) names.push_back(family.name);
-    return names;
-}
-
 }  // namespace eventbus

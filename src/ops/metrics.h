@@ -37,9 +37,6 @@ class Metrics {
 
     std::string render() const;
 
-    // Names in the order in which they were added, for the docs' test.
-    std::vector<std::string> names() const;
-
  private:
     enum class Kind : std::uint8_t { kCounter, kGauge, kHistogram };
     struct Family {

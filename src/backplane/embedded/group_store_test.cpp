@@ -2,18 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <condition_variable>
-#include <cstdio>
-#include <cstdlib>
-#include <deque>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -22,7 +14,10 @@
 #include "groups/groups.h"
 #include "groups/memory_group_store.h"
 #include "support/fake_clock.h"
+#include "support/folder.h"
+#include "support/killed_life.h"
 #include "support/list_log.h"
+#include "support/loop.h"
 #include "support/seeded_random.h"
 
 namespace eventbus {
@@ -31,54 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const GroupKey kKey{"thumbnails", "photo.**"};
-
-// A reactor of one thread, to which the store's thread may post.
-class Loop final : public Executor {
- public:
-    void post(Task task) override {
-        {
-            const std::lock_guard lock(mutex_);
-            tasks_.push_back(std::move(task));
-        }
-        wake_.notify_one();
-    }
-    bool is_here() const override { return true; }
-
-    // Runs tasks until `is_done` says so.
-    template <class IsDone>
-    void run_until(IsDone&& is_done) {
-        while (!is_done()) {
-            std::unique_lock lock(mutex_);
-            wake_.wait(lock, [this] { return !tasks_.empty(); });
-            Task task = std::move(tasks_.front());
-            tasks_.pop_front();
-            lock.unlock();
-            task();
-        }
-    }
-
- private:
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    std::deque<Task> tasks_;
-};
-
-// A folder that is gone after the test.
-class Folder {
- public:
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "eventbus-groups-XXXXXX").string();
-        BUS_ASSERT(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    ~Folder() { fs::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    const fs::path& path() const { return path_; }
-
- private:
-    fs::path path_;
-};
 
 std::unique_ptr<EmbeddedGroupStore> open(const fs::path& path) {
     auto store = EmbeddedGroupStore::open(path);
@@ -200,69 +147,22 @@ TEST(EmbeddedGroupStore, BytesThatAreNoGroupAreAnErrorAndNoCrash) {
 }
 
 // ---- kill -9 ------------------------------------------------------------------------------------
-//
-// The process that is killed is this program again, with one of the tests whose names begin with
-// `Life`, which say on standard output what they have been answered.
-
-constexpr const char* kFolderVariable = "EVENTBUS_TEST_GROUPS";
-
-void say(const std::string& line) {
-    const std::string text = line + "\n";
-    if (::write(STDOUT_FILENO, text.data(), text.size()) < 0) ::_exit(1);
-}
-
-// Runs the life, kills it when it has said `lines` lines that begin with "> ", and returns these.
-std::vector<std::string> live_and_be_killed(const std::string& life, const fs::path& folder,
-                                            std::size_t lines) {
-    int ends[2];
-    BUS_ASSERT(::pipe(ends) == 0);
-    const pid_t child = ::fork();
-    BUS_ASSERT(child >= 0);
-    if (child == 0) {
-        ::dup2(ends[1], STDOUT_FILENO);
-        ::close(ends[0]);
-        ::setenv(kFolderVariable, folder.c_str(), 1);
-        const std::string filter = "--gtest_filter=EmbeddedGroupStoreLife." + life;
-        ::execl("/proc/self/exe", "test", filter.c_str(), nullptr);
-        ::_exit(1);
-    }
-    ::close(ends[1]);
-    std::vector<std::string> said;
-    FILE* out = ::fdopen(ends[0], "r");
-    char line[256];
-    bool killed = false;
-    while (std::fgets(line, sizeof line, out) != nullptr) {
-        const std::string text(line);
-        if (text.starts_with("> ") && text.back() == '\n') {
-            said.push_back(text.substr(2, text.size() - 3));
-        }
-        if (said.size() >= lines && !killed) {
-            ::kill(child, SIGKILL);  // and what it has said since is read to the end
-            killed = true;
-        }
-    }
-    std::fclose(out);
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    EXPECT_TRUE(killed && WIFSIGNALED(status)) << "the life ended by itself";
-    return said;
-}
 
 // Write number k: the cursor is k, k is in flight, k - 3 no more.
 TEST(EmbeddedGroupStoreLife, Writes) {
-    const char* folder = std::getenv(kFolderVariable);
-    if (folder == nullptr) GTEST_SKIP() << "the life of another test";
+    const auto folder = folder_of_life();
+    if (!folder) GTEST_SKIP() << "the life of another test";
     Loop loop;
-    const auto store = open(folder);
+    const auto store = open(*folder);
     Position answered = 0;
     const Position first = store->load()->empty() ? 1 : store->load()->front().cursor + 1;
     for (Position k = first;; ++k) {
         GroupChange change{kKey, "e1", k, {{k, 1}}};
         if (k > 3) change.erased = {k - 3};
-        store->write({change}, loop, [&answered, k](Result<> result) {
+        store->write({change}, loop, [&answered, k](const Result<>& result) {
             if (!result) ::_exit(1);
             answered = k;
-            say("> " + std::to_string(k));
+            say(std::to_string(k));
         });
         if (k % 8 == 0) loop.run_until([&] { return answered == k; });
     }
@@ -273,7 +173,7 @@ TEST(EmbeddedGroupStore, WhatWasAnsweredSurvivesKillNine) {
     Position before = 0;
     for (const std::size_t lines : {1U, 7U, 50U, 1000U}) {
         SCOPED_TRACE(lines);
-        const auto said = live_and_be_killed("Writes", folder.path(), lines);
+        const auto said = live_and_be_killed("EmbeddedGroupStoreLife.Writes", folder.path(), lines);
         ASSERT_GE(said.size(), lines);
         const Position answered = std::stoull(said.back());
 
@@ -302,20 +202,20 @@ class Worker final : public GroupReceiver {
         groups_ = std::make_unique<Groups>(Groups::Context{log_, *store_, clock_, random_, loop_},
                                            GroupSettings{}, std::move(stored));
         groups_->subscribe({MemberId{1}, kKey, 20, &loop_, this}, loop_,
-                           [](Result<GroupJoined>) {});
+                           [](const Result<GroupJoined>&) {});
         groups_->tick();
     }
     // Acknowledges what it gets; in the life that is killed, not every hundredth.
     void deliver(const GroupDelivery& delivery) override {
         const Position position = delivery.entry->position;
         got[position].push_back(delivery.attempt);
-        say("> got " + std::to_string(position));
+        say("got " + std::to_string(position));
         if (is_killed_life && position % 100 == 0) return;
         groups_->ack(MemberId{1}, *parse_delivery_id(delivery.delivery), loop_,
-                     [this, position](Result<> result) {
+                     [this, position](const Result<>& result) {
                          if (!result) return;
                          acked.insert(position);
-                         say("> acked " + std::to_string(position));
+                         say("acked " + std::to_string(position));
                      });
     }
     void work_until_all_is_done() {
@@ -342,9 +242,9 @@ class Worker final : public GroupReceiver {
 };
 
 TEST(EmbeddedGroupStoreLife, Works) {
-    const char* folder = std::getenv(kFolderVariable);
-    if (folder == nullptr) GTEST_SKIP() << "the life of another test";
-    Worker worker(folder);
+    const auto folder = folder_of_life();
+    if (!folder) GTEST_SKIP() << "the life of another test";
+    Worker worker(*folder);
     worker.is_killed_life = true;
     worker.work_for_ever();
 }
@@ -355,7 +255,8 @@ TEST(EmbeddedGroupStore, AfterKillNineWhatWasNotAcknowledgedComesAgainAndTheRest
         const Folder folder;
         std::set<Position> got;
         std::set<Position> acked;
-        for (const std::string& line : live_and_be_killed("Works", folder.path(), lines)) {
+        for (const std::string& line :
+             live_and_be_killed("EmbeddedGroupStoreLife.Works", folder.path(), lines)) {
             const Position position = std::stoull(line.substr(line.find(' ')));
             (line.starts_with("acked") ? acked : got).insert(position);
         }

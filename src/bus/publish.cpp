@@ -1,46 +1,20 @@
 #include "bus/publish.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <array>
-#include <chrono>
 #include <utility>
 
 #include "base/assert.h"
 #include "bus/access.h"
+#include "bus/stamp.h"
 
 namespace eventbus {
-namespace {
-
-// UUID version 7 (RFC 9562, 5.7): milliseconds since 1970 first, so that ids sort by age.
-std::string make_id(Random& random, Clock::WallTime now) {
-    const auto since =
-        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
-    const auto millis = static_cast<std::uint64_t>(since.count()) & 0xffff'ffff'ffffU;
-    std::array<std::uint64_t, 2> bits{};
-    random.fill(std::as_writable_bytes(std::span(bits)));
-    return fmt::format("{:08x}-{:04x}-7{:03x}-{:04x}-{:012x}", millis >> 16U, millis & 0xffffU,
-                       bits[0] & 0xfffU, 0x8000U | ((bits[0] >> 12U) & 0x3fffU),
-                       bits[1] & 0xffff'ffff'ffffU);
-}
-
-// RFC 3339 in UTC, to the millisecond.
-std::string make_time(Clock::WallTime now) {
-    const auto since =
-        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)),
-                       since.count() % 1000);
-}
-
-}  // namespace
 
 Publisher::Publisher(Context context, std::shared_ptr<const Catalog> catalog,
                      std::size_t events_max)
     : context_(context),
-      planner_(catalog),
-      type_counts_(std::make_shared<TypeCounts>(*catalog)),
+      planner_(std::move(catalog)),
+      type_counts_(std::make_shared<TypeCounts>(planner_.catalog())),
       events_max_(events_max) {}
 
 void Publisher::set_catalog(std::shared_ptr<const Catalog> catalog) {
@@ -98,8 +72,8 @@ Result<Plan> Publisher::plan(const Principal& principal, Event event, Clock::Wal
     }
     const Given given{.id = !event.id.empty(), .time = !event.time.empty()};
     PublisherView publisher{principal.key(), principal.is_user(), principal.id};
-    if (!given.id) event.id = make_id(context_.random, now);
-    if (!given.time) event.time = make_time(now);
+    if (!given.id) event.id = make_event_id(context_.random, now);
+    if (!given.time) event.time = make_event_time(now);
     if (event.source.empty()) event.source = publisher.key;
 
     const std::string type = event.type;

@@ -157,15 +157,17 @@ void EmbeddedSessionStore::find(std::string_view pid, Executor& reply_to,
 void EmbeddedSessionStore::erase(std::string_view pid) { enqueue(Erase{std::string(pid)}); }
 
 void EmbeddedSessionStore::enqueue(Work work) {
+    std::size_t ahead = 0;
     {
         const std::lock_guard lock(mutex_);
         BUS_ASSERT(!ending_);
-        if (waiting_.size() < settings_.waiting_max) {
-            waiting_.push_back(std::move(work));
-            wake_.notify_one();
-            return;
-        }
+        ahead = waiting_.size();
+        if (ahead < settings_.waiting_max) waiting_.push_back(std::move(work));
     }
+    // The worker takes all that waits, so the first wakes it for all; and after the mutex was let
+    // go, as it would only wait for that.
+    if (ahead == 0) wake_.notify_one();
+    if (ahead < settings_.waiting_max) return;
     answer(work, Error{ErrorCode::kUnavailable, "too many sessions wait to be stored; try again"});
 }
 

@@ -17,6 +17,8 @@ class Due {
     Due(const Due&) = delete;
     Due& operator=(const Due&) = delete;
     bool is_armed() const { return list_ != nullptr; }
+    // When it is due; once it came due, when that was to be.
+    Clock::Time at() const { return at_; }
     void disarm();
 
  protected:

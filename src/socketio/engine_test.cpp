@@ -267,6 +267,31 @@ TEST_F(EngineTest, APingComesAfterTheIntervalAndSilenceAfterItEndsTheSession) {
     EXPECT_TRUE(ends(ws));
 }
 
+TEST_F(EngineTest, APollThatComesWithTheTimeOutFindsNoSession) {
+    const std::string query = open_polling();
+    pass(seconds(25));
+
+    clock_.advance(seconds(20));  // and the reactor has not looked yet
+    EXPECT_EQ(get(query).body, R"({"code":1,"message":"Session ID unknown"})");
+    EXPECT_EQ(echoes_[0].log, (Strings{"(ping timeout)"}));
+}
+
+TEST_F(EngineTest, APingThatLeavesLateShortensTheTimeOutByALittleAtMost) {
+    EngineClient& prompt = open_websocket();
+    pass(milliseconds(25'015));
+    EXPECT_EQ(next(prompt), "2");
+    pass(milliseconds(19'985));
+    EXPECT_EQ(next(prompt), "close:1000");
+
+    EngineClient& late = open_websocket();
+    pass(seconds(40));  // the server stood still
+    EXPECT_EQ(next(late), "2");
+    pass(milliseconds(19'979));
+    EXPECT_EQ(all(late), Strings{});
+    pass(milliseconds(1));
+    EXPECT_EQ(next(late), "close:1000");
+}
+
 TEST_F(EngineTest, APongStartsTheIntervalAnewAndOneThatNobodyAskedForDoesNot) {
     EngineClient& ws = open_websocket();
     pass(seconds(25));

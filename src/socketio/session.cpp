@@ -1,5 +1,6 @@
 #include "socketio/session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -13,6 +14,10 @@ namespace {
 using engineio::PacketType;
 using engineio::Refusal;
 using engineio::Transport;
+
+// A ping that leaves late takes so much at most from the time that its answer has: sessions of a
+// busy server still end on time, and a server that stood still does not blame its clients.
+constexpr auto kPingLatenessMax = std::chrono::milliseconds(20);
 
 std::uint16_t close_code(CloseReason reason) {
     switch (reason) {
@@ -105,6 +110,12 @@ void Session::on_packet(const engineio::Packet& packet) {
 }
 
 void Session::on_poll(SharedExchange exchange) {
+    // A turn sees what has arrived before it looks for what is due.
+    if (pong_is_due_ && heartbeat_.at() <= server_.reactor_.now()) {
+        EngineServer& server = server_;
+        on_heartbeat_due();
+        return server.refuse(*exchange, Refusal::kUnknownSid);
+    }
     if (polling_->poll) {
         // Two GETs at once: the reference ends the session, and so do we.
         exchange->respond(server_.with_cors(
@@ -205,7 +216,8 @@ void Session::on_heartbeat_due() {
         return end(CloseReason::kPingTimeout);
     }
     pong_is_due_ = true;
-    server_.ping_timeouts_.arm(heartbeat_, server_.reactor_.now());
+    server_.ping_timeouts_.arm(
+        heartbeat_, std::max(heartbeat_.at(), server_.reactor_.now() - kPingLatenessMax));
     if (websocket_ != nullptr) {
         websocket_->connection().push_urgent(server_.ping_);
     } else {

@@ -1,6 +1,7 @@
 #include "wire/socketio.h"
 
 #include "fuzz_input.h"
+#include "wire/json_scan.h"
 
 namespace eventbus::socketio {
 namespace {
@@ -59,8 +60,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     // Each slice is valid alone, and among others.
     if (!packet->is_event() && !packet->is_ack()) return 0;
-    JsonChecker checker;
-    for (const std::string_view argument : packet->arguments) BUS_ASSERT(checker.check(argument));
+    for (const std::string_view argument : packet->arguments) {
+        std::vector<std::string_view> elements;
+        BUS_ASSERT(scan_json(argument, elements).fault == nullptr);
+    }
     const std::string joined = join(packet->is_event() ? "\"name\"" : "", packet->arguments);
     const std::string passed_on = (packet->is_event() ? "2" : "31") + joined;
     const Result<Packet> slices = other.parse(std::string_view(passed_on));

@@ -27,7 +27,7 @@ std::string_view reason(simdjson::error_code error) {
         case simdjson::DEPTH_ERROR:
             return kTooDeep;
         case simdjson::STRING_ERROR:
-            return "a string has a wrong escape or a control character";
+            return "a string has a wrong escape, half a surrogate pair or a control character";
         case simdjson::NUMBER_ERROR:
             return "a number is malformed or out of range";
         case simdjson::UTF8_ERROR:

@@ -31,11 +31,11 @@ struct Auth {
     std::vector<std::string> topics;
 };
 
-Auth read_auth(JsonChecker& json, const std::string& text, std::size_t topics_max) {
+Result<Auth> read_auth(JsonChecker& json, const std::string& text, std::size_t topics_max) {
     Auth auth;
     if (text.empty()) return auth;
     const Result<simdjson::dom::element> parsed = json.parse(text);
-    if (!parsed) return auth;
+    if (!parsed) return parsed.error();
     const auto take = [&](const char* name, std::string& into) {
         std::string_view value;
         if ((*parsed)[name].get_string().get(value) == simdjson::SUCCESS) into = value;
@@ -72,9 +72,11 @@ struct Gateway::Arrival {
 };
 
 void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
+    Result<Auth> auth = read_auth(json_, connecting->auth(), settings_.rooms_per_socket_max);
+    if (!auth) return refuse(*connecting, auth.error());
     auto arrival = std::make_shared<Arrival>();
     arrival->connecting = connecting;
-    arrival->auth = read_auth(json_, connecting->auth(), settings_.rooms_per_socket_max);
+    arrival->auth = std::move(*auth);
 
     const std::optional<std::string> token = token_of(*connecting, arrival->auth.token);
     if (!token) {

@@ -1,19 +1,16 @@
 #include "wire/socketio.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
 
 #include "base/assert.h"
+#include "base/utf8.h"
+#include "wire/json_scan.h"
 
 namespace eventbus::socketio {
 namespace {
-
-using simdjson::dom::element;
-using simdjson::dom::element_type;
 
 constexpr std::size_t kKeptSlices = 256;  // of 16 bytes; more are given back at the next packet
 
@@ -42,57 +39,6 @@ std::string_view trim(std::string_view json) {
     const auto first = json.find_first_not_of(kSpaces);
     if (first == std::string_view::npos) return {};
     return json.substr(first, json.find_last_not_of(kSpaces) - first + 1);
-}
-
-// The place behind the string whose opening quote is at `at`.
-std::size_t behind_string(std::string_view json, std::size_t at) {
-    for (++at; json[at] != '"'; ++at) {
-        if (json[at] == '\\') ++at;
-    }
-    return at + 1;
-}
-
-// The elements of an array that is known to be valid JSON.
-void split_array(std::string_view json, std::vector<std::string_view>& slices) {
-    std::size_t begin = 1;
-    int depth = 0;
-    for (std::size_t at = 1; at < json.size();) {
-        const char c = json[at];
-        if (c == '"') {
-            at = behind_string(json, at);
-            continue;
-        }
-        if (depth == 0 && (c == ',' || c == ']')) {
-            slices.push_back(trim(json.substr(begin, at - begin)));
-            begin = at + 1;
-        } else if (c == '[' || c == '{') {
-            ++depth;
-        } else if (c == ']' || c == '}') {
-            --depth;
-        }
-        ++at;
-    }
-    if (slices.size() == 1 && slices[0].empty()) slices.clear();  // []
-}
-
-// Whether every placeholder within `value` names one of `count` attachments. No deeper than the
-// checker lets documents be.
-bool names_attachments(element value, std::size_t count) {
-    if (value.type() == element_type::ARRAY) {
-        for (const element item : simdjson::dom::array(value)) {
-            if (!names_attachments(item, count)) return false;
-        }
-    } else if (value.type() == element_type::OBJECT) {
-        bool is_placeholder = false;
-        if (value["_placeholder"].get(is_placeholder) == simdjson::SUCCESS && is_placeholder) {
-            std::uint64_t number = 0;
-            return value["num"].get(number) == simdjson::SUCCESS && number < count;
-        }
-        for (const auto field : simdjson::dom::object(value)) {
-            if (!names_attachments(field.value, count)) return false;
-        }
-    }
-    return true;
 }
 
 // Reads all before the JSON, and leaves that in packet.json.
@@ -137,6 +83,8 @@ const char* fault_of_head(const Packet& packet) {
 
 Result<Packet> Parser::parse(std::string_view text) {
     attachments_ = {};
+    name_ = {};
+    if (!is_utf8(text)) return malformed("bytes that are not UTF-8");
     Result<Packet> packet = parse_head(text);
     if (!packet) return packet;
     if (const char* fault = fault_of_head(*packet)) return malformed(fault);
@@ -156,35 +104,42 @@ Result<Packet> Parser::parse(std::string text, std::vector<std::string> attachme
 }
 
 Result<> Parser::read_json(Packet& packet) {
-    const Result<element> document = json_.parse(packet.json);
-    if (!document) return document.error();
-    const element_type type = document->type();
+    if (slices_.capacity() > kKeptSlices) slices_ = {};
+    slices_.clear();
+    std::optional<std::size_t> attachments;
+    if (packet.is_binary()) attachments = packet.attachment_count;
+    const JsonScan scan = scan_json(packet.json, slices_, attachments);
+    if (scan.fault != nullptr) return malformed(scan.fault);
     if (packet.type == PacketType::kConnect || packet.type == PacketType::kConnectError) {
         const bool is_message =
-            packet.type == PacketType::kConnectError && type == element_type::STRING;
-        if (type != element_type::OBJECT && !is_message) return malformed("data that is no object");
+            packet.type == PacketType::kConnectError && scan.kind == JsonKind::kString;
+        if (scan.kind != JsonKind::kObject && !is_message)
+            return malformed("data that is no object");
         return {};
     }
 
-    if (type != element_type::ARRAY) return malformed("data that is no array");
-    if (packet.is_binary() && !names_attachments(*document, packet.attachment_count)) {
-        return malformed("a placeholder that names no attachment");
-    }
-    if (slices_.capacity() > kKeptSlices) slices_ = {};
-    slices_.clear();
-    split_array(packet.json, slices_);
+    if (scan.kind != JsonKind::kArray) return malformed("data that is no array");
     packet.arguments = slices_;
     if (packet.is_ack()) return {};
 
     if (slices_.empty()) return malformed("no event name");
     packet.arguments = packet.arguments.subspan(1);
-    const element name = document->at(0);
-    if (name.is_number()) {
-        packet.name = slices_[0];
+    return read_name(packet, slices_[0]);
+}
+
+Result<> Parser::read_name(Packet& packet, std::string_view json) {
+    const char first = json[0];
+    if (first == '-' || is_digit(first)) {
+        packet.name = json;
         return {};
     }
-    if (!name.is_string()) return malformed("an event name that is no string and no number");
-    packet.name = std::string_view(name);
+    if (first != '"') return malformed("an event name that is no string and no number");
+    if (has_escapes(json)) {
+        name_ = unescaped(json);
+        packet.name = name_;
+    } else {
+        packet.name = json.substr(1, json.size() - 2);
+    }
     if (is_reserved_name(packet.name)) return malformed("a reserved event name");
     return {};
 }
@@ -207,7 +162,12 @@ Result<std::optional<Packet>> Assembler::feed_text(std::string_view text) {
     if (text.size() > bytes_max_) return Error{ErrorCode::kTooLarge, "the packet is too large"};
     const Result<Packet> packet = parser_->parse(text);
     if (!packet) return packet.error();
-    if (packet->attachment_count == 0) return std::optional(*packet);
+    if (packet->attachment_count == 0) {
+        // As the reference: it gives the packet, and then waits for attachments that none
+        // announced.
+        if (packet->is_binary()) pending_ = std::make_unique<Pending>();
+        return std::optional(*packet);
+    }
 
     pending_ = std::make_unique<Pending>();
     pending_->text = text;
@@ -218,6 +178,7 @@ Result<std::optional<Packet>> Assembler::feed_text(std::string_view text) {
 
 Result<std::optional<Packet>> Assembler::feed_binary(std::string_view bytes) {
     if (!pending_) return malformed("an attachment that none announced");
+    if (pending_->missing == 0) return std::optional<Packet>();
     if (bytes.size() > bytes_max_ - pending_->bytes) {
         return Error{ErrorCode::kTooLarge, "the packet with its attachments is too large"};
     }

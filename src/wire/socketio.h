@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/json_check.h"
 #include "base/result.h"
 
 namespace eventbus::socketio {
@@ -33,8 +32,9 @@ enum class PacketType : std::uint8_t {
 inline constexpr std::string_view kMainNamespace = "/";
 inline constexpr std::uint64_t kAckIdMax = (std::uint64_t{1} << 53) - 1;  // what JavaScript counts
 
-// A packet whose JSON was checked whole: every slice of it may be passed on as it is. Lives until
-// the next call to the parser or assembler that gave it.
+// A packet whose JSON was checked whole (scan_json()): every slice of it may be passed on as it is,
+// and has to be checked by who reads it (JsonChecker). Lives until the next call to the parser or
+// assembler that gave it.
 struct Packet {
     PacketType type = PacketType::kEvent;
     std::string_view nsp = kMainNamespace;  // as it came, a query string included
@@ -57,7 +57,7 @@ struct Packet {
 };
 
 // Thread:  one at a time; one parser a reactor.
-// Bounded: by the text, see JsonChecker; and kAttachmentsMax.
+// Bounded: by the text, kJsonScanLevelsMax and kAttachmentsMax.
 // Cost:    linear; an event of 250 bytes takes about 0.4 µs and allocates nothing.
 class Parser {
  public:
@@ -72,9 +72,10 @@ class Parser {
 
  private:
     Result<> read_json(Packet& packet);
+    Result<> read_name(Packet& packet, std::string_view json);
 
-    JsonChecker json_;
     std::vector<std::string_view> slices_;  // of the last packet's array
+    std::string name_;                      // of the last packet, if it was written with escapes
     std::string text_;                      // of the last packet with attachments
     std::vector<std::string> attachments_;
 };
@@ -92,7 +93,8 @@ class Assembler {
     ~Assembler();
 
     // The packet that an Engine.IO message completes; nothing: attachments are missing yet.
-    // Errors: kBadRequest, also for text where an attachment is due and the reverse; kTooLarge.
+    // Errors: kBadRequest, also for text where an attachment is due and the reverse, and for text
+    // behind a binary packet that announced none; kTooLarge.
     Result<std::optional<Packet>> feed_text(std::string_view text);
     Result<std::optional<Packet>> feed_binary(std::string_view bytes);
 

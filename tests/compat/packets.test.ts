@@ -38,7 +38,7 @@ const kCases: Case[] = [
   { to: 'joined', sent: ['41', kThen, '40'] },
   { to: 'joined', sent: ['41', kThen, '42["message",1]'] },
   { to: 'joined', sent: ['40/custom,', kThen, '41', kThen, '42/custom,7["message-with-ack",1]'] },
-  ...['42', '42{}', '42[]', '42[{}]', '42[null]', '42[[]]', '42[true]', '42"message"', '42null', '421', '42["message"', '42["message",]', '42["message",01]', "42['message']", '42["message",1]x', '42["message",1] ', '42 ["message",1]', '42[ "message" , 1 ]', '42["message",NaN]', '42["message","\\ud800"]', '42["message","\\q"]', '42[1,2]', '42[1.5,2]', '42["",1]',
+  ...['42', '42{}', '42[]', '42[{}]', '42[null]', '42[[]]', '42[true]', '42"message"', '42null', '421', '42["message"', '42["message",]', '42["message",01]', "42['message']", '42["message",1]x', '42["message",1] ', '42 ["message",1]', '42[ "message" , 1 ]', '42["message",NaN]', '42["message","\\ud800"]', '42["message","\\udc00\\ud800"]', '42["\\ud800"]', '427["message-with-ack","\\ud83d","\\ud83d\\ude00"]', '42["message","\\q"]', '42["message","\\u12"]', '42["message",100000000000000000000]', '42["message",-0]', '42["message",1e400]', '42["message",1.0]', '42["message",{"a":1,"a":2}]', '42["message","a\\u0000b"]', '42["message",[],{},""]', '42[1,2]', '42[1.5,2]', '42["",1]',
     '42["connect"]', '42["connect_error"]', '42["disconnect"]', '42["disconnecting"]', '42["newListener"]', '42["removeListener"]', '42["error"]', '42["__proto__",1]', '42["constructor"]', '42["toString"]', '42["message",{"__proto__":1}]',
     '42/custom,["message",1]', '42/nope,["message"]', '42/,["message","main"]', '42/["message"]', '420["message-with-ack"]', '42456["message-with-ack",1]', '42007["message-with-ack",1]', '42-1["message-with-ack"]', '421.5["message-with-ack"]', '42x["message"]', '4212x["message"]', '429007199254740991["message-with-ack",1]',
     '4377[1]', '43[1]', '43', '437', '437{}', '437[', '43x[1]', '43-1[1]',
@@ -67,14 +67,16 @@ const kCases: Case[] = [
   { to: 'joined', sent: [binary(10), ...Array.from({ length: 10 }, () => bytes)] },
   { to: 'joined', sent: [binary(11), ...Array.from({ length: 11 }, () => bytes)] },
   { to: 'joined', sent: [`42["message",${hole(0)}]`] },
+  { to: 'joined', sent: ['450-["message","x"]', bytes, kThen, bytes] },
+  { to: 'joined', sent: ['450-["message","x"]', kThen, '42["message","y"]'] },
   { to: 'joined', sent: [deep(40)] },
   { to: 'joined', sent: [deep(1_000)] },
 ];
 
 // Differences that are meant, by what is sent.
 const kStrict = 'no client sends it: who does has lost its place';
+const kLater = 'npm gives an event to its handler a turn later, and has closed by then';
 const kAsItCame = 'an echo is of the packet as it came; npm numbers the attachments anew, and forgets those that nothing names';
-const kWhole = 'a packet that announces no attachment is whole';
 const kMeant: Readonly<Record<string, string>> = {
   'engine b!': kStrict,
   'engine 0{}': kStrict,
@@ -85,16 +87,15 @@ const kMeant: Readonly<Record<string, string>> = {
   'joined 43': kStrict,
   'joined 43[1]': kStrict,
   'joined 437': kStrict,
-  'joined 42["message","\\ud800"]': 'lone surrogates are no text; docs/security.md',
-  'joined 450-["message","x"]': kWhole,
-  'joined 460-7[]': kWhole,
+  'WebSocket joined 450-["message","x"]': kLater,
+  'WebSocket joined 450-["message","x"] ‖ <3 bytes> ‖ … ‖ <3 bytes>': kLater,
+  'WebSocket joined 450-["message","x"] ‖ … ‖ 42["message","y"]': kLater,
   [`joined ${binary(2, 1, 0)} ‖ <3 bytes> ‖ <1 bytes>`]: kAsItCame,
   [`joined ${binary(1, 0.5)} ‖ <3 bytes>`]: kStrict,
   'joined 451-["message"] ‖ <3 bytes>': kAsItCame,
   'joined 451-["message",{"_placeholder":false,"num":0}] ‖ <3 bytes>': kAsItCame,
   'joined 451-["message",{"_placeholder":"true","num":0}] ‖ <3 bytes>': kAsItCame,
   [`joined 4510-["message"]${' ‖ <3 bytes>'.repeat(10)}`]: kAsItCame,
-  [`joined ${deep(1_000)}`]: 'JSON is at most 64 levels deep; 100,000 of them end npm\'s process',
 };
 
 // Asking for namespaces that are not there tells whether the connection lives, whatever was joined. Twice, one
@@ -113,8 +114,8 @@ const kNamed = (['WebSocket', 'polling'] as const).flatMap((transport) => kCases
 test.concurrent.each(kNamed)('over $transport, $to: $name', async ({ transport, given, meant }) => {
   const [expected, seen] = await Promise.all([pair.reference, pair.ours].map(({ url }) => kRuns[transport](url, given)));
 
-  if (meant === undefined) expect(seen).toEqual(expected);
-  else expect(seen, `no longer differs, though: ${meant}`).not.toEqual(expected);
+  if (meant === undefined) expect(seen!.map(asRead)).toEqual(expected!.map(asRead));
+  else expect(seen!.map(asRead), `no longer differs, though: ${meant}`).not.toEqual(expected!.map(asRead));
 });
 
 test('JSON of 100,000 levels ends the connection, and the server goes on', async () => {
@@ -167,6 +168,12 @@ async function overPolling(url: string, { sent, to }: Case): Promise<string[]> {
     }
   }
   return lines.filter((line) => !kIsFence.test(line));
+}
+
+/** A line as a client reads it: our echo gives JSON back as it came, npm's as it would write it. */
+function asRead(line: string): string {
+  const [, head, json] = /^(4[2356](?:\d+-)?(?:\/[^,]*,)?\d*)(\[.*)$/s.exec(line) ?? [];
+  return json === undefined ? line : head! + JSON.stringify(JSON.parse(json));
 }
 
 function flights(sent: readonly Packet[]): Packet[][] {

@@ -7,7 +7,8 @@
 //
 // usage: eventbus_echo --listen HOST:PORT [--patient]
 //   port 0: any; the line on standard output says which
-//   --patient: for clients that may be busy: heartbeats of 25 s and 20 s, and not 300 ms and 200 ms,
+//   --patient: for clients that may be busy: heartbeats of 25 s and 20 s, and not 300 ms and 200
+//   ms,
 //              and `auth` right behind the answer to CONNECT
 
 #include <csignal>

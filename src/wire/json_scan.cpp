@@ -1,0 +1,327 @@
+#include "wire/json_scan.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+namespace eventbus {
+namespace {
+
+constexpr const char* kCutOff = "JSON that is cut off";
+constexpr const char* kMalformed = "malformed JSON";
+constexpr const char* kTooDeep = "JSON of too many levels";
+constexpr std::string_view kEscapes = "\"\\/bfnrt";
+constexpr const char* kNoAttachment = "a placeholder that names no attachment";
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+std::optional<unsigned> hex_value(const char* digits) {
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(digits, digits + 4, value, 16);
+    if (error != std::errc() || end != digits + 4) return {};
+    return value;
+}
+
+// Whether none of eight bytes is a quote, a backslash or below a space (Hacker's Delight, 6-1).
+bool are_plain(const char* eight_bytes) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    constexpr std::uint64_t kHighs = 0x8080808080808080U;
+    std::uint64_t word;
+    std::memcpy(&word, eight_bytes, sizeof word);
+    const auto has_zero = [](std::uint64_t w) { return (w - kOnes) & ~w & kHighs; };
+    const std::uint64_t controls = (word - kOnes * 0x20) & ~word & kHighs;
+    return (has_zero(word ^ (kOnes * '"')) | has_zero(word ^ (kOnes * '\\')) | controls) == 0;
+}
+
+class Scanner {
+ public:
+    Scanner(std::string_view text, std::vector<std::string_view>& elements,
+            std::optional<std::size_t> attachments)
+        : at_(text.data()),
+          end_(text.data() + text.size()),
+          elements_(elements),
+          attachments_(attachments) {}
+
+    JsonScan scan() {
+        skip_spaces();
+        JsonScan result;
+        if (at_ != end_) result.kind = kind_of(*at_);
+        while (value() && behind_value() && !is_done_) {
+        }
+        result.fault = fault_;
+        return result;
+    }
+
+ private:
+    enum class Key : std::uint8_t { kOther, kPlaceholder, kNum };
+
+    struct Level {
+        bool is_object;
+        Key key;              // whose value is being read
+        bool is_placeholder;  // "_placeholder": true
+        bool names_one;       // "num" is that of an attachment
+    };
+
+    static JsonKind kind_of(char first) {
+        switch (first) {
+            case '{':
+                return JsonKind::kObject;
+            case '[':
+                return JsonKind::kArray;
+            case '"':
+                return JsonKind::kString;
+            default:
+                return first == '-' || is_digit(first) ? JsonKind::kNumber : JsonKind::kWord;
+        }
+    }
+
+    bool fail(const char* fault) {
+        fault_ = fault;
+        return false;
+    }
+
+    void skip_spaces() {
+        while (at_ != end_ && is_space(*at_)) ++at_;
+    }
+
+    Level& level() { return levels_[depth_ - 1]; }
+
+    // Reads a value that is no container to its end, or opens a container.
+    bool value() {
+        if (at_ == end_) return fail(kCutOff);
+        const char* const begin = at_;
+        switch (*at_) {
+            case '{':
+            case '[':
+                return open(*at_ == '{');
+            case '"':
+                if (!string()) return false;
+                break;
+            case 't':
+                if (!word("true")) return false;
+                break;
+            case 'f':
+                if (!word("false")) return false;
+                break;
+            case 'n':
+                if (!word("null")) return false;
+                break;
+            default:
+                if (!number()) return false;
+        }
+        note_value({begin, static_cast<std::size_t>(at_ - begin)});
+        return true;
+    }
+
+    bool open(bool is_object) {
+        note_value({});
+        if (depth_ == kJsonScanLevelsMax) return fail(kTooDeep);
+        levels_[depth_++] = {is_object, Key::kOther, false, false};
+        is_fresh_ = true;
+        ++at_;
+        return true;
+    }
+
+    // What may stand behind a value, or at the begin of a container, up to the next value or the
+    // end of the text.
+    bool behind_value() {
+        for (;;) {
+            const char* const value_end = at_;
+            skip_spaces();
+            if (depth_ == 0) {
+                is_done_ = true;
+                return at_ == end_ || fail(kMalformed);
+            }
+            if (at_ == end_) return fail(kCutOff);
+            const bool is_fresh = std::exchange(is_fresh_, false);
+            const bool is_object = level().is_object;
+            if (*at_ == (is_object ? '}' : ']')) {
+                if (!is_fresh) end_element(value_end);
+                if (level().is_placeholder && !level().names_one) return fail(kNoAttachment);
+                --depth_;
+                ++at_;
+                continue;  // the container is a value that has ended
+            }
+            if (!is_fresh) {
+                if (*at_ != ',') return fail(kMalformed);
+                end_element(value_end);
+                ++at_;
+                skip_spaces();
+            }
+            if (depth_ == 1) element_ = at_;
+            return !is_object || key();
+        }
+    }
+
+    void end_element(const char* value_end) {
+        if (depth_ != 1 || level().is_object) return;
+        elements_.emplace_back(element_, static_cast<std::size_t>(value_end - element_));
+    }
+
+    bool key() {
+        const char* const begin = at_;
+        if (at_ == end_) return fail(kCutOff);
+        if (*at_ != '"') return fail(kMalformed);
+        if (!string()) return false;
+        if (attachments_) {
+            const std::string_view raw(begin, static_cast<std::size_t>(at_ - begin));
+            const std::string name = has_escapes(raw) ? unescaped(raw) : std::string();
+            const std::string_view plain =
+                name.empty() ? raw.substr(1, raw.size() - 2) : std::string_view(name);
+            level().key = plain == "_placeholder" ? Key::kPlaceholder
+                          : plain == "num"        ? Key::kNum
+                                                  : Key::kOther;
+        }
+        skip_spaces();
+        if (at_ == end_) return fail(kCutOff);
+        if (*at_ != ':') return fail(kMalformed);
+        ++at_;
+        skip_spaces();
+        return true;
+    }
+
+    // `text`: empty for a container.
+    void note_value(std::string_view text) {
+        if (!attachments_ || depth_ == 0 || !level().is_object) return;
+        if (level().key == Key::kPlaceholder) level().is_placeholder = text == "true";
+        if (level().key != Key::kNum) return;
+        std::size_t number = 0;
+        const char* const end = text.data() + text.size();
+        const auto [last, error] = std::from_chars(text.data(), end, number);
+        level().names_one =
+            !text.empty() && error == std::errc() && last == end && number < *attachments_;
+    }
+
+    bool string() {
+        ++at_;
+        for (;;) {
+            while (end_ - at_ >= 8 && are_plain(at_)) at_ += 8;
+            if (at_ == end_) return fail(kCutOff);
+            const char c = *at_++;
+            if (c == '"') return true;
+            if (static_cast<unsigned char>(c) < 0x20) return fail(kMalformed);
+            if (c == '\\' && !escape()) return false;
+        }
+    }
+
+    bool escape() {
+        if (at_ == end_) return fail(kCutOff);
+        const char c = *at_++;
+        if (c != 'u') return kEscapes.find(c) != std::string_view::npos || fail(kMalformed);
+        if (end_ - at_ < 4) return fail(kCutOff);
+        if (!hex_value(at_)) return fail(kMalformed);
+        at_ += 4;
+        return true;
+    }
+
+    bool word(std::string_view expected) {
+        const std::string_view rest(at_, static_cast<std::size_t>(end_ - at_));
+        if (!rest.starts_with(expected)) return fail(kMalformed);
+        at_ += expected.size();
+        return true;
+    }
+
+    bool digits() {
+        if (at_ == end_) return fail(kCutOff);
+        if (!is_digit(*at_)) return fail(kMalformed);
+        while (at_ != end_ && is_digit(*at_)) ++at_;
+        return true;
+    }
+
+    bool number() {
+        if (*at_ == '-') ++at_;
+        if (at_ != end_ && *at_ == '0') {
+            ++at_;
+        } else if (!digits()) {
+            return false;
+        }
+        if (at_ != end_ && *at_ == '.') {
+            ++at_;
+            if (!digits()) return false;
+        }
+        if (at_ != end_ && (*at_ == 'e' || *at_ == 'E')) {
+            ++at_;
+            if (at_ != end_ && (*at_ == '+' || *at_ == '-')) ++at_;
+            if (!digits()) return false;
+        }
+        return true;
+    }
+
+    const char* at_;
+    const char* const end_;
+    std::vector<std::string_view>& elements_;
+    const std::optional<std::size_t> attachments_;
+    const char* fault_ = nullptr;
+    const char* element_ = nullptr;  // where the outer array's present one begins
+    bool is_fresh_ = false;          // a container has been opened, and nothing stands in it yet
+    bool is_done_ = false;
+    std::size_t depth_ = 0;
+    std::array<Level, kJsonScanLevelsMax>
+        levels_;  // not initialized: only the used part is touched
+};
+
+void append_utf8(std::string& out, unsigned code) {
+    const auto put = [&out](unsigned byte) { out += static_cast<char>(byte); };
+    if (code < 0x80) return put(code);
+    if (code < 0x800) {
+        put(0xC0 | code >> 6);
+    } else if (code < 0x10000) {
+        put(0xE0 | code >> 12);
+        put(0x80 | (code >> 6 & 0x3F));
+    } else {
+        put(0xF0 | code >> 18);
+        put(0x80 | (code >> 12 & 0x3F));
+        put(0x80 | (code >> 6 & 0x3F));
+    }
+    put(0x80 | (code & 0x3F));
+}
+
+bool is_high(unsigned code) { return code >= 0xD800 && code < 0xDC00; }
+bool is_low(unsigned code) { return code >= 0xDC00 && code < 0xE000; }
+
+// Takes the character of an escape, `rest` being behind its `\u`, off the front.
+unsigned take_escaped(std::string_view& rest) {
+    constexpr unsigned kReplacement = 0xFFFD;
+    const unsigned first = hex_value(rest.data()).value_or(kReplacement);
+    rest.remove_prefix(4);
+    if (!is_high(first) && !is_low(first)) return first;
+    if (is_low(first) || !rest.starts_with("\\u")) return kReplacement;
+    const unsigned second = hex_value(rest.data() + 2).value_or(kReplacement);
+    if (!is_low(second)) return kReplacement;
+    rest.remove_prefix(6);
+    return 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+}
+
+}  // namespace
+
+JsonScan scan_json(std::string_view text, std::vector<std::string_view>& elements,
+                   std::optional<std::size_t> attachments) {
+    return Scanner(text, elements, attachments).scan();
+}
+
+bool has_escapes(std::string_view string) { return string.find('\\') != std::string_view::npos; }
+
+std::string unescaped(std::string_view string) {
+    constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";  // of kEscapes
+    std::string out;
+    std::string_view rest = string.substr(1, string.size() - 2);
+    while (!rest.empty()) {
+        const auto plain = std::min(rest.find('\\'), rest.size());
+        out += rest.substr(0, plain);
+        rest.remove_prefix(plain);
+        if (rest.empty()) break;
+        const char name = rest[1];
+        rest.remove_prefix(2);
+        if (name == 'u') {
+            append_utf8(out, take_escaped(rest));
+        } else {
+            out += kMeanings[kEscapes.find(name)];
+        }
+    }
+    return out;
+}
+
+}  // namespace eventbus

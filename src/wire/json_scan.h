@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace eventbus {
+
+// The JSON of a packet, read once and only as far as the wire needs it: is it JSON to the last byte
+// (RFC 8259), and where are the elements of its array. What JSON.parse of a browser takes, this
+// takes too, and so lets more pass than JsonChecker: keys twice, halves of surrogate pairs written
+// as `\ud83d`, integers of any size. Who reads a slice, and does not only pass it on, checks it
+// with JsonChecker.
+//
+// Bounded: kJsonScanLevelsMax levels; no memory but `elements`.
+// Cost:    linear, about 1 ns a byte.
+inline constexpr std::size_t kJsonScanLevelsMax = 1024;
+
+enum class JsonKind : std::uint8_t { kObject, kArray, kString, kNumber, kWord };
+
+struct JsonScan {
+    const char* fault = nullptr;  // what is wrong; then the rest says nothing
+    JsonKind kind = JsonKind::kWord;
+};
+
+// Scans `text`, which is UTF-8. Of an array, appends the slice of each element to `elements`,
+// without the spaces around it. With `attachments`, each {"_placeholder":true,"num":N} in it must
+// name one of so many: 0 <= N < *attachments.
+JsonScan scan_json(std::string_view text, std::vector<std::string_view>& elements,
+                   std::optional<std::size_t> attachments = std::nullopt);
+
+// Whether a string, an element as scan_json() gives it, holds escapes.
+bool has_escapes(std::string_view string);
+
+// The text of such a string; half of a surrogate pair becomes U+FFFD.
+std::string unescaped(std::string_view string);
+
+}  // namespace eventbus

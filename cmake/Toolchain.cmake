@@ -64,6 +64,7 @@ find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(cjose REQUIRED IMPORTED_TARGET cjose)
+pkg_check_modules(liburing REQUIRED IMPORTED_TARGET liburing)
 pkg_check_modules(rocksdb REQUIRED IMPORTED_TARGET rocksdb)
 
 # ./run installs no test library and builds no test; ./test says ON, so that a missing one is an error.

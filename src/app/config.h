@@ -50,6 +50,7 @@ struct Config {
     std::size_t rooms_per_socket_max = 256;
     std::size_t queue_bytes_per_socket_max = 1U << 20U;
     std::size_t compress_bytes_min = 1024;  // 0: nothing is compressed
+    std::string io_uring = "auto";          // or off
 
     // HTTP.
     std::size_t header_bytes_max = 16U << 10U;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/diagnostics.h"
 #include "net/http_message.h"
 
 namespace eventbus {
@@ -25,11 +26,26 @@ class Lane::AdminHandler final : public HttpHandler {
     Api& api_;
 };
 
+namespace {
+
+std::unique_ptr<BatchSender> batch_sender(std::size_t index, bool is_wanted) {
+    if (!is_wanted) return nullptr;
+    Result<std::unique_ptr<BatchSender>> opened = BatchSender::open();
+    if (index == 0) {  // all reactors get the same answer
+        opened ? diagnostics::info("writes share system calls by io_uring")
+               : diagnostics::info("io_uring can not be used, each write is a system call",
+                                   {{"why", opened.error().detail}});
+    }
+    return opened ? std::move(*opened) : nullptr;
+}
+
+}  // namespace
+
 Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
            std::shared_ptr<const Catalog> catalog, std::vector<StoredGroup> stored_groups)
     : shared_(std::move(shared)),
       settings_(std::move(settings)),
-      reactor_(index, shared_.clock),
+      reactor_(index, shared_.clock, batch_sender(index, settings_.uses_io_uring)),
       waker_(reactor_),
       reader_(shared_.log.tail(), waker_, settings_.tail_entries_max),
       hub_(reactor_, shared_.clock, shared_.log, reader_),
@@ -180,10 +196,18 @@ void Lane::add_type_counts(std::map<std::string, std::uint64_t>& sums) const {
     }
 }
 
-bool Lane::deliver() {
-    const bool again = hub_.deliver();
+Reactor::Again Lane::deliver() {
+    const Hub::More more = hub_.deliver();
     groups_->on_tail_read(hub_.cursor());
-    return again;
+    switch (more) {
+        case Hub::More::kNo:
+            return Reactor::Again::kNo;
+        case Hub::More::kAfterWrites:
+            return Reactor::Again::kAfterFlush;
+        case Hub::More::kBeforeWrites:
+            return Reactor::Again::kBeforeFlush;
+    }
+    return Reactor::Again::kNo;
 }
 
 void Lane::tick_groups() {

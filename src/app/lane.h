@@ -65,6 +65,7 @@ struct LaneSettings {
     EngineSettings engine;
     SocketSettings socket;
     HttpSettings http;
+    bool uses_io_uring = true;
 };
 
 // Everything that runs on one reactor: a connection lives its whole life on one lane, and lanes
@@ -120,7 +121,7 @@ class Lane final : public HttpHandler {
 
  private:
     class AdminHandler;
-    bool deliver();
+    Reactor::Again deliver();
     void tick_groups();
 
     const Shared shared_;

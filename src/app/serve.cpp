@@ -111,6 +111,7 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes) {
     settings.http.idle_timeout = config.http_idle_timeout;
     settings.http.queue_bytes_max = config.queue_bytes_per_socket_max;
     settings.http.connections_max = connections;
+    settings.uses_io_uring = config.io_uring == "auto";
     return settings;
 }
 
@@ -121,14 +122,14 @@ class Server {
  public:
     explicit Server(const Config& config) : config_(config), cors_(cors_of(config)) {}
 
-    Result<> start(std::shared_ptr<const Catalog> catalog, const std::string& secret);
+    Result<> start(const std::shared_ptr<const Catalog>& catalog, const std::string& secret);
     void reload();
     void stop();
     std::string ready_line() const;
 
  private:
-    Result<> open_stores(std::filesystem::path data);
-    void make_lanes(std::shared_ptr<const Catalog> catalog, KeySet keys,
+    Result<> open_stores(const std::filesystem::path& data);
+    void make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet keys,
                     std::vector<StoredGroup> stored);
     Result<> listen();
     Result<> is_ready() const;
@@ -149,7 +150,7 @@ class Server {
     std::string admin_address_;
 };
 
-Result<> Server::open_stores(std::filesystem::path data) {
+Result<> Server::open_stores(const std::filesystem::path& data) {
     subjects_ = std::make_unique<Subjects>(Subjects::Settings{.owners_max = config_.owners_max});
     EmbeddedLogSettings settings{.data_dir = data,
                                  .bytes_max = config_.log_bytes_max,
@@ -169,20 +170,20 @@ Result<> Server::open_stores(std::filesystem::path data) {
     return {};
 }
 
-Result<> Server::start(std::shared_ptr<const Catalog> catalog, const std::string& secret) {
+Result<> Server::start(const std::shared_ptr<const Catalog>& catalog, const std::string& secret) {
     Result<KeySet> keys = keys_of_secret(secret);
     if (!keys) return keys.error();
     if (const Result<> opened = open_stores(config_.data); !opened) return opened.error();
     Result<std::vector<StoredGroup>> stored = group_store_->load();
     if (!stored) return stored.error();
-    make_lanes(std::move(catalog), std::move(*keys), std::move(*stored));
+    make_lanes(catalog, std::move(*keys), std::move(*stored));
     if (const Result<> listening = listen(); !listening) return listening.error();
     log_->start();  // after the readers are there
     for (const auto& lane : lanes_) lane->start_thread();
     return {};
 }
 
-void Server::make_lanes(std::shared_ptr<const Catalog> catalog, KeySet keys,
+void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet keys,
                         std::vector<StoredGroup> stored) {
     const std::size_t count = config_.reactors > 0 ? config_.reactors : cores_we_may_use();
     const Shared shared{
@@ -330,7 +331,7 @@ int serve(const Config& config) {
                                  config.catalog, config.catalog)});
     }
     Server server(config);
-    if (const Result<> started = server.start(std::move(catalog), secret->bytes); !started) {
+    if (const Result<> started = server.start(catalog, secret->bytes); !started) {
         return fail(started.error());
     }
     std::printf("%s\n", server.ready_line().c_str());

@@ -130,6 +130,7 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
                             std::map<std::string, std::uint64_t> sums;
                             for (const auto& lane : lanes) lane->add_type_counts(sums);
                             std::vector<Metrics::Sample> samples;
+                            samples.reserve(sums.size());
                             for (const auto& [entry, count] : sums) {
                                 samples.push_back({{{"type", entry}}, static_cast<double>(count)});
                             }
@@ -196,6 +197,11 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
     counter(
         "eventbus_reactor_stalls_total", "Turns of a reactor of over 5 ms.",
         [](P p) -> auto& { return p.reactor.stalls(); });
+    metrics.add_gauge(
+        "eventbus_io_uring_reactors", "Reactors whose writes share system calls.", [&lanes] {
+            return static_cast<double>(std::ranges::count_if(
+                lanes, [](const auto& lane) { return lane->reactor().sends_in_batches(); }));
+        });
     metrics.add_gauge("eventbus_reactor_stall_seconds", "The longest turn of a reactor so far.",
                       [&lanes] {
                           double longest = 0;

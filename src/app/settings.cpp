@@ -98,6 +98,8 @@ constexpr auto kTable = std::to_array<Setting>({
      "What may wait for one slow client before it is closed, to come back and resume; at least message_bytes_max."},
     {kConnections, "compress_bytes_min", Kind::kBytes, &Config::compress_bytes_min, 0, kGiB, "",
      "From which size on an event is compressed (permessage-deflate), once for all who agreed; 0: none is."},
+    {kConnections, "io_uring", Kind::kWord, &Config::io_uring, 0, 0, "auto|off",
+     "Whether many writes share a system call where kernel and sandbox allow it; /metrics says if they do."},
 
     {kHttp, "header_bytes_max", Kind::kBytes, &Config::header_bytes_max, kKiB, kMiB, "",
      "The head of a request, in bytes."},

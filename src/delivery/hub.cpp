@@ -1,6 +1,7 @@
 #include "delivery/hub.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/assert.h"
@@ -10,6 +11,10 @@ namespace eventbus {
 namespace {
 
 constexpr std::size_t kFrameCacheBytes = 16 << 20;
+constexpr std::size_t kMembersAhead = 4;
+
+// About what a frame has.
+std::size_t bytes_of(const Entry& entry) { return entry.event.data.size() + 256; }
 
 }  // namespace
 
@@ -41,7 +46,7 @@ void Hub::remove(ReceiverId id) {
     ++gone.generation;
     probe_.members.subtract();
     removed_.push_back(id);
-    if (!delivering_) free_removed();
+    if (run_.targets.empty()) free_removed();
 }
 
 void Hub::free_removed() {
@@ -54,7 +59,7 @@ void Hub::free_removed() {
 }
 
 bool Hub::join(ReceiverId id, const Room& room, Position at) {
-    BUS_ASSERT(!in_room_);
+    end_run();
     if (!rooms_.join(id, room, at)) return false;
     const RoomId joined = rooms_.find(room);
     if (rooms_.members(joined).size() > 1) return true;
@@ -69,7 +74,7 @@ bool Hub::join(ReceiverId id, const Room& room, Position at) {
 }
 
 bool Hub::leave(ReceiverId id, const Room& room) {
-    BUS_ASSERT(!in_room_);
+    end_run();
     const RoomId left = rooms_.find(room);
     if (left == RoomId::kNone) return false;
     const std::size_t hash = rooms_.hash(left);
@@ -131,22 +136,18 @@ std::vector<SessionRecord::Joined> Hub::rooms_of(ReceiverId id) const {
     return joined;
 }
 
-bool Hub::deliver() {
-    delivering_ = true;
-    std::size_t read = 0;
-    while (read < kEntriesPerTurn) {
-        const SharedEntry* const entry = reader_.next();
-        if (entry == nullptr) break;
-        deliver_entry(**entry);
-        if (follower_) follower_(*entry);
-        ++read;
-        // What was read from disk at the start was published in another life.
-        const Clock::Time published_at = (*entry)->published_at;
-        if (published_at != Clock::Time{}) probe_.publish_to_send.add(clock_.now() - published_at);
+Hub::More Hub::deliver() {
+    if (!std::exchange(writes_wait_, false)) batch_pushes_ = batch_bytes_ = 0;
+    pushes_ = 0;
+    while (pushes_ < kPushesPerTurn) {
+        if (run_.entries.empty()) {
+            if (batch_pushes_ >= kBatchPushes || batch_bytes_ >= kBatchBytes) break;
+            if (!take_run()) break;
+        }
+        walk_run(kPushesPerTurn);
     }
-    probe_.entries.add(read);
-    delivering_ = false;
-    free_removed();
+    const bool is_amid_run = !run_.entries.empty();
+    if (!is_amid_run) free_removed();
 
     // Those that are behind get a slice each, after the live ones of this turn.
     may_look_at_ = kLookedAtPerTurn;
@@ -160,45 +161,124 @@ bool Hub::deliver() {
         }
     }
     probe_.encoded.set(frames_.made());
-    return !behind_.empty() || !reader_.is_at_end();
+    writes_wait_ = is_amid_run && batch_pushes_ < kBatchPushes;
+    if (writes_wait_) return More::kBeforeWrites;
+    const bool has_more = is_amid_run || !behind_.empty() || !reader_.is_at_end();
+    return has_more ? More::kAfterWrites : More::kNo;
 }
 
-void Hub::deliver_entry(const Entry& entry) {
-    for (const Eviction& eviction : entry.evictions) evict(eviction, entry.position);
-    if (!patterns_.empty()) deliver_to_patterns(entry);
-    for (const Delivery& delivery : entry.deliveries) {
-        const RoomId room = rooms_.find(delivery.room);
-        if (room != RoomId::kNone) deliver_to_room(entry, delivery.variant, room);
-    }
-}
-
-void Hub::deliver_to_patterns(const Entry& entry) {
+// Reads the next entry, and those that go with it. False: there is none.
+bool Hub::take_run() {
+    const SharedEntry* next = reader_.next();
+    if (next == nullptr) return false;
+    run_.entries.push_back(*next);
+    const Entry& first = **next;
+    // What an eviction causes may join and leave rooms, so the run has no target yet.
+    for (const Eviction& eviction : first.evictions) evict(eviction, first.position);
     for (const RoomId room : patterns_) {
-        if (matches(rooms_.name(room).name(), entry.event.type)) {
-            deliver_to_room(entry, 0, room);
+        if (!matches(rooms_.name(room).name(), first.event.type)) continue;
+        run_.targets.push_back({room, RunTarget::kPattern});
+    }
+    for (std::size_t i = 0; i < first.deliveries.size(); ++i) {
+        const RoomId room = rooms_.find(first.deliveries[i].room);
+        if (room != RoomId::kNone) run_.targets.push_back({room, i});
+    }
+    if (!run_.targets.empty()) {
+        batch_bytes_ += bytes_of(first);
+        while (run_.entries.size() < kRunEntries && batch_bytes_ < kBatchBytes &&
+               (next = reader_.peek()) != nullptr && goes_with_run(**next)) {
+            run_.entries.push_back(*reader_.next());
+            batch_bytes_ += bytes_of(*run_.entries.back());
         }
     }
+    if (follower_) std::ranges::for_each(run_.entries, follower_);
+    pushes_ += run_.entries.size() * kPushesOfEntry;
+    return true;
 }
 
-void Hub::deliver_to_room(const Entry& entry, std::uint16_t variant, RoomId room) {
-    const Encoder* encoder = nullptr;  // of `frame`: nearly all members of a room have the same
-    SharedFrame frame;
-    std::uint64_t delivered = 0;
+bool Hub::goes_with_run(const Entry& entry) const {
+    const Entry& first = *run_.entries.front();
+    return entry.evictions.empty() &&
+           std::ranges::equal(entry.deliveries, first.deliveries, {}, &Delivery::room,
+                              &Delivery::room) &&
+           (patterns_.empty() || entry.event.type == first.event.type);
+}
+
+// Goes on with the run until it ends, or the turn has made `pushes_max` pushes.
+void Hub::walk_run(std::size_t pushes_max) {
     in_room_ = true;
-    for (const Rooms::Membership& membership : rooms_.members(room)) {
-        if (membership.joined_at >= entry.position) continue;
-        Member& to = member(membership.member);
-        if (to.last_given >= entry.position || to.receiver == nullptr) continue;
-        if (to.behind) continue;  // it comes to this entry by itself
-        to.last_given = entry.position;
-        if (to.encoder != encoder) {
-            encoder = to.encoder;
-            frame = frames_.get(entry, variant, *to.encoder, Encoder::As::kInOrder);
+    for (; run_.target < run_.targets.size(); ++run_.target) {
+        const auto members = rooms_.members(run_.targets[run_.target].room);
+        for (; run_.place < members.size(); ++run_.place) {
+            if (pushes_ >= pushes_max) {
+                in_room_ = false;
+                return;
+            }
+            prefetch(members, run_.place);
+            give_run(members[run_.place]);
         }
-        if (to.receiver->push(frame)) ++delivered;
+        run_.place = 0;
+        encoded_.clear();
     }
     in_room_ = false;
+    probe_.entries.add(run_.entries.size());
+    for (const SharedEntry& entry : run_.entries) {
+        // What was read from disk at the start was published in another life.
+        if (entry->published_at == Clock::Time{}) continue;
+        probe_.publish_to_send.add(clock_.now() - entry->published_at);
+    }
+    run_.entries.clear();
+    run_.targets.clear();
+    run_.target = 0;
+}
+
+void Hub::end_run() {
+    BUS_ASSERT(!in_room_);
+    if (run_.targets.empty()) return;
+    walk_run(std::numeric_limits<std::size_t>::max());
+    free_removed();
+}
+
+void Hub::give_run(const Rooms::Membership& membership) {
+    Member& to = member(membership.member);
+    ++pushes_;
+    if (to.receiver == nullptr || to.behind) return;  // behind: it comes to these by itself
+    const std::vector<SharedFrame>& frames = frames_of_run(*to.encoder);
+    std::uint64_t delivered = 0;
+    for (std::size_t i = 0; i < frames.size() && to.receiver != nullptr; ++i) {
+        const Position position = run_.entries[i]->position;
+        if (position <= membership.joined_at || position <= to.last_given) continue;
+        to.last_given = position;
+        if (to.receiver->push(frames[i])) ++delivered;
+    }
+    pushes_ += delivered;
+    batch_pushes_ += delivered;
     probe_.deliveries.add(delivered);
+}
+
+const std::vector<SharedFrame>& Hub::frames_of_run(Encoder& encoder) {
+    for (const Encoded& encoded : encoded_) {  // sockets and streams: two at most
+        if (encoded.encoder == &encoder) return encoded.frames;
+    }
+    Encoded& encoded = encoded_.emplace_back(Encoded{&encoder, {}});
+    const std::size_t delivery = run_.targets[run_.target].delivery;
+    for (const SharedEntry& entry : run_.entries) {
+        const std::uint16_t variant = delivery == RunTarget::kPattern
+                                          ? std::uint16_t{0}
+                                          : entry->deliveries[delivery].variant;
+        encoded.frames.push_back(frames_.get(*entry, variant, encoder, Encoder::As::kInOrder));
+    }
+    return encoded.frames;
+}
+
+// A room's members lie together, what they are does not: it is fetched while others get theirs.
+void Hub::prefetch(std::span<const Rooms::Membership> members, std::size_t place) {
+    if (place + 2 * kMembersAhead < members.size()) {
+        __builtin_prefetch(&member(members[place + 2 * kMembersAhead].member), 1);
+    }
+    if (place + kMembersAhead < members.size()) {
+        __builtin_prefetch(member(members[place + kMembersAhead].member).receiver);
+    }
 }
 
 void Hub::evict(const Eviction& eviction, Position at) {
@@ -206,12 +286,14 @@ void Hub::evict(const Eviction& eviction, Position at) {
     if (watched == RoomId::kNone) return;
     const RoomId whose = rooms_.find(eviction.who);
     if (whose == RoomId::kNone) return;
+    // Who is in both: of a subject that thousands watch, one user has a few sockets.
+    const bool few_are_whose = rooms_.members(whose).size() < rooms_.members(watched).size();
     std::vector<ReceiverId> evicted;
-    for (const Rooms::Membership& membership : rooms_.members(watched)) {
-        if (membership.joined_at < at && member(membership.member).receiver != nullptr &&
-            rooms_.membership(membership.member, whose) != nullptr) {
-            evicted.push_back(membership.member);
-        }
+    for (const Rooms::Membership& one : rooms_.members(few_are_whose ? whose : watched)) {
+        const Rooms::Membership* const watching = rooms_.membership(one.member, watched);
+        if (watching == nullptr || watching->joined_at >= at) continue;
+        if (member(one.member).receiver == nullptr) continue;
+        if (rooms_.membership(one.member, whose) != nullptr) evicted.push_back(one.member);
     }
     const Room room = rooms_.name(watched);  // leaving may end the room
     for (const ReceiverId id : evicted) {
@@ -227,6 +309,7 @@ void Hub::resume(ReceiverId id, Position after) {
 }
 
 void Hub::send_history(ReceiverId id, const Room& room, Position after) {
+    end_run();  // else what it still gives would be behind the cursor, from which it goes on
     if (after >= cursor()) return;
     const bool was_behind = member(id).behind != nullptr;
     be_behind(id, Stretch{after, cursor(), room, Encoder::As::kHistory}, false);

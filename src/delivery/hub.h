@@ -30,25 +30,39 @@ namespace eventbus {
 // log, and live entries pass it by until its place has reached the cursor. So there is no gap and
 // no repeat between what it missed and what is live, and nothing live overtakes what was missed.
 //
+// Entries in a row that go to the same rooms are a run: each member is visited once for all of it.
+// A run that is too much for a turn goes on in the next, and the writes wait until it has ended.
+//
 // Thread:  reactor.
-// Bounded: a turn reads at most kEntriesPerTurn entries, gives each member that is behind at most
+// Bounded: a turn makes about kPushesPerTurn pushes, gives each member that is behind at most
 //          kSliceEntries and looks for all of them at kLookedAtPerTurn or a few more; what a member
-//          is owed waits in the log, not here.
+//          is owed waits in the log, not here. Between two writes a member is given at most about
+//          kBatchBytes, so that one that reads is not taken for slow, and all together
+//          kBatchPushes.
 // Invariants:
 //   (1) A member gets the entries of a room after the position at which it joined it.
 //   (2) It gets an entry once, with the payload of the first delivery that names it.
 //   (3) Evictions hold before the entry that carries them is delivered.
+//   (4) Who is in which room does not change while a run is under way: what would change it ends
+//       the run first.
 class Hub {
  public:
-    static constexpr std::size_t kEntriesPerTurn = 1024;
+    static constexpr std::size_t kRunEntries = 64;
+    static constexpr std::size_t kPushesPerTurn = 16'384;  // half a millisecond
+    static constexpr std::size_t kPushesOfEntry = 16;      // what reading one counts for
+    static constexpr std::size_t kBatchPushes = 1 << 18;   // of 16 bytes
+    static constexpr std::size_t kBatchBytes = 256 * 1024;
     static constexpr std::size_t kSliceEntries = 512;
     static constexpr std::size_t kPageEntries = 512;
     static constexpr std::size_t kPageEntriesMin = 16;
-    static constexpr std::size_t kLookedAtPerTurn = 65'536;  // some milliseconds
+    static constexpr std::size_t kLookedAtPerTurn = 16'384;  // a millisecond
+
+    // Whether deliver() has more to do, and if the writes should wait for it.
+    enum class More : std::uint8_t { kNo, kAfterWrites, kBeforeWrites };
 
     Hub(Executor& reactor, const Clock& clock, Log& log, TailReader& reader);
 
-    // Who else on this reactor follows the log: shown each entry, in order, after it was delivered.
+    // Who else on this reactor follows the log: shown each entry, in order, as it is read.
     void set_follower(std::function<void(const SharedEntry&)> follower) {
         follower_ = std::move(follower);
     }
@@ -87,8 +101,8 @@ class Hub {
     // The member's queue has drained: it may go on catching up.
     void drained(ReceiverId member);
 
-    // Delivers what became visible, and a slice to those that catch up. True: there is more to do.
-    bool deliver();
+    // Delivers what became visible, and a slice to those that catch up.
+    More deliver();
 
     const DeliveryProbe& probe() const { return probe_; }
 
@@ -118,10 +132,31 @@ class Hub {
         std::unique_ptr<CatchUp> behind;
     };
 
+    // Where a run goes: a room, by the entries' deliveries or by a pattern.
+    struct RunTarget {
+        static constexpr std::size_t kPattern = ~std::size_t{0};
+        RoomId room;
+        std::size_t delivery;
+    };
+    struct Run {
+        std::vector<SharedEntry> entries;
+        std::vector<RunTarget> targets;
+        std::size_t target = 0;  // the next
+        std::size_t place = 0;   // of its next member
+    };
+    struct Encoded {
+        Encoder* encoder;
+        std::vector<SharedFrame> frames;  // of the run's entries, for its target
+    };
+
     Member& member(ReceiverId id) { return members_[static_cast<std::size_t>(id)]; }
-    void deliver_entry(const Entry& entry);
-    void deliver_to_room(const Entry& entry, std::uint16_t variant, RoomId room);
-    void deliver_to_patterns(const Entry& entry);
+    bool take_run();
+    bool goes_with_run(const Entry& entry) const;
+    void walk_run(std::size_t pushes_max);
+    void end_run();
+    void give_run(const Rooms::Membership& membership);
+    const std::vector<SharedFrame>& frames_of_run(Encoder& encoder);
+    void prefetch(std::span<const Rooms::Membership> members, std::size_t place);
     void evict(const Eviction& eviction, Position at);
     std::optional<Position> eviction_after(ReceiverId id, std::string_view subject,
                                            Position as_of) const;
@@ -151,7 +186,12 @@ class Hub {
     std::vector<ReceiverId> behind_;   // to be given a slice in this turn
     std::function<void(const SharedEntry&)> follower_;
     FrameCache frames_;
-    bool delivering_ = false;
+    Run run_;                       // under way if it has entries
+    std::vector<Encoded> encoded_;  // of the run, for its target
+    std::size_t pushes_ = 0;        // in this turn
+    std::size_t batch_pushes_ = 0;  // since the last writes
+    std::size_t batch_bytes_ = 0;   // for one member that gets all
+    bool writes_wait_ = false;
     bool in_room_ = false;         // its members are being walked over: it must not change
     std::size_t may_look_at_ = 0;  // entries, in this turn
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -123,7 +124,7 @@ class HubTest : public testing::Test {
     }
     void deliver() {
         for (bool again = true; again;) {
-            again = hub_.deliver();
+            again = hub_.deliver() != Hub::More::kNo;
             again = reactor_.waiting() > 0 || again;
             reactor_.run_all();
         }
@@ -217,6 +218,7 @@ TEST_F(HubTest, WhatIsNotVisibleYetIsNotDelivered) {
 TEST_F(HubTest, AReceiverMayGoInTheMiddleOfADeliveryAndNobodyElseMissesAnything) {
     std::vector<FakeReceiver> receivers(5);
     std::vector<ReceiverId> ids;
+    ids.reserve(receivers.size());
     for (FakeReceiver& one : receivers) ids.push_back(add(one, {photo1_}, 0));
     for (const std::size_t i : {std::size_t{0}, std::size_t{2}, std::size_t{4}}) {
         receivers[i].on_push = [&, i] {
@@ -328,7 +330,7 @@ TEST_F(HubTest, WhoMissedNothingIsToldSo) {
 
 TEST_F(HubTest, WhoWasAheadOfThisReactorGetsNothingTwice) {
     Position seen = 0;
-    for (std::size_t i = 0; i < Hub::kEntriesPerTurn + 10; ++i) {
+    for (std::size_t i = 0; i < Hub::kPushesPerTurn / Hub::kPushesOfEntry + 10; ++i) {
         seen = publish(make_plan("a" + std::to_string(i)));
     }
     FakeReceiver back;
@@ -584,6 +586,94 @@ TEST_F(HubTest, EveryoneSeesEverythingOfTheirRoomsOnceAndInOrderOverRandomSteps)
         }
         EXPECT_EQ(client.receiver.got, expected);
     }
+}
+
+// A room of which a run of events is more than a turn delivers.
+class HubRunTest : public HubTest {
+ protected:
+    static constexpr std::size_t kMembers = Hub::kPushesPerTurn / Hub::kRunEntries;
+
+    HubRunTest() : members_(kMembers) {
+        for (FakeReceiver& member : members_) ids_.push_back(add(member, {photo1_}, 0));
+        for (std::size_t i = 0; i < Hub::kRunEntries; ++i) {
+            published_.push_back("a" + std::to_string(i));
+            publish(make_plan(published_.back()));
+        }
+    }
+    // One turn, which leaves the last members without what the first have.
+    void deliver_a_part() {
+        ASSERT_EQ(hub_.deliver(), Hub::More::kBeforeWrites);
+        ASSERT_EQ(members_.front().got, published_);
+        ASSERT_EQ(members_.back().got, Strings());
+    }
+
+    std::vector<FakeReceiver> members_;
+    std::vector<ReceiverId> ids_;
+    Strings published_;
+};
+
+TEST_F(HubRunTest, ARunThatIsTooMuchForATurnGoesOnInTheNextBeforeTheWrites) {
+    deliver_a_part();
+    EXPECT_EQ(hub_.deliver(), Hub::More::kNo);
+    for (const FakeReceiver& member : members_) EXPECT_EQ(member.got, published_);
+}
+
+TEST_F(HubRunTest, WhoJoinsAmidARunGetsNothingOfItAndNobodyElseMissesAny) {
+    deliver_a_part();
+    FakeReceiver late;
+    add(late, {photo1_}, hub_.cursor());
+    publish(make_plan("b"));
+    deliver();
+    EXPECT_EQ(late.got, Strings({"b"}));
+    published_.push_back("b");
+    for (const FakeReceiver& member : members_) EXPECT_EQ(member.got, published_);
+}
+
+TEST_F(HubRunTest, WhoLeavesAmidARunHasAllOfItAndNothingLater) {
+    deliver_a_part();
+    EXPECT_TRUE(hub_.leave(ids_.back(), photo1_));
+    publish(make_plan("b"));
+    deliver();
+    EXPECT_EQ(members_.back().got, published_);
+}
+
+TEST_F(HubRunTest, AHistoryAskedForAmidARunTakesNothingFromIt) {
+    publish(make_plan("x", "photo:2"));
+    deliver_a_part();
+    hub_.join(ids_.back(), photo2_, 0);
+    hub_.send_history(ids_.back(), photo2_, 0);
+    deliver();
+    Strings expected = published_;
+    expected.push_back("x");
+    std::ranges::sort(expected);
+    std::ranges::sort(members_.back().got);
+    EXPECT_EQ(members_.back().got, expected);
+}
+
+TEST_F(HubRunTest, WhoGoesAmidARunIsGoneAndItsPlaceIsUsedAgainAfterwards) {
+    deliver_a_part();
+    hub_.remove(ids_.back());
+    FakeReceiver next;
+    EXPECT_NE(hub_.add(next, encoder_), ids_.back());
+    deliver();
+    EXPECT_EQ(members_.back().got, Strings());
+    EXPECT_EQ(hub_.add(next, encoder_), ids_.back());
+}
+
+TEST_F(HubTest, AMemberIsNotGivenMoreThanABatchBetweenTwoWrites) {
+    FakeReceiver member;
+    add(member, {photo1_}, 0);
+    const std::string text(Hub::kBatchBytes / 8, 'x');
+    for (int i = 0; i < 100; ++i) {
+        Plan plan = make_plan("a" + std::to_string(i), "photo:1", "type" + std::to_string(i));
+        plan.event.data = R"({"text":")" + text + R"("})";
+        publish(std::move(plan));
+    }
+    EXPECT_EQ(hub_.deliver(), Hub::More::kAfterWrites);
+    EXPECT_GE(member.got.size(), 7u);
+    EXPECT_LE(member.got.size(), 8u);
+    deliver();
+    EXPECT_EQ(member.got.size(), 100u);
 }
 
 }  // namespace

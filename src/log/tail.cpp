@@ -97,6 +97,14 @@ TailReader::TailReader(Tail& tail, Tail::Waker& waker, std::size_t entries_max)
 }
 
 const SharedEntry* TailReader::next() {
+    const SharedEntry* const entry = peek();
+    if (entry == nullptr) return nullptr;
+    ++at_;
+    cursor_.store((*entry)->position, std::memory_order_relaxed);
+    return entry;
+}
+
+const SharedEntry* TailReader::peek() {
     if (at_ == TailSegment::kEntries) {
         segments_.push_back(segments_.back()->next());
         at_ = 0;
@@ -109,9 +117,7 @@ const SharedEntry* TailReader::next() {
         if (frontier > cursor()) cursor_.store(frontier, std::memory_order_relaxed);
         return nullptr;
     }
-    const SharedEntry& entry = segment.at(at_++);
-    cursor_.store(entry->position, std::memory_order_relaxed);
-    return &entry;
+    return &segment.at(at_);
 }
 
 bool TailReader::is_at_end() const { return cursor() == tail_.frontier(); }

@@ -109,6 +109,8 @@ class TailReader {
 
     // The next visible entry that was not read yet, or null.
     const SharedEntry* next();
+    // The same, without reading it.
+    const SharedEntry* peek();
 
     // All entries up to here have been read; at the end of the tail, the frontier.
     Position cursor() const { return cursor_.load(std::memory_order_relaxed); }

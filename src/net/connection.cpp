@@ -165,20 +165,33 @@ void Connection::read() {
 }
 
 void Connection::flush() {
-    const auto keep = shared_from_this();
-    while (stream_.is_open() && !outbox_.is_empty()) {
+    while (!outbox_.is_empty()) {
         const std::span<std::string_view> pieces = reactor_.pieces();
-        const std::size_t count = outbox_.gather(pieces);
-        std::size_t offered = 0;
-        for (std::size_t i = 0; i < count; ++i) offered += pieces[i].size();
-        const Stream::Outcome out = stream_.write(pieces.first(count));
-        outbox_.sent(out.bytes);
-        if (out.is_over) return close();
-        if (out.bytes < offered) {
-            write_blocked_ = true;
-            break;
-        }
+        if (!note_sent(stream_.write(pieces.first(outbox_.gather(pieces))))) break;
     }
+    after_write();
+}
+
+std::size_t Connection::offer(std::span<std::string_view> pieces, int& descriptor) {
+    descriptor = stream_.descriptor();
+    return outbox_.gather(pieces);
+}
+
+void Connection::sent(Stream::Outcome outcome) {
+    // What was pushed meanwhile, and what was too much for one call, goes now.
+    if (note_sent(outcome) && !outbox_.is_empty()) return flush();
+    after_write();
+}
+
+// Whether more may be written.
+bool Connection::note_sent(Stream::Outcome outcome) {
+    outbox_.sent(outcome.bytes);
+    write_blocked_ = outcome.is_blocked;
+    if (outcome.is_over) close();
+    return !outcome.is_over && !outcome.is_blocked;
+}
+
+void Connection::after_write() {
     update_watch();
     count_queued();
     if (write_blocked_ || !stream_.is_open()) return;

@@ -121,6 +121,10 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
  private:
     void flush() override;
+    std::size_t offer(std::span<std::string_view> pieces, int& descriptor) override;
+    void sent(Stream::Outcome outcome) override;
+    bool note_sent(Stream::Outcome outcome);
+    void after_write();
     void read();
     void update_watch();
     void count_queued();

@@ -352,6 +352,7 @@ TEST_F(HttpServerTest, AnUpgradeHandsTheNextProtocolTheBytesBehindTheRequest) {
 
 TEST_F(HttpServerTest, AboveItsConnectionsItRefusesWithAWordAndFarAboveWithout) {
     std::vector<RawClient*> kept;
+    kept.reserve(3);
     for (int i = 0; i < 3; ++i) kept.push_back(&client());
     loop_.settle();
     RawClient& one_more = client();

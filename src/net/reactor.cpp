@@ -17,16 +17,22 @@ namespace eventbus {
 namespace {
 
 constexpr std::size_t kScratchBytes = 128 * 1024;
-constexpr std::size_t kEventsMax = 512;  // of one turn; what is left comes in the next
-constexpr int kLastRounds = 8;           // of what is posted while it stops
+constexpr std::size_t kReadyMin = 8;  // events of one turn; what is left comes in the next
+constexpr std::size_t kReadyMax = 256;
+constexpr std::size_t kTasksPerLook = 16;  // at the clock
+constexpr std::size_t kBatchMin = 8;       // for fewer, the batch costs more than their calls
+constexpr std::size_t kFlushesAhead = 4;   // a connection is fetched before its turn comes
+constexpr int kLastRounds = 8;             // of what is posted while it stops
 constexpr auto kStall = std::chrono::milliseconds(5);
 
 }  // namespace
 
-Reactor::Reactor(std::size_t index, const Clock& clock)
+Reactor::Reactor(std::size_t index, const Clock& clock, std::unique_ptr<BatchSender> sender)
     : index_(index),
       clock_(clock),
+      ready_max_(kReadyMin),
       now_(clock.now()),
+      sender_(std::move(sender)),
       scratch_(kScratchBytes),
       pieces_(Stream::kPiecesMax) {
     epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
@@ -48,8 +54,8 @@ void Reactor::run() {
     while (!stopping_.load(std::memory_order_relaxed)) wait_and_turn(true);
     // What was posted before stop() is still done, and what that posts, within reason.
     for (int round = 0; round < kLastRounds; ++round) {
-        run_posted();
-        run_flushes();
+        run_posted(Clock::Time::max());
+        run_flushes(Clock::Time::max());
         run_deferred();
     }
     thread_ = std::thread::id();
@@ -61,14 +67,14 @@ void Reactor::run_once() {
 }
 
 void Reactor::wait_and_turn(bool may_sleep) {
-    std::array<epoll_event, kEventsMax> events;  // not initialized: only the used part is touched
+    std::array<epoll_event, kReadyMax> events;  // not initialized: only the used part is touched
     State awake = State::kAwake;
     // Who wakes us sets kNotified after it has left its work: either we see that here, or it sees
     // kAsleep and rings the bell.
     const bool sleeps =
         may_sleep && !again_ && state_.compare_exchange_strong(awake, State::kAsleep);
-    const int ready = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
-                                   sleeps ? sleep_ms() : 0);
+    const int ready =
+        ::epoll_wait(epoll_, events.data(), static_cast<int>(ready_max_), sleeps ? sleep_ms() : 0);
     // An exchange and not a store: it reads what the waker wrote, so that what the waker had left
     // before is seen in this turn, on every machine.
     state_.exchange(State::kAwake);
@@ -81,6 +87,17 @@ void Reactor::turn(std::span<const epoll_event> ready) {
     const Clock::Time began = now_;
     again_ = false;
     hooks_have_run_ = false;
+    run_ready(ready);
+    run_posted(slice_end());
+    for (DueList* list : due_lists_) list->run(now_);
+    run_timed();
+    hooks_have_run_ = true;
+    if (run_hooks()) run_flushes(slice_end());
+    run_deferred();
+    note_turn(began);
+}
+
+void Reactor::run_ready(std::span<const epoll_event> ready) {
     for (const epoll_event& event : ready) {
         if (event.data.ptr == nullptr) {
             std::uint64_t rings = 0;
@@ -89,14 +106,11 @@ void Reactor::turn(std::span<const epoll_event> ready) {
         }
         static_cast<Watcher*>(event.data.ptr)->on_ready(event.events);
     }
-    run_posted();
-    for (DueList* list : due_lists_) list->run(now_);
-    run_timed();
-    hooks_have_run_ = true;
-    for (auto& hook : hooks_) again_ = hook() || again_;
-    run_flushes();
-    run_deferred();
-    note_turn(began);
+    // Not by stopping at the slice's end: epoll has put those that it named behind all others.
+    if (ready.size() < ready_max_) return;
+    const auto took = clock_.now() - now_;
+    if (took > kSlice) ready_max_ = std::max(ready_max_ / 2, kReadyMin);
+    if (took < kSlice / 2) ready_max_ = std::min(ready_max_ * 2, kReadyMax);
 }
 
 void Reactor::stop() {
@@ -180,14 +194,18 @@ void Reactor::run_deferred() {
     again_ = again_ || !deferred_.empty();
 }
 
-void Reactor::run_posted() {
-    {
+void Reactor::run_posted(Clock::Time until) {
+    if (next_running_ == running_.size()) {
+        running_.clear();
+        next_running_ = 0;
         const std::lock_guard lock(posted_mutex_);
-        if (posted_.empty()) return;
         running_.swap(posted_);
     }
-    for (Task& task : running_) task();
-    running_.clear();
+    while (next_running_ < running_.size()) {
+        running_[next_running_++]();
+        if (next_running_ % kTasksPerLook == 0 && clock_.now() >= until) break;
+    }
+    again_ = again_ || next_running_ < running_.size();
 }
 
 void Reactor::run_timed() {
@@ -200,21 +218,72 @@ void Reactor::run_timed() {
     }
 }
 
-void Reactor::run_flushes() {
-    // A flush may ask for another (a drained socket goes on with its resume): those have the next
-    // turn, so that one fast reader does not hold up the others.
-    const std::size_t count = to_flush_.size();
-    for (std::size_t i = 0; i < count; ++i) {
-        Flushable* const flushable = to_flush_[i];
-        if (flushable == nullptr) continue;
-        flushable->flush_place_ = 0;
-        flushable->flush();
+// False: what they cause is not to be written yet.
+bool Reactor::run_hooks() {
+    if (flush_next_ < flush_end_) {
+        again_ = true;  // they have their turn when this is written
+        return true;
     }
-    to_flush_.erase(to_flush_.begin(), to_flush_.begin() + static_cast<std::ptrdiff_t>(count));
+    bool more_follows = false;
+    for (auto& hook : hooks_) {
+        const Again again = hook();
+        again_ = again_ || again != Again::kNo;
+        more_follows = more_follows || again == Again::kBeforeFlush;
+    }
+    return !more_follows;
+}
+
+void Reactor::run_flushes(Clock::Time until) {
+    // A flush may ask for another (a drained socket goes on with its resume): those wait until all
+    // others have had theirs, so that one fast reader does not hold up the rest.
+    if (flush_next_ == flush_end_) flush_end_ = to_flush_.size();
+    const bool in_batches = sender_ && flush_end_ - flush_next_ >= kBatchMin;
+    while (flush_next_ < flush_end_) {
+        in_batches ? flush_batch() : flush_one();
+        if (clock_.now() >= until) break;
+    }
+    again_ = again_ || flush_next_ < to_flush_.size();
+    if (flush_next_ < flush_end_) return;
+    to_flush_.erase(to_flush_.begin(), to_flush_.begin() + static_cast<std::ptrdiff_t>(flush_end_));
+    flush_next_ = flush_end_ = 0;
     for (std::size_t i = 0; i < to_flush_.size(); ++i) {
         if (to_flush_[i] != nullptr) to_flush_[i]->flush_place_ = i + 1;
     }
-    again_ = again_ || !to_flush_.empty();
+}
+
+void Reactor::flush_one() {
+    Flushable* const flushable = to_flush_[flush_next_++];
+    if (flushable == nullptr) return;
+    flushable->flush_place_ = 0;
+    flushable->flush();
+}
+
+// Nothing runs between the offers and the kernel's answers that could close a connection; who is
+// closed by what follows has been sent to already, and is forgotten.
+void Reactor::flush_batch() {
+    sending_.clear();
+    for (; flush_next_ < flush_end_ && !sender_->is_full(); ++flush_next_) {
+        if (flush_next_ + kFlushesAhead < flush_end_) {
+            __builtin_prefetch(to_flush_[flush_next_ + kFlushesAhead]);
+        }
+        if (to_flush_[flush_next_] == nullptr) continue;
+        int descriptor = -1;
+        const std::size_t count = to_flush_[flush_next_]->offer(pieces_, descriptor);
+        if (count == 0) break;
+        sender_->add(descriptor, std::span(pieces_).first(count));
+        sending_.push_back(flush_next_);
+    }
+    if (sending_.empty()) {
+        if (flush_next_ < flush_end_) flush_one();
+        return;
+    }
+    const std::span<const Stream::Outcome> outcomes = sender_->send();
+    for (std::size_t i = 0; i < sending_.size(); ++i) {
+        Flushable* const flushable = to_flush_[sending_[i]];
+        if (flushable == nullptr) continue;
+        flushable->flush_place_ = 0;
+        flushable->sent(outcomes[i]);
+    }
 }
 
 void Reactor::note_turn(Clock::Time began) {

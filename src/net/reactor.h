@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <queue>
 #include <span>
@@ -16,7 +17,9 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/executor.h"
+#include "net/batch_sender.h"
 #include "net/due_list.h"
+#include "net/stream.h"
 
 namespace eventbus {
 
@@ -33,7 +36,17 @@ class Watcher {
 // Something that has bytes to write at the end of the turn.
 class Flushable {
  public:
+    // Writes what it has.
     virtual void flush() = 0;
+
+    // Offers what it has for a send in company: sets the first of `pieces`, which live until
+    // sent(), and returns how many; closes nothing meanwhile. 0: it is to be flushed by itself.
+    virtual std::size_t offer(std::span<std::string_view> /*pieces*/, int& /*descriptor*/) {
+        return 0;
+    }
+
+    // What became of what it offered.
+    virtual void sent(Stream::Outcome /*outcome*/) {}
 
  protected:
     ~Flushable() = default;
@@ -47,14 +60,24 @@ class Flushable {
 // turn's hooks (delivery), and at the end one write for each connection that has something to say.
 //
 // Thread:  run() makes the calling thread the reactor's; post(), wake_if_asleep() and stop() from
-// any
-//          thread; all else from the reactor's, or before run().
+//          any thread; all else from the reactor's, or before run().
+// Bounded: what is ready, what was posted and the writes have kSlice each in a turn, and what is
+//          left goes on in the next; so a turn takes some slices and the longest single step.
 // Cost:    a post to a reactor that is awake is a lock and a push; to one that sleeps, an eventfd
 //          write more (20 µs of CPU on an idle virtual machine: avoid it).
 class Reactor final : public Executor {
  public:
-    // `index`: which of the reactors it is.
-    Reactor(std::size_t index, const Clock& clock);
+    static constexpr auto kSlice = std::chrono::microseconds(500);
+
+    // Whether a hook is to be called again without a sleep.
+    enum class Again : std::uint8_t {
+        kNo,
+        kAfterFlush,   // once what it has caused is written
+        kBeforeFlush,  // there is more for the same sockets: one write will take it all
+    };
+
+    // `index`: which of the reactors it is. With a `sender`, many writes share a system call.
+    Reactor(std::size_t index, const Clock& clock, std::unique_ptr<BatchSender> sender = nullptr);
     ~Reactor() override;
     Reactor(const Reactor&) = delete;
     Reactor& operator=(const Reactor&) = delete;
@@ -87,8 +110,9 @@ class Reactor final : public Executor {
     // Runs `task` at `at` or soon after. There is no way to take it back: let it find out.
     void post_at(Clock::Time at, Task task);
 
-    // Called once in each turn before the flush; returns true to be called again without a sleep.
-    void add_turn_hook(std::function<bool()> hook) { hooks_.push_back(std::move(hook)); }
+    // Called before the flush, once in each turn but those that still write what an earlier one
+    // has caused.
+    void add_turn_hook(std::function<Again()> hook) { hooks_.push_back(std::move(hook)); }
 
     // Work that waits until this turn is over: what was closed is deleted here, since events of
     // this turn may still name it.
@@ -102,6 +126,8 @@ class Reactor final : public Executor {
 
     // Room for the pieces of one gather write.
     std::span<std::string_view> pieces() { return pieces_; }
+
+    bool sends_in_batches() const { return sender_ != nullptr; }
 
     // The longest turn so far, ns, and turns of over 5 ms. Any thread reads.
     const Counter& stall_max_ns() const { return stall_max_ns_; }
@@ -122,10 +148,15 @@ class Reactor final : public Executor {
     void wait_and_turn(bool may_sleep);
     void turn(std::span<const epoll_event> ready);
     int sleep_ms() const;
-    void run_posted();
+    void run_ready(std::span<const epoll_event> ready);
+    void run_posted(Clock::Time until);
     void run_timed();
-    void run_flushes();
+    bool run_hooks();
+    void run_flushes(Clock::Time until);
+    void flush_one();
+    void flush_batch();
     void run_deferred();
+    Clock::Time slice_end() const { return clock_.now() + kSlice; }
     void note_turn(Clock::Time began);
 
     const std::size_t index_;
@@ -135,6 +166,7 @@ class Reactor final : public Executor {
     std::atomic<std::thread::id> thread_{};
     std::atomic<bool> stopping_{false};
     std::atomic<State> state_{State::kAwake};
+    std::size_t ready_max_;        // events that the next turn takes
     bool hooks_have_run_ = false;  // in this turn
     bool again_ = false;           // there is more to do: no sleep before the next turn
     Clock::Time now_;
@@ -142,13 +174,18 @@ class Reactor final : public Executor {
     std::mutex posted_mutex_;
     std::vector<Task> posted_;
     std::vector<Task> running_;
+    std::size_t next_running_ = 0;
     std::vector<Task> deferred_;
 
     std::priority_queue<Timed> timed_;
     std::uint64_t timed_sequence_ = 0;
     std::vector<DueList*> due_lists_;
-    std::vector<std::function<bool()>> hooks_;
+    std::vector<std::function<Again()>> hooks_;
     std::vector<Flushable*> to_flush_;
+    std::size_t flush_next_ = 0;  // of to_flush_
+    std::size_t flush_end_ = 0;   // who came later has to wait until these have been written
+    const std::unique_ptr<BatchSender> sender_;  // or null
+    std::vector<std::size_t> sending_;           // places in to_flush_, of one batch
     std::vector<char> scratch_;
     std::vector<std::string_view> pieces_;
 

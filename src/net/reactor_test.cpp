@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <future>
 #include <memory>
@@ -11,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/assert.h"
 #include "support/fake_clock.h"
 
 namespace eventbus {
@@ -49,7 +53,7 @@ TEST(Reactor, ATurnPassesFromWhatWasPostedOverTheHooksToTheFlushes) {
     Flusher flusher(order, 'f');
     reactor.add_turn_hook([&] {
         order += 'h';
-        return false;
+        return Reactor::Again::kNo;
     });
     reactor.post([&] {
         order += 'p';
@@ -153,6 +157,158 @@ TEST(Reactor, AFlushThatAsksForAnotherHasTheNextTurn) {
     EXPECT_EQ(again.times, 2);
 }
 
+// Each flush takes `took`; nothing else takes time.
+class SlowFlusher final : public Flushable {
+ public:
+    SlowFlusher(FakeClock& clock, std::string& order, char name)
+        : clock_(clock), order_(order), name_(name) {}
+    void flush() override {
+        clock_.advance(Reactor::kSlice);
+        order_ += name_;
+    }
+
+ private:
+    FakeClock& clock_;
+    std::string& order_;
+    const char name_;
+};
+
+TEST(Reactor, WritesThatTakeLongGoOnInTheNextTurnsBeforeTheHooksRunAgain) {
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    std::string order;
+    SlowFlusher a(clock, order, 'a'), b(clock, order, 'b'), c(clock, order, 'c');
+    reactor.add_turn_hook([&] {
+        order += 'h';
+        return Reactor::Again::kNo;
+    });
+    reactor.post([&] {
+        reactor.flush_later(a);
+        reactor.flush_later(b);
+    });
+
+    reactor.run_once();
+    EXPECT_EQ(order, "ha");
+    reactor.post([&] {
+        order += 'p';
+        reactor.flush_later(a);  // has to wait until b has had its turn
+        reactor.flush_later(c);
+        reactor.forget(c);
+    });
+    reactor.run_once();
+    EXPECT_EQ(order, "hapb");
+    reactor.run_once();
+    EXPECT_EQ(order, "hapbha");
+}
+
+TEST(Reactor, AHookThatHasMoreForTheSameSocketsHoldsTheWritesBack) {
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    std::string order;
+    Flusher flusher(order, 'f');
+    std::vector<Reactor::Again> answers{Reactor::Again::kNo, Reactor::Again::kAfterFlush,
+                                        Reactor::Again::kBeforeFlush};
+    reactor.add_turn_hook([&] {
+        order += 'h';
+        reactor.flush_later(flusher);
+        const Reactor::Again answer = answers.back();
+        answers.pop_back();
+        return answer;
+    });
+
+    for (int turn = 0; turn < 3; ++turn) reactor.run_once();
+
+    EXPECT_EQ(order, "hhfhf");
+}
+
+TEST(Reactor, TasksThatTakeLongLeaveTheRestToTheNextTurnInTheirOrder) {
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    std::vector<int> order, expected;
+    for (int i = 0; i < 40; ++i) {
+        expected.push_back(i);
+        reactor.post([&, i] {
+            clock.advance(Reactor::kSlice);
+            order.push_back(i);
+        });
+    }
+
+    reactor.run_once();
+    EXPECT_LT(order.size(), 40u);
+    reactor.post([&] { order.push_back(40); });
+    expected.push_back(40);
+    for (int turn = 0; turn < 5; ++turn) reactor.run_once();
+
+    EXPECT_EQ(order, expected);
+}
+
+// Offers a piece on a socket, and acts when it has been sent.
+class Offerer final : public Flushable {
+ public:
+    Offerer(std::string& order, char name, std::string piece)
+        : order_(order), name_(name), piece_(std::move(piece)) {
+        BUS_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends_.data()) == 0);
+    }
+    ~Offerer() {
+        for (const int end : ends_) ::close(end);
+    }
+    void flush() override { order_ += name_; }
+    std::size_t offer(std::span<std::string_view> pieces, int& descriptor) override {
+        if (piece_.empty()) return 0;
+        pieces[0] = piece_;
+        descriptor = ends_[0];
+        return 1;
+    }
+    void sent(Stream::Outcome outcome) override {
+        EXPECT_EQ(outcome.bytes, piece_.size());
+        order_ += name_;
+        if (on_sent) on_sent();
+    }
+    std::string received() const {
+        std::string bytes(100, ' ');
+        bytes.resize(static_cast<std::size_t>(
+            std::max<ssize_t>(::recv(ends_[1], bytes.data(), bytes.size(), MSG_DONTWAIT), 0)));
+        return bytes;
+    }
+
+    std::function<void()> on_sent;
+
+ private:
+    std::string& order_;
+    const char name_;
+    const std::string piece_;
+    std::array<int, 2> ends_{};
+};
+
+TEST(Reactor, WritesInBatchesReachEachSocketAndWhoHasNoneToOfferIsFlushedByItself) {
+    Result<std::unique_ptr<BatchSender>> sender = BatchSender::open();
+    if (!sender) GTEST_SKIP() << sender.error().detail;
+    FakeClock clock;
+    Reactor reactor(0, clock, std::move(*sender));
+    std::string order;
+    std::vector<std::unique_ptr<Offerer>> all;
+    for (int i = 0; i < 20; ++i) {
+        const char name = static_cast<char>('a' + i);
+        all.push_back(std::make_unique<Offerer>(
+            order, name, i == 5 ? "" : std::string(static_cast<std::size_t>(i) + 1, name)));
+    }
+    // The third is done with when the second, of the same batch, ends it: it must not be told.
+    all[1]->on_sent = [&] { reactor.forget(*all[2]); };
+    all[3]->on_sent = [&] { reactor.flush_later(*all[0]); };
+    reactor.post([&] {
+        for (const auto& one : all) reactor.flush_later(*one);
+    });
+
+    reactor.run_once();
+
+    EXPECT_EQ(order, "abdefghijklmnopqrst");
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_EQ(all[i]->received(), i == 5 ? "" : std::string(i + 1, static_cast<char>('a' + i)));
+    }
+    reactor.run_once();
+    EXPECT_EQ(order, "abdefghijklmnopqrsta");
+}
+
 TEST(Reactor, AWatcherThatEndsAnotherKeepsItFromBeingCalledIfItsOwnerWaitsForTheTurnsEnd) {
     // Two descriptors are ready in one turn; whoever comes first closes the other.
     struct Pair;
@@ -236,6 +392,7 @@ TEST(Reactor, NoPostFromAnotherThreadIsLostOrReordered) {
     const Running running(reactor);
 
     std::vector<std::thread> posters;
+    posters.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t) {
         posters.emplace_back([&, t] {
             for (int i = 0; i < kPosts; ++i) {
@@ -269,7 +426,7 @@ TEST(Reactor, NoWakeUpIsLostBetweenAPublishedNumberAndTheHook) {
     std::atomic<std::uint64_t> seen{0};
     reactor.add_turn_hook([&] {
         seen.store(published.load(std::memory_order_acquire), std::memory_order_release);
-        return false;
+        return Reactor::Again::kNo;
     });
     const Running running(reactor);
 

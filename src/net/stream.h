@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/types.h>
+
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -13,8 +16,12 @@ class Stream {
  public:
     struct Outcome {
         std::size_t bytes = 0;
-        bool is_over = false;  // the peer has closed, or the connection failed
+        bool is_over = false;     // the peer has closed, or the connection failed
+        bool is_blocked = false;  // it takes no more now: wait until the stream is ready for it
     };
+
+    // Of a call that asked for `asked` bytes: what it returned, or -errno. Not for one to repeat.
+    static Outcome outcome_of(ssize_t result, std::size_t asked);
 
     Stream() = default;
     explicit Stream(int descriptor) : descriptor_(descriptor) {}
@@ -22,11 +29,10 @@ class Stream {
     Stream& operator=(Stream&& other) noexcept;
     ~Stream() { close(); }
 
-    // Takes what has arrived, at most buffer.size(); 0 bytes and not over: nothing has.
+    // Takes what has arrived, at most buffer.size().
     Outcome read(std::span<char> buffer);
 
-    // Gives `pieces`, at most kPiecesMax of them, to the kernel in one call; less than all of their
-    // bytes: the peer is slow, wait until the stream is writable.
+    // Gives `pieces`, at most kPiecesMax of them, to the kernel in one call.
     Outcome write(std::span<const std::string_view> pieces);
 
     void close();
@@ -34,10 +40,9 @@ class Stream {
     int descriptor() const { return descriptor_; }
 
     static constexpr std::size_t kPiecesMax = 1024;  // IOV_MAX; a lower cap makes bursts dearer
+    static constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
 
  private:
-    Outcome write_one(std::string_view piece);
-
     int descriptor_ = -1;
 };
 

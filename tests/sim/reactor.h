@@ -50,7 +50,7 @@ class Reactor final : public Executor, private Tail::Waker {
     // It sleeps when it has nothing to do, and then only what the tail says wakes it.
     bool is_awake() const { return is_awake_; }
     void deliver() {
-        run([&] { is_awake_ = hub_.deliver(); });
+        run([&] { is_awake_ = hub_.deliver() != Hub::More::kNo; });
     }
 
     Position frontier() const { return log_.frontier(); }

@@ -51,6 +51,8 @@ struct Config {
     std::size_t queue_bytes_per_socket_max = 1U << 20U;
     std::size_t compress_bytes_min = 1024;  // 0: nothing is compressed
     std::string io_uring = "auto";          // or off
+    Milliseconds coalesce{0};
+    Milliseconds coalesce_latest{1};
 
     // HTTP.
     std::size_t header_bytes_max = 16U << 10U;

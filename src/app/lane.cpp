@@ -48,7 +48,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
       reactor_(index, shared_.clock, batch_sender(index, settings_.uses_io_uring)),
       waker_(reactor_),
       reader_(shared_.log.tail(), waker_, settings_.tail_entries_max),
-      hub_(reactor_, shared_.clock, shared_.log, reader_),
+      hub_(reactor_, shared_.clock, shared_.log, reader_, settings_.coalesce),
       tokens_(shared_.keys, shared_.claims, shared_.clock),
       sign_in_(tokens_, shared_.cors, settings_.gateway.cookie_name),
       publisher_({.log = shared_.log,
@@ -199,6 +199,10 @@ void Lane::add_type_counts(std::map<std::string, std::uint64_t>& sums) const {
 Reactor::Again Lane::deliver() {
     const Hub::More more = hub_.deliver();
     groups_->on_tail_read(hub_.cursor());
+    const std::optional<Clock::Time> waits_until = hub_.waits_until();
+    if (waits_until && !std::exchange(wakes_for_waiting_, true)) {
+        reactor_.post_at(*waits_until, [this] { wakes_for_waiting_ = false; });
+    }
     switch (more) {
         case Hub::More::kNo:
             return Reactor::Again::kNo;

@@ -66,6 +66,7 @@ struct LaneSettings {
     SocketSettings socket;
     HttpSettings http;
     bool uses_io_uring = true;
+    Coalesce coalesce;
 };
 
 // Everything that runs on one reactor: a connection lives its whole life on one lane, and lanes
@@ -145,6 +146,7 @@ class Lane final : public HttpHandler {
     mutable std::mutex type_counts_mutex_;
     std::vector<std::shared_ptr<const TypeCounts>> type_counts_;  // one for each catalog
     std::vector<std::unique_ptr<Listener>> listeners_;
+    bool wakes_for_waiting_ = false;  // a timer runs for what the hub lets wait
     bool is_draining_ = false;
     std::thread thread_;
 };

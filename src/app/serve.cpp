@@ -111,6 +111,7 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes) {
     settings.http.idle_timeout = config.http_idle_timeout;
     settings.http.queue_bytes_max = config.queue_bytes_per_socket_max;
     settings.http.connections_max = connections;
+    settings.coalesce = {.all = config.coalesce, .latest = config.coalesce_latest};
     settings.uses_io_uring = config.io_uring == "auto";
     return settings;
 }

@@ -98,6 +98,10 @@ constexpr auto kTable = std::to_array<Setting>({
      "What may wait for one slow client before it is closed, to come back and resume; at least message_bytes_max."},
     {kConnections, "compress_bytes_min", Kind::kBytes, &Config::compress_bytes_min, 0, kGiB, "",
      "From which size on an event is compressed (permessage-deflate), once for all who agreed; 0: none is."},
+    {kConnections, "coalesce", Kind::kDuration, &Config::coalesce, 0, kSecond, "",
+     "How long an event may wait for others, to leave with them in one write; the first after a silence never waits."},
+    {kConnections, "coalesce_latest", Kind::kDuration, &Config::coalesce_latest, 0, kSecond, "",
+     "The same for events of types that are latest, if that is longer; a newer one replaces one that waits."},
     {kConnections, "io_uring", Kind::kWord, &Config::io_uring, 0, 0, "auto|off",
      "Whether many writes share a system call where kernel and sandbox allow it; /metrics says if they do."},
 

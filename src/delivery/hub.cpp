@@ -18,8 +18,13 @@ std::size_t bytes_of(const Entry& entry) { return entry.event.data.size() + 256;
 
 }  // namespace
 
-Hub::Hub(Executor& reactor, const Clock& clock, Log& log, TailReader& reader)
-    : reactor_(reactor), clock_(clock), log_(log), reader_(reader), frames_(kFrameCacheBytes) {}
+Hub::Hub(Executor& reactor, const Clock& clock, Log& log, TailReader& reader, Coalesce coalesce)
+    : reactor_(reactor),
+      clock_(clock),
+      log_(log),
+      reader_(reader),
+      coalesce_(coalesce),
+      frames_(kFrameCacheBytes) {}
 
 ReceiverId Hub::add(Receiver& receiver, Encoder& encoder) {
     ReceiverId id;
@@ -139,7 +144,8 @@ std::vector<SessionRecord::Joined> Hub::rooms_of(ReceiverId id) const {
 Hub::More Hub::deliver() {
     if (!std::exchange(writes_wait_, false)) batch_pushes_ = batch_bytes_ = 0;
     pushes_ = 0;
-    while (pushes_ < kPushesPerTurn) {
+    const bool waits = waits_until().has_value();
+    while (!waits && pushes_ < kPushesPerTurn) {
         if (run_.entries.empty()) {
             if (batch_pushes_ >= kBatchPushes || batch_bytes_ >= kBatchBytes) break;
             if (!take_run()) break;
@@ -163,14 +169,30 @@ Hub::More Hub::deliver() {
     probe_.encoded.set(frames_.made());
     writes_wait_ = is_amid_run && batch_pushes_ < kBatchPushes;
     if (writes_wait_) return More::kBeforeWrites;
-    const bool has_more = is_amid_run || !behind_.empty() || !reader_.is_at_end();
+    const bool has_more = is_amid_run || !behind_.empty() || (!waits && !reader_.is_at_end());
     return has_more ? More::kAfterWrites : More::kNo;
+}
+
+std::optional<Clock::Time> Hub::waits_until() {
+    const auto longest = std::max(coalesce_.all, coalesce_.latest);
+    if (longest.count() == 0 || !run_.entries.empty()) return std::nullopt;
+    auto window = longest;
+    std::size_t unread = 0;
+    reader_.for_each_unread([&](const Entry& entry) {
+        ++unread;
+        if (!entry.latest) window = coalesce_.all;
+    });
+    if (unread == 0 || unread > kRunEntries) return std::nullopt;  // so many need no company
+    const Clock::Time until = live_at_ + window;
+    if (clock_.now() >= until) return std::nullopt;
+    return until;
 }
 
 // Reads the next entry, and those that go with it. False: there is none.
 bool Hub::take_run() {
     const SharedEntry* next = reader_.next();
     if (next == nullptr) return false;
+    if (coalesce_.all.count() > 0 || coalesce_.latest.count() > 0) live_at_ = clock_.now();
     run_.entries.push_back(*next);
     const Entry& first = **next;
     // What an eviction causes may join and leave rooms, so the run has no target yet.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -22,6 +23,13 @@
 #include "log/tail.h"
 
 namespace eventbus {
+
+// How long live entries may wait for others, to leave with them in one write. The first after a
+// silence does not wait, nor do those that stand before one that may not.
+struct Coalesce {
+    std::chrono::milliseconds all{0};
+    std::chrono::milliseconds latest{0};  // of types that are `latest`, if it is longer
+};
 
 // One reactor's live and resume view of the log.
 //
@@ -60,7 +68,8 @@ class Hub {
     // Whether deliver() has more to do, and if the writes should wait for it.
     enum class More : std::uint8_t { kNo, kAfterWrites, kBeforeWrites };
 
-    Hub(Executor& reactor, const Clock& clock, Log& log, TailReader& reader);
+    Hub(Executor& reactor, const Clock& clock, Log& log, TailReader& reader,
+        Coalesce coalesce = {});
 
     // Who else on this reactor follows the log: shown each entry, in order, as it is read.
     void set_follower(std::function<void(const SharedEntry&)> follower) {
@@ -103,6 +112,9 @@ class Hub {
 
     // Delivers what became visible, and a slice to those that catch up.
     More deliver();
+
+    // When deliver() is to be called again for what now waits for company, if anything does.
+    std::optional<Clock::Time> waits_until();
 
     const DeliveryProbe& probe() const { return probe_; }
 
@@ -178,6 +190,7 @@ class Hub {
     const Clock& clock_;
     Log& log_;
     TailReader& reader_;
+    const Coalesce coalesce_;
     Rooms rooms_;
     std::vector<Member> members_;
     std::vector<ReceiverId> free_;
@@ -188,6 +201,7 @@ class Hub {
     FrameCache frames_;
     Run run_;                       // under way if it has entries
     std::vector<Encoded> encoded_;  // of the run, for its target
+    Clock::Time live_at_{};         // when the last run was taken
     std::size_t pushes_ = 0;        // in this turn
     std::size_t batch_pushes_ = 0;  // since the last writes
     std::size_t batch_bytes_ = 0;   // for one member that gets all

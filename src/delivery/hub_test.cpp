@@ -38,6 +38,7 @@ class PlainBinder final : public Binder {
             if (change.revoke) entry.evictions.push_back({entry.event.subject, change.who});
         }
         entry.durability = plan.durability;
+        entry.latest = plan.latest;
         entry.retention = plan.retention;
         entry.publisher = std::move(plan.publisher);
         entry.has_client_id = plan.has_client_id;
@@ -674,6 +675,85 @@ TEST_F(HubTest, AMemberIsNotGivenMoreThanABatchBetweenTwoWrites) {
     EXPECT_LE(member.got.size(), 8u);
     deliver();
     EXPECT_EQ(member.got.size(), 100u);
+}
+
+// With 10 ms for `latest` types, 2 ms for others.
+class HubCoalesceTest : public HubTest {
+ protected:
+    HubCoalesceTest() { add(member_, {photo1_}, 0); }
+    ReceiverId add(FakeReceiver& receiver, const std::vector<Room>& rooms, Position at) {
+        const ReceiverId id = patient_.add(receiver, encoder_);
+        for (const Room& room : rooms) EXPECT_TRUE(patient_.join(id, room, at));
+        return id;
+    }
+    void publish_latest(std::string id) {
+        Plan plan = make_transient_plan(std::move(id));
+        plan.latest = true;
+        publish(std::move(plan));
+    }
+    void pass(int ms) { clock_.advance(std::chrono::milliseconds(ms)); }
+
+    TailReader own_reader_{log_.tail(), waker_, 256};
+    Hub patient_{reactor_,
+                 clock_,
+                 log_,
+                 own_reader_,
+                 {.all = std::chrono::milliseconds(2), .latest = std::chrono::milliseconds(10)}};
+    FakeReceiver member_;
+};
+
+TEST_F(HubCoalesceTest, TheFirstAfterASilenceDoesNotWaitAndThoseBehindItLeaveTogether) {
+    pass(100);
+    publish_latest("a");
+    EXPECT_EQ(patient_.deliver(), Hub::More::kNo);
+    EXPECT_EQ(member_.got, Strings({"a"}));
+    publish_latest("b");
+    pass(4);
+    publish_latest("c");
+    EXPECT_EQ(patient_.deliver(), Hub::More::kNo);
+    EXPECT_EQ(member_.got, Strings({"a"}));
+    EXPECT_EQ(patient_.waits_until(), clock_.now() + std::chrono::milliseconds(6));
+    pass(6);
+    EXPECT_EQ(patient_.waits_until(), std::nullopt);
+    EXPECT_EQ(patient_.deliver(), Hub::More::kNo);
+    EXPECT_EQ(member_.got, Strings({"a", "b", "c"}));
+}
+
+TEST_F(HubCoalesceTest, OneThatWaitsLessTakesThoseBeforeItAlong) {
+    pass(100);
+    publish_latest("a");
+    patient_.deliver();
+    publish_latest("b");
+    publish(make_plan("c"));
+    pass(1);
+    patient_.deliver();
+    EXPECT_EQ(member_.got, Strings({"a"}));
+    pass(1);
+    patient_.deliver();
+    EXPECT_EQ(member_.got, Strings({"a", "b", "c"}));
+}
+
+TEST_F(HubCoalesceTest, SoManyThatTheyFillAWriteDoNotWait) {
+    pass(100);
+    publish_latest("a");
+    patient_.deliver();
+    for (std::size_t i = 0; i <= Hub::kRunEntries; ++i) publish_latest("b" + std::to_string(i));
+    patient_.deliver();
+    EXPECT_EQ(member_.got.size(), Hub::kRunEntries + 2);
+}
+
+TEST_F(HubCoalesceTest, WhoComesBackIsGivenWhatItMissedMeanwhile) {
+    pass(100);
+    publish_latest("a");
+    patient_.deliver();
+    publish_latest("b");
+    FakeReceiver back;
+    patient_.resume(add(back, {photo1_}, 0), 0);
+    patient_.deliver();
+    EXPECT_EQ(back.got, Strings({"a"}));
+    pass(10);
+    patient_.deliver();
+    EXPECT_EQ(back.got, Strings({"a", "b"}));
 }
 
 }  // namespace

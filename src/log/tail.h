@@ -112,6 +112,11 @@ class TailReader {
     // The same, without reading it.
     const SharedEntry* peek();
 
+    // Calls visit(const Entry&) for the visible entries that were not read yet, oldest first, at
+    // most to the end of their segment.
+    template <class Visit>
+    void for_each_unread(Visit&& visit);
+
     // All entries up to here have been read; at the end of the tail, the frontier.
     Position cursor() const { return cursor_.load(std::memory_order_relaxed); }
     bool is_at_end() const;
@@ -148,6 +153,13 @@ class TailReader {
     std::vector<std::uint32_t> hint_counts_;
     std::uint32_t want_all_count_ = 0;
 };
+
+template <class Visit>
+void TailReader::for_each_unread(Visit&& visit) {
+    if (peek() == nullptr) return;
+    const TailSegment& segment = *segments_.back();
+    for (std::size_t i = at_; i < segment.size(); ++i) visit(*segment.at(i));
+}
 
 template <class Visit>
 void TailReader::for_each_after(Position after, bool all, std::span<const std::size_t> room_hashes,

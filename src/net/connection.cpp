@@ -1,7 +1,6 @@
 #include "net/connection.h"
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <utility>
@@ -34,6 +33,12 @@ void Connections::remove(Connection& connection) {
     all_.pop_back();
 }
 
+bool Connections::take_handshake_step() {
+    if (handshake_steps_left_ == 0) return false;
+    --handshake_steps_left_;
+    return true;
+}
+
 Connection::Connection(Reactor& reactor, Connections& connections, Stream stream,
                        std::size_t queue_bytes_max)
     : reactor_(reactor),
@@ -48,7 +53,8 @@ void Connection::start(std::unique_ptr<Protocol> protocol) {
     protocol_ = std::move(protocol);
     self_ = shared_from_this();
     connections_.add(*this);
-    watched_ = EPOLLIN;
+    write_blocked_ = stream_.has_pending();  // from the reactor that had it before
+    watched_ = EPOLLIN | (write_blocked_ ? std::uint32_t{EPOLLOUT} : 0U);
     reactor_.watch(stream_.descriptor(), *this, watched_);
 }
 
@@ -153,19 +159,28 @@ void Connection::on_ready(std::uint32_t events) {
 }
 
 void Connection::read() {
+    // In the next turn, then: the descriptor is still readable.
+    if (stream_.is_shaking_hands() && !connections_.take_handshake_step()) return;
     const std::span<char> buffer = reactor_.scratch();
     const Stream::Outcome got = stream_.read(buffer);
-    if (got.bytes > 0) {
-        // Once it is closing, what still comes is read and dropped: closing a socket with unread
-        // bytes would reset it, and the peer would lose our last words.
-        if (!closing_) protocol_->on_bytes(buffer.first(got.bytes));
-        return;
-    }
-    if (got.is_over) close();
+    // Once it is closing, what still comes is read and dropped: closing a socket with unread bytes
+    // would reset it, and the peer would lose our last words.
+    if (got.bytes > 0 && !closing_) protocol_->on_bytes(buffer.first(got.bytes));
+    if (got.is_over && got.bytes == 0) return close();
+    // TLS tells the end with the last bytes; their answer still leaves, at the end of this turn.
+    if (got.is_over) reactor_.defer([self = shared_from_this()] { self->close(); });
+    if (stream_.is_open() && !stream_.is_plain()) go_on_with_tls();
+}
+
+// What was read can be an answer that the handshake waited for, or ask for one.
+void Connection::go_on_with_tls() {
+    if (!write_blocked_ && !stream_.has_pending()) return;
+    write_blocked_ = false;
+    reactor_.flush_later(*this);
 }
 
 void Connection::flush() {
-    while (!outbox_.is_empty()) {
+    while (!outbox_.is_empty() || stream_.has_pending()) {
         const std::span<std::string_view> pieces = reactor_.pieces();
         if (!note_sent(stream_.write(pieces.first(outbox_.gather(pieces))))) break;
     }
@@ -173,6 +188,7 @@ void Connection::flush() {
 }
 
 std::size_t Connection::offer(std::span<std::string_view> pieces, int& descriptor) {
+    if (!stream_.is_plain()) return 0;
     descriptor = stream_.descriptor();
     return outbox_.gather(pieces);
 }
@@ -197,11 +213,17 @@ void Connection::after_write() {
     if (write_blocked_ || !stream_.is_open()) return;
     if (closing_) {
         // Then the peer's end is waited for, or the linger time.
-        if (!is_shut_) ::shutdown(stream_.descriptor(), SHUT_WR);
-        is_shut_ = true;
+        if (!is_shut_) shut_down();
         return;
     }
     if (std::exchange(tells_drained_, false)) protocol_->on_drained();
+}
+
+void Connection::shut_down() {
+    const Stream::Outcome out = stream_.shut_down();
+    write_blocked_ = out.is_blocked;
+    is_shut_ = !out.is_blocked;
+    update_watch();
 }
 
 void Connection::count_queued() {
@@ -212,8 +234,9 @@ void Connection::count_queued() {
 
 void Connection::update_watch() {
     if (!stream_.is_open()) return;
-    const std::uint32_t wanted = (reading_paused_ && !closing_ ? 0U : std::uint32_t{EPOLLIN}) |
-                                 (write_blocked_ ? std::uint32_t{EPOLLOUT} : 0U);
+    const std::uint32_t wanted =
+        (reading_paused_ && !closing_ ? 0U : std::uint32_t{EPOLLIN}) |
+        (write_blocked_ && stream_.waits_for_room() ? std::uint32_t{EPOLLOUT} : 0U);
     if (wanted == watched_) return;
     watched_ = wanted;
     reactor_.change(stream_.descriptor(), *this, watched_);

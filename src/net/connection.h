@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,13 +29,19 @@ class Connections {
     // Closes each of them.
     void close_all();
 
+    // How many steps of TLS handshakes may be done until the next call; any number before the
+    // first.
+    void allow_handshakes(std::size_t steps) { handshake_steps_left_ = steps; }
+
  private:
     friend class Connection;
     void add(Connection& connection);
     void remove(Connection& connection);
+    bool take_handshake_step();
 
     std::vector<Connection*> all_;
     Counter queued_bytes_;
+    std::size_t handshake_steps_left_ = std::numeric_limits<std::size_t>::max();
 };
 
 // What is spoken on a connection: HTTP, then perhaps WebSocket. Owned by its connection.
@@ -126,6 +133,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     bool note_sent(Stream::Outcome outcome);
     void after_write();
     void read();
+    void go_on_with_tls();
+    void shut_down();
     void update_watch();
     void count_queued();
     void finish();
@@ -143,7 +152,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     std::size_t counted_ = 0;           // of connections_.queued_bytes_
     std::uint32_t watched_ = 0;
     bool closing_ = false;        // close_when_sent()
-    bool write_blocked_ = false;  // the kernel's buffer is full
+    bool write_blocked_ = false;  // the kernel's buffer is full, or TLS is not set up
     bool reading_paused_ = false;
     bool is_shut_ = false;  // our side
     bool was_too_slow_ = false;

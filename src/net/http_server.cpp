@@ -8,6 +8,7 @@ namespace eventbus {
 namespace {
 
 constexpr std::size_t kPipelinedBytesMax = 64 * 1024;  // then the kernel holds the rest back
+constexpr std::size_t kHandshakesPerTurn = 2;          // steps; one signs for up to 1 ms
 constexpr int kPipelinedPerTurn = 32;                  // requests of one client that are answered
 
 }  // namespace
@@ -212,6 +213,10 @@ HttpServer::HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings sett
     reactor_.add_due_list(head_timeouts_);
     reactor_.add_due_list(body_timeouts_);
     reactor_.add_due_list(idle_timeouts_);
+    reactor_.add_turn_hook([this] {
+        connections_.allow_handshakes(kHandshakesPerTurn);
+        return Reactor::Again::kNo;
+    });
 }
 
 std::shared_ptr<Connection> HttpServer::make_connection(Stream stream) {
@@ -222,6 +227,7 @@ std::shared_ptr<Connection> HttpServer::make_connection(Stream stream) {
 void HttpServer::serve(Stream stream) {
     probe_.accepted.add();
     if (connections_.size() >= settings_.connections_max + kRefusedMax) return probe_.refused.add();
+    if (tls_ != nullptr && !stream.start_tls(*tls_, probe_.tls)) return probe_.refused.add();
     const bool refused = draining_ || connections_.size() >= settings_.connections_max;
     const auto connection = make_connection(std::move(stream));
     connection->start(std::make_unique<HttpProtocol>(*this, connection));

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/counters.h"
 #include "base/executor.h"
@@ -11,6 +12,7 @@
 #include "net/due_list.h"
 #include "net/http_message.h"
 #include "net/http_reader.h"
+#include "net/tls.h"
 
 namespace eventbus {
 
@@ -92,18 +94,24 @@ struct HttpProbe {
     Counter requests;
     Counter malformed;
     Counter timeouts;
+    TlsProbe tls;
 };
 
 // One reactor's HTTP server.
 //
 // Thread:  reactor.
 // Bounded: connections_max; beyond it a new one is answered 503 and closed, and when
-//          kRefusedMax more are being told so, closed without a word.
+//          kRefusedMax more are being told so, closed without a word. A TLS handshake counts as a
+//          part of the first request's head: head_timeout ends both. In each turn a few steps of
+//          handshakes are done, since one can cost a millisecond; the others wait for the next.
 class HttpServer {
  public:
     static constexpr std::size_t kRefusedMax = 256;
 
     HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings settings);
+
+    // New connections speak TLS with `context` from now on; those that are open go on as they are.
+    void use_tls(std::shared_ptr<const TlsContext> context) { tls_ = std::move(context); }
 
     // Serves a new connection.
     void serve(Stream stream);
@@ -132,6 +140,7 @@ class HttpServer {
     DueList body_timeouts_;
     DueList idle_timeouts_;
     bool draining_ = false;
+    std::shared_ptr<const TlsContext> tls_;  // null: plain HTTP
     Connections connections_;
     HttpProbe probe_;
 };

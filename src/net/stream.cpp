@@ -10,10 +10,12 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "net/tls_session.h"
 
 namespace eventbus {
 
 static_assert(Stream::kPiecesMax <= IOV_MAX);
+static_assert(Stream::kReadBufferMin == TlsSession::kBufferMin);
 
 namespace {
 
@@ -29,15 +31,33 @@ ssize_t repeat(Call call) {
 
 }  // namespace
 
-Stream::Stream(Stream&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+Stream::Stream() = default;
+
+Stream::Stream(int descriptor) : descriptor_(descriptor) {}
+
+Stream::Stream(Stream&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), tls_(std::move(other.tls_)) {}
 
 Stream& Stream::operator=(Stream&& other) noexcept {
     if (this != &other) {
         close();
         descriptor_ = std::exchange(other.descriptor_, -1);
+        tls_ = std::move(other.tls_);
     }
     return *this;
 }
+
+Stream::~Stream() { close(); }
+
+bool Stream::start_tls(const TlsContext& context, TlsProbe& probe) {
+    BUS_ASSERT(is_open() && is_plain());
+    tls_ = TlsSession::start(context, descriptor_, probe);
+    return tls_ != nullptr;
+}
+
+bool Stream::has_pending() const { return tls_ != nullptr && tls_->has_pending(); }
+
+bool Stream::is_shaking_hands() const { return tls_ != nullptr && tls_->is_shaking_hands(); }
 
 Stream::Outcome Stream::outcome_of(ssize_t result, std::size_t asked) {
     if (result < 0) {
@@ -50,6 +70,7 @@ Stream::Outcome Stream::outcome_of(ssize_t result, std::size_t asked) {
 
 Stream::Outcome Stream::read(std::span<char> buffer) {
     BUS_ASSERT(is_open());
+    if (tls_ != nullptr) return tls_->read(buffer);
     const ssize_t got =
         repeat([&] { return ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT); });
     if (got == 0) return {0, true, false};
@@ -58,7 +79,9 @@ Stream::Outcome Stream::read(std::span<char> buffer) {
 
 Stream::Outcome Stream::write(std::span<const std::string_view> pieces) {
     BUS_ASSERT(is_open());
-    BUS_ASSERT(!pieces.empty() && pieces.size() <= kPiecesMax);
+    BUS_ASSERT(pieces.size() <= kPiecesMax);
+    if (tls_ != nullptr) return tls_->write(pieces);
+    BUS_ASSERT(!pieces.empty());
 
     // A fan-out of one event is one piece a socket, and send() is a twentieth cheaper than
     // sendmsg().
@@ -81,8 +104,22 @@ Stream::Outcome Stream::write(std::span<const std::string_view> pieces) {
     return outcome_of(repeat([&] { return ::sendmsg(descriptor_, &message, kSendFlags); }), asked);
 }
 
+Stream::Outcome Stream::shut_down() {
+    BUS_ASSERT(is_open());
+    if (tls_ != nullptr) {
+        const Outcome out = tls_->say_goodbye();
+        if (out.is_over || out.is_blocked) return out;
+    }
+    ::shutdown(descriptor_, SHUT_WR);
+    return {};
+}
+
 void Stream::close() {
-    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+    if (descriptor_ < 0) return;
+    // Else the peer could not tell our end from that of somebody who cut the wire.
+    if (tls_ != nullptr) tls_->say_goodbye();
+    tls_.reset();
+    ::close(std::exchange(descriptor_, -1));
 }
 
 }  // namespace eventbus

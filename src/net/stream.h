@@ -4,12 +4,18 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string_view>
 
 namespace eventbus {
 
-// A connected socket of the operating system, not blocking. Owns its descriptor.
+class TlsContext;
+class TlsSession;
+struct TlsProbe;
+
+// A connected socket of the operating system, not blocking, with or without TLS. Owns its
+// descriptor.
 //
 // Thread: reactor.
 class Stream {
@@ -17,33 +23,57 @@ class Stream {
     struct Outcome {
         std::size_t bytes = 0;
         bool is_over = false;     // the peer has closed, or the connection failed
-        bool is_blocked = false;  // it takes no more now: wait until the stream is ready for it
+        bool is_blocked = false;  // of a write: something has not left yet, and can not now
     };
 
     // Of a call that asked for `asked` bytes: what it returned, or -errno. Not for one to repeat.
     static Outcome outcome_of(ssize_t result, std::size_t asked);
 
-    Stream() = default;
-    explicit Stream(int descriptor) : descriptor_(descriptor) {}
+    Stream();
+    explicit Stream(int descriptor);
     Stream(Stream&& other) noexcept;
     Stream& operator=(Stream&& other) noexcept;
-    ~Stream() { close(); }
+    ~Stream();
 
-    // Takes what has arrived, at most buffer.size().
+    // Speaks TLS from the first byte on, as a server. `probe` outlives the handshake, which has no
+    // time limit of its own. False: out of memory.
+    bool start_tls(const TlsContext& context, TlsProbe& probe);
+
+    // Takes what has arrived, at most buffer.size(); 0 bytes and not over: nothing has. With TLS
+    // the buffer has kReadBufferMin bytes or more, and last bytes can come with the end.
     Outcome read(std::span<char> buffer);
 
-    // Gives `pieces`, at most kPiecesMax of them, to the kernel in one call.
+    // Gives `pieces`, at most kPiecesMax of them, to the kernel. `bytes` were taken, and are kept
+    // if need be: others may follow. Blocked: call it again, with what was not taken if that still
+    // is to be sent, when waits_for_room() and the descriptor is writable, or else after a read().
     Outcome write(std::span<const std::string_view> pieces);
+
+    // Tells the peer that nothing follows. Blocked: as with write().
+    Outcome shut_down();
 
     void close();
     bool is_open() const { return descriptor_ >= 0; }
     int descriptor() const { return descriptor_; }
 
+    // Without TLS: what is written is what leaves.
+    bool is_plain() const { return tls_ == nullptr; }
+
+    // Whether bytes that were taken have not left; never on a plain stream.
+    bool has_pending() const;
+
+    // Whether a blocked write waits for room in the kernel, and not for the peer's handshake.
+    bool waits_for_room() const { return is_plain() || has_pending(); }
+
+    // TLS: neither side knows yet that the other can be talked to.
+    bool is_shaking_hands() const;
+
     static constexpr std::size_t kPiecesMax = 1024;  // IOV_MAX; a lower cap makes bursts dearer
     static constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    static constexpr std::size_t kReadBufferMin = 32 * 1024;
 
  private:
     int descriptor_ = -1;
+    std::unique_ptr<TlsSession> tls_;
 };
 
 }  // namespace eventbus

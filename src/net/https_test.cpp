@@ -1,0 +1,178 @@
+// HTTP over TLS: what a server does beside speaking it.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/http_server.h"
+#include "net/listener.h"
+#include "support/reactor_loop.h"
+#include "support/tls_client.h"
+
+namespace eventbus {
+namespace {
+
+using std::chrono::seconds;
+
+std::string get(std::string_view path) {
+    return "GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+}
+
+// Answers with the path, or as the test says.
+class Script final : public HttpHandler {
+ public:
+    std::size_t body_bytes_max(const HttpRequest&) override { return 100; }
+    void on_request(SharedExchange exchange) override {
+        if (act) return act(std::move(exchange));
+        exchange->respond(text_response(200, exchange->request.path));
+    }
+    std::function<void(SharedExchange)> act;
+};
+
+struct Served {
+    Served(std::size_t index, Clock& clock)
+        : reactor(index, clock), server(reactor, script, HttpSettings{.connections_max = 8}) {
+        Result<ListenSocket> socket = ListenSocket::open({"127.0.0.1", 0}, true);
+        EXPECT_TRUE(socket);
+        port = socket->port();
+        listener = std::make_unique<Listener>(reactor, std::move(*socket), [this](Stream stream) {
+            server.serve(std::move(stream));
+        });
+    }
+    const TlsProbe& tls() const { return server.probe().tls; }
+
+    Reactor reactor;
+    Script script;
+    HttpServer server;
+    std::uint16_t port = 0;
+    std::unique_ptr<Listener> listener;
+};
+
+// A client with both its layers.
+struct Client {
+    explicit Client(std::uint16_t port) : raw(RawClient::connect(port)), tls(raw) {}
+    RawClient raw;
+    TlsClient tls;
+};
+
+class Https : public testing::Test {
+ protected:
+    Https() { here_.server.use_tls(context_of(make_certificate())); }
+    ~Https() override {
+        for (Served* const served : {&here_, &there_}) {
+            served->server.connections().close_all();
+            served->reactor.run_once();
+        }
+    }
+
+    Client& client() {
+        clients_.push_back(std::make_unique<Client>(here_.port));
+        loop_.add(clients_.back()->raw);
+        return *clients_.back();
+    }
+    // Turns, the clients' TLS too, until `is_done`.
+    template <class IsDone>
+    bool run_until(IsDone&& is_done) {
+        return loop_.run_until([&] {
+            for (const auto& one : clients_) one->tls.tick();
+            return is_done();
+        });
+    }
+    std::string answer(Client& to) {
+        EXPECT_TRUE(
+            run_until([&] { return to.tls.received().find("\r\n\r\n") != std::string::npos; }));
+        return std::exchange(to.tls.received(), {});
+    }
+
+    FakeClock clock_;
+    Served here_{0, clock_};
+    Served there_{1, clock_};
+    ReactorLoop loop_{&here_.reactor, &there_.reactor};
+    std::vector<std::unique_ptr<Client>> clients_;
+};
+
+TEST_F(Https, RequestsOfOneConnectionAreAnsweredInOrder) {
+    Client& c = client();
+    c.tls.send(get("/one") + get("/two"));
+    EXPECT_TRUE(run_until([&] { return c.tls.received().ends_with("/two"); }));
+    EXPECT_NE(c.tls.received().find("/one"), std::string::npos);
+    EXPECT_EQ(here_.tls().handshakes.get(), 1u);
+}
+
+TEST_F(Https, AHandshakeThatDoesNotEndIsClosedWithTheHeadsTime) {
+    Client& silent = client();
+    Client& half = client();
+    half.tls.tick(40);
+    loop_.settle();
+    clock_.advance(seconds(9));
+    loop_.settle();
+    EXPECT_EQ(here_.server.connections().size(), 2u);
+
+    clock_.advance(seconds(2));
+    loop_.settle();
+
+    EXPECT_TRUE(silent.raw.saw_end());
+    EXPECT_TRUE(half.raw.saw_end());
+    EXPECT_EQ(here_.server.connections().size(), 0u);
+    EXPECT_EQ(here_.server.probe().timeouts.get(), 2u);
+    EXPECT_EQ(here_.tls().failures.get(), 2u);
+}
+
+TEST_F(Https, AnotherCertificateIsShownToNewConnectionsOnly) {
+    Client& old = client();
+    old.tls.send(get("/old"));
+    answer(old);
+
+    here_.server.use_tls(context_of(make_certificate()));
+    Client& young = client();
+    young.tls.send(get("/young"));
+    EXPECT_TRUE(answer(young).ends_with("/young"));
+    old.tls.send(get("/still"));
+    EXPECT_TRUE(answer(old).ends_with("/still"));
+
+    EXPECT_EQ(young.tls.serial(), old.tls.serial() + 1);
+}
+
+TEST_F(Https, ARequestIsHandedOverToAnotherReactorWithItsTls) {
+    HttpExchange::Released released;
+    here_.script.act = [&](const SharedExchange& exchange) { released = exchange->release(); };
+    Client& c = client();
+    c.tls.send(get("/moved") + get("/next"));
+    ASSERT_TRUE(run_until([&] { return released.stream.is_open(); }));
+
+    there_.server.adopt(std::move(released));
+    ASSERT_TRUE(run_until([&] { return c.tls.received().ends_with("/next"); }));
+    c.tls.send(get("/later"));
+    ASSERT_TRUE(run_until([&] { return c.tls.received().ends_with("/later"); }));
+
+    EXPECT_EQ(here_.server.connections().size(), 0u);
+    EXPECT_EQ(there_.server.connections().size(), 1u);
+}
+
+TEST_F(Https, AStormOfHandshakesIsDoneInSlices) {
+    for (int i = 0; i < 6; ++i) client().tls.send(get("/a"));
+    for (const auto& one : clients_) one->tls.tick();  // each first message has come
+    std::uint64_t turns = 0;
+    std::uint64_t before = 0;
+    EXPECT_TRUE(run_until([&] {
+        const std::uint64_t done = here_.tls().handshakes.get();
+        EXPECT_LE(done, before + 2);
+        before = done;
+        ++turns;
+        return done == 6;
+    }));
+    EXPECT_GE(turns, 6u);  // twelve steps, two in a turn
+}
+
+TEST_F(Https, AboveItsConnectionsItRefusesWithAWordInTls) {
+    for (int i = 0; i < 9; ++i) client();
+    EXPECT_TRUE(answer(*clients_.back()).starts_with("HTTP/1.1 503 "));
+    EXPECT_TRUE(run_until([&] { return clients_.back()->raw.saw_end(); }));
+}
+
+}  // namespace
+}  // namespace eventbus

@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 #include <ostream>
 
+#include "app/certificate.h"
 #include "app/command.h"
 #include "app/secret.h"
 #include "catalog/loader.h"
@@ -36,6 +37,13 @@ void check_secret(const Config& config, std::vector<Finding>& findings) {
     }
 }
 
+void check_tls(const Config& config, std::vector<Finding>& findings) {
+    if (!config.speaks_tls()) return;
+    const auto tls = TlsContext::load(tls_files(config));
+    if (tls) return;
+    findings.push_back({"tls_certificate_file", "TLS can not be spoken", tls.error().detail});
+}
+
 void print(const std::vector<Finding>& findings, bool json, std::ostream& out) {
     if (!json) {
         for (const Finding& one : findings) {
@@ -67,7 +75,10 @@ int run_check_config(const CheckConfigOptions& options, const CommandContext& co
     for (const ConfigProblem& one : loaded.problems) {
         findings.push_back({one.where, one.what, one.mend, one.warning});
     }
-    if (names_server && loaded.is_good()) check_secret(loaded.config, findings);
+    if (names_server && loaded.is_good()) {
+        check_secret(loaded.config, findings);
+        check_tls(loaded.config, findings);
+    }
     const Loaded catalog = load_catalog(loaded.config.catalog);
     for (const Problem& one : catalog.problems) {
         findings.push_back({place_of(one), one.what, one.mend, one.warning});

@@ -405,6 +405,21 @@ TEST_F(Command, CheckConfigNamesFileLineAndMend) {
     EXPECT_TRUE(holds(out(), "{\"problems\":[{\"where\":\"" + catalog + ":3\",")) << out();
 }
 
+TEST_F(Command, CheckConfigReadsTheCertificateOfAServer) {
+    const std::string catalog = file("catalog.yaml", "events: {}\n");
+    const std::string certificate = file("certificate.pem", "none");
+    const std::string config = file("eventbus.yaml", "jwt_secret: " + std::string(40, 's') +
+                                                         "\ntls_certificate_file: " + certificate +
+                                                         "\ntls_key_file: " + certificate + "\n");
+
+    EXPECT_EQ(run_check_config({.config = config, .catalog = catalog}, context_), kExitFailed);
+
+    EXPECT_NE(out().find("tls_certificate_file: TLS can not be spoken; the certificate " +
+                         certificate + " holds no certificate"),
+              std::string::npos)
+        << out();
+}
+
 TEST_F(Command, CheckConfigAsksForASecretWhenItChecksAServer) {
     const std::string catalog = file("catalog.yaml", "events:\n  a.b:\n    audience: [everyone]\n");
     const auto check = [&](const std::string& text) {

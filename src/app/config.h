@@ -22,6 +22,10 @@ struct Config {
     std::size_t reactors = 0;  // 0: one for each core that the process may use
     Milliseconds shutdown_timeout = std::chrono::seconds(10);
 
+    // TLS on `listen`: both or none.
+    std::string tls_certificate_file;
+    std::string tls_key_file;
+
     // What it says about itself.
     std::string log_level = "info";  // debug, info, warn, error, off
     std::string log_format = "text";
@@ -77,6 +81,7 @@ struct Config {
     std::size_t groups_max = 1'000;
 
     bool serves_admin() const { return admin_listen != "off"; }
+    bool speaks_tls() const { return !tls_certificate_file.empty(); }
     bool takes_cookie() const { return cookie_name != "off"; }
 };
 

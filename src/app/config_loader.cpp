@@ -40,6 +40,7 @@ class Loader {
     }
 
     void check_dev();
+    void check_tls();
     void check_tokens();
     void check_origins();
     void check_sizes();
@@ -166,6 +167,7 @@ std::string Loader::place_of(std::string_view key) const {
 
 LoadedConfig Loader::finish() {
     check_dev();
+    check_tls();
     check_tokens();
     check_origins();
     check_sizes();
@@ -183,6 +185,16 @@ void Loader::check_dev() {
         fail(place_of(key), "with dev the server listens on loopback only, not on " + text,
              "write 127.0.0.1:PORT, or set a jwt_secret and leave dev away");
     }
+}
+
+void Loader::check_tls() {
+    const Config& config = loaded_.config;
+    if (config.tls_certificate_file.empty() == config.tls_key_file.empty()) return;
+    const bool has_key = config.tls_certificate_file.empty();
+    fail(
+        place_of(has_key ? "tls_key_file" : "tls_certificate_file"),
+        has_key ? "there is a TLS key and no certificate" : "there is a certificate and no TLS key",
+        has_key ? "set tls_certificate_file too" : "set tls_key_file too");
 }
 
 void Loader::check_tokens() {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "api/api.h"
@@ -84,6 +85,9 @@ class Lane final : public HttpHandler {
 
     // Accepts on `socket`; for the admin address too.
     void listen(ListenSocket socket, bool is_admin);
+
+    // New connections to the public address speak TLS with `context`.
+    void use_tls(std::shared_ptr<const TlsContext> context) { http_.use_tls(std::move(context)); }
 
     void start_thread();
     void join_thread();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "app/access.h"
+#include "app/certificate.h"
 #include "app/lane.h"
 #include "app/secret.h"
 #include "app/server_metrics.h"
@@ -134,6 +135,8 @@ class Server {
                     std::vector<StoredGroup> stored);
     Result<> listen();
     Result<> is_ready() const;
+    void reload_catalog();
+    void reload_tls();
 
     const Config& config_;
     SystemClock clock_;
@@ -144,6 +147,7 @@ class Server {
     std::unique_ptr<SubjectWatches> watches_;
     std::unique_ptr<EmbeddedSessionStore> sessions_;
     std::unique_ptr<EmbeddedGroupStore> group_store_;
+    Certificate certificate_{clock_};
     Metrics metrics_;
     std::vector<std::unique_ptr<Lane>> lanes_;
     std::unique_ptr<GroupsDirectory> directory_;
@@ -174,10 +178,17 @@ Result<> Server::open_stores(const std::filesystem::path& data) {
 Result<> Server::start(const std::shared_ptr<const Catalog>& catalog, const std::string& secret) {
     Result<KeySet> keys = keys_of_secret(secret);
     if (!keys) return keys.error();
+    std::shared_ptr<const TlsContext> tls;
+    if (config_.speaks_tls()) {
+        const auto read = certificate_.read(tls_files(config_));
+        if (!read) return read.error();
+        tls = *read;
+    }
     if (const Result<> opened = open_stores(config_.data); !opened) return opened.error();
     Result<std::vector<StoredGroup>> stored = group_store_->load();
     if (!stored) return stored.error();
     make_lanes(catalog, std::move(*keys), std::move(*stored));
+    for (const auto& lane : lanes_) lane->use_tls(tls);
     if (const Result<> listening = listen(); !listening) return listening.error();
     log_->start();  // after the readers are there
     for (const auto& lane : lanes_) lane->start_thread();
@@ -221,6 +232,7 @@ void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet ke
     directory_ = std::make_unique<GroupsDirectory>(std::move(homes));
     for (const auto& lane : lanes_) lane->begin(*directory_);
     add_server_metrics(metrics_, lanes_, log_->probe(), *log_);
+    if (config_.speaks_tls()) add_tls_metrics(metrics_, lanes_, certificate_);
 }
 
 Result<> Server::listen() {
@@ -233,7 +245,7 @@ Result<> Server::listen() {
         endpoint->port = socket->port();  // of port 0, the others take the same
         lane->listen(std::move(*socket), false);
     }
-    address_ = "http://" + to_string(*endpoint);
+    address_ = (config_.speaks_tls() ? "https://" : "http://") + to_string(*endpoint);
     if (!config_.serves_admin()) return {};
 
     Result<Endpoint> admin = parse_endpoint(config_.admin_listen);
@@ -272,6 +284,21 @@ std::string Server::ready_line() const {
 }
 
 void Server::reload() {
+    reload_catalog();
+    if (config_.speaks_tls()) reload_tls();
+}
+
+void Server::reload_tls() {
+    const std::shared_ptr<const TlsContext> tls = certificate_.read_again(tls_files(config_));
+    if (!tls) return;
+    for (const auto& lane : lanes_) {
+        lane->reactor().post([&lane = *lane, tls] { lane.use_tls(tls); });
+    }
+    diagnostics::info("the TLS certificate was read again; new connections get it",
+                      {{"file", config_.tls_certificate_file}});
+}
+
+void Server::reload_catalog() {
     const std::shared_ptr<const Catalog> catalog = load(config_.catalog);
     if (!catalog) {
         return diagnostics::error("the catalog has errors, so the old one stays",

@@ -11,20 +11,21 @@ namespace {
 
 using Lanes = std::vector<std::unique_ptr<Lane>>;
 
+// The sum over all lanes of what `read` says of one.
+template <class Read>
+Metrics::Read sum_of(const Lanes& lanes, Read read) {
+    return [&lanes, read] {
+        double total = 0;
+        for (const auto& lane : lanes) total += static_cast<double>(read(lane->probes()).get());
+        return total;
+    };
+}
+
 }  // namespace
 
 void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& log,
                         const Log& log_state) {
-    // The sum over all lanes of what `read` says of one.
-    const auto sum = [&lanes](auto read) {
-        return [&lanes, read] {
-            double total = 0;
-            for (const auto& lane : lanes) {
-                total += static_cast<double>(read(lane->probes()).get());
-            }
-            return total;
-        };
-    };
+    const auto sum = [&lanes](auto read) { return sum_of(lanes, read); };
     const auto counter = [&](const char* name, const char* help, auto read) {
         metrics.add_counter(name, help, sum(read));
     };
@@ -211,6 +212,20 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
                           }
                           return longest;
                       });
+}
+
+void add_tls_metrics(Metrics& metrics, const Lanes& lanes, const Certificate& certificate) {
+    using P = const Lane::Probes&;
+    metrics.add_gauge("eventbus_tls_certificate_expiry_timestamp_seconds",
+                      "When the certificate ends that is shown, in seconds since 1970.",
+                      [&certificate] { return static_cast<double>(certificate.expires_at_s()); });
+    metrics.add_counter("eventbus_tls_handshakes_total", "TLS handshakes done.",
+                        sum_of(
+                            lanes, [](P p) -> auto& { return p.http.tls.handshakes; }));
+    metrics.add_counter("eventbus_tls_handshake_failures_total",
+                        "Connections that ended before their TLS handshake was done.",
+                        sum_of(
+                            lanes, [](P p) -> auto& { return p.http.tls.failures; }));
 }
 
 }  // namespace eventbus

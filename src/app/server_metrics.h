@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "app/certificate.h"
 #include "app/lane.h"
 #include "log/probe.h"
 #include "ops/metrics.h"
@@ -12,5 +13,9 @@ namespace eventbus {
 // Puts what all lanes and the log count onto the page. `lanes` and the probes outlive it.
 void add_server_metrics(Metrics& metrics, const std::vector<std::unique_ptr<Lane>>& lanes,
                         const LogProbe& log, const Log& log_state);
+
+// The same of TLS, where it is spoken.
+void add_tls_metrics(Metrics& metrics, const std::vector<std::unique_ptr<Lane>>& lanes,
+                     const Certificate& certificate);
 
 }  // namespace eventbus

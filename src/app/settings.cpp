@@ -24,6 +24,7 @@ constexpr std::uint64_t kDay = 24 * kHour;
 constexpr std::uint64_t kMillion = 1'000'000;
 
 constexpr auto kServer = "Server";
+constexpr auto kTls = "TLS";
 constexpr auto kDiagnostics = "Diagnostics";
 constexpr auto kTokens = "Tokens";
 constexpr auto kConnections = "Connections";
@@ -48,6 +49,11 @@ constexpr auto kTable = std::to_array<Setting>({
      "Threads that serve connections; 0 is one for each core that the process may use."},
     {kServer, "shutdown_timeout", Kind::kDuration, &Config::shutdown_timeout, 0, 10 * kMinute, "",
      "How long a shutdown waits for what is being sent before it closes connections hard."},
+
+    {kTls, "tls_certificate_file", Kind::kPath, &Config::tls_certificate_file, 0, 0, "",
+     "The certificate in PEM, those that lead to its authority behind it; with it listen speaks TLS only."},
+    {kTls, "tls_key_file", Kind::kPath, &Config::tls_key_file, 0, 0, "",
+     "Its private key in PEM, without a passphrase."},
 
     {kDiagnostics, "log_level", Kind::kWord, &Config::log_level, 0, 0, "debug|info|warn|error|off",
      "The least important lines that the process writes to standard error."},

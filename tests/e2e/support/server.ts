@@ -15,7 +15,7 @@ const kReadyMs = 20_000;
 const kOutputCharsMax = 20_000;
 
 export interface ServerOptions {
-  /** Settings as `EVENTBUS_…` variables: `{ jwt_clock_skew: '0s' }`. */
+  /** Settings as `EVENTBUS_…` variables: `{ jwt_clock_skew: '0s' }`. With a certificate `url` is https. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
@@ -39,7 +39,7 @@ export class BusServer {
   }
 
   get url(): string {
-    return `http://${this.#address}`;
+    return `${this.#options.settings?.tls_certificate_file === undefined ? 'http' : 'https'}://${this.#address}`;
   }
 
   get output(): string {
@@ -89,6 +89,18 @@ export class BusServer {
   /** SIGTERM; gives the exit code. */
   async stop(): Promise<number | null> {
     return this.#end('SIGTERM');
+  }
+
+  /** SIGHUP; resolves when the log says `done`. */
+  async reload(done: RegExp): Promise<void> {
+    const server = this.#process!;
+    const from = this.#output.length;
+    const said = new Promise<void>((resolve) => {
+      const look = () => (done.test(this.#output.slice(from)) ? (server.stderr!.off('data', look), resolve()) : undefined);
+      server.stderr!.on('data', look);
+    });
+    server.kill('SIGHUP');
+    await said;
   }
 
   /** Posts to the HTTP interface. */

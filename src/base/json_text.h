@@ -11,4 +11,11 @@ void append_json_string(std::string& out, std::string_view text);
 
 std::string json_string(std::string_view text);
 
+// Whether a string of JSON holds escapes: else what stands between its quotes is what it says.
+bool has_json_escapes(std::string_view string);
+
+// What a string of well-formed JSON says; `string` has its quotes. Half of a surrogate pair, which
+// JsonChecker lets nobody write, becomes U+FFFD.
+std::string json_unescaped(std::string_view string);
+
 }  // namespace eventbus

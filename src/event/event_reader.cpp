@@ -9,15 +9,14 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/json_text.h"
+#include "base/json_walk.h"
 #include "event/attributes.h"
 #include "event/nearest.h"
 #include "event/subject.h"
 
 namespace eventbus {
 namespace {
-
-using simdjson::dom::element;
-using simdjson::dom::element_type;
 
 struct AttributeField {
     std::string_view name;
@@ -27,6 +26,7 @@ constexpr AttributeField kAttributes[] = {
     {"id", &Event::id},           {"type", &Event::type}, {"source", &Event::source},
     {"subject", &Event::subject}, {"time", &Event::time}, {"traceparent", &Event::traceparent},
 };
+constexpr std::string_view kNull = "null";
 constexpr std::array<std::string_view, 7> kOwnNames{"type",    "data", "id",         "source",
                                                     "subject", "time", "traceparent"};
 
@@ -44,72 +44,6 @@ std::string Event::*member_of(std::string_view name) {
     return nullptr;
 }
 
-// Finds where values begin and end in JSON that has been checked.
-class Slicer {
- public:
-    explicit Slicer(std::string_view text) : text_(text) { skip_space(); }
-
-    void enter() { step(); }  // past the { or [ that comes next
-    void skip_key() {
-        skip_string();
-        skip_space();
-        step();  // the colon
-    }
-    // The value that comes next, without space around it; then past the comma behind it.
-    std::string_view take_value() {
-        const std::size_t begin = at_;
-        skip_value();
-        const std::string_view value = text_.substr(begin, at_ - begin);
-        skip_space();
-        if (at_ < text_.size() && text_[at_] == ',') step();
-        return value;
-    }
-
- private:
-    void step() {
-        ++at_;
-        skip_space();
-    }
-    static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-    void skip_space() {
-        while (at_ < text_.size() && is_space(text_[at_])) ++at_;
-    }
-    void skip_string() {
-        do {
-            at_ = text_.find('"', at_ + 1);  // the text is checked: there is one
-        } while (is_escaped(at_));
-        ++at_;
-    }
-    // Whether an odd number of backslashes stands before `at`.
-    bool is_escaped(std::size_t at) const {
-        bool escaped = false;
-        while (text_[--at] == '\\') escaped = !escaped;
-        return escaped;
-    }
-    void skip_value() {
-        std::size_t depth = 0;
-        do {
-            const char c = text_[at_];
-            if (c == '"') {
-                skip_string();
-            } else if (c == '{' || c == '[') {
-                ++depth;
-                ++at_;
-            } else if (c == '}' || c == ']') {
-                --depth;
-                ++at_;
-            } else if (depth == 0) {
-                at_ = std::min(text_.find_first_of(",]} \t\r\n", at_), text_.size());
-            } else {
-                ++at_;
-            }
-        } while (depth > 0);
-    }
-
-    std::string_view text_;
-    std::size_t at_ = 0;
-};
-
 std::string on_one_line(std::string_view data) {
     std::string line(data);
     for (const char line_break : {'\n', '\r'}) {  // find() of one character is the fast one
@@ -120,12 +54,19 @@ std::string on_one_line(std::string_view data) {
     return line;
 }
 
-Result<> read_string(element value, std::string_view name, std::string& out) {
-    if (value.type() == element_type::NULL_VALUE) return {};
-    std::string_view text;
-    if (value.get(text) != simdjson::SUCCESS) return bad("`" + std::string(name) + "` is text");
-    if (text.empty()) return bad("`" + std::string(name) + "` is empty; leave it out instead");
-    out = text;
+// The text of a string, of which most have no escape; nothing: `json` is no string.
+std::optional<std::string> text_of(std::string_view json) {
+    if (!json.starts_with('"')) return std::nullopt;
+    if (has_json_escapes(json)) return json_unescaped(json);
+    return std::string(json.substr(1, json.size() - 2));
+}
+
+Result<> read_string(std::string_view json, std::string_view name, std::string& out) {
+    if (json == kNull) return {};
+    std::optional<std::string> text = text_of(json);
+    if (!text) return bad("`" + std::string(name) + "` is text");
+    if (text->empty()) return bad("`" + std::string(name) + "` is empty; leave it out instead");
+    out = std::move(*text);
     return {};
 }
 
@@ -139,12 +80,10 @@ bool is_json_type(std::string_view content_type) {
 struct CloudForm {
     bool has_version = false;
 
-    Result<> read(std::string_view name, element value) {
-        std::string_view text;
-        const bool is_text = value.get(text) == simdjson::SUCCESS;
-        if (name == "specversion") return read_version(is_text ? text : std::string_view());
-        if (name == "datacontenttype" && value.type() != element_type::NULL_VALUE &&
-            (!is_text || !is_json_type(text))) {
+    Result<> read(std::string_view name, std::string_view json) {
+        const std::optional<std::string> text = text_of(json);
+        if (name == "specversion") return read_version(text.value_or(""));
+        if (name == "datacontenttype" && json != kNull && (!text || !is_json_type(*text))) {
             return bad("`datacontenttype` is application/json here, as data is a JSON object");
         }
         if (name == "data_base64") {
@@ -209,129 +148,124 @@ std::string in_lower_case(std::string_view text) {
 
 }  // namespace
 
-// One event of a text: what the document says, and where its values lie in the text.
+// Reads the event that comes next in checked JSON into `event`.
 class EventReader::Source {
  public:
-    Source(element value, std::string_view text, Dialect dialect, std::size_t data_bytes_max)
-        : value_(value), text_(text), dialect_(dialect), data_bytes_max_(data_bytes_max) {}
+    Source(JsonWalk& walk, Dialect dialect, std::size_t data_bytes_max, Event& event)
+        : walk_(walk), dialect_(dialect), data_bytes_max_(data_bytes_max), event_(event) {}
 
-    Result<Event> read() {
-        simdjson::dom::object object;
-        if (value_.get(object) != simdjson::SUCCESS) {
+    Result<> read() {
+        if (walk_.peek() != '{') {
             return bad(
                 "an event is a JSON object, such as {\"type\":\"photo.uploaded\",\"data\":{}}");
         }
-        Slicer slicer(text_);
-        slicer.enter();
-        for (const auto field : object) {
-            slicer.skip_key();
-            const Result<> taken = read_field(field.key, field.value, slicer.take_value());
-            if (!taken) return taken.error();
+        for (walk_.enter(); !walk_.is_at_end();) {
+            const std::string_view key = walk_.take_key();
+            if (Result<> taken = read_field(key, walk_.take_value()); !taken) return taken;
         }
-        if (const Result<> complete = check(); !complete) return complete.error();
-        return std::move(event_);
+        walk_.leave();
+        return check();
     }
 
  private:
-    Result<> read_field(std::string_view name, element value, std::string_view slice) {
-        if (name == "data") return read_data(value, slice);
-        if (const auto member = member_of(name)) return read_string(value, name, event_.*member);
-        if (dialect_ == Dialect::kCloud) return form_.read(name, value);
+    Result<> read_field(std::string_view key, std::string_view json) {
+        if (has_json_escapes(key)) return read_named(json_unescaped(key), json);
+        return read_named(key.substr(1, key.size() - 2), json);
+    }
+
+    Result<> read_named(std::string_view name, std::string_view json) {
+        if (name == "data") return read_data(json);
+        if (const auto member = member_of(name)) return read_string(json, name, event_.*member);
+        if (dialect_ == Dialect::kCloud) return form_.read(name, json);
         return bad("an event has no attribute " + quoted(name) +
                    did_you_mean(name, kOwnNames, "what belongs to the fact goes into `data`"));
     }
 
-    Result<> read_data(element value, std::string_view slice) {
-        if (dialect_ == Dialect::kCloud && value.type() == element_type::NULL_VALUE) return {};
-        if (value.type() != element_type::OBJECT) {
+    Result<> read_data(std::string_view json) {
+        if (dialect_ == Dialect::kCloud && json == kNull) return {};
+        if (!json.starts_with('{')) {
             return bad("`data` is a JSON object, such as {\"photoId\":\"123\"}");
         }
-        if (slice.size() > data_bytes_max_) {
-            return Error{ErrorCode::kTooLarge, "`data` has " + std::to_string(slice.size()) +
+        if (json.size() > data_bytes_max_) {
+            return Error{ErrorCode::kTooLarge, "`data` has " + std::to_string(json.size()) +
                                                    " bytes, the limit is " +
                                                    std::to_string(data_bytes_max_) +
                                                    "; publish a reference to what is large"};
         }
-        event_.data = on_one_line(slice);
+        event_.data = on_one_line(json);
         return {};
     }
 
     Result<> check() {
         if (dialect_ == Dialect::kCloud) {
-            if (const Result<> cloud = check_cloud(event_, form_.has_version); !cloud) return cloud;
+            if (Result<> cloud = check_cloud(event_, form_.has_version); !cloud) return cloud;
             if (event_.data.empty()) event_.data = "{}";
         }
-        if (const Result<> attributes = check_event(event_); !attributes) return attributes;
+        if (Result<> attributes = check_event(event_); !attributes) return attributes;
         if (event_.data.empty())
             return bad("`data` is missing: a JSON object, {} if there is none");
         return {};
     }
 
-    element value_;
-    std::string_view text_;
+    JsonWalk& walk_;
     Dialect dialect_;
     std::size_t data_bytes_max_;
-    Event event_;
+    Event& event_;
     CloudForm form_;
 };
 
 Result<EventReader::Events> EventReader::read_any(std::string_view json, Dialect dialect,
-                                                  bool allow_one, bool allow_list) {
-    const Result<element> root = checker_.parse(json);
-    if (!root) return root.error();
-
+                                                  Takes takes) {
+    if (const Result<> checked = checker_.check(json); !checked) return checked.error();
+    JsonWalk walk(json);
     Events read;
-    simdjson::dom::array list;
-    read.is_list = (*root).get(list) == simdjson::SUCCESS;
-    if (read.is_list ? !allow_list : !allow_one) {
+    read.is_list = walk.peek() == '[';
+    if (takes == (read.is_list ? Takes::kOne : Takes::kList)) {
         return bad(read.is_list ? "one event is expected, and no list"
                                 : "a list of events is expected");
     }
     if (!read.is_list) {
-        Result<Event> event = Source(*root, json, dialect, limits_.data_bytes_max).read();
-        if (!event) return event.error();
-        read.events.push_back(std::move(*event));
+        Event& event = read.events.emplace_back();
+        const Result<> taken = Source(walk, dialect, limits_.data_bytes_max, event).read();
+        if (!taken) return taken.error();
         return read;
     }
-    Slicer slicer(json);
-    slicer.enter();
-    for (const element item : list) {
+    for (walk.enter(); !walk.is_at_end();) {
         if (read.events.size() == limits_.events_max) {
             return Error{ErrorCode::kTooLarge, "a list has at most " +
                                                    std::to_string(limits_.events_max) +
                                                    " events; publish the rest in another"};
         }
-        Result<Event> event =
-            Source(item, slicer.take_value(), dialect, limits_.data_bytes_max).read();
-        if (!event) {
-            return Error{event.error().code, "event " + std::to_string(read.events.size()) + ": " +
-                                                 event.error().detail};
+        Event& event = read.events.emplace_back();
+        const Result<> taken = Source(walk, dialect, limits_.data_bytes_max, event).read();
+        if (!taken) {
+            return Error{taken.error().code, "event " + std::to_string(read.events.size() - 1) +
+                                                 ": " + taken.error().detail};
         }
-        read.events.push_back(std::move(*event));
     }
     return read;
 }
 
 Result<EventReader::Events> EventReader::read(std::string_view json) {
-    return read_any(json, Dialect::kOwn, true, true);
+    return read_any(json, Dialect::kOwn, Takes::kBoth);
 }
 
 Result<Event> EventReader::read_event(std::string_view json) {
-    Result<Events> read = read_any(json, Dialect::kOwn, true, false);
+    Result<Events> read = read_any(json, Dialect::kOwn, Takes::kOne);
     if (!read) return read.error();
     BUS_ASSERT(read->events.size() == 1);
     return std::move(read->events.front());
 }
 
 Result<Event> EventReader::read_cloud_event(std::string_view json) {
-    Result<Events> read = read_any(json, Dialect::kCloud, true, false);
+    Result<Events> read = read_any(json, Dialect::kCloud, Takes::kOne);
     if (!read) return read.error();
     BUS_ASSERT(read->events.size() == 1);
     return std::move(read->events.front());
 }
 
 Result<EventReader::Events> EventReader::read_cloud_batch(std::string_view json) {
-    return read_any(json, Dialect::kCloud, false, true);
+    return read_any(json, Dialect::kCloud, Takes::kList);
 }
 
 Result<Event> EventReader::read_binary(std::span<const Attribute> attributes,
@@ -363,11 +297,10 @@ Result<Event> EventReader::read_binary(std::span<const Attribute> attributes,
         event.data = "{}";
         return event;
     }
-    const Result<element> data = checker_.parse(body);
-    if (!data) return data.error();
-    if ((*data).type() != element_type::OBJECT)
-        return bad("the body, the event's data, is a JSON object");
-    event.data = on_one_line(Slicer(body).take_value());
+    if (const Result<> checked = checker_.check(body); !checked) return checked.error();
+    const std::string_view data = JsonWalk(body).take_value();
+    if (!data.starts_with('{')) return bad("the body, the event's data, is a JSON object");
+    event.data = on_one_line(data);
     return event;
 }
 

@@ -58,8 +58,8 @@ class EventReader {
  private:
     enum class Dialect { kOwn, kCloud };
     class Source;
-    Result<Events> read_any(std::string_view json, Dialect dialect, bool allow_one,
-                            bool allow_list);
+    enum class Takes { kOne, kList, kBoth };
+    Result<Events> read_any(std::string_view json, Dialect dialect, Takes takes);
 
     ReadLimits limits_;
     JsonChecker checker_;

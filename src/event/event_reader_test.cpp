@@ -46,6 +46,14 @@ TEST(EventReader, ReadsAListInOrder) {
     EXPECT_TRUE(empty->events.empty());
 }
 
+TEST(EventReader, ANameMayBeWrittenWithEscapes) {
+    EventReader reader;
+    const auto event = reader.read_event(R"({"ty\u0070e":"\u0061","d\u0061ta":{"x":"\u0061"}})");
+    ASSERT_TRUE(event) << event.error().detail;
+    EXPECT_EQ(event->type, "a");
+    EXPECT_EQ(event->data, R"({"x":"\u0061"})");
+}
+
 TEST(EventReader, LineBreaksBetweenTokensBecomeSpaces) {
     EventReader reader;
     const auto event = reader.read_event("{\"type\":\"a\",\n \"data\":{\r\n\"x\":\"a\\nb\"\n}\n}");

@@ -9,13 +9,19 @@
 namespace eventbus {
 namespace {
 
-bool is_type_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-';
-}
+constexpr auto kIsTypeCharacter = [] {
+    std::array<bool, 256> is{};
+    for (unsigned char c = 0; c < 26; ++c) is['a' + c] = is['A' + c] = true;
+    for (unsigned char c = '0'; c <= '9'; ++c) is[c] = true;
+    is['_'] = is['-'] = true;
+    return is;
+}();
+
+bool is_type_character(char c) { return kIsTypeCharacter[static_cast<unsigned char>(c)]; }
 
 bool is_name(std::string_view segment) {
-    return !segment.empty() && std::all_of(segment.begin(), segment.end(), is_type_character);
+    return !segment.empty() &&
+           std::all_of(segment.begin(), segment.end(), [](char c) { return is_type_character(c); });
 }
 
 // The segments of a text, one after the other.

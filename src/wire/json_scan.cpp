@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <utility>
+
+#include "base/eight_bytes.h"
+#include "base/json_text.h"
 
 namespace eventbus {
 namespace {
@@ -25,15 +27,10 @@ std::optional<unsigned> hex_value(const char* digits) {
     return value;
 }
 
-// Whether none of eight bytes is a quote, a backslash or below a space (Hacker's Delight, 6-1).
+// Whether none of eight bytes is a quote, a backslash or below a space.
 bool are_plain(const char* eight_bytes) {
-    constexpr std::uint64_t kOnes = 0x0101010101010101U;
-    constexpr std::uint64_t kHighs = 0x8080808080808080U;
-    std::uint64_t word;
-    std::memcpy(&word, eight_bytes, sizeof word);
-    const auto has_zero = [](std::uint64_t w) { return (w - kOnes) & ~w & kHighs; };
-    const std::uint64_t controls = (word - kOnes * 0x20) & ~word & kHighs;
-    return (has_zero(word ^ (kOnes * '"')) | has_zero(word ^ (kOnes * '\\')) | controls) == 0;
+    const EightBytes eight(eight_bytes);
+    return (eight.equal_to('"') | eight.equal_to('\\') | eight.below(0x20)) == 0;
 }
 
 class Scanner {
@@ -168,7 +165,7 @@ class Scanner {
         if (!string()) return false;
         if (attachments_) {
             const std::string_view raw(begin, static_cast<std::size_t>(at_ - begin));
-            const std::string name = has_escapes(raw) ? unescaped(raw) : std::string();
+            const std::string name = has_json_escapes(raw) ? json_unescaped(raw) : std::string();
             const std::string_view plain =
                 name.empty() ? raw.substr(1, raw.size() - 2) : std::string_view(name);
             level().key = plain == "_placeholder" ? Key::kPlaceholder
@@ -263,65 +260,11 @@ class Scanner {
         levels_;  // not initialized: only the used part is touched
 };
 
-void append_utf8(std::string& out, unsigned code) {
-    const auto put = [&out](unsigned byte) { out += static_cast<char>(byte); };
-    if (code < 0x80) return put(code);
-    if (code < 0x800) {
-        put(0xC0 | code >> 6);
-    } else if (code < 0x10000) {
-        put(0xE0 | code >> 12);
-        put(0x80 | (code >> 6 & 0x3F));
-    } else {
-        put(0xF0 | code >> 18);
-        put(0x80 | (code >> 12 & 0x3F));
-        put(0x80 | (code >> 6 & 0x3F));
-    }
-    put(0x80 | (code & 0x3F));
-}
-
-bool is_high(unsigned code) { return code >= 0xD800 && code < 0xDC00; }
-bool is_low(unsigned code) { return code >= 0xDC00 && code < 0xE000; }
-
-// Takes the character of an escape, `rest` being behind its `\u`, off the front.
-unsigned take_escaped(std::string_view& rest) {
-    constexpr unsigned kReplacement = 0xFFFD;
-    const unsigned first = hex_value(rest.data()).value_or(kReplacement);
-    rest.remove_prefix(4);
-    if (!is_high(first) && !is_low(first)) return first;
-    if (is_low(first) || !rest.starts_with("\\u")) return kReplacement;
-    const unsigned second = hex_value(rest.data() + 2).value_or(kReplacement);
-    if (!is_low(second)) return kReplacement;
-    rest.remove_prefix(6);
-    return 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-}
-
 }  // namespace
 
 JsonScan scan_json(std::string_view text, std::vector<std::string_view>& elements,
                    std::optional<std::size_t> attachments) {
     return Scanner(text, elements, attachments).scan();
-}
-
-bool has_escapes(std::string_view string) { return string.find('\\') != std::string_view::npos; }
-
-std::string unescaped(std::string_view string) {
-    constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";  // of kEscapes
-    std::string out;
-    std::string_view rest = string.substr(1, string.size() - 2);
-    while (!rest.empty()) {
-        const auto plain = std::min(rest.find('\\'), rest.size());
-        out += rest.substr(0, plain);
-        rest.remove_prefix(plain);
-        if (rest.empty()) break;
-        const char name = rest[1];
-        rest.remove_prefix(2);
-        if (name == 'u') {
-            append_utf8(out, take_escaped(rest));
-        } else {
-            out += kMeanings[kEscapes.find(name)];
-        }
-    }
-    return out;
 }
 
 }  // namespace eventbus

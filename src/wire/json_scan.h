@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -31,11 +30,5 @@ struct JsonScan {
 // name one of so many: 0 <= N < *attachments.
 JsonScan scan_json(std::string_view text, std::vector<std::string_view>& elements,
                    std::optional<std::size_t> attachments = std::nullopt);
-
-// Whether a string, an element as scan_json() gives it, holds escapes.
-bool has_escapes(std::string_view string);
-
-// The text of such a string; half of a surrogate pair becomes U+FFFD.
-std::string unescaped(std::string_view string);
 
 }  // namespace eventbus

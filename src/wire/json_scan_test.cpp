@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json_check.h"
+#include "base/json_text.h"
 #include "support/seeded_random.h"
 
 namespace eventbus {
@@ -190,7 +191,7 @@ TEST(JsonScan, EscapesAreReadAsBrowsersDo) {
     for (const auto& c : cases) {
         SCOPED_TRACE(c.string);
         EXPECT_EQ(fault_of(c.string), "");
-        EXPECT_EQ(unescaped(c.string), c.text);
+        EXPECT_EQ(json_unescaped(c.string), c.text);
     }
 }
 
@@ -231,7 +232,7 @@ TEST(JsonScan, AgreesWithAnotherReaderOnDocumentsThatWereDamaged) {
                 ASSERT_TRUE(of_slices.check(slices[i])) << slices[i];
                 std::string_view string;
                 if (element.get_string().get(string) == simdjson::SUCCESS) {
-                    ASSERT_EQ(unescaped(slices[i]), string);
+                    ASSERT_EQ(json_unescaped(slices[i]), string);
                 }
                 ++i;
             }

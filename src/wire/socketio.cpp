@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/json_text.h"
 #include "base/utf8.h"
 #include "wire/json_scan.h"
 
@@ -134,8 +135,8 @@ Result<> Parser::read_name(Packet& packet, std::string_view json) {
         return {};
     }
     if (first != '"') return malformed("an event name that is no string and no number");
-    if (has_escapes(json)) {
-        name_ = unescaped(json);
+    if (has_json_escapes(json)) {
+        name_ = json_unescaped(json);
         packet.name = name_;
     } else {
         packet.name = json.substr(1, json.size() - 2);

@@ -79,9 +79,9 @@ struct EventRule {
     AccessRule consume;
 
     // Set by the loader, of what stands above.
-    bool reads_data = false;     // something above looks into the data
-    bool needs_subject = false;  // something above is about the event's subject
-    bool owner_is_bound = true;  // a user can not name another as owner: bindings see to it
+    bool reads_document = false;  // a filter or a transform looks into the data: it is parsed
+    bool needs_subject = false;   // something above is about the event's subject
+    bool owner_is_bound = true;   // a user can not name another as owner: bindings see to it
 };
 
 }  // namespace eventbus

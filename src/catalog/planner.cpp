@@ -16,7 +16,6 @@ namespace eventbus {
 namespace {
 
 using simdjson::dom::element;
-using simdjson::dom::element_type;
 
 constexpr std::size_t kKeptBytes = 64 * 1024;  // of buffers between events
 
@@ -41,19 +40,6 @@ std::string path_name(const FieldPath& path) {
     std::string name = "data";
     for (const std::string& part : path) name.append(".").append(part);
     return name;
-}
-
-bool equals(const element& value, const std::string& text) {
-    switch (value.type()) {
-        case element_type::STRING:
-            return std::string_view(value) == text;
-        case element_type::INT64:
-            return std::to_string(std::int64_t(value)) == text;
-        case element_type::UINT64:
-            return std::to_string(std::uint64_t(value)) == text;
-        default:
-            return false;
-    }
 }
 
 // Fills in the plan of one event by its rule.
@@ -92,8 +78,7 @@ class Routing {
         for (const BindRule& bind : rule_.bindings) {
             const Result<std::string> wanted = bind.value.render(scope_);
             if (!wanted) return bad_subject(wanted.error().detail);
-            element value;
-            if (!find_field(scope_.data, bind.field, value) || !equals(value, *wanted)) {
+            if (name_in(find_field(scope_.event.data, bind.field)) != *wanted) {
                 return forbidden(path_name(bind.field) + " must be \"" + *wanted +
                                  "\": a user publishes in their own name only");
             }
@@ -250,7 +235,7 @@ Result<Plan> Planner::plan(Event event, const PublisherView& publisher, Given gi
     plan.event = std::move(event);
 
     element data;
-    if (rule->reads_data) {
+    if (rule->reads_document) {
         const Result<element> parsed = buffers_->parse(plan.event.data);
         if (!parsed) return parsed.error();
         data = *parsed;

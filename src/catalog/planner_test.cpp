@@ -245,12 +245,15 @@ TEST_F(PlannerTest, TheHashIsOfWhatThePublisherSent) {
 }
 
 TEST_F(PlannerTest, BuffersOfALargeEventDoNotChangeTheNext) {
-    const std::string large = R"({"photoId":"1","x":")" + std::string(900'000, 'x') + "\"}";
-    ASSERT_TRUE(planner_.plan(event("photo.progress", large), kApi, {}));
-    const auto next = planner_.plan(event("photo.progress", R"({"photoId":"2"})"), kApi, {});
+    const std::string large =
+        R"({"photoId":"1","public":true,"x":")" + std::string(900'000, 'x') + "\"}";
+    ASSERT_TRUE(planner_.plan(event("photo.completed", large), kApi, {}));
+    const auto next =
+        planner_.plan(event("photo.completed", R"({"photoId":"2","gps":[1]})"), kApi, {});
     ASSERT_TRUE(next);
     EXPECT_EQ(next->event.subject, "photo:2");
-    const auto broken = planner_.plan(event("photo.progress", "[1]"), kApi, {});
+    EXPECT_EQ(next->variants, std::vector<std::string>{R"({"photoId":"2"})"});
+    const auto broken = planner_.plan(event("photo.completed", "[1]"), kApi, {});
     ASSERT_FALSE(broken);
     EXPECT_EQ(broken.error().code, ErrorCode::kBadEvent);
 }

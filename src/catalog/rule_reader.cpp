@@ -102,7 +102,6 @@ class RuleReader {
             error(line, "the template '" + std::string(text) + "' is wrong", made.error().detail);
             return std::nullopt;
         }
-        if (made->reads_data()) rule_.reads_data = true;
         if (made->reads(Source::kSubject)) rule_.needs_subject = true;
         return std::move(*made);
     }
@@ -256,7 +255,7 @@ class RuleReader {
                                "` does not match where the field is missing",
                            "add { exists: false } to the list if a missing field should match too");
         }
-        if (filter->reads_data()) rule_.reads_data = true;
+        if (filter->reads_data()) rule_.reads_document = true;
         out.filter = std::move(*filter);
     }
 
@@ -265,7 +264,7 @@ class RuleReader {
         int line = spec->line;
         Result<Transform> transform = Transform::compile(*spec, line);
         if (!transform) return error(line, "the transform is wrong", transform.error().detail);
-        rule_.reads_data = true;
+        rule_.reads_document = true;
         rule_.transforms.push_back(std::move(*transform));
         out.transform = static_cast<std::uint16_t>(rule_.transforms.size());
     }
@@ -389,7 +388,6 @@ class RuleReader {
                          "`bind` does not bind '" + field.name + "' to who publishes",
                          "write \"{principal.id}\"");
         }
-        rule_.reads_data = true;
         rule_.bindings.push_back({std::move(*path), std::move(*value)});
     }
 

@@ -20,7 +20,7 @@ struct PublisherView {
 // What filters, templates and transforms of one event read. Borrowed for the length of a call.
 struct Scope {
     const Event& event;
-    const simdjson::dom::element& data;  // of event.data, parsed
+    const simdjson::dom::element& data;  // of event.data, parsed if EventRule::reads_document
     const PublisherView& publisher;
 };
 

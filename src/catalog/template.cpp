@@ -1,9 +1,8 @@
 #include "catalog/template.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "base/assert.h"
@@ -14,8 +13,6 @@
 namespace eventbus {
 namespace {
 
-using simdjson::dom::element;
-using simdjson::dom::element_type;
 using Source = Template::Source;
 
 struct Attribute {
@@ -69,19 +66,12 @@ Error no_value(const Template::Piece& piece, std::string_view why) {
     return {ErrorCode::kBadSubject, "{" + piece.name + "} " + std::string(why)};
 }
 
-Result<std::string> text_of(const Template::Piece& piece, const element& data) {
-    element value;
-    if (!find_field(data, piece.path, value)) return no_value(piece, "has no value in this event");
-    switch (value.type()) {
-        case element_type::STRING:
-            return std::string(std::string_view(value));
-        case element_type::INT64:
-            return std::to_string(std::int64_t(value));
-        case element_type::UINT64:
-            return std::to_string(std::uint64_t(value));
-        default:
-            return no_value(piece, "is neither text nor an integer in this event");
-    }
+Result<std::string> text_of(const Template::Piece& piece, std::string_view data) {
+    const std::string_view field = find_field(data, piece.path);
+    if (field.empty()) return no_value(piece, "has no value in this event");
+    std::optional<std::string> name = name_in(field);
+    if (!name) return no_value(piece, "is neither text nor an integer in this event");
+    return std::move(*name);
 }
 
 Result<std::string> value_of(const Template::Piece& piece, const Scope& scope) {
@@ -89,7 +79,7 @@ Result<std::string> value_of(const Template::Piece& piece, const Scope& scope) {
         case Source::kText:
             return piece.text;
         case Source::kData:
-            return text_of(piece, scope.data);
+            return text_of(piece, scope.event.data);
         case Source::kId:
             return scope.event.id;
         case Source::kType:
@@ -124,17 +114,6 @@ Result<FieldPath> parse_field_path(std::string_view text) {
         if (dot == text.size()) return path;
         text.remove_prefix(dot + 1);
     }
-}
-
-bool find_field(const element& data, const FieldPath& path, element& out) {
-    element value = data;
-    for (const std::string& name : path) {
-        simdjson::dom::object object;
-        if (value.get(object) != simdjson::SUCCESS) return false;
-        if (object.at_key(name).get(value) != simdjson::SUCCESS) return false;
-    }
-    out = value;
-    return true;
 }
 
 Result<Template> Template::compile(std::string_view text) {
@@ -191,8 +170,6 @@ Result<std::string> Template::render(const Scope& scope) const {
     }
     return out;
 }
-
-bool Template::reads_data() const { return reads(Source::kData); }
 
 bool Template::reads(Source source) const {
     return std::any_of(pieces_.begin(), pieces_.end(),

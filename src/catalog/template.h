@@ -53,7 +53,6 @@ class Template {
     Result<std::string> render(const Scope& scope) const;
 
     const std::vector<Piece>& pieces() const { return pieces_; }
-    bool reads_data() const;
     bool reads(Source source) const;
 
  private:

@@ -30,15 +30,13 @@ struct SetField {
     std::string constant;  // as JSON; empty: the template
     std::optional<Template> value;
 
-    // The value as JSON, empty if a reference has none. A reference alone keeps its type.
+    // The value as JSON, empty if a reference has none. A reference alone keeps its type,
+    // and is as it was written.
     std::string json(const Scope& scope) const {
         if (!value) return constant;
         const auto& pieces = value->pieces();
         if (pieces.size() == 1 && pieces[0].source == Template::Source::kData) {
-            element found;
-            std::string out;
-            if (find_field(scope.data, pieces[0].path, found)) append_json(out, found);
-            return out;
+            return std::string(find_field(scope.event.data, pieces[0].path));
         }
         const Result<std::string> text = value->render(scope);
         return text ? json_string(*text) : std::string();

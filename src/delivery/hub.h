@@ -56,14 +56,14 @@ struct Coalesce {
 class Hub {
  public:
     static constexpr std::size_t kRunEntries = 64;
-    static constexpr std::size_t kPushesPerTurn = 16'384;  // half a millisecond
-    static constexpr std::size_t kPushesOfEntry = 16;      // what reading one counts for
-    static constexpr std::size_t kBatchPushes = 1 << 18;   // of 16 bytes
+    static constexpr std::size_t kPushesPerTurn = 4'096;  // well below a millisecond
+    static constexpr std::size_t kPushesOfEntry = 4;      // what reading one counts for
+    static constexpr std::size_t kBatchPushes = 1 << 18;  // of 16 bytes
     static constexpr std::size_t kBatchBytes = 256 * 1024;
     static constexpr std::size_t kSliceEntries = 512;
     static constexpr std::size_t kPageEntries = 512;
     static constexpr std::size_t kPageEntriesMin = 16;
-    static constexpr std::size_t kLookedAtPerTurn = 16'384;  // a millisecond
+    static constexpr std::size_t kLookedAtPerTurn = 8'192;  // half a millisecond
 
     // Whether deliver() has more to do, and if the writes should wait for it.
     enum class More : std::uint8_t { kNo, kAfterWrites, kBeforeWrites };

@@ -11,6 +11,11 @@ namespace eventbus {
 namespace {
 
 constexpr std::string_view kEnginePath = "/socket.io/";
+// Socket.IO clients may leave the slash out; proxies sometimes do.
+bool is_engine_path(std::string_view path) {
+    return path == kEnginePath || path == kEnginePath.substr(0, kEnginePath.size() - 1);
+}
+
 constexpr auto kGroupTick = std::chrono::milliseconds(100);
 constexpr auto kIdleGroupTick = std::chrono::seconds(1);  // no group lives here
 
@@ -130,6 +135,7 @@ void Lane::start_thread() {
 
 void Lane::join_thread() {
     reactor_.post([this] {
+        engine_.close_all();
         http_.connections().close_all();
         admin_http_.connections().close_all();
     });
@@ -158,6 +164,14 @@ void Lane::set_catalog(const std::shared_ptr<const Catalog>& catalog) {
 
 std::size_t Lane::body_bytes_max(const HttpRequest&) { return settings_.engine.payload_bytes_max; }
 
+std::unique_ptr<BodyWatch> Lane::watch_body(const HttpRequest& head) {
+    return is_engine_path(head.path) ? engine_.watch_body(head) : nullptr;
+}
+
+void Lane::complete(const HttpRequest* head, HttpResponse& response) {
+    engine_.complete(head, response);
+}
+
 void Lane::on_request(SharedExchange exchange) {
     if (is_draining_) {
         HttpResponse response =
@@ -167,9 +181,7 @@ void Lane::on_request(SharedExchange exchange) {
         exchange->respond(response);
         return;
     }
-    // Socket.IO clients may leave the slash out; proxies sometimes do.
-    const std::string& path = exchange->request.path;
-    if (path == kEnginePath || path == kEnginePath.substr(0, kEnginePath.size() - 1)) {
+    if (is_engine_path(exchange->request.path)) {
         engine_.on_request(std::move(exchange));
     } else {
         api_.on_request(exchange);

@@ -105,7 +105,9 @@ class Lane final : public HttpHandler {
 
     // HttpHandler: the public address.
     std::size_t body_bytes_max(const HttpRequest& head) override;
+    std::unique_ptr<BodyWatch> watch_body(const HttpRequest& head) override;
     void on_request(SharedExchange exchange) override;
+    void complete(const HttpRequest* head, HttpResponse& response) override;
 
     struct Probes {
         const HttpProbe& http;
@@ -144,8 +146,8 @@ class Lane final : public HttpHandler {
     std::unique_ptr<AdminHandler> admin_handler_;
     HttpServer admin_http_;
     SocketServer sockets_;
+    std::unique_ptr<Gateway> gateway_;  // outlives the sessions that engine_ ends
     EngineServer engine_;
-    std::unique_ptr<Gateway> gateway_;
     std::shared_ptr<const Catalog> catalog_;
     mutable std::mutex type_counts_mutex_;
     std::vector<std::shared_ptr<const TypeCounts>> type_counts_;  // one for each catalog

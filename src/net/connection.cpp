@@ -48,14 +48,18 @@ Connection::Connection(Reactor& reactor, Connections& connections, Stream stream
 
 Connection::~Connection() { BUS_ASSERT(!self_); }
 
-void Connection::start(std::unique_ptr<Protocol> protocol) {
+bool Connection::start(std::unique_ptr<Protocol> protocol) {
     BUS_ASSERT(stream_.is_open() && !protocol_);
     protocol_ = std::move(protocol);
-    self_ = shared_from_this();
-    connections_.add(*this);
     write_blocked_ = stream_.has_pending();  // from the reactor that had it before
     watched_ = EPOLLIN | (write_blocked_ ? std::uint32_t{EPOLLOUT} : 0U);
-    reactor_.watch(stream_.descriptor(), *this, watched_);
+    if (!reactor_.watch(stream_.descriptor(), *this, watched_)) {
+        stream_.close();
+        return false;
+    }
+    self_ = shared_from_this();
+    connections_.add(*this);
+    return true;
 }
 
 void Connection::switch_to(std::unique_ptr<Protocol> protocol) {

@@ -74,8 +74,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
                std::size_t queue_bytes_max);
     ~Connection();
 
-    // Starts reading.
-    void start(std::unique_ptr<Protocol> protocol);
+    // Starts reading. False: the kernel has no room to watch it, and it is closed, without
+    // on_closed().
+    [[nodiscard]] bool start(std::unique_ptr<Protocol> protocol);
 
     // Speaks another protocol from the next byte on. The old one lives until the turn's end.
     void switch_to(std::unique_ptr<Protocol> protocol);

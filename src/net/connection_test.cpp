@@ -61,7 +61,7 @@ class ConnectionTest : public testing::Test {
         loop_.add(*peer_);
         connection_ =
             std::make_shared<Connection>(reactor_, connections_, Stream(ends[0]), kQueueBytes);
-        connection_->start(std::make_unique<Recorder>(seen_));
+        EXPECT_TRUE(connection_->start(std::make_unique<Recorder>(seen_)));
     }
     ~ConnectionTest() override {
         connections_.close_all();
@@ -233,7 +233,7 @@ TEST_F(ConnectionTest, AReleasedStreamGoesOnElsewhereWithWhatWasQueued) {
     Seen there;
     auto next = std::make_shared<Connection>(reactor_, connections_, std::move(released.stream),
                                              kQueueBytes);
-    next->start(std::make_unique<Recorder>(there));
+    ASSERT_TRUE(next->start(std::make_unique<Recorder>(there)));
     next->push(std::move(released.unsent));
     next->push("sent");
     peer_->send("hello");
@@ -251,7 +251,7 @@ TEST_F(ConnectionTest, ClosingAllClosesThoseThatAClosingOneAlsoCloses) {
     RawClient other_peer(ends[1]);
     Seen other_seen;
     auto other = std::make_shared<Connection>(reactor_, connections_, Stream(ends[0]), kQueueBytes);
-    other->start(std::make_unique<Recorder>(other_seen));
+    ASSERT_TRUE(other->start(std::make_unique<Recorder>(other_seen)));
     other_seen.on_closed = [&] { connection_->close(); };
     EXPECT_EQ(connections_.size(), 2u);
 

@@ -5,6 +5,8 @@
 namespace eventbus {
 namespace {
 
+constexpr std::string_view kExposed = "Event-Bus-Offset, Retry-After";
+
 bool is_loopback(std::string_view origin) {
     const auto scheme_end = origin.find("://");
     if (scheme_end == std::string_view::npos) return false;
@@ -34,14 +36,20 @@ void CorsPolicy::apply(const HttpRequest& request, HttpResponse& response) const
     if (allows_credentials(*origin)) {
         response.headers.set("Access-Control-Allow-Origin", std::string(*origin));
         response.headers.set("Access-Control-Allow-Credentials", "true");
-        response.headers.set("Vary", "Origin");
+        response.headers.append("Vary", "Origin");
     } else if (allows_any()) {
         response.headers.set("Access-Control-Allow-Origin", "*");
     } else {
-        response.headers.set("Vary", "Origin");
+        response.headers.append("Vary", "Origin");
         return;
     }
-    response.headers.set("Access-Control-Expose-Headers", "Event-Bus-Offset, Retry-After");
+    response.headers.set("Access-Control-Expose-Headers", std::string(kExposed));
+}
+
+void CorsPolicy::apply_unread(HttpResponse& response) const {
+    if (!allows_any()) return;
+    response.headers.set("Access-Control-Allow-Origin", "*");
+    response.headers.set("Access-Control-Expose-Headers", std::string(kExposed));
 }
 
 HttpResponse CorsPolicy::preflight(const HttpRequest& request) const {

@@ -24,6 +24,10 @@ class CorsPolicy {
     // Adds what lets the page read the answer; to every answer, errors too.
     void apply(const HttpRequest& request, HttpResponse& response) const;
 
+    // The same for an answer to a request whose head could not be read: only what holds for every
+    // origin can be said.
+    void apply_unread(HttpResponse& response) const;
+
     // The answer to a preflight (OPTIONS).
     HttpResponse preflight(const HttpRequest& request) const;
 

@@ -13,6 +13,17 @@ HttpRequest from(std::string origin) {
     return request;
 }
 
+TEST(Cors, OfARequestThatWasNotReadOnlyWhatHoldsForAllIsSaid) {
+    HttpResponse to_any;
+    CorsPolicy({.origins = {"*"}}).apply_unread(to_any);
+    EXPECT_EQ(to_any.headers.find("Access-Control-Allow-Origin"), "*");
+
+    HttpResponse to_listed;
+    CorsPolicy({.origins = {"https://a.example"}, .loopback_origins = true})
+        .apply_unread(to_listed);
+    EXPECT_EQ(to_listed.headers.size(), 0u);
+}
+
 TEST(Cors, SaysWhoMayReadAndWhoMayHaveCookies) {
     const CorsPolicy listed({.origins = {"https://a.example"}});
     const CorsPolicy any({.origins = {"*"}});

@@ -94,6 +94,12 @@ void HttpHeaders::set(std::string_view name, std::string value) {
     add(std::string(name), std::move(value));
 }
 
+void HttpHeaders::append(std::string_view name, std::string_view item) {
+    std::string list = joined(name);
+    if (!list.empty()) list += ", ";
+    set(name, list.append(item));
+}
+
 std::optional<std::string_view> HttpHeaders::find(std::string_view name) const {
     for (const HttpHeader& header : headers_) {
         if (equals_ignoring_case(header.name, name)) return header.value;

@@ -31,7 +31,8 @@ class HttpHeaders {
     HttpHeaders(std::initializer_list<HttpHeader> headers) : headers_(headers) {}
 
     void add(std::string name, std::string value);
-    void set(std::string_view name, std::string value);  // replaces all of that name
+    void set(std::string_view name, std::string value);         // replaces all of that name
+    void append(std::string_view name, std::string_view item);  // to the list that the field is
 
     // The first field of that name.
     std::optional<std::string_view> find(std::string_view name) const;

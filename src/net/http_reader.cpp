@@ -13,6 +13,7 @@ struct HttpRequestReader::Progress {
     enum class Phase : std::uint8_t { kHead, kDecision, kBody, kComplete, kFailed };
 
     Phase phase = Phase::kHead;
+    bool has_head = false;
     std::string head_bytes;  // of a head that did not come in one piece
     HttpHead head;
     std::size_t body_bytes_max = 0;
@@ -70,6 +71,7 @@ HttpRequestReader::Step HttpRequestReader::read_head(std::string_view bytes) {
         return fail(failure->status, std::move(failure->detail));
     }
     progress_->head = std::get<HttpHead>(std::move(parsed));
+    progress_->has_head = true;
     progress_->phase = Progress::Phase::kDecision;
     kept = std::string();
     return {State::kHead, *end - before};
@@ -103,9 +105,13 @@ HttpRequestReader::Step HttpRequestReader::read_body(std::string_view bytes) {
 }
 
 HttpRequestReader::Step HttpRequestReader::fail(int status, std::string detail) {
-    progress_ = std::make_unique<Progress>();  // what was read is of no use
-    progress_->phase = Progress::Phase::kFailed;
-    progress_->failure = {status, std::move(detail)};
+    auto failed = std::make_unique<Progress>();  // what was read of a body is of no use
+    failed->phase = Progress::Phase::kFailed;
+    failed->failure = {status, std::move(detail)};
+    failed->has_head = progress_->has_head;
+    failed->head.request = std::move(progress_->head.request);
+    failed->head.request.body = std::string();
+    progress_ = std::move(failed);
     return {State::kFailed, 0};
 }
 
@@ -120,6 +126,10 @@ bool HttpRequestReader::wants_continue() const {
 const HttpRequest& HttpRequestReader::request() const {
     BUS_ASSERT(progress_ && progress_->phase != Progress::Phase::kFailed);
     return progress_->head.request;
+}
+
+const HttpRequest* HttpRequestReader::head() const {
+    return progress_ && progress_->has_head ? &progress_->head.request : nullptr;
 }
 
 HttpRequest HttpRequestReader::take() {

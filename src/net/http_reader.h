@@ -68,6 +68,7 @@ class HttpRequestReader {
     bool wants_continue() const;
 
     const HttpRequest& request() const;  // from kHead on, until take()
+    const HttpRequest* head() const;     // the same, after kFailed too; null: none was read
     HttpRequest take();                  // after kHead or kComplete; the reader is idle again
     const HttpFailure& failure() const;  // after kFailed
 

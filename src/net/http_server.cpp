@@ -36,6 +36,7 @@ class HttpProtocol final : public Protocol {
         is_over_ = true;
         request_due_.disarm();
         idle_due_.disarm();
+        body_.reset();
         if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->abort();
     }
 
@@ -50,6 +51,10 @@ class HttpProtocol final : public Protocol {
     friend class HttpExchange;
 
     std::shared_ptr<Connection> connection() const { return connection_.lock(); }
+
+    void complete(const HttpRequest& request, HttpResponse& response) {
+        server_.handler_.complete(&request, response);
+    }
 
     void read(std::string_view bytes) {
         for (;;) {
@@ -67,6 +72,7 @@ class HttpProtocol final : public Protocol {
                 case HttpRequestReader::State::kHead:
                     if (reader_.request().is_upgrade) break;
                     server_.body_timeouts_.arm(request_due_, server_.reactor_.now());
+                    body_ = server_.handler_.watch_body(reader_.request());
                     reader_.accept_body(server_.handler_.body_bytes_max(reader_.request()));
                     if (reader_.wants_continue()) connection()->push(std::string(kContinue));
                     continue;
@@ -74,6 +80,7 @@ class HttpProtocol final : public Protocol {
                     break;
             }
             request_due_.disarm();
+            body_has_arrived();
             waiting_.assign(bytes);
             return dispatch(reader_.take());
         }
@@ -88,8 +95,13 @@ class HttpProtocol final : public Protocol {
         server_.handler_.on_request(std::move(exchange));
     }
 
+    void body_has_arrived() {
+        if (body_) std::exchange(body_, nullptr)->arrived();
+    }
+
     void fail() {
         request_due_.disarm();
+        body_has_arrived();
         server_.probe_.malformed.add();
         const HttpFailure& failure = reader_.failure();
         const ErrorCode code =
@@ -124,12 +136,14 @@ class HttpProtocol final : public Protocol {
     void on_request_due() {
         server_.probe_.timeouts.add();
         if (reader_.is_idle()) return connection()->close();  // it never said a word
+        body_.reset();
         give_up(problem_response(
             408, Error{ErrorCode::kTimeout, "the request did not come whole in time"}));
     }
 
     // Nothing that follows can be read as a request.
-    void give_up(const HttpResponse& response) {
+    void give_up(HttpResponse response) {
+        server_.handler_.complete(reader_.head(), response);
         connection()->push(serialize(response, false));
         connection()->close_when_sent();
     }
@@ -145,6 +159,7 @@ class HttpProtocol final : public Protocol {
     bool is_head_ = false;
     bool is_over_ = false;
     bool is_reading_waiting_ = false;
+    std::unique_ptr<BodyWatch> body_;  // of the request that is being read
     MemberDue<HttpProtocol, &HttpProtocol::on_request_due> request_due_{*this};
     MemberDue<HttpProtocol, &HttpProtocol::on_idle_due> idle_due_{*this};
 };
@@ -154,8 +169,11 @@ HttpExchange::HttpExchange(std::shared_ptr<Connection> connection, HttpProtocol&
     : request(std::move(of)), connection_(std::move(connection)), protocol_(&protocol) {}
 
 HttpExchange::~HttpExchange() {
-    if (is_open())
-        respond(problem_response(Error{ErrorCode::kInternal, "the request was dropped"}));
+    if (!is_open()) return;
+    HttpResponse response =
+        problem_response(Error{ErrorCode::kInternal, "the request was dropped"});
+    protocol_->complete(request, response);
+    respond(response);
 }
 
 bool HttpExchange::respond(const HttpResponse& response) {
@@ -230,13 +248,15 @@ void HttpServer::serve(Stream stream) {
     if (tls_ != nullptr && !stream.start_tls(*tls_, probe_.tls)) return probe_.refused.add();
     const bool refused = draining_ || connections_.size() >= settings_.connections_max;
     const auto connection = make_connection(std::move(stream));
-    connection->start(std::make_unique<HttpProtocol>(*this, connection));
+    if (!connection->start(std::make_unique<HttpProtocol>(*this, connection))) {
+        return probe_.refused.add();
+    }
     if (!refused) return;
     probe_.refused.add();
-    connection->push(serialize(
-        problem_response(Error{ErrorCode::kUnavailable,
-                               "this server has as many connections as it may; try again"}),
-        false));
+    HttpResponse response = problem_response(
+        Error{ErrorCode::kUnavailable, "this server has as many connections as it may; try again"});
+    handler_.complete(nullptr, response);
+    connection->push(serialize(response, false));
     connection->close_when_sent();
 }
 
@@ -244,7 +264,7 @@ void HttpServer::adopt(HttpExchange::Released released) {
     const auto connection = make_connection(std::move(released.stream));
     auto protocol = std::make_unique<HttpProtocol>(*this, connection);
     HttpProtocol& http = *protocol;
-    connection->start(std::move(protocol));
+    if (!connection->start(std::move(protocol))) return probe_.refused.add();
     if (!released.unsent.empty()) connection->push(std::move(released.unsent));
     http.go_on_with(std::move(released.request), std::move(released.rest));
 }

@@ -68,6 +68,14 @@ class HttpExchange {
 };
 using SharedExchange = std::shared_ptr<HttpExchange>;
 
+// A body that is on its way. Destroyed before arrived() was called, it never came: the client went
+// away, or took too long. Reactor.
+class BodyWatch {
+ public:
+    virtual ~BodyWatch() = default;
+    virtual void arrived() = 0;  // or was refused, and its request answered
+};
+
 // Seam: who answers requests. Reactor.
 class HttpHandler {
  public:
@@ -76,7 +84,17 @@ class HttpHandler {
     // How many bytes of body a request with this head may have.
     virtual std::size_t body_bytes_max(const HttpRequest& head) = 0;
 
+    // The head of a request has come, and a body may follow; null: whoever asks need not know.
+    virtual std::unique_ptr<BodyWatch> watch_body(const HttpRequest&) { return nullptr; }
+
     virtual void on_request(SharedExchange exchange) = 0;
+
+    // Adds what belongs to every answer (CORS) to one that the server makes by itself: the request
+    // broke the protocol, did not come in time, was dropped. `head` is null if none was read.
+    virtual void complete(const HttpRequest* head, HttpResponse& response) {
+        (void)head;
+        (void)response;
+    }
 };
 
 struct HttpSettings {

@@ -36,6 +36,9 @@ class Script final : public HttpHandler {
         if (act) return act(std::move(exchange));
         exchange->respond(text_response(200, exchange->request.path + exchange->request.body));
     }
+    void complete(const HttpRequest* head, HttpResponse& response) override {
+        response.headers.set("Completed", head == nullptr ? "unread" : head->path);
+    }
 
     std::vector<std::string> paths;
     std::function<void(SharedExchange)> act;
@@ -366,6 +369,27 @@ TEST_F(HttpServerTest, AboveItsConnectionsItRefusesWithAWordAndFarAboveWithout) 
 
     kept[0]->send(kGet);
     EXPECT_EQ(response(*kept[0]).status, 200);
+}
+
+TEST_F(HttpServerTest, WhatItAnswersByItselfIsCompletedByTheHandler) {
+    const auto answer_to = [this](std::string_view request) {
+        RawClient& c = client();
+        c.send(request);
+        loop_.settle();
+        clock_.advance(seconds(40));
+        const std::string field = response(c).field("Completed");
+        c.close();
+        loop_.settle();
+        return field;
+    };
+    EXPECT_EQ(answer_to("no request\r\n\r\n"), "unread");
+    EXPECT_EQ(answer_to("GET / HTTP/1.1\r\nHo"), "unread");
+    EXPECT_EQ(answer_to("POST /long HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n"), "/long");
+    EXPECT_EQ(answer_to("POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"), "/slow");
+    served_.script.act = [](const SharedExchange&) {};
+    EXPECT_EQ(answer_to(get("/dropped")), "/dropped");
+    served_.server.stop_keeping_alive();
+    EXPECT_EQ(response(client()).field("Completed"), "unread");
 }
 
 TEST_F(HttpServerTest, WhenItStopsKeepingAliveOpenConnectionsEndAfterTheirNextAnswer) {

@@ -115,7 +115,7 @@ std::uint16_t ListenSocket::port() const {
 
 Listener::Listener(Reactor& reactor, ListenSocket socket, Accept accept)
     : reactor_(reactor), socket_(std::move(socket)), accept_(std::move(accept)) {
-    reactor_.watch(socket_.descriptor(), *this, EPOLLIN);
+    BUS_ASSERT(reactor_.watch(socket_.descriptor(), *this, EPOLLIN));  // it is among the first
     is_watching_ = true;
 }
 
@@ -140,13 +140,16 @@ void Listener::on_ready(std::uint32_t) {
                           {{"why", std::strerror(errno)}});
         reactor_.unwatch(socket_.descriptor());
         is_watching_ = false;
-        reactor_.post_at(reactor_.now() + kPause, [this, alive = alive_] {
-            if (!*alive) return;
-            reactor_.watch(socket_.descriptor(), *this, EPOLLIN);
-            is_watching_ = true;
-        });
-        return;
+        return go_on_later();
     }
+}
+
+void Listener::go_on_later() {
+    reactor_.post_at(reactor_.now() + kPause, [this, alive = alive_] {
+        if (!*alive) return;
+        is_watching_ = reactor_.watch(socket_.descriptor(), *this, EPOLLIN);
+        if (!is_watching_) go_on_later();
+    });
 }
 
 }  // namespace eventbus

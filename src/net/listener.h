@@ -42,6 +42,7 @@ class Listener final : private Watcher {
 
  private:
     void on_ready(std::uint32_t events) override;
+    void go_on_later();
 
     Reactor& reactor_;
     ListenSocket socket_;

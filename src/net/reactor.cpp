@@ -148,11 +148,13 @@ void Reactor::wake_if_asleep() {
         ::write(bell_, &one, sizeof one);  // full: it rings anyway
 }
 
-void Reactor::watch(int descriptor, Watcher& watcher, std::uint32_t events) {
+bool Reactor::watch(int descriptor, Watcher& watcher, std::uint32_t events) {
     epoll_event event{};
     event.events = events;
     event.data.ptr = &watcher;
-    BUS_ASSERT(::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0);
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0) return true;
+    BUS_ASSERT(errno == ENOSPC || errno == ENOMEM);
+    return false;
 }
 
 void Reactor::change(int descriptor, Watcher& watcher, std::uint32_t events) {

@@ -97,7 +97,8 @@ class Reactor final : public Executor {
     // Makes the hooks run (again) soon; cheap if a turn is under way. Any thread.
     void wake_if_asleep();
 
-    void watch(int descriptor, Watcher& watcher, std::uint32_t events);
+    // False: the kernel has no room for one more (fs.epoll.max_user_watches, or no memory).
+    [[nodiscard]] bool watch(int descriptor, Watcher& watcher, std::uint32_t events);
     void change(int descriptor, Watcher& watcher, std::uint32_t events);
     void unwatch(int descriptor);
 

@@ -335,8 +335,8 @@ TEST(Reactor, AWatcherThatEndsAnotherKeepsItFromBeingCalledIfItsOwnerWaitsForThe
     };
     a->act = [&] { close(b); };
     b->act = [&] { close(a); };
-    reactor.watch(a->descriptor, *a, EPOLLIN);
-    reactor.watch(b->descriptor, *b, EPOLLIN);
+    ASSERT_TRUE(reactor.watch(a->descriptor, *a, EPOLLIN));
+    ASSERT_TRUE(reactor.watch(b->descriptor, *b, EPOLLIN));
 
     reactor.run_once();
 

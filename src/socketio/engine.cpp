@@ -27,6 +27,12 @@ Session::Sid make_sid(Random& random, std::size_t reactor) {
     return sid;
 }
 
+HttpResponse packets(std::string payload) {
+    HttpResponse response = text_response(200, std::move(payload));
+    response.headers.set("Cache-Control", "no-store");
+    return response;
+}
+
 std::optional<std::size_t> reactor_of(std::string_view sid) {
     if (sid.size() != Session::kSidBytes) return std::nullopt;
     const auto high = kSidAlphabet.find(sid[0]);
@@ -56,7 +62,7 @@ EngineServer::EngineServer(Reactor& reactor, Random& random, EngineHandler& hand
     reactor_.add_due_list(upgrade_timeouts_);
 }
 
-EngineServer::~EngineServer() { BUS_ASSERT(sessions_.empty()); }
+EngineServer::~EngineServer() { close_all(); }
 
 void EngineServer::set_hand_over(std::size_t reactors, HandOver hand_over) {
     BUS_ASSERT(reactors <= kSidAlphabet.size() * kSidAlphabet.size());
@@ -79,7 +85,7 @@ void EngineServer::on_request(SharedExchange exchange) {
     if (session != nullptr) asked.session = session->transport();
     if (session == nullptr && request.method == HttpMethod::kGet && !request.is_upgrade) {
         if (auto last_words = farewells_.take(asked.query.sid)) {
-            exchange->respond(packets_response(request, std::move(*last_words)));
+            respond_with_packets(*exchange, std::move(*last_words));
             return;
         }
     }
@@ -96,7 +102,7 @@ void EngineServer::on_request(SharedExchange exchange) {
         case engineio::Ask::kPoll:
             return session->on_poll(std::move(exchange));
         case engineio::Ask::kPost:
-            return session->on_post(std::move(exchange));
+            return session->on_post(exchange);
         case engineio::Ask::kUpgrade:
             return upgrade(*session, std::move(exchange));
     }
@@ -141,39 +147,41 @@ void EngineServer::remove(Session& session) {
 
 void EngineServer::refuse(HttpExchange& exchange, Refusal refusal) {
     probe_.refused.add();
-    if (exchange.request.is_upgrade) {
-        HttpResponse response =
-            text_response(engineio::http_status(refusal), std::string(engineio::message(refusal)));
-        response.close = true;
-        exchange.respond(response);
+    const int status = engineio::http_status(refusal);
+    if (!exchange.request.is_upgrade) {
+        respond(exchange, json_response(status, engineio::refusal_body(refusal)));
         return;
     }
-    exchange.respond(with_cors(exchange.request, json_response(engineio::http_status(refusal),
-                                                               engineio::refusal_body(refusal))));
+    HttpResponse response = text_response(status, std::string(engineio::message(refusal)));
+    response.close = true;
+    respond(exchange, std::move(response));
+}
+
+bool EngineServer::refuse_if_full(HttpExchange& exchange) {
+    if (sessions_.size() < settings_.sessions_max) return false;
+    probe_.refused.add();
+    respond(exchange, problem_response(
+                          Error{ErrorCode::kUnavailable, "there are as many sessions as may be"}));
+    return true;
 }
 
 void EngineServer::open_polling(SharedExchange exchange) {
-    if (sessions_.size() >= settings_.sessions_max) {
-        probe_.refused.add();
-        exchange->respond(with_cors(
-            exchange->request, problem_response(Error{ErrorCode::kUnavailable,
-                                                      "there are as many sessions as may be"})));
-        return;
-    }
+    if (refuse_if_full(*exchange)) return;
     Session& session = make_session(exchange->request);
     session.polling_ = std::make_unique<Session::Polling>(settings_.queue_bytes_max);
     probe_.polling_sessions.add();
-    exchange->respond(packets_response(exchange->request, handshake(session, true)));
+    HttpResponse response = packets(handshake(session, true));
+    if (!settings_.sticky_cookie.empty()) {
+        response.headers.set("Set-Cookie", settings_.sticky_cookie + "=" +
+                                               std::string(session.sid()) +
+                                               "; Path=/; HttpOnly; SameSite=Lax");
+    }
+    respond(*exchange, std::move(response));
     announce(session);
 }
 
 void EngineServer::open_websocket(SharedExchange exchange) {
-    if (sessions_.size() >= settings_.sessions_max) {
-        probe_.refused.add();
-        exchange->respond(problem_response(
-            Error{ErrorCode::kUnavailable, "there are as many sessions as may be"}));
-        return;
-    }
+    if (refuse_if_full(*exchange)) return;
     if (refuse_bad_handshake(*exchange)) return;
     Session& session = make_session(exchange->request);
     probe_.websocket_sessions.add();
@@ -223,7 +231,7 @@ bool EngineServer::refuse_bad_handshake(HttpExchange& exchange) {
         response.headers.set("Upgrade", "websocket");
     }
     response.close = true;
-    exchange.respond(response);
+    respond(exchange, std::move(response));
     return true;
 }
 
@@ -268,15 +276,40 @@ bool EngineServer::hand_over_if_foreign(std::string_view sid, HttpExchange& exch
     return true;
 }
 
-HttpResponse EngineServer::packets_response(const HttpRequest& request, std::string payload) const {
-    HttpResponse response = text_response(200, std::move(payload));
-    response.headers.set("Cache-Control", "no-store");
-    return with_cors(request, std::move(response));
+bool EngineServer::respond(HttpExchange& exchange, HttpResponse response) const {
+    cors_.apply(exchange.request, response);
+    return exchange.respond(response);
 }
 
-HttpResponse EngineServer::with_cors(const HttpRequest& request, HttpResponse response) const {
-    cors_.apply(request, response);
-    return response;
+bool EngineServer::respond_with_packets(HttpExchange& exchange, std::string payload) {
+    HttpResponse response = packets(std::move(payload));
+    compress(exchange.request, response);
+    return respond(exchange, std::move(response));
+}
+
+void EngineServer::compress(const HttpRequest& request, HttpResponse& response) {
+    const std::size_t bytes = response.body.size();
+    const std::size_t bytes_min = settings_.compress_bytes_min;
+    if (bytes_min == 0 || bytes < bytes_min || bytes > kCompressedBytesMax) return;
+    response.headers.append("Vary", "Accept-Encoding");
+    const ContentCoding coding = choose_content_coding(request.headers.joined("Accept-Encoding"));
+    if (coding == ContentCoding::kIdentity) return;
+    response.headers.set("Content-Encoding", std::string(to_string(coding)));
+    response.body = content_encoder_.encode(response.body, coding);
+    probe_.compressed_polls.add();
+}
+
+std::unique_ptr<BodyWatch> EngineServer::watch_body(const HttpRequest& head) {
+    if (head.method != HttpMethod::kPost) return nullptr;
+    // Of a session of another reactor it is known once the request is there.
+    Session* const session = find(engineio::parse_query(head.query).sid);
+    if (session == nullptr || !session->polling_) return nullptr;
+    return session->watch_post();
+}
+
+void EngineServer::complete(const HttpRequest* head, HttpResponse& response) const {
+    if (head != nullptr) return cors_.apply(*head, response);
+    cors_.apply_unread(response);
 }
 
 }  // namespace eventbus

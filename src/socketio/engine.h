@@ -19,6 +19,7 @@
 #include "socketio/compressor.h"
 #include "socketio/farewells.h"
 #include "socketio/session.h"
+#include "wire/content_coding.h"
 #include "wire/engineio.h"
 #include "wire/websocket.h"
 
@@ -43,9 +44,10 @@ struct EngineSettings {
     std::chrono::milliseconds upgrade_timeout{10'000};
     std::size_t payload_bytes_max = 1'000'000;  // what a client may send at once
     std::size_t queue_bytes_max = 1 << 20;      // what may wait for a client
-    std::size_t compress_bytes_min = 1024;      // smaller frames are not; 0: none is
+    std::size_t compress_bytes_min = 1024;      // smaller frames and polls are not; 0: none is
     std::size_t poll_bytes = 1 << 19;           // an answer to a poll is split above it
     std::size_t sessions_max = 100'000;         // of this reactor
+    std::string sticky_cookie = {};  // tells a balancer the session; empty: no cookie is set
 };
 
 struct EngineProbe {
@@ -58,6 +60,7 @@ struct EngineProbe {
     Counter slow_clients;
     Counter parse_errors;
     Counter handed_over;  // requests that belonged to another reactor
+    Counter compressed_polls;
 };
 
 // Engine.IO v4 on one reactor.
@@ -66,18 +69,26 @@ struct EngineProbe {
 // Bounded: sessions_max.
 class EngineServer {
  public:
+    // A larger answer to a poll is not compressed: it would hold the reactor up for longer than a
+    // millisecond.
+    static constexpr std::size_t kCompressedBytesMax = 128 * 1024;
+
     // Gives the request to the reactor with this index.
     using HandOver = std::function<void(std::size_t reactor_index, HttpExchange::Released)>;
 
     EngineServer(Reactor& reactor, Random& random, EngineHandler& handler, const CorsPolicy& cors,
                  EngineSettings settings);
-    ~EngineServer();
+    ~EngineServer();  // ends the sessions that are left: the handler outlives it
 
     // Requests for sessions of other reactors go there; without it there is only this one.
     void set_hand_over(std::size_t reactors, HandOver hand_over);
 
     // Answers a request to the Engine.IO path.
     void on_request(SharedExchange exchange);
+
+    // For HttpHandler: of a request to the Engine.IO path.
+    std::unique_ptr<BodyWatch> watch_body(const HttpRequest& head);
+    void complete(const HttpRequest* head, HttpResponse& response) const;
 
     // Ends all sessions so that their clients come back.
     void close_all();
@@ -96,6 +107,7 @@ class EngineServer {
     void announce(Session& session);
     void remove(Session& session);
     void refuse(HttpExchange& exchange, engineio::Refusal refusal);
+    bool refuse_if_full(HttpExchange& exchange);
     void open_polling(SharedExchange exchange);
     void open_websocket(SharedExchange exchange);
     void upgrade(Session& session, SharedExchange exchange);
@@ -105,8 +117,9 @@ class EngineServer {
     void turn_away(HttpExchange& exchange);
     std::string handshake(const Session& session, bool may_upgrade) const;
     bool hand_over_if_foreign(std::string_view sid, HttpExchange& exchange);
-    HttpResponse packets_response(const HttpRequest& request, std::string payload) const;
-    HttpResponse with_cors(const HttpRequest& request, HttpResponse response) const;
+    bool respond(HttpExchange& exchange, HttpResponse response) const;
+    bool respond_with_packets(HttpExchange& exchange, std::string payload);
+    void compress(const HttpRequest& request, HttpResponse& response);
 
     Reactor& reactor_;
     Random& random_;
@@ -115,6 +128,7 @@ class EngineServer {
     const EngineSettings settings_;
     Inflater inflater_;
     Compressor compressor_;
+    ContentEncoder content_encoder_;
     const websocket::DecoderSettings decoder_settings_;
     std::size_t reactors_ = 1;
     HandOver hand_over_;

@@ -165,6 +165,113 @@ TEST_F(EngineTest, TwoPollsAtOnceEndTheSession) {
     EXPECT_EQ(get(session).status, 400);
 }
 
+TEST_F(EngineTest, APostWhileAnotherIsOnItsWayEndsTheSession) {
+    const std::string session = open_polling();
+    EngineClient& waiting = poll(session);
+    EngineClient& first = client();
+    first.send("POST /socket.io/?" + session +
+               " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n4");
+    loop_.settle();
+
+    EXPECT_EQ(post(session, "4b").status, 400);
+    EXPECT_EQ(response(waiting).body, "1");
+    first.send("a");
+    EXPECT_EQ(response(first).status, 400);
+    EXPECT_EQ(echo().log, (Strings{"(transport close)"}));
+}
+
+TEST_F(EngineTest, OnePostAfterAnotherIsNoSecond) {
+    const std::string session = open_polling();
+    EngineClient& c = client();
+    c.post(session, "4a");
+    EXPECT_EQ(response(c).status, 200);
+    c.post(session, "4b");
+    EXPECT_EQ(response(c).status, 200);
+    c.post(session, std::string(1'000'001, '4'));
+    EXPECT_EQ(response(c).status, 413);
+    EXPECT_EQ(post(session, "4c").status, 200);
+    EXPECT_EQ(echo().log, (Strings{"a", "b", "c"}));
+}
+
+TEST_F(EngineTest, APostThatNeverComesWholeEndsTheSession) {
+    const auto begin_post = [this] {
+        EngineClient& c = client();
+        c.send("POST /socket.io/?" + open_polling() +
+               " HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n4");
+        loop_.settle();
+        return &c;
+    };
+    begin_post()->close();
+    loop_.settle();
+    EXPECT_TRUE(is_closed_for("transport close"));
+
+    EngineClient* const slow = begin_post();
+    pass(seconds(30));
+    EXPECT_EQ(response(*slow).status, 408);
+    EXPECT_TRUE(is_closed_for("transport close"));
+}
+
+TEST_F(EngineTest, AServerMayEndBeforeItsSessions) {
+    open_polling();
+    open_websocket();
+    EngineClient& waiting = poll(open_polling());
+
+    lanes_[0]->engine.reset();
+    EXPECT_EQ(echo().open, 0);
+    EXPECT_EQ(response(waiting).body, "1");
+    lanes_[0]->serve(echo());
+}
+
+// Sets a cookie, and says nothing of what is compressed when it is small.
+class StickyEngineTest : public EngineWorld {
+ protected:
+    StickyEngineTest() : EngineWorld({.compress_bytes_min = 100, .sticky_cookie = "io"}, {}) {
+        for (std::size_t i = 0; i < 2; ++i) lanes_[i]->serve(echoes_[i]);
+    }
+    ~StickyEngineTest() override { end(); }
+    Echo echoes_[2];
+};
+
+TEST_F(StickyEngineTest, OnlyTheAnswerThatOpensASessionSetsTheCookie) {
+    const RawResponse opened = get(kPolling);
+    const std::string sid = opened.body.substr(9, 20);
+    EXPECT_EQ(opened.field("Set-Cookie"), "io=" + sid + "; Path=/; HttpOnly; SameSite=Lax");
+
+    const std::string session = std::string(kPolling) + "&sid=" + sid;
+    EXPECT_EQ(post(session, "4a").field("Set-Cookie"), "");
+    EXPECT_EQ(get(session).field("Set-Cookie"), "");
+    EXPECT_EQ(get("EIO=3&transport=polling").field("Set-Cookie"), "");
+}
+
+TEST_F(StickyEngineTest, AnswersToPollsAreCompressedForWhoAcceptsIt) {
+    const std::string origin = "Origin: https://a.example\r\n";
+    const auto answer = [&](std::size_t bytes, std::string_view accept) {
+        const std::string session = open_polling();
+        EXPECT_TRUE(echoes_[0].last->send(text_frame(std::string(bytes, '4'))));
+        return get(session, origin + std::string(accept));
+    };
+    const RawResponse gzip = answer(100, "Accept-Encoding: deflate;q=0.5, gzip\r\n");
+    EXPECT_EQ(gzip.field("Content-Encoding"), "gzip");
+    EXPECT_EQ(gzip.field("Vary"), "Accept-Encoding, Origin");
+    EXPECT_LT(gzip.body.size(), 60u);
+    EXPECT_TRUE(gzip.body.starts_with("\x1f\x8b"));
+    EXPECT_EQ(answer(100, "Accept-Encoding: deflate\r\n").field("Content-Encoding"), "deflate");
+
+    for (const char* accept : {"", "Accept-Encoding: gzip;q=0\r\n", "Accept-Encoding: br\r\n"}) {
+        const RawResponse plain = answer(100, accept);
+        EXPECT_EQ(plain.field("Content-Encoding"), "");
+        EXPECT_EQ(plain.field("Vary"), "Accept-Encoding, Origin");
+        EXPECT_EQ(plain.body, std::string(100, '4'));
+    }
+    for (const std::size_t bytes : {std::size_t{99}, EngineServer::kCompressedBytesMax + 1}) {
+        const RawResponse plain = answer(bytes, "Accept-Encoding: gzip\r\n");
+        EXPECT_EQ(plain.field("Content-Encoding"), "");
+        EXPECT_EQ(plain.field("Vary"), "Origin");
+        EXPECT_EQ(plain.body.size(), bytes);
+    }
+    EXPECT_EQ(lanes_[0]->engine->probe().compressed_polls.get(), 2u);
+}
+
 TEST_F(EngineTest, AnAbandonedPollEndsTheSession) {
     EngineClient& waiting = poll(open_polling());
     waiting.close();
@@ -237,6 +344,19 @@ TEST_F(EngineTest, EveryAnswerOfAnAllowedOriginHasItsCorsFields) {
         EXPECT_EQ(r.field("Access-Control-Allow-Origin"), "https://a.example");
         EXPECT_EQ(r.field("Access-Control-Allow-Credentials"), "true");
         EXPECT_EQ(r.field("Vary"), "Origin");
+    }
+    for (const std::string& begin :
+         {"POST /socket.io/?" + open_polling() + " HTTP/1.1\r\nHost: x\r\n" + origin +
+              "Content-Length: 1000001\r\n\r\n",  // 413
+          "POST /socket.io/?" + open_polling() + " HTTP/1.1\r\nHost: x\r\n" + origin +
+              "Transfer-Encoding: chunked\r\n\r\nx\r\n",  // 400
+          "POST /socket.io/?" + open_polling() + " HTTP/1.1\r\nHost: x\r\n" + origin +
+              "Content-Length: 2\r\n\r\n4"}) {  // 408
+        EngineClient& refused = client();
+        refused.send(begin);
+        loop_.settle();
+        clock_.advance(seconds(30));
+        EXPECT_EQ(response(refused).field("Access-Control-Allow-Origin"), "https://a.example");
     }
     EngineClient& c = client();
     c.send("OPTIONS /socket.io/?EIO=4 HTTP/1.1\r\nHost: x\r\n" + origin + "\r\n");

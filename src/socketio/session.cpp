@@ -118,8 +118,7 @@ void Session::on_poll(SharedExchange exchange) {
     }
     if (polling_->poll) {
         // Two GETs at once: the reference ends the session, and so do we.
-        exchange->respond(server_.with_cors(
-            exchange->request, json_response(400, engineio::refusal_body(Refusal::kBadRequest))));
+        server_.refuse(*exchange, Refusal::kBadRequest);
         return end(CloseReason::kTransportClosed);
     }
     polling_->poll = std::move(exchange);
@@ -132,11 +131,37 @@ void Session::on_poll(SharedExchange exchange) {
     server_.handler_.on_drained(*this);
 }
 
-void Session::on_post(SharedExchange exchange) {
+// A POST whose body is on its way. What it was to bring is lost if it does not come, and the
+// session ends with it.
+class Session::PostOnItsWay final : public BodyWatch {
+ public:
+    explicit PostOnItsWay(Session& session) : session_(&session) { session.post_ = this; }
+    ~PostOnItsWay() override {
+        if (session_ == nullptr) return;
+        Session& session = *session_;
+        arrived();
+        session.end(CloseReason::kTransportClosed);
+    }
+    void arrived() override {
+        if (session_ != nullptr) std::exchange(session_, nullptr)->post_ = nullptr;
+    }
+
+ private:
+    Session* session_;  // null once nothing is awaited
+};
+
+std::unique_ptr<BodyWatch> Session::watch_post() {
+    if (post_ == nullptr) return std::make_unique<PostOnItsWay>(*this);
+    // Two POSTs at once: which of them comes first can not be said, so the reference ends the
+    // session, and so do we. Both are answered that they have none.
+    end(CloseReason::kTransportClosed);
+    return nullptr;
+}
+
+void Session::on_post(const SharedExchange& exchange) {
     const auto type = exchange->request.headers.find("Content-Type");
     if (type && type->starts_with("application/octet-stream")) {
-        exchange->respond(server_.with_cors(
-            exchange->request, json_response(400, engineio::refusal_body(Refusal::kBadRequest))));
+        server_.refuse(*exchange, Refusal::kBadRequest);
         return end(CloseReason::kParseError);
     }
     engineio::PayloadReader reader(exchange->request.body);
@@ -149,14 +174,14 @@ void Session::on_post(SharedExchange exchange) {
         }
         on_packet(*packet);
     }
-    exchange->respond(server_.with_cors(
-        exchange->request, is_wrong
-                               ? json_response(400, engineio::refusal_body(Refusal::kBadRequest))
-                               : text_response(200, "ok", "text/html")));
-    if (is_wrong && !is_closed_) {
-        server_.probe_.parse_errors.add();
-        end(CloseReason::kParseError);
+    if (!is_wrong) {
+        server_.respond(*exchange, text_response(200, "ok", "text/html"));
+        return;
     }
+    server_.refuse(*exchange, Refusal::kBadRequest);
+    if (is_closed_) return;
+    server_.probe_.parse_errors.add();
+    end(CloseReason::kParseError);
 }
 
 void Session::on_probe(WebSocketTransport& transport) {
@@ -178,7 +203,7 @@ bool Session::on_upgrade(WebSocketTransport& transport) {
     server_.probe_.websocket_sessions.add();
     server_.probe_.upgraded.add();
     if (const SharedExchange poll = std::exchange(polling->poll, nullptr)) {
-        poll->respond(server_.packets_response(poll->request, std::string(engineio::kNoopPacket)));
+        server_.respond_with_packets(*poll, std::string(engineio::kNoopPacket));
     }
     while (const SharedFrame frame = polling->queue.pop()) {
         if (!transport.push(frame)) return true;  // and that has ended the session
@@ -245,7 +270,7 @@ std::string Session::take_payload(std::size_t bytes_max) {
 
 void Session::answer_poll(std::string payload) {
     const SharedExchange poll = std::exchange(polling_->poll, nullptr);
-    if (!poll->respond(server_.packets_response(poll->request, std::move(payload)))) {
+    if (!server_.respond_with_packets(*poll, std::move(payload))) {
         end(CloseReason::kTransportClosed);  // what was in it is lost
     }
 }
@@ -269,6 +294,7 @@ void Session::say_goodbye(CloseReason reason) {
 void Session::end(CloseReason reason) {
     if (is_closed_) return;
     is_closed_ = true;
+    if (post_ != nullptr) post_->arrived();
     heartbeat_.disarm();
     server_.reactor_.forget(*this);
     if (reason == CloseReason::kSlowClient) server_.probe_.slow_clients.add();

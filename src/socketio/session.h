@@ -89,9 +89,10 @@ class Session final : private Flushable {
     };
 
     // From the transports.
+    std::unique_ptr<BodyWatch> watch_post();
     void on_packet(const engineio::Packet& packet);
     void on_poll(SharedExchange exchange);
-    void on_post(SharedExchange exchange);
+    void on_post(const SharedExchange& exchange);
     void on_probe(WebSocketTransport& transport);
     bool on_upgrade(WebSocketTransport& transport);  // false: it has not probed
     void on_websocket_drained();
@@ -113,6 +114,8 @@ class Session final : private Flushable {
     bool is_announced_ = false;  // the handler knows of it
     WebSocketTransport* websocket_ = nullptr;
     std::unique_ptr<Polling> polling_;  // null once a WebSocket has taken over
+    class PostOnItsWay;
+    PostOnItsWay* post_ = nullptr;
     std::unique_ptr<HttpRequest> request_;
     MemberDue<Session, &Session::on_heartbeat_due> heartbeat_{*this};
 };

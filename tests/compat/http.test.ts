@@ -16,7 +16,6 @@ const kMeant: Readonly<Record<string, string>> = {
   'DELETE': 'npm says 500 to a method that no session has',
   'asked with another EIO': 'who knows the session speaks version 4',
   'asked without EIO': 'who knows the session speaks version 4',
-  'a second POST while one is on its way': 'a POST counts once it is whole; no client has two under way',
   'an upgrade without probe': 'npm takes it; without a probe, messages may overtake each other',
   'EIO=4&transport=polling': 'a WebSocket is no polling; npm opens a session and loses it',
   'EIO=3&transport=websocket': 'npm answers 101 first, and then with HTTP inside of the WebSocket',

@@ -108,6 +108,12 @@ class Paths final : public HttpHandler {
     std::size_t body_bytes_max(const HttpRequest&) override {
         return kEngineSettings.payload_bytes_max;
     }
+    std::unique_ptr<BodyWatch> watch_body(const HttpRequest& head) override {
+        return (head.path == "/socket.io/" ? sockets_ : engine_).watch_body(head);
+    }
+    void complete(const HttpRequest* head, HttpResponse& response) override {
+        engine_.complete(head, response);
+    }
     void on_request(SharedExchange exchange) override {
         const std::string& path = exchange->request.path;
         if (path == "/socket.io/") return sockets_.on_request(std::move(exchange));

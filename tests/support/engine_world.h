@@ -43,6 +43,12 @@ struct EngineLane final : HttpHandler {
         engine = std::make_unique<EngineServer>(reactor, random_, handler, cors_, settings_);
     }
     std::size_t body_bytes_max(const HttpRequest&) override { return settings_.payload_bytes_max; }
+    std::unique_ptr<BodyWatch> watch_body(const HttpRequest& head) override {
+        return engine->watch_body(head);
+    }
+    void complete(const HttpRequest* head, HttpResponse& response) override {
+        engine->complete(head, response);
+    }
     void on_request(SharedExchange exchange) override { engine->on_request(std::move(exchange)); }
 
     Reactor reactor;

@@ -45,6 +45,8 @@ struct Config {
 
     // Connections.
     std::size_t connections_max = 100'000;
+    std::vector<std::string> namespaces;  // beside "/"
+    std::string sticky_cookie = "off";    // or a name
     Milliseconds ping_interval = std::chrono::seconds(25);
     Milliseconds ping_timeout = std::chrono::seconds(20);
     Milliseconds connect_timeout = std::chrono::seconds(10);
@@ -65,6 +67,7 @@ struct Config {
     Milliseconds http_idle_timeout = std::chrono::seconds(75);
 
     // Resume.
+    bool recovery = true;
     Milliseconds session_ttl = std::chrono::hours(24);
     std::size_t sessions_max = 200'000;
     std::size_t tail_entries_max = 65'536;  // of each reactor
@@ -83,6 +86,7 @@ struct Config {
     bool serves_admin() const { return admin_listen != "off"; }
     bool speaks_tls() const { return !tls_certificate_file.empty(); }
     bool takes_cookie() const { return cookie_name != "off"; }
+    bool sets_cookie() const { return sticky_cookie != "off"; }
 };
 
 }  // namespace eventbus

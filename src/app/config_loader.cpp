@@ -21,6 +21,18 @@ namespace {
 constexpr std::string_view kPrefix = "EVENTBUS_";
 constexpr std::size_t kFileBytesMax = 1U << 20U;
 constexpr auto kDevListen = "127.0.0.1:8080";
+constexpr std::size_t kNamespacesMax =
+    16;  // each has frames of its own: an event is encoded for it
+constexpr std::size_t kNamespaceBytesMax = 64;
+
+// RFC 6265, 4.1.1.
+bool is_cookie_name(std::string_view name) {
+    static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+               kMarks.find(c) != std::string_view::npos;
+    });
+}
 
 std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
@@ -42,6 +54,7 @@ class Loader {
     void check_dev();
     void check_tls();
     void check_tokens();
+    void check_namespaces();
     void check_origins();
     void check_sizes();
     // Where a key was set, or its name if it has its default.
@@ -169,6 +182,7 @@ LoadedConfig Loader::finish() {
     check_dev();
     check_tls();
     check_tokens();
+    check_namespaces();
     check_origins();
     check_sizes();
     return std::move(loaded_);
@@ -214,15 +228,36 @@ void Loader::check_tokens() {
         fail(place_of(key), quoted(key) + " is empty, or a claim with another meaning",
              "name a claim of its own");
     }
-    const std::string& cookie = config.cookie_name;
-    const bool is_token = std::all_of(cookie.begin(), cookie.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 ||
-               std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) !=
-                   std::string_view::npos;
-    });
-    if (cookie.empty() || !is_token) {
-        fail(place_of("cookie_name"), "\"" + cookie + "\" is no name of a cookie",
+    for (const auto& [key, cookie] : {std::pair("cookie_name", config.cookie_name),
+                                      std::pair("sticky_cookie", config.sticky_cookie)}) {
+        if (is_cookie_name(cookie)) continue;
+        fail(place_of(key), "\"" + cookie + "\" is no name of a cookie",
              "use letters, digits, - and _, or `off`");
+    }
+    if (config.sets_cookie() && config.sticky_cookie == config.cookie_name) {
+        fail(place_of("sticky_cookie"), "it would overwrite the token's cookie, cookie_name",
+             "give it another name, such as io");
+    }
+}
+
+void Loader::check_namespaces() {
+    std::set<std::string> names;
+    for (const std::string& name : loaded_.config.namespaces) {
+        const bool is_good =
+            name.size() > 1 && name.size() <= kNamespaceBytesMax && name.front() == '/' &&
+            std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                return std::isalnum(c) != 0 || c == '/' || c == '-' || c == '_' || c == '.';
+            });
+        if (!is_good) {
+            fail(
+                place_of("namespaces"), "\"" + name + "\" is no namespace",
+                "write / and letters, digits, -, _, . or /: /app; the namespace / is always there");
+        } else if (!names.insert(name).second) {
+            fail(place_of("namespaces"), "\"" + name + "\" stands there twice", "name it once");
+        }
+    }
+    if (names.size() > kNamespacesMax) {
+        fail(place_of("namespaces"), "there are more than 16 namespaces", "name 16 or fewer");
     }
 }
 

@@ -79,6 +79,7 @@ TEST_F(ConfigLoader, EverySettingCanBeWrittenInEachSource) {
         SCOPED_TRACE(setting.key);
         std::string text = setting.default_text();
         if (text.empty()) text = setting.kind == Setting::Kind::kList ? "https://a.b" : "some text";
+        if (setting.key == "namespaces") text = "/app";
         const std::string key(setting.key);
 
         const auto texts_of = [](const LoadedConfig& loaded) {
@@ -157,6 +158,15 @@ TEST_F(ConfigLoader, SaysWhereWhatIsWrongAndHowToMendIt) {
         {"tls_certificate_file: a\n", "eventbus.yaml:1: there is a certificate and no TLS key"},
         {"allowed_origins: https://a.b/\n", "eventbus.yaml:1: \"https://a.b/\" is no origin"},
         {"cookie_name: 'a b'\n", "eventbus.yaml:1: \"a b\" is no name of a cookie"},
+        {"sticky_cookie: ''\n", "eventbus.yaml:1: \"\" is no name of a cookie"},
+        {"sticky_cookie: eventbus_token\n",
+         "eventbus.yaml:1: it would overwrite the token's cookie, cookie_name; give it another"},
+        {"namespaces: [/a, app]\n", "eventbus.yaml:1: \"app\" is no namespace; write / and"},
+        {"namespaces: /\n", "eventbus.yaml:1: \"/\" is no namespace"},
+        {"namespaces: ['/a?b']\n", "eventbus.yaml:1: \"/a?b\" is no namespace"},
+        {"namespaces: [/a, /b, /a]\n", "eventbus.yaml:1: \"/a\" stands there twice"},
+        {"namespaces: [/1,/2,/3,/4,/5,/6,/7,/8,/9,/10,/11,/12,/13,/14,/15,/16,/17]\n",
+         "eventbus.yaml:1: there are more than 16 namespaces"},
         {"jwt_roles_claim: sub\n", "eventbus.yaml:1: `jwt_roles_claim` is empty, or a claim with"},
         {"jwt_service_claim: exp\n",
          "eventbus.yaml:1: `jwt_service_claim` is empty, or a claim with"},

@@ -94,16 +94,20 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes) {
                         .rooms_per_socket_max = config.rooms_per_socket_max,
                         .session_ttl = config.session_ttl,
                         .cookie_name = config.takes_cookie() ? config.cookie_name : std::string(),
-                        .group_in_flight_default = config.group_in_flight_default};
+                        .group_in_flight_default = config.group_in_flight_default,
+                        .recovery = config.recovery,
+                        .namespaces = config.namespaces};
     settings.groups.ack_wait = config.group_ack_wait;
     settings.groups.groups_max = config.groups_max;
-    settings.engine = {.ping_interval = config.ping_interval,
-                       .ping_timeout = config.ping_timeout,
-                       .upgrade_timeout = config.upgrade_timeout,
-                       .payload_bytes_max = config.message_bytes_max,
-                       .queue_bytes_max = config.queue_bytes_per_socket_max,
-                       .compress_bytes_min = config.compress_bytes_min,
-                       .sessions_max = connections};
+    settings.engine = {
+        .ping_interval = config.ping_interval,
+        .ping_timeout = config.ping_timeout,
+        .upgrade_timeout = config.upgrade_timeout,
+        .payload_bytes_max = config.message_bytes_max,
+        .queue_bytes_max = config.queue_bytes_per_socket_max,
+        .compress_bytes_min = config.compress_bytes_min,
+        .sessions_max = connections,
+        .sticky_cookie = config.sets_cookie() ? config.sticky_cookie : std::string()};
     settings.socket = {.connect_timeout = config.connect_timeout,
                        .message_bytes_max = config.message_bytes_max};
     settings.http.limits.head_bytes_max = config.header_bytes_max;

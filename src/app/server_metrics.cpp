@@ -122,6 +122,10 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         "eventbus_upgrades_total", "Sessions that went from polling to WebSocket.",
         [](P p) -> auto& { return p.engine.upgraded; });
     counter(
+        "eventbus_polls_compressed_total",
+        "Answers to polls compressed for clients that accept it.",
+        [](P p) -> auto& { return p.engine.compressed_polls; });
+    counter(
         "eventbus_handed_over_total", "Requests that belonged to another reactor.",
         [](P p) -> auto& { return p.engine.handed_over; });
 

@@ -85,6 +85,10 @@ constexpr auto kTable = std::to_array<Setting>({
 
     {kConnections, "connections_max", Kind::kCount, &Config::connections_max, 1, 10 * kMillion, "",
      "Connections at once, shared out evenly over the reactors; one more is answered 503."},
+    {kConnections, "namespaces", Kind::kList, &Config::namespaces, 0, 0, "",
+     "Socket.IO namespaces beside /, as /app; each serves the same, and any other is refused."},
+    {kConnections, "sticky_cookie", Kind::kText, &Config::sticky_cookie, 0, 0, "",
+     "The cookie that tells a balancer which session a polling client has, as io, or off."},
     {kConnections, "ping_interval", Kind::kDuration, &Config::ping_interval, 100, kHour, "",
      "How often the server asks whether a client is there."},
     {kConnections, "ping_timeout", Kind::kDuration, &Config::ping_timeout, 100, kHour, "",
@@ -120,6 +124,8 @@ constexpr auto kTable = std::to_array<Setting>({
     {kHttp, "http_idle_timeout", Kind::kDuration, &Config::http_idle_timeout, 100, kHour, "",
      "How long a connection between two requests is kept."},
 
+    {kResume, "recovery", Kind::kSwitch, &Config::recovery, 0, 0, "",
+     "Whether clients get a pid and can resume their session; without, since is what is left to them."},
     {kResume, "session_ttl", Kind::kDuration, &Config::session_ttl, kSecond, 30 * kDay, "",
      "How long after a drop a client can resume its session."},
     {kResume, "sessions_max", Kind::kCount, &Config::sessions_max, 1, 100 * kMillion, "",

@@ -18,7 +18,7 @@ BusSocket::~BusSocket() { BUS_ASSERT(!is_attached()); }
 
 void BusSocket::attach(Socket& socket) {
     socket_ = &socket;
-    receiver_ = gateway_.hub().add(*this, gateway_.encoder());
+    receiver_ = gateway_.hub().add(*this, gateway_.encoder_of(socket.nsp()));
 }
 
 void BusSocket::detach() {

@@ -94,7 +94,8 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
     if (!principal) return refuse(*connecting, principal.error());
     arrival->principal = std::move(*principal);
 
-    if (arrival->auth.pid.empty()) return on_session(arrival, std::optional<SessionRecord>());
+    if (arrival->auth.pid.empty() || !settings_.recovery)
+        return on_session(arrival, std::optional<SessionRecord>());
     context_.sessions.find(arrival->auth.pid, context_.reactor,
                            [this, arrival](Result<std::optional<SessionRecord>> found) {
                                on_session(arrival, std::move(found));
@@ -118,7 +119,7 @@ void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<Sess
         const Result<Position> seen = visible_position(context_.log, arrival->auth.offset);
         arrival->resume_after = seen ? *seen : record.started_at;
     } else {
-        record.pid = random_token(context_.random, kPidBytes);
+        if (settings_.recovery) record.pid = random_token(context_.random, kPidBytes);
         record.sid = random_token(context_.random, kSidBytes);
         record.principal = principal;
         record.started_at = now;
@@ -201,11 +202,10 @@ void Gateway::ask_for_rooms(const SharedArrival& arrival) {
 }
 
 void Gateway::on_rooms_asked(const SharedArrival& arrival) {
-    context_.sessions.put(arrival->record, context_.reactor,
-                          [this, arrival](const Result<>& written) {
-                              if (!written) return refuse(*arrival->connecting, written.error());
-                              admit(arrival);
-                          });
+    keep_session(arrival->record, [this, arrival](const Result<>& written) {
+        if (!written) return refuse(*arrival->connecting, written.error());
+        admit(arrival);
+    });
 }
 
 void Gateway::admit(const SharedArrival& arrival) {
@@ -219,7 +219,7 @@ void Gateway::admit(const SharedArrival& arrival) {
         arrival->connecting->accept(record.sid, record.pid, std::move(data));
     if (!socket) return;
     probe_.sign_ins.add();
-    by_pid_[member.pid()] = socket.get();
+    if (!member.pid().empty()) by_pid_[member.pid()] = socket.get();
     member.attach(*socket);
     for (const SessionRecord::Joined& joined : record.rooms) {
         hub().join(member.receiver(), joined.room, joined.at);
@@ -290,7 +290,7 @@ void Gateway::on_disconnect(Socket& socket, CloseReason reason) {
         context_.groups.post_member_gone(member.group_member());
     }
     // Who leaves in order does not come back; the session of who was taken over is another's.
-    if (reason == CloseReason::kLeft && !member.was_taken_over) {
+    if (reason == CloseReason::kLeft && !member.was_taken_over && settings_.recovery) {
         context_.sessions.erase(member.pid());
     }
     member.detach();
@@ -302,8 +302,7 @@ void Gateway::refresh_sessions() {
         std::chrono::duration_cast<std::chrono::milliseconds>(settings_.session_ttl) / 3;
     context_.reactor.post_at(context_.reactor.now() + every, [this] {
         for (const auto& [pid, socket] : by_pid_) {
-            context_.sessions.put(BusSocket::of(*socket).record(), context_.reactor,
-                                  [](const Result<>&) {});
+            keep_session(BusSocket::of(*socket).record(), [](const Result<>&) {});
         }
         refresh_sessions();
     });

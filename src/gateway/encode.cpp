@@ -6,7 +6,6 @@
 #include "base/json_text.h"
 #include "event/encode.h"
 #include "socketio/frames.h"
-#include "wire/socketio.h"
 
 namespace eventbus {
 namespace {
@@ -39,10 +38,10 @@ SharedFrame SocketEncoder::encode(const Entry& entry, std::uint16_t variant, As 
     std::string json = begin(entry, entry.payload(variant), offset);
     if (as == As::kInOrder) {
         json.append("\"").append(offset).append("\"]");
-        return event_frame(socketio::kMainNamespace, json, latest_key(entry));
+        return event_frame(nsp_, json, latest_key(entry));
     }
     json.append("{\"offset\":\"").append(offset).append("\"}]");
-    return event_frame(socketio::kMainNamespace, json);
+    return event_frame(nsp_, json);
 }
 
 SharedFrame SocketEncoder::encode_group(const Entry& entry, const GroupTag& tag) const {
@@ -55,7 +54,7 @@ SharedFrame SocketEncoder::encode_group(const Entry& entry, const GroupTag& tag)
     json.append(",\"topic\":");
     append_json_string(json, tag.topic);
     json.append(fmt::format(",\"attempt\":{}}}]", tag.attempt));
-    return event_frame(socketio::kMainNamespace, json);
+    return event_frame(nsp_, json);
 }
 
 }  // namespace eventbus

@@ -17,11 +17,12 @@ struct GroupTag {
     std::uint32_t attempt = 1;
 };
 
-// Makes Socket.IO frames of the main namespace: [name, data, meta, place]. The same for every
-// socket, so that they share it. Reactor.
+// Makes Socket.IO frames of one namespace: [name, data, meta, place]. The same for every socket in
+// it, so that they share it. Reactor.
 class SocketEncoder final : public Encoder {
  public:
-    explicit SocketEncoder(std::string epoch) : epoch_(std::move(epoch)) {}
+    SocketEncoder(std::string epoch, std::string nsp)
+        : epoch_(std::move(epoch)), nsp_(std::move(nsp)) {}
 
     SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override;
 
@@ -30,6 +31,7 @@ class SocketEncoder final : public Encoder {
 
  private:
     const std::string epoch_;
+    const std::string nsp_;
 };
 
 }  // namespace eventbus

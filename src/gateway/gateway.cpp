@@ -10,12 +10,17 @@ Gateway::Gateway(Context context, GatewaySettings settings, std::shared_ptr<cons
     : context_(std::move(context)),
       settings_(std::move(settings)),
       catalog_(std::move(catalog)),
-      encoder_(context_.log.epoch()),
       reader_(settings_.read_limits) {}
 
 void Gateway::serve(SocketServer& server) {
-    server.of(socketio::kMainNamespace)
-        .on_connect([this](const auto& connecting) { on_connect(connecting); })
+    serve(server.of(socketio::kMainNamespace));
+    for (const std::string& name : settings_.namespaces) serve(server.of(name));
+    if (settings_.recovery) refresh_sessions();
+}
+
+void Gateway::serve(Namespace& nsp) {
+    encoders_.try_emplace(nsp.name(), context_.log.epoch(), nsp.name());
+    nsp.on_connect([this](const auto& connecting) { on_connect(connecting); })
         .on_disconnect(
             [this](Socket& socket, CloseReason reason) { on_disconnect(socket, reason); })
         .on_drained([this](Socket& socket) {
@@ -38,7 +43,15 @@ void Gateway::serve(SocketServer& server) {
                       "there is no command '" + std::string(name.substr(0, 64)) +
                           "'; there are subscribe, unsubscribe, publish, ack and nack"}));
         });
-    refresh_sessions();
+}
+
+SocketEncoder& Gateway::encoder_of(const Namespace& nsp) {
+    return encoders_.find(nsp.name())->second;
+}
+
+void Gateway::keep_session(SessionRecord record, Callback<Result<>> done) {
+    if (!settings_.recovery) return done({});
+    context_.sessions.put(std::move(record), context_.reactor, std::move(done));
 }
 
 std::string Gateway::offset(Position position) const {

@@ -11,6 +11,7 @@
 #include "auth/token_verifier.h"
 #include "base/clock.h"
 #include "base/counters.h"
+#include "base/hash.h"
 #include "base/random.h"
 #include "bus/publish.h"
 #include "bus/watch.h"
@@ -41,7 +42,7 @@ struct GatewayProbe {
     Counter publish_refusals;
 };
 
-// What the bus says over Socket.IO, in the main namespace of one reactor: sign-in and resume
+// What the bus says over Socket.IO, in each namespace of one reactor: sign-in and resume
 // (connect.cpp), subscribe and unsubscribe (subscribe.cpp), publish (publish.cpp), ack and nack
 // (group_commands.cpp).
 //
@@ -67,7 +68,7 @@ class Gateway final : public GroupReceiver {
 
     Gateway(Context context, GatewaySettings settings, std::shared_ptr<const Catalog> catalog);
 
-    // Puts its handlers into the server's main namespace.
+    // Puts its handlers into the server's main namespace, and those of the settings.
     void serve(SocketServer& server);
 
     // The catalog of a reload, for what is asked from now on.
@@ -81,7 +82,7 @@ class Gateway final : public GroupReceiver {
 
     // For BusSocket.
     Hub& hub() { return context_.hub; }
-    SocketEncoder& encoder() { return encoder_; }
+    SocketEncoder& encoder_of(const Namespace& nsp);
     std::string offset(Position position) const;
     Clock::WallTime session_expiry() const;
     // An entry took away one right of the socket to watch `subject`; it stays if it has another.
@@ -93,6 +94,10 @@ class Gateway final : public GroupReceiver {
     struct Arrival;  // a client that signs in (connect.cpp)
     using SharedArrival = std::shared_ptr<Arrival>;
     using SharedAck = std::shared_ptr<Ack>;
+
+    void serve(Namespace& nsp);
+    // Without recovery there is nothing to keep, and that has been done at once.
+    void keep_session(SessionRecord record, Callback<Result<>> done);
 
     // connect.cpp
     void on_connect(const std::shared_ptr<Connecting>& connecting);
@@ -132,7 +137,7 @@ class Gateway final : public GroupReceiver {
     Context context_;
     const GatewaySettings settings_;
     std::shared_ptr<const Catalog> catalog_;
-    SocketEncoder encoder_;
+    StringMap<SocketEncoder> encoders_;  // by namespace
     EventReader reader_;
     JsonChecker json_;
     std::unordered_map<std::string_view, Socket*> by_pid_;   // keys: BusSocket::pid()

@@ -54,10 +54,12 @@ Callback<Result<>> answer_to(Ack ack) {
 void Gateway::deliver(const GroupDelivery& delivery) {
     const auto found = by_group_member_.find(delivery.member);
     if (found == by_group_member_.end()) return;
-    found->second->push(encoder_.encode_group(*delivery.entry, {.delivery = delivery.delivery,
-                                                                .group = delivery.group->name,
-                                                                .topic = delivery.group->topic,
-                                                                .attempt = delivery.attempt}));
+    Socket& socket = *found->second;
+    socket.push(encoder_of(socket.nsp())
+                    .encode_group(*delivery.entry, {.delivery = delivery.delivery,
+                                                    .group = delivery.group->name,
+                                                    .topic = delivery.group->topic,
+                                                    .attempt = delivery.attempt}));
 }
 
 void Gateway::on_ack(Socket& socket, const Arguments& arguments, Ack ack) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "event/event_reader.h"
 
@@ -14,6 +15,8 @@ struct GatewaySettings {
     std::chrono::milliseconds session_ttl = std::chrono::hours(24);
     std::string cookie_name = "eventbus_token";  // empty: cookies sign nobody in
     std::size_t group_in_flight_default = 64;
+    bool recovery = true;                 // clients get a pid, and sessions are kept
+    std::vector<std::string> namespaces;  // served like the main one, beside it
 };
 
 }  // namespace eventbus

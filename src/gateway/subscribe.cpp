@@ -181,22 +181,22 @@ void Gateway::enter(const std::shared_ptr<Socket>& socket, const Room& room,
                                                settings_.rooms_per_socket_max)}));
     }
     const SessionRecord::Joined joined{room, entering.from};
-    context_.sessions.put(member.record(is_new ? &joined : nullptr), context_.reactor,
-                          [this, weak = std::weak_ptr<Socket>(socket), room, topic, entering,
-                           ack = std::move(ack)](Result<> written) {
-                              const auto asker = weak.lock();
-                              if (!asker || !asker->is_connected()) return;
-                              if (!written) return (*ack)(notices::refusal(written.error()));
-                              const ReceiverId receiver = BusSocket::of(*asker).receiver();
-                              if (!hub().join(receiver, room, entering.from))
-                                  hub().join_earlier(receiver, room, entering.from);
-                              (*ack)(subscribed(topic, offset(entering.from), {}));
-                              if (asker->is_connected() && room.is_subject()) {
-                                  hub().evict_if_late(receiver, room.name(), entering.as_of);
-                              }
-                              if (!asker->is_connected() || !hub().is_in(receiver, room)) return;
-                              hub().send_history(receiver, room, entering.from);
-                          });
+    keep_session(member.record(is_new ? &joined : nullptr),
+                 [this, weak = std::weak_ptr<Socket>(socket), room, topic, entering,
+                  ack = std::move(ack)](Result<> written) {
+                     const auto asker = weak.lock();
+                     if (!asker || !asker->is_connected()) return;
+                     if (!written) return (*ack)(notices::refusal(written.error()));
+                     const ReceiverId receiver = BusSocket::of(*asker).receiver();
+                     if (!hub().join(receiver, room, entering.from))
+                         hub().join_earlier(receiver, room, entering.from);
+                     (*ack)(subscribed(topic, offset(entering.from), {}));
+                     if (asker->is_connected() && room.is_subject()) {
+                         hub().evict_if_late(receiver, room.name(), entering.as_of);
+                     }
+                     if (!asker->is_connected() || !hub().is_in(receiver, room)) return;
+                     hub().send_history(receiver, room, entering.from);
+                 });
 }
 
 void Gateway::join_group(Socket& socket, GroupKey group, std::size_t max_in_flight, SharedAck ack) {
@@ -238,33 +238,33 @@ void Gateway::on_unsubscribe(Socket& socket, const Arguments& arguments, Ack giv
     }
     hub().leave(member.receiver(),
                 topic->is_subject() ? Room::subject(topic->text) : Room::pattern(topic->text));
-    context_.sessions.put(
-        member.record(), context_.reactor, [ack, topic = *topic](Result<> written) {
-            (*ack)(written ? unsubscribed(topic.text) : notices::refusal(written.error()));
-        });
+    keep_session(member.record(), [ack, topic = *topic](Result<> written) {
+        (*ack)(written ? unsubscribed(topic.text) : notices::refusal(written.error()));
+    });
 }
 
 void Gateway::ask_again(BusSocket& member, std::string subject, Position evicted_at) {
     const std::weak_ptr<Socket> weak = member.socket().weak_from_this();
-    context_.watches.ask(
-        watch_question(*catalog_, member.principal(), subject), context_.reactor,
-        [this, weak, subject, evicted_at](Result<WatchAnswer> answer) {
-            const auto socket = weak.lock();
-            if (!socket || !socket->is_connected()) return;
-            BusSocket& asked = BusSocket::of(*socket);
-            if (answer) {
-                const Position from = std::max(evicted_at - 1, answer->right_since);
-                const Room room = Room::subject(subject);
-                const ReceiverId receiver = asked.receiver();
-                hub().join(receiver, room, from);
-                hub().evict_if_late(receiver, subject, answer->at);
-                if (!socket->is_connected() || !hub().is_in(receiver, room)) return;
-                return hub().send_history(receiver, room, from);
-            }
-            socket->emit(notices::watch_ended(subject, answer.error()));
-            if (!socket->is_connected()) return;
-            context_.sessions.put(asked.record(), context_.reactor, [](Result<>) {});
-        });
+    context_.watches.ask(watch_question(*catalog_, member.principal(), subject), context_.reactor,
+                         [this, weak, subject, evicted_at](Result<WatchAnswer> answer) {
+                             const auto socket = weak.lock();
+                             if (!socket || !socket->is_connected()) return;
+                             BusSocket& asked = BusSocket::of(*socket);
+                             if (answer) {
+                                 const Position from =
+                                     std::max(evicted_at - 1, answer->right_since);
+                                 const Room room = Room::subject(subject);
+                                 const ReceiverId receiver = asked.receiver();
+                                 hub().join(receiver, room, from);
+                                 hub().evict_if_late(receiver, subject, answer->at);
+                                 if (!socket->is_connected() || !hub().is_in(receiver, room))
+                                     return;
+                                 return hub().send_history(receiver, room, from);
+                             }
+                             socket->emit(notices::watch_ended(subject, answer.error()));
+                             if (!socket->is_connected()) return;
+                             keep_session(asked.record(), [](Result<>) {});
+                         });
 }
 
 }  // namespace eventbus

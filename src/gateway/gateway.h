@@ -86,7 +86,7 @@ class Gateway final : public GroupReceiver {
     std::string offset(Position position) const;
     Clock::WallTime session_expiry() const;
     // An entry took away one right of the socket to watch `subject`; it stays if it has another.
-    void ask_again(BusSocket& member, std::string subject, Position evicted_at);
+    void ask_again(BusSocket& member, const std::string& subject, Position evicted_at);
 
     const GatewayProbe& probe() const { return probe_; }
 
@@ -118,7 +118,8 @@ class Gateway final : public GroupReceiver {
                        SharedAck ack);
     void watch_pattern(Socket& socket, const std::string& pattern, std::optional<Position> since,
                        SharedAck ack);
-    void join_group(Socket& socket, GroupKey group, std::size_t max_in_flight, SharedAck ack);
+    void join_group(Socket& socket, const GroupKey& group, std::size_t max_in_flight,
+                    SharedAck ack);
     // The place from which a room is joined, and the one as of which the right to it was told.
     struct Entering {
         Position from = 0;

@@ -44,7 +44,7 @@ Result<Answer> read_answer(JsonChecker& json, const Arguments& arguments) {
 }
 
 Callback<Result<>> answer_to(Ack ack) {
-    return [ack = std::move(ack)](Result<> done) mutable {
+    return [ack = std::move(ack)](const Result<>& done) mutable {
         ack(done ? "[{\"ok\":true}]" : notices::refusal(done.error()));
     };
 }

@@ -183,7 +183,7 @@ void Gateway::enter(const std::shared_ptr<Socket>& socket, const Room& room,
     const SessionRecord::Joined joined{room, entering.from};
     keep_session(member.record(is_new ? &joined : nullptr),
                  [this, weak = std::weak_ptr<Socket>(socket), room, topic, entering,
-                  ack = std::move(ack)](Result<> written) {
+                  ack = std::move(ack)](const Result<>& written) {
                      const auto asker = weak.lock();
                      if (!asker || !asker->is_connected()) return;
                      if (!written) return (*ack)(notices::refusal(written.error()));
@@ -199,7 +199,8 @@ void Gateway::enter(const std::shared_ptr<Socket>& socket, const Room& room,
                  });
 }
 
-void Gateway::join_group(Socket& socket, GroupKey group, std::size_t max_in_flight, SharedAck ack) {
+void Gateway::join_group(Socket& socket, const GroupKey& group, std::size_t max_in_flight,
+                         SharedAck ack) {
     BusSocket& member = BusSocket::of(socket);
     member.is_in_groups = true;
     by_group_member_[member.group_member()] = &socket;
@@ -232,21 +233,22 @@ void Gateway::on_unsubscribe(Socket& socket, const Arguments& arguments, Ack giv
     if (is_group) {
         const GroupKey group{request->options.group.value_or(member.principal().id), topic->text};
         return context_.groups.post_unsubscribe(
-            member.group_member(), group, context_.reactor, [ack, topic = *topic](Result<> left) {
+            member.group_member(), group, context_.reactor,
+            [ack, topic = *topic](const Result<>& left) {
                 (*ack)(left ? unsubscribed(topic.text) : notices::refusal(left.error()));
             });
     }
     hub().leave(member.receiver(),
                 topic->is_subject() ? Room::subject(topic->text) : Room::pattern(topic->text));
-    keep_session(member.record(), [ack, topic = *topic](Result<> written) {
+    keep_session(member.record(), [ack, topic = *topic](const Result<>& written) {
         (*ack)(written ? unsubscribed(topic.text) : notices::refusal(written.error()));
     });
 }
 
-void Gateway::ask_again(BusSocket& member, std::string subject, Position evicted_at) {
+void Gateway::ask_again(BusSocket& member, const std::string& subject, Position evicted_at) {
     const std::weak_ptr<Socket> weak = member.socket().weak_from_this();
     context_.watches.ask(watch_question(*catalog_, member.principal(), subject), context_.reactor,
-                         [this, weak, subject, evicted_at](Result<WatchAnswer> answer) {
+                         [this, weak, subject, evicted_at](const Result<WatchAnswer>& answer) {
                              const auto socket = weak.lock();
                              if (!socket || !socket->is_connected()) return;
                              BusSocket& asked = BusSocket::of(*socket);
@@ -263,7 +265,7 @@ void Gateway::ask_again(BusSocket& member, std::string subject, Position evicted
                              }
                              socket->emit(notices::watch_ended(subject, answer.error()));
                              if (!socket->is_connected()) return;
-                             keep_session(asked.record(), [](Result<>) {});
+                             keep_session(asked.record(), [](const Result<>&) {});
                          });
 }
 

@@ -377,7 +377,7 @@ TEST_F(HttpServerTest, WhatItAnswersByItselfIsCompletedByTheHandler) {
         c.send(request);
         loop_.settle();
         clock_.advance(seconds(40));
-        const std::string field = response(c).field("Completed");
+        std::string field = response(c).field("Completed");
         c.close();
         loop_.settle();
         return field;

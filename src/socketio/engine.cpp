@@ -49,12 +49,12 @@ EngineServer::EngineServer(Reactor& reactor, Random& random, EngineHandler& hand
       random_(random),
       handler_(handler),
       cors_(cors),
-      settings_(settings),
-      compressor_(settings.compress_bytes_min),
-      decoder_settings_{.message_bytes_max = settings.payload_bytes_max, .inflater = &inflater_},
-      heartbeats_(settings.ping_interval),
-      ping_timeouts_(settings.ping_timeout),
-      upgrade_timeouts_(settings.upgrade_timeout),
+      settings_(std::move(settings)),
+      compressor_(settings_.compress_bytes_min),
+      decoder_settings_{.message_bytes_max = settings_.payload_bytes_max, .inflater = &inflater_},
+      heartbeats_(settings_.ping_interval),
+      ping_timeouts_(settings_.ping_timeout),
+      upgrade_timeouts_(settings_.upgrade_timeout),
       farewells_(reactor),
       ping_(text_frame(engineio::kPingPacket)) {
     reactor_.add_due_list(heartbeats_);
@@ -96,15 +96,15 @@ void EngineServer::on_request(SharedExchange exchange) {
     }
     switch (std::get<engineio::Ask>(verdict)) {
         case engineio::Ask::kOpenPolling:
-            return open_polling(std::move(exchange));
+            return open_polling(exchange);
         case engineio::Ask::kOpenWebSocket:
-            return open_websocket(std::move(exchange));
+            return open_websocket(exchange);
         case engineio::Ask::kPoll:
             return session->on_poll(std::move(exchange));
         case engineio::Ask::kPost:
             return session->on_post(exchange);
         case engineio::Ask::kUpgrade:
-            return upgrade(*session, std::move(exchange));
+            return upgrade(*session, exchange);
     }
 }
 
@@ -165,7 +165,7 @@ bool EngineServer::refuse_if_full(HttpExchange& exchange) {
     return true;
 }
 
-void EngineServer::open_polling(SharedExchange exchange) {
+void EngineServer::open_polling(const SharedExchange& exchange) {
     if (refuse_if_full(*exchange)) return;
     Session& session = make_session(exchange->request);
     session.polling_ = std::make_unique<Session::Polling>(settings_.queue_bytes_max);
@@ -180,7 +180,7 @@ void EngineServer::open_polling(SharedExchange exchange) {
     announce(session);
 }
 
-void EngineServer::open_websocket(SharedExchange exchange) {
+void EngineServer::open_websocket(const SharedExchange& exchange) {
     if (refuse_if_full(*exchange)) return;
     if (refuse_bad_handshake(*exchange)) return;
     Session& session = make_session(exchange->request);
@@ -193,7 +193,7 @@ void EngineServer::open_websocket(SharedExchange exchange) {
     transport.on_bytes(rest);
 }
 
-void EngineServer::upgrade(Session& session, SharedExchange exchange) {
+void EngineServer::upgrade(Session& session, const SharedExchange& exchange) {
     // A second WebSocket for one session is turned away; the first goes on.
     if (!session.polling_ || session.polling_->probe != nullptr) return turn_away(*exchange);
     if (refuse_bad_handshake(*exchange)) return;

@@ -108,9 +108,9 @@ class EngineServer {
     void remove(Session& session);
     void refuse(HttpExchange& exchange, engineio::Refusal refusal);
     bool refuse_if_full(HttpExchange& exchange);
-    void open_polling(SharedExchange exchange);
-    void open_websocket(SharedExchange exchange);
-    void upgrade(Session& session, SharedExchange exchange);
+    void open_polling(const SharedExchange& exchange);
+    void open_websocket(const SharedExchange& exchange);
+    void upgrade(Session& session, const SharedExchange& exchange);
     bool refuse_bad_handshake(HttpExchange& exchange);
     WebSocketTransport& become_websocket(HttpExchange& exchange, Session* session, bool is_probe,
                                          std::string& rest);

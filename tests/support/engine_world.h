@@ -31,7 +31,7 @@ struct EngineLane final : HttpHandler {
           http(reactor, *this, http_settings),
           random_(random),
           cors_(cors),
-          settings_(engine_settings) {
+          settings_(std::move(engine_settings)) {
         Result<ListenSocket> socket = ListenSocket::open({"127.0.0.1", 0}, true);
         EXPECT_TRUE(socket);
         port = socket->port();
@@ -69,8 +69,8 @@ class EngineWorld : public testing::Test {
     static constexpr std::string_view kPolling = "EIO=4&transport=polling";
     static constexpr std::string_view kWebSocket = "EIO=4&transport=websocket";
 
-    explicit EngineWorld(EngineSettings engine = {.queue_bytes_max = 64 * 1024,
-                                                  .poll_bytes = 16 * 1024},
+    explicit EngineWorld(const EngineSettings& engine = {.queue_bytes_max = 64 * 1024,
+                                                         .poll_bytes = 16 * 1024},
                          HttpSettings http = {.queue_bytes_max = 64 * 1024})
         : lanes_{std::make_unique<EngineLane>(0, clock_, random_, cors_, engine, http),
                  std::make_unique<EngineLane>(1, clock_, random_, cors_, engine, http)},

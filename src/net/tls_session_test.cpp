@@ -58,7 +58,7 @@ class TlsSessionTest : public testing::TestWithParam<int> {
         EXPECT_FALSE(stream.is_plain());
         connection_ =
             std::make_shared<Connection>(reactor_, connections_, std::move(stream), kQueueBytes);
-        connection_->start(std::make_unique<Recorder>(seen_));
+        EXPECT_TRUE(connection_->start(std::make_unique<Recorder>(seen_)));
     }
     ~TlsSessionTest() override {
         connections_.close_all();
@@ -316,7 +316,7 @@ TEST_P(TlsSessionTest, AReleasedStreamGoesOnElsewhereInTheMiddleOfARecord) {
     Connections connections;
     auto next =
         std::make_shared<Connection>(other, connections, std::move(released.stream), kQueueBytes);
-    next->start(std::make_unique<Recorder>(there));
+    ASSERT_TRUE(next->start(std::make_unique<Recorder>(there)));
     next->push(std::move(released.unsent));
     next->push("sent");
     raw_->read(true);
@@ -348,7 +348,7 @@ TEST(TlsSession, APeerThatMakesUsTalkAndNeverReadsIsClosed) {
     ASSERT_TRUE(stream.start_tls(*context, probe));
     auto connection =
         std::make_shared<Connection>(reactor, connections, std::move(stream), 1 << 16);
-    connection->start(std::make_unique<Recorder>(seen));
+    ASSERT_TRUE(connection->start(std::make_unique<Recorder>(seen)));
     while (!client.is_ready()) {
         client.tick();
         loop.turn();

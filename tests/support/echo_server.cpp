@@ -35,10 +35,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr char kUsage[] = "usage: eventbus_echo --listen HOST:PORT [--patient]\n";
-constexpr EngineSettings kEngineSettings{.ping_interval = milliseconds(300),
-                                         .ping_timeout = milliseconds(200),
-                                         .payload_bytes_max = 1'000'000,
-                                         .queue_bytes_max = 8 << 20};
+constexpr std::size_t kPayloadBytesMax = 1'000'000;
+constexpr std::size_t kQueueBytesMax = 8 << 20;
 constexpr SocketSettings kSocketSettings{.connect_timeout = milliseconds(1'000)};
 
 // The public suite waits for `auth` only after it has seen the answer to CONNECT, and misses what
@@ -106,7 +104,7 @@ class Paths final : public HttpHandler {
  public:
     Paths(EngineServer& sockets, EngineServer& engine) : sockets_(sockets), engine_(engine) {}
     std::size_t body_bytes_max(const HttpRequest&) override {
-        return kEngineSettings.payload_bytes_max;
+        return kPayloadBytesMax;
     }
     std::unique_ptr<BodyWatch> watch_body(const HttpRequest& head) override {
         return (head.path == "/socket.io/" ? sockets_ : engine_).watch_body(head);
@@ -141,7 +139,7 @@ int serve(const Endpoint& endpoint, const EngineSettings& settings, milliseconds
     EngineServer socket_engine(reactor, random, sockets, cors, settings);
     EngineServer raw_engine(reactor, random, echo, cors, settings);
     Paths paths(socket_engine, raw_engine);
-    HttpServer http(reactor, paths, {.queue_bytes_max = kEngineSettings.queue_bytes_max});
+    HttpServer http(reactor, paths, {.queue_bytes_max = kQueueBytesMax});
     Result<ListenSocket> socket = ListenSocket::open(endpoint, true);
     if (!socket) {
         std::fprintf(stderr, "eventbus_echo: %s\n", socket.error().detail.c_str());
@@ -179,10 +177,11 @@ int main(int count, char** words) {
         std::fprintf(stderr, "eventbus_echo: %s\n", endpoint.error().detail.c_str());
         return 2;
     }
-    eventbus::EngineSettings settings = eventbus::kEngineSettings;
-    if (is_patient) {
-        settings.ping_interval = eventbus::EngineSettings().ping_interval;
-        settings.ping_timeout = eventbus::EngineSettings().ping_timeout;
+    eventbus::EngineSettings settings{.payload_bytes_max = eventbus::kPayloadBytesMax,
+                                      .queue_bytes_max = eventbus::kQueueBytesMax};
+    if (!is_patient) {
+        settings.ping_interval = std::chrono::milliseconds(300);
+        settings.ping_timeout = std::chrono::milliseconds(200);
     }
     const auto auth_delay = is_patient ? std::chrono::milliseconds(0) : eventbus::kAuthDelay;
     return eventbus::serve(*endpoint, settings, auth_delay);

@@ -103,9 +103,7 @@ void serve_echo(Namespace& nsp, Random& random, Reactor& reactor, milliseconds a
 class Paths final : public HttpHandler {
  public:
     Paths(EngineServer& sockets, EngineServer& engine) : sockets_(sockets), engine_(engine) {}
-    std::size_t body_bytes_max(const HttpRequest&) override {
-        return kPayloadBytesMax;
-    }
+    std::size_t body_bytes_max(const HttpRequest&) override { return kPayloadBytesMax; }
     std::unique_ptr<BodyWatch> watch_body(const HttpRequest& head) override {
         return (head.path == "/socket.io/" ? sockets_ : engine_).watch_body(head);
     }

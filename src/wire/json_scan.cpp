@@ -27,12 +27,6 @@ std::optional<unsigned> hex_value(const char* digits) {
     return value;
 }
 
-// Whether none of eight bytes is a quote, a backslash or below a space.
-bool are_plain(const char* eight_bytes) {
-    const EightBytes eight(eight_bytes);
-    return (eight.equal_to('"') | eight.equal_to('\\') | eight.below(0x20)) == 0;
-}
-
 class Scanner {
  public:
     Scanner(std::string_view text, std::vector<std::string_view>& elements,
@@ -195,12 +189,23 @@ class Scanner {
     bool string() {
         ++at_;
         for (;;) {
-            while (end_ - at_ >= 8 && are_plain(at_)) at_ += 8;
+            skip_plain();
             if (at_ == end_) return fail(kCutOff);
             const char c = *at_++;
             if (c == '"') return true;
             if (static_cast<unsigned char>(c) < 0x20) return fail(kMalformed);
             if (c == '\\' && !escape()) return false;
+        }
+    }
+
+    // To a quote, a backslash or a control character, or to the last seven bytes.
+    void skip_plain() {
+        for (; end_ - at_ >= 8; at_ += 8) {
+            const EightBytes eight(at_);
+            const auto marks = eight.equal_to('"') | eight.equal_to('\\') | eight.below(0x20);
+            if (marks == 0) continue;
+            at_ += EightBytes::first(marks);
+            return;
         }
     }
 

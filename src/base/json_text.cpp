@@ -104,13 +104,17 @@ unsigned take_escaped(std::string_view& rest) {
 
 }  // namespace
 
-void append_json_string(std::string& out, std::string_view text) {
-    out += '"';
+void append_json_text(std::string& out, std::string_view text) {
     if (is_plain(text)) {
         out += text;
     } else {
         append_with_escapes(out, text);
     }
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+    out += '"';
+    append_json_text(out, text);
     out += '"';
 }
 

@@ -9,6 +9,9 @@ namespace eventbus {
 // what comes from outside before.
 void append_json_string(std::string& out, std::string_view text);
 
+// The same without the quotes.
+void append_json_text(std::string& out, std::string_view text);
+
 std::string json_string(std::string_view text);
 
 // Whether a string of JSON holds escapes: else what stands between its quotes is what it says.

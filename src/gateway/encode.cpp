@@ -19,42 +19,42 @@ LatestKey latest_key(const Entry& entry) {
     return static_cast<LatestKey>(hash | 1U);
 }
 
-// `["name",data,meta,`: what stands before the last argument.
-std::string begin(const Entry& entry, const std::string& data, std::string_view offset) {
-    std::string json;
-    json.reserve(data.size() + kBesideData);
-    json += '[';
-    append_json_string(json, entry.name);
-    json.append(",").append(data).append(",");
-    append_meta(json, entry.event, offset);
-    json += ',';
-    return json;
+// The packet up to `["name",data,meta,`: what stands before the last argument.
+std::string begin(std::string_view nsp, const Entry& entry, const std::string& data,
+                  std::string_view offset) {
+    std::string packet = begin_event(nsp, data.size() + kBesideData);
+    packet += '[';
+    append_json_string(packet, entry.name);
+    packet.append(",").append(data).append(",");
+    append_meta(packet, entry.event, offset);
+    packet += ',';
+    return packet;
 }
 
 }  // namespace
 
 SharedFrame SocketEncoder::encode(const Entry& entry, std::uint16_t variant, As as) {
     const std::string offset = to_string(Offset{epoch_, entry.position});
-    std::string json = begin(entry, entry.payload(variant), offset);
+    std::string packet = begin(nsp_, entry, entry.payload(variant), offset);
     if (as == As::kInOrder) {
-        json.append("\"").append(offset).append("\"]");
-        return event_frame(nsp_, json, latest_key(entry));
+        packet.append("\"").append(offset).append("\"]");
+        return text_frame(packet, latest_key(entry));
     }
-    json.append("{\"offset\":\"").append(offset).append("\"}]");
-    return event_frame(nsp_, json);
+    packet.append("{\"offset\":\"").append(offset).append("\"}]");
+    return text_frame(packet);
 }
 
 SharedFrame SocketEncoder::encode_group(const Entry& entry, const GroupTag& tag) const {
     const std::string offset = to_string(Offset{epoch_, entry.position});
-    std::string json = begin(entry, entry.event.data, offset);
-    json.append("{\"offset\":\"").append(offset).append("\",\"delivery\":");
-    append_json_string(json, tag.delivery);
-    json.append(",\"group\":");
-    append_json_string(json, tag.group);
-    json.append(",\"topic\":");
-    append_json_string(json, tag.topic);
-    json.append(fmt::format(",\"attempt\":{}}}]", tag.attempt));
-    return event_frame(nsp_, json);
+    std::string packet = begin(nsp_, entry, entry.event.data, offset);
+    packet.append("{\"offset\":\"").append(offset).append("\",\"delivery\":");
+    append_json_string(packet, tag.delivery);
+    packet.append(",\"group\":");
+    append_json_string(packet, tag.group);
+    packet.append(",\"topic\":");
+    append_json_string(packet, tag.topic);
+    packet.append(fmt::format(",\"attempt\":{}}}]", tag.attempt));
+    return text_frame(packet);
 }
 
 }  // namespace eventbus

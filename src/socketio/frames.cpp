@@ -30,11 +30,16 @@ SharedFrame binary_frame(std::string_view bytes) {
     return frame(websocket::Opcode::kBinary, bytes, LatestKey::kNone);
 }
 
+std::string begin_event(std::string_view nsp, std::size_t json_bytes) {
+    std::string packet;
+    packet.reserve(json_bytes + nsp.size() + 4);
+    packet += '4';
+    socketio::append_event(packet, {.nsp = nsp}, {});
+    return packet;
+}
+
 SharedFrame event_frame(std::string_view nsp, std::string_view json, LatestKey latest_key) {
-    std::string packet = "4";
-    packet.reserve(json.size() + nsp.size() + 4);
-    socketio::append_event(packet, {.nsp = nsp}, json);
-    return text_frame(packet, latest_key);
+    return text_frame(begin_event(nsp, json.size()).append(json), latest_key);
 }
 
 void append_to_poll(std::string& payload, const Frame& frame) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,9 @@ SharedFrame text_frame(std::string_view packet, LatestKey latest_key = LatestKey
 
 // A binary message; polling sends it as base64.
 SharedFrame binary_frame(std::string_view bytes);
+
+// The begin of an event's packet, with room for its JSON, which is appended; text_frame() takes it.
+std::string begin_event(std::string_view nsp, std::size_t json_bytes);
 
 // An event of a namespace: `json` is the whole array.
 SharedFrame event_frame(std::string_view nsp, std::string_view json,

@@ -32,9 +32,7 @@ void Publisher::publish(const Principal& principal, std::vector<Event> events, A
         return done(plans.error());
     }
     probe_.events.add(count);
-    for (const Plan& plan : *plans) {
-        type_counts_->add(planner_.catalog().find(plan.event.type)->type);
-    }
+    for (const std::size_t entry : entries_) type_counts_->add(entry);
     context_.log.append(std::move(*plans), context_.reactor, std::move(done));
 }
 
@@ -50,8 +48,9 @@ Result<std::vector<Plan>> Publisher::plan_all(const Principal& principal,
     const Clock::WallTime now = context_.clock.wall_now();
     std::vector<Plan> plans;
     plans.reserve(events.size());
+    entries_.clear();
     for (Event& event : events) {
-        Result<Plan> planned = plan(principal, std::move(event), now);
+        const Result<> planned = add_plan(principal, std::move(event), now, plans);
         if (!planned) {
             Error error = planned.error();
             if (events.size() > 1) {
@@ -59,33 +58,36 @@ Result<std::vector<Plan>> Publisher::plan_all(const Principal& principal,
             }
             return error;
         }
-        plans.push_back(std::move(*planned));
     }
     return plans;
 }
 
-Result<Plan> Publisher::plan(const Principal& principal, Event event, Clock::WallTime now) {
+Result<> Publisher::add_plan(const Principal& principal, Event&& event, Clock::WallTime now,
+                             std::vector<Plan>& plans) {
     const EventRule* const rule = planner_.catalog().find(event.type);
     // Of a type that is not known, plan() says which is near.
+    const bool has_right = rule != nullptr && may_publish(*rule, event.type, principal);
     if (rule != nullptr) {
-        if (Result<> may = authorize(*rule, principal, event); !may) return may.error();
+        if (Result<> may = authorize(*rule, principal, event, has_right); !may) return may;
     }
     const Given given{.id = !event.id.empty(), .time = !event.time.empty()};
-    PublisherView publisher{principal.key(), principal.is_user(), principal.id};
+    const PublisherView publisher{principal.key(), principal.is_user(), principal.id};
     if (!given.id) event.id = make_event_id(context_.random, now);
     if (!given.time) event.time = make_event_time(now);
     if (event.source.empty()) event.source = publisher.key;
 
-    const std::string type = event.type;
     Result<Plan> planned = planner_.plan(std::move(event), publisher, given);
-    if (planned && may_publish(*rule, type, principal)) planned->publisher_must_own = false;
-    return planned;
+    if (!planned) return planned.error();
+    if (has_right) planned->publisher_must_own = false;
+    plans.push_back(std::move(*planned));
+    entries_.push_back(planner_.catalog().index_of(*rule));
+    return {};
 }
 
-Result<> Publisher::authorize(const EventRule& rule, const Principal& principal,
-                              const Event& event) {
+Result<> Publisher::authorize(const EventRule& rule, const Principal& principal, const Event& event,
+                              bool has_right) {
     const bool as_owner = principal.is_user() && rule.publish.users_if_owner;
-    if (!as_owner && !may_publish(rule, event.type, principal)) {
+    if (!as_owner && !has_right) {
         probe_.forbidden.add();
         return Error{ErrorCode::kForbidden,
                      fmt::format("{} may not publish {}; the catalog's `publish` would have to "

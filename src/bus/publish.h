@@ -51,13 +51,16 @@ class Publisher {
 
  private:
     Result<std::vector<Plan>> plan_all(const Principal& principal, std::vector<Event> events);
-    Result<Plan> plan(const Principal& principal, Event event, Clock::WallTime now);
-    Result<> authorize(const EventRule& rule, const Principal& principal, const Event& event);
+    Result<> add_plan(const Principal& principal, Event&& event, Clock::WallTime now,
+                      std::vector<Plan>& plans);
+    Result<> authorize(const EventRule& rule, const Principal& principal, const Event& event,
+                       bool has_right);
 
     const Context context_;
     Planner planner_;
     std::shared_ptr<TypeCounts> type_counts_;
     const std::size_t events_max_;
+    std::vector<std::size_t> entries_;  // of the catalog, of the events of one call
     PublishProbe probe_;
     OwnerThread owner_;
 };

@@ -9,6 +9,15 @@
 namespace eventbus {
 namespace {
 
+// The two digits of each byte.
+constexpr auto kHexDigits = [] {
+    std::array<std::array<char, 2>, 256> digits{};
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+        digits[byte] = {"0123456789abcdef"[byte / 16], "0123456789abcdef"[byte % 16]};
+    }
+    return digits;
+}();
+
 // The last `digits` digits of `value`, before `end`.
 void put_digits(std::string& text, std::size_t end, std::size_t digits, unsigned value) {
     for (; digits > 0; --digits, value /= 10) text[--end] = static_cast<char>('0' + value % 10);
@@ -26,12 +35,15 @@ std::string make_event_id(Random& random, Clock::WallTime now) {
         static_cast<std::uint64_t>(since.count()) << 16U | kVersion | (bits[0] & 0xfffU);
     const std::uint64_t second = kVariant | bits[1] >> 2U;
 
-    std::string id = "00000000-0000-0000-0000-000000000000";
+    std::string id(36, '-');
     std::size_t at = 0;
     for (const std::uint64_t half : {first, second}) {
-        for (unsigned shift = 64; shift > 0; shift -= 4) {
-            if (id[at] == '-') ++at;
-            id[at++] = "0123456789abcdef"[half >> (shift - 4) & 0xfU];
+        for (unsigned shift = 64; shift > 0;) {
+            if (at == 8 || at == 13 || at == 18 || at == 23) ++at;
+            shift -= 8;
+            const std::array<char, 2>& digits = kHexDigits[half >> shift & 0xffU];
+            id[at++] = digits[0];
+            id[at++] = digits[1];
         }
     }
     return id;

@@ -34,8 +34,7 @@ std::string since_value(Position since, std::string_view rest = {}) {
 }
 
 // The parts of an entry that need no table.
-Entry entry_of(Plan& plan, Position position) {
-    Entry entry;
+void set_entry(Entry& entry, Plan& plan, Position position) {
     entry.position = position;
     entry.event = std::move(plan.event);
     entry.name = std::move(plan.name);
@@ -46,7 +45,6 @@ Entry entry_of(Plan& plan, Position position) {
     entry.publisher = std::move(plan.publisher);
     entry.has_client_id = plan.has_client_id;
     entry.content_hash = plan.content_hash;
-    return entry;
 }
 
 void set_deliveries(std::vector<Target>& audience, const std::string& owner, Entry& entry) {
@@ -64,16 +62,21 @@ void set_deliveries(std::vector<Target>& audience, const std::string& owner, Ent
 
 }  // namespace
 
-Result<Bound> Subjects::bind(Plan plan, Position position) {
+Result<Bound> Subjects::bind(Plan&& plan, Position position) {
     const auto found = subjects_.find(plan.event.subject);
     const Subject* const known = found == subjects_.end() ? nullptr : &found->second;
     if (Result<> may = check_publisher(plan, known); !may) return may.error();
     if (Result<> fits = check_bounds(plan, known); !fits) return fits.error();
+    return apply(std::move(plan), position, known);
+}
 
+// Made where it is returned: moving an entry costs as much as all the rest.
+Result<Bound> Subjects::apply(Plan&& plan, Position position, const Subject* known) {
     const bool is_conflict = names_another(plan, known);
     const bool has_changes = !plan.grants.empty() || (!is_conflict && names_new(plan, known));
-    Bound bound;
-    bound.entry = entry_of(plan, position);
+    Result<Bound> made = Bound();
+    Bound& bound = *made;
+    set_entry(bound.entry, plan, position);
     if (is_conflict) note_conflict(bound.entry);
     if (has_changes) {
         const std::string& subject = bound.entry.event.subject;
@@ -89,7 +92,7 @@ Result<Bound> Subjects::bind(Plan plan, Position position) {
     }
     if (bound.entry.unowned) probe_.unowned.add();
     probe_.evictions.add(bound.entry.evictions.size());
-    return bound;
+    return made;
 }
 
 Result<> Subjects::check_publisher(const Plan& plan, const Subject* subject) {

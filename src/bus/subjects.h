@@ -37,7 +37,7 @@ class Subjects final : public Binder {
     explicit Subjects(Settings settings) : settings_(settings) {}
 
     // Errors: kForbidden, the publisher must own the subject and does not; kTooMany.
-    Result<Bound> bind(Plan plan, Position position) override;
+    Result<Bound> bind(Plan&& plan, Position position) override;
     void commit() override { undo_.clear(); }
     void undo() override;
     Result<> load(std::string_view key, std::string_view value) override;
@@ -61,6 +61,7 @@ class Subjects final : public Binder {
         std::vector<Grant> grants;
     };
 
+    Result<Bound> apply(Plan&& plan, Position position, const Subject* known);
     Result<> check_publisher(const Plan& plan, const Subject* subject);
     Result<> check_bounds(const Plan& plan, const Subject* subject);
     static bool names_new(const Plan& plan, const Subject* subject);

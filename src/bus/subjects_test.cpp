@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/plans.h"
@@ -222,7 +223,7 @@ TEST_F(SubjectsTest, UndoBringsBackWhatWasBeforeTheLastCommit) {
     bind(grants({{Room::user("bob")}}));
     Plan transfer = make_owner_plan("b", "photo:1", "eve");
     transfer.transfer = true;
-    ASSERT_TRUE(subjects_.bind(transfer, 3).has_value());
+    ASSERT_TRUE(subjects_.bind(std::move(transfer), 3).has_value());
     ASSERT_TRUE(subjects_.bind(grants({{Room::user("bob"), true}, {Room::user("eve")}}), 4));
     ASSERT_TRUE(subjects_.bind(make_owner_plan("c", "photo:2", "eve"), 5).has_value());
     ASSERT_EQ(subjects_.owner("photo:1"), "eve");

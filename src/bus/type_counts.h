@@ -1,11 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "base/counters.h"
-#include "base/hash.h"
 #include "catalog/catalog.h"
 
 namespace eventbus {
@@ -16,26 +16,21 @@ namespace eventbus {
 // Bounded: by the catalog's entries; types of a pattern entry count together.
 class TypeCounts {
  public:
-    explicit TypeCounts(const Catalog& catalog) {
-        for (const std::string& type : catalog.types()) {
-            counts_.emplace(type, std::make_unique<Counter>());
-        }
-    }
+    explicit TypeCounts(const Catalog& catalog)
+        : entries_(catalog.types()), counts_(std::make_unique<Counter[]>(entries_.size())) {}
 
-    // `entry` is EventRule::type.
-    void add(std::string_view entry) {
-        const auto found = counts_.find(entry);
-        if (found != counts_.end()) found->second->add();
-    }
+    // `entry` is Catalog::index_of() the event's rule.
+    void add(std::size_t entry) { counts_[entry].add(); }
 
     // Calls visit(entry, count) for each.
     template <class Visit>
     void each(Visit&& visit) const {
-        for (const auto& [entry, count] : counts_) visit(entry, count->get());
+        for (std::size_t i = 0; i < entries_.size(); ++i) visit(entries_[i], counts_[i].get());
     }
 
  private:
-    StringMap<std::unique_ptr<Counter>> counts_;
+    const std::vector<std::string> entries_;
+    const std::unique_ptr<Counter[]> counts_;
 };
 
 }  // namespace eventbus

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,10 @@ class Catalog {
     // Types and patterns, in the order of the file.
     std::vector<std::string> types() const;
     const std::vector<EventRule>& events() const { return events_; }
+    // The place of a rule of this catalog in events().
+    std::size_t index_of(const EventRule& rule) const {
+        return static_cast<std::size_t>(&rule - events_.data());
+    }
 
  private:
     const std::vector<EventRule> events_;

@@ -211,7 +211,7 @@ Planner::Planner(Planner&&) noexcept = default;
 Planner& Planner::operator=(Planner&&) noexcept = default;
 Planner::~Planner() = default;
 
-Result<Plan> Planner::plan(Event event, const PublisherView& publisher, Given given) {
+Result<Plan> Planner::plan(Event&& event, const PublisherView& publisher, Given given) {
     BUS_ASSERT(!event.id.empty() && !event.source.empty() && !event.time.empty());
     const EventRule* rule = catalog_->find(event.type);
     if (!rule) return unknown_type(*catalog_, event.type);
@@ -223,27 +223,31 @@ Result<Plan> Planner::plan(Event event, const PublisherView& publisher, Given gi
     }
     if (buffers_ && buffers_->input.capacity() > 2 * kKeptBytes) buffers_.reset();
     if (!buffers_) buffers_ = std::make_unique<Buffers>();
+    return make_plan(*rule, std::move(event), publisher, given);
+}
 
-    Plan plan;
-    plan.name = rule->emit.empty() ? event.type : rule->emit;
-    plan.durability = rule->durability;
-    plan.latest = rule->latest;
-    plan.retention = rule->retention;
+// Has one result, and so makes it where the caller wants it: moving a plan is moving a dozen texts.
+Result<Plan> Planner::make_plan(const EventRule& rule, Event&& event,
+                                const PublisherView& publisher, Given given) {
+    Result<Plan> made = Plan();
+    Plan& plan = *made;
+    plan.name = rule.emit.empty() ? event.type : rule.emit;
+    plan.durability = rule.durability;
+    plan.latest = rule.latest;
+    plan.retention = rule.retention;
     plan.publisher = publisher.key;
     plan.has_client_id = given.id;
     if (given.id) plan.content_hash = hash_of(event, given);
     plan.event = std::move(event);
 
-    element data;
-    if (rule->reads_document) {
-        const Result<element> parsed = buffers_->parse(plan.event.data);
-        if (!parsed) return parsed.error();
-        data = *parsed;
+    Result<element> data = element();
+    if (rule.reads_document) data = buffers_->parse(plan.event.data);
+    if (!data) {
+        made = data.error();
+    } else if (Result<> routed = Routing(rule, plan, *data, publisher).route(); !routed) {
+        made = routed.error();
     }
-    if (const Result<> routed = Routing(*rule, plan, data, publisher).route(); !routed) {
-        return routed.error();
-    }
-    return plan;
+    return made;
 }
 
 }  // namespace eventbus

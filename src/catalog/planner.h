@@ -34,12 +34,14 @@ class Planner {
     // sets publisher_must_own where `owner` alone lets a user in: the caller clears it if the user
     // holds the permission that the rule accepts.
     // Errors: kUnknownType, kBadSubject, kForbidden (a binding), kBadEvent.
-    Result<Plan> plan(Event event, const PublisherView& publisher, Given given);
+    Result<Plan> plan(Event&& event, const PublisherView& publisher, Given given);
 
     const Catalog& catalog() const { return *catalog_; }
 
  private:
     struct Buffers;
+    Result<Plan> make_plan(const EventRule& rule, Event&& event, const PublisherView& publisher,
+                           Given given);
     std::shared_ptr<const Catalog> catalog_;
     std::unique_ptr<Buffers> buffers_;
 };

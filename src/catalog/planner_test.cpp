@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catalog/loader.h"
@@ -228,7 +229,7 @@ TEST_F(PlannerTest, TheHashIsOfWhatThePublisherSent) {
                           const std::string& subject, const std::string& time, Given given) {
         Event made = event(type, data, subject);
         made.time = time;
-        const auto plan = planner_.plan(made, kApi, given);
+        const auto plan = planner_.plan(std::move(made), kApi, given);
         EXPECT_TRUE(plan);
         EXPECT_EQ(plan->has_client_id, given.id);
         return plan->content_hash;

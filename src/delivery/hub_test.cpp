@@ -24,7 +24,7 @@ using Strings = std::vector<std::string>;
 // Binds a plan to the rooms that its audience names.
 class PlainBinder final : public Binder {
  public:
-    Result<Bound> bind(Plan plan, Position position) override {
+    Result<Bound> bind(Plan&& plan, Position position) override {
         Bound bound;
         Entry& entry = bound.entry;
         entry.position = position;

@@ -35,7 +35,7 @@ class Binder {
     virtual ~Binder() = default;
 
     // Errors: kForbidden, kTooMany; then it has changed nothing.
-    virtual Result<Bound> bind(Plan plan, Position position) = 0;
+    virtual Result<Bound> bind(Plan&& plan, Position position) = 0;
     virtual void commit() = 0;
     virtual void undo() = 0;
 

@@ -40,12 +40,16 @@ void Sequencer::append(std::vector<Plan> plans, Executor& reply_to, AppendDone d
     }
     take_in(*batch);
     show_what_may_be_seen();
-    when_visible(
-        batch->visible_at, reply_to,
-        [receipts = std::move(batch->receipts), done = std::move(done)](Result<> visible) mutable {
-            if (!visible) return done(visible.error());
-            done(std::move(receipts));
-        });
+    if (batch->visible_at <= context_.tail.frontier()) {
+        return answer(reply_to, [receipts = std::move(batch->receipts),
+                                 done = std::move(done)]() mutable { done(std::move(receipts)); });
+    }
+    when_visible(batch->visible_at, reply_to,
+                 [receipts = std::move(batch->receipts),
+                  done = std::move(done)](const Result<>& visible) mutable {
+                     if (!visible) return done(visible.error());
+                     done(std::move(receipts));
+                 });
 }
 
 Result<> Sequencer::check_accepts(std::size_t events) const {
@@ -65,6 +69,8 @@ Result<Sequencer::Batch> Sequencer::accept(std::vector<Plan> plans) {
     if (const Result<> accepts = check_accepts(plans.size()); !accepts) return accepts.error();
     Batch batch;
     batch.now = context_.clock.now();
+    batch.receipts.reserve(plans.size());
+    batch.entries.reserve(plans.size());
     context_.probe.dedupe_dropped.add(dedupe_.forget(batch.now));
     for (std::size_t i = 0; i < plans.size(); ++i) {
         const Result<> placed = place(std::move(plans[i]), batch);
@@ -80,7 +86,7 @@ Result<Sequencer::Batch> Sequencer::accept(std::vector<Plan> plans) {
     return batch;
 }
 
-Result<> Sequencer::place(Plan plan, Batch& batch) {
+Result<> Sequencer::place(Plan&& plan, Batch& batch) {
     std::string key;
     if (plan.has_client_id) {
         key = Dedupe::key(plan);

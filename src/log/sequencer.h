@@ -114,7 +114,7 @@ class Sequencer {
 
     Result<> check_accepts(std::size_t events) const;
     Result<Batch> accept(std::vector<Plan> plans);
-    Result<> place(Plan plan, Batch& batch);
+    Result<> place(Plan&& plan, Batch& batch);
     void take_in(Batch& batch);
     void show_what_may_be_seen();
 

@@ -23,7 +23,7 @@ using Receipts = Result<std::vector<Receipt>>;
 // Binds nothing but the position; refuses the type "refused"; stores a change for an owner.
 class PlainBinder final : public Binder {
  public:
-    Result<Bound> bind(Plan plan, Position position) override {
+    Result<Bound> bind(Plan&& plan, Position position) override {
         if (plan.event.type == "refused") return Error{ErrorCode::kForbidden, "refused"};
         Bound bound;
         bound.entry.position = position;

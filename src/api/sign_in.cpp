@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "auth/credentials.h"
+#include "base/diagnostics.h"
 
 namespace eventbus {
 
@@ -26,7 +27,13 @@ Result<Principal> SignIn::operator()(const HttpRequest& request) const {
                      "a token is missing: send 'Authorization: Bearer TOKEN', or the cookie from a "
                      "page of an allowed origin"};
     }
-    return tokens_.verify(*token);
+    Result<Principal> principal = tokens_.verify(*token);
+    if (!principal) {
+        diagnostics::debug(
+            "a request's token was refused",
+            {{"client", request.client.text()}, {"why", std::string(principal.error().name())}});
+    }
+    return principal;
 }
 
 }  // namespace eventbus

@@ -26,6 +26,10 @@ struct Config {
     std::string tls_certificate_file;
     std::string tls_key_file;
 
+    // Who is in front of it.
+    bool proxy_protocol = false;
+    std::vector<std::string> trusted_proxies;  // "10.0.0.0/8", "2001:db8::1"
+
     // What it says about itself.
     std::string log_level = "info";  // debug, info, warn, error, off
     std::string log_format = "text";

@@ -14,6 +14,7 @@
 
 #include "app/settings.h"
 #include "net/endpoint.h"
+#include "net/ip_address.h"
 
 namespace eventbus {
 namespace {
@@ -53,6 +54,7 @@ class Loader {
 
     void check_dev();
     void check_tls();
+    void check_proxies();
     void check_tokens();
     void check_namespaces();
     void check_origins();
@@ -181,6 +183,7 @@ std::string Loader::place_of(std::string_view key) const {
 LoadedConfig Loader::finish() {
     check_dev();
     check_tls();
+    check_proxies();
     check_tokens();
     check_namespaces();
     check_origins();
@@ -209,6 +212,19 @@ void Loader::check_tls() {
         place_of(has_key ? "tls_key_file" : "tls_certificate_file"),
         has_key ? "there is a TLS key and no certificate" : "there is a certificate and no TLS key",
         has_key ? "set tls_certificate_file too" : "set tls_key_file too");
+}
+
+void Loader::check_proxies() {
+    const Config& config = loaded_.config;
+    for (const std::string& range : config.trusted_proxies) {
+        if (IpRange::parse(range)) continue;
+        fail(place_of("trusted_proxies"), "\"" + range + "\" is no address and no range of them",
+             "write 192.0.2.1, or a range whose bits behind the prefix are 0: 10.0.0.0/8");
+    }
+    if (config.proxy_protocol && config.trusted_proxies.empty()) {
+        fail(place_of("proxy_protocol"), "nobody may speak the PROXY protocol",
+             "name the balancers in trusted_proxies");
+    }
 }
 
 void Loader::check_tokens() {

@@ -81,6 +81,7 @@ TEST_F(ConfigLoader, EverySettingCanBeWrittenInEachSource) {
         if (text.empty()) text = setting.kind == Setting::Kind::kList ? "https://a.b" : "some text";
         if (setting.key == "namespaces") text = "/app";
         const std::string key(setting.key);
+        if (key == "trusted_proxies") text = "10.0.0.0/8, 2001:db8::1";
 
         const auto texts_of = [](const LoadedConfig& loaded) {
             std::string texts;
@@ -154,6 +155,8 @@ TEST_F(ConfigLoader, SaysWhereWhatIsWrongAndHowToMendIt) {
         {"? [a]\n: 1\n", "eventbus.yaml:1: a key is no word"},
         {"allowed_origins: [app.example.com]\n",
          "eventbus.yaml:1: \"app.example.com\" is no origin"},
+        {"trusted_proxies: 10.0.0.1/8\n", "eventbus.yaml:1: \"10.0.0.1/8\" is no address and no"},
+        {"proxy_protocol: on\n", "eventbus.yaml:1: nobody may speak the PROXY protocol"},
         {"tls_key_file: a\n", "eventbus.yaml:1: there is a TLS key and no certificate"},
         {"tls_certificate_file: a\n", "eventbus.yaml:1: there is a certificate and no TLS key"},
         {"allowed_origins: https://a.b/\n", "eventbus.yaml:1: \"https://a.b/\" is no origin"},

@@ -234,7 +234,7 @@ Result<ServerUrl> parse_server_url(std::string_view text) {
     if (url->scheme_id() == boost::urls::scheme::https) {
         return Error{ErrorCode::kBadRequest,
                      "the command line does not speak TLS; name the server's own http:// address "
-                     "behind the balancer, or use curl"};
+                     "behind the balancer, or use curl, as docs/http.md shows"};
     }
     if (url->scheme_id() != boost::urls::scheme::http || url->has_userinfo() || url->has_query()) {
         return wrong;

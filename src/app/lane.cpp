@@ -19,6 +19,13 @@ bool is_engine_path(std::string_view path) {
 constexpr auto kGroupTick = std::chrono::milliseconds(100);
 constexpr auto kIdleGroupTick = std::chrono::seconds(1);  // no group lives here
 
+// Nobody stands before the admin address.
+HttpSettings without_proxies(HttpSettings settings) {
+    settings.proxy_protocol = false;
+    settings.trusted_proxies = {};
+    return settings;
+}
+
 }  // namespace
 
 class Lane::AdminHandler final : public HttpHandler {
@@ -85,7 +92,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
            settings_.gateway.read_limits, settings_.gateway.rooms_per_socket_max, catalog),
       http_(reactor_, *this, settings_.http),
       admin_handler_(std::make_unique<AdminHandler>(api_)),
-      admin_http_(reactor_, *admin_handler_, settings_.http),
+      admin_http_(reactor_, *admin_handler_, without_proxies(settings_.http)),
       sockets_(reactor_, settings_.socket),
       engine_(reactor_, shared_.random, sockets_, shared_.cors, settings_.engine),
       catalog_(std::move(catalog)),

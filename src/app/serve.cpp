@@ -22,6 +22,7 @@
 #include "backplane/embedded/embedded_log.h"
 #include "backplane/embedded/group_store.h"
 #include "backplane/embedded/session_store.h"
+#include "base/assert.h"
 #include "base/diagnostics.h"
 #include "bus/subject_watches.h"
 #include "bus/subjects.h"
@@ -83,6 +84,17 @@ CorsPolicy cors_of(const Config& config) {
     return CorsPolicy({.origins = config.allowed_origins, .loopback_origins = config.dev});
 }
 
+TrustedProxies trusted_proxies(const Config& config) {
+    std::vector<IpRange> ranges;
+    ranges.reserve(config.trusted_proxies.size());
+    for (const std::string& text : config.trusted_proxies) {
+        const auto range = IpRange::parse(text);
+        BUS_ASSERT(range);  // the loader has checked them
+        ranges.push_back(*range);
+    }
+    return TrustedProxies(std::move(ranges));
+}
+
 LaneSettings lane_settings(const Config& config, std::size_t lanes) {
     const std::size_t connections = std::max<std::size_t>(config.connections_max / lanes, 1);
     LaneSettings settings;
@@ -116,6 +128,8 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes) {
     settings.http.idle_timeout = config.http_idle_timeout;
     settings.http.queue_bytes_max = config.queue_bytes_per_socket_max;
     settings.http.connections_max = connections;
+    settings.http.proxy_protocol = config.proxy_protocol;
+    settings.http.trusted_proxies = trusted_proxies(config);
     settings.coalesce = {.all = config.coalesce, .latest = config.coalesce_latest};
     settings.uses_io_uring = config.io_uring == "auto";
     return settings;

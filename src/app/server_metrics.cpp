@@ -65,6 +65,10 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         "eventbus_http_timeouts_total", "HTTP requests that did not come whole in time.",
         [](P p) -> auto& { return p.http.timeouts; });
     counter(
+        "eventbus_proxy_refusals_total",
+        "Connections closed as no trusted proxy began them with the PROXY protocol.",
+        [](P p) -> auto& { return p.http.proxy_refusals; });
+    counter(
         "eventbus_sign_ins_total", "Sockets that signed in.",
         [](P p) -> auto& { return p.gateway.sign_ins; });
     counter(
@@ -232,7 +236,7 @@ void add_tls_metrics(Metrics& metrics, const Lanes& lanes, const Certificate& ce
                         sum_of(
                             lanes, [](P p) -> auto& { return p.http.tls.handshakes; }));
     metrics.add_counter("eventbus_tls_handshake_failures_total",
-                        "Connections that ended before their TLS handshake was done.",
+                        "TLS handshakes that began and did not end well.",
                         sum_of(
                             lanes, [](P p) -> auto& { return p.http.tls.failures; }));
 }

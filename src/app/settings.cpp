@@ -25,6 +25,7 @@ constexpr std::uint64_t kMillion = 1'000'000;
 
 constexpr auto kServer = "Server";
 constexpr auto kTls = "TLS";
+constexpr auto kProxies = "Proxies";
 constexpr auto kDiagnostics = "Diagnostics";
 constexpr auto kTokens = "Tokens";
 constexpr auto kConnections = "Connections";
@@ -54,6 +55,11 @@ constexpr auto kTable = std::to_array<Setting>({
      "The certificate in PEM, those that lead to its authority behind it; with it listen speaks TLS only."},
     {kTls, "tls_key_file", Kind::kPath, &Config::tls_key_file, 0, 0, "",
      "Its private key in PEM, without a passphrase."},
+
+    {kProxies, "trusted_proxies", Kind::kList, &Config::trusted_proxies, 0, 0, "",
+     "Balancers whose word on who the client is counts, as addresses or ranges: 10.0.0.0/8, 2001:db8::1."},
+    {kProxies, "proxy_protocol", Kind::kSwitch, &Config::proxy_protocol, 0, 0, "",
+     "Connections to listen begin with the PROXY protocol, 1 or 2, of a trusted proxy; all others are closed."},
 
     {kDiagnostics, "log_level", Kind::kWord, &Config::log_level, 0, 0, "debug|info|warn|error|off",
      "The least important lines that the process writes to standard error."},

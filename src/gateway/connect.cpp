@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "auth/credentials.h"
+#include "base/diagnostics.h"
 #include "bus/access.h"
 #include "event/topic.h"
 #include "gateway/gateway.h"
@@ -241,6 +242,10 @@ void Gateway::admit(const SharedArrival& arrival) {
 
 void Gateway::refuse(Connecting& connecting, const Error& error) {
     probe_.sign_in_refusals.add();
+    if (connecting.is_open()) {
+        diagnostics::debug("a sign-in was refused", {{"client", connecting.request().client.text()},
+                                                     {"why", std::string(error.name())}});
+    }
     connecting.refuse(error.detail.empty() ? error_info(error.code).title : error.detail,
                       notices::error_object(error));
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/diagnostics.h"
 
 namespace eventbus {
 namespace {
@@ -71,8 +72,7 @@ void Connection::switch_to(std::unique_ptr<Protocol> protocol) {
 bool Connection::push(SharedFrame frame) {
     if (!is_open()) return false;
     if (!outbox_.push(std::move(frame))) {
-        was_too_slow_ = true;
-        close();
+        close_as_too_slow();
         return false;
     }
     if (write_blocked_) {
@@ -90,8 +90,7 @@ bool Connection::push(std::string bytes) {
 void Connection::push_urgent(SharedFrame frame) {
     if (!is_open()) return;
     if (outbox_.bytes() + frame->bytes.size() > outbox_.bytes_max() + kUrgentBytesMax) {
-        was_too_slow_ = true;  // it asks for pongs and does not read them
-        return close();
+        return close_as_too_slow();  // it asks for pongs and does not read them
     }
     outbox_.push_urgent(std::move(frame));
     if (write_blocked_) {
@@ -99,6 +98,12 @@ void Connection::push_urgent(SharedFrame frame) {
     } else {
         reactor_.flush_later(*this);
     }
+}
+
+void Connection::close_as_too_slow() {
+    was_too_slow_ = true;
+    diagnostics::debug("a client reads too slowly, and is closed", {{"client", client().text()}});
+    close();
 }
 
 void Connection::close_when_sent() {

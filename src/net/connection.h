@@ -124,6 +124,10 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
     Reactor& reactor() { return reactor_; }
 
+    // Where the client is, as far as that is known; what a request says counts from then on.
+    const IpAddress& client() const { return stream_.peer(); }
+    void set_client(const IpAddress& client) { stream_.set_peer(client); }
+
     // Watcher
     void on_ready(std::uint32_t events) override;
 
@@ -136,6 +140,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     void read();
     void go_on_with_tls();
     void shut_down();
+    void close_as_too_slow();
     void update_watch();
     void count_queued();
     void finish();

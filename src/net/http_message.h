@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "net/ip_address.h"
 
 namespace eventbus {
 
@@ -58,6 +59,7 @@ struct HttpRequest {
     bool is_http_1_0 = false;
     bool keep_alive = true;   // what the client wants; a response may still close
     bool is_upgrade = false;  // asks to become a WebSocket, and has no body
+    IpAddress client;         // whose it is, behind trusted proxies; set by HttpServer
 };
 
 struct HttpResponse {

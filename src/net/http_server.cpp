@@ -3,13 +3,15 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/diagnostics.h"
 
 namespace eventbus {
 namespace {
 
 constexpr std::size_t kPipelinedBytesMax = 64 * 1024;  // then the kernel holds the rest back
 constexpr std::size_t kHandshakesPerTurn = 2;          // steps; one signs for up to 1 ms
-constexpr int kPipelinedPerTurn = 32;                  // requests of one client that are answered
+constexpr auto kProxyLineEvery = std::chrono::seconds(10);
+constexpr int kPipelinedPerTurn = 32;  // requests of one client that are answered
 
 }  // namespace
 
@@ -90,6 +92,7 @@ class HttpProtocol final : public Protocol {
         server_.probe_.requests.add();
         keep_alive_ = request.keep_alive && !server_.draining_;
         is_head_ = request.method == HttpMethod::kHead;
+        request.client = server_.client_of(connection()->client(), request);
         auto exchange = std::make_shared<HttpExchange>(connection(), *this, std::move(request));
         exchange_ = exchange.get();
         server_.handler_.on_request(std::move(exchange));
@@ -104,6 +107,7 @@ class HttpProtocol final : public Protocol {
         body_has_arrived();
         server_.probe_.malformed.add();
         const HttpFailure& failure = reader_.failure();
+        say("a request is malformed", failure.detail);
         const ErrorCode code =
             failure.status == 413 ? ErrorCode::kTooLarge : ErrorCode::kBadRequest;
         give_up(problem_response(failure.status, Error{code, failure.detail}));
@@ -135,10 +139,17 @@ class HttpProtocol final : public Protocol {
 
     void on_request_due() {
         server_.probe_.timeouts.add();
+        say("a request did not come in time", reader_.is_idle() ? "nothing came" : "a part came");
         if (reader_.is_idle()) return connection()->close();  // it never said a word
         body_.reset();
         give_up(problem_response(
             408, Error{ErrorCode::kTimeout, "the request did not come whole in time"}));
+    }
+
+    // Of the connection, not of its requests: what they would say of their client has not come.
+    void say(std::string_view sentence, std::string_view why) {
+        diagnostics::debug(sentence,
+                           {{"from", connection()->client().text()}, {"why", std::string(why)}});
     }
 
     // Nothing that follows can be read as a request.
@@ -200,6 +211,7 @@ std::string HttpExchange::upgrade(std::string head, std::unique_ptr<Protocol> ne
     protocol.is_over_ = true;
     std::string rest = std::move(protocol.waiting_);
     connection_->pause_reading(false);
+    connection_->set_client(request.client);  // from now on there is one behind it
     connection_->switch_to(std::move(next));
     connection_->push(std::move(head));  // if it fails, `next` is told that it is over
     connection_->pin_queued();  // no pong to a ping that came with the request overtakes it
@@ -224,10 +236,10 @@ void HttpExchange::abort() {
 HttpServer::HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings settings)
     : reactor_(reactor),
       handler_(handler),
-      settings_(settings),
-      head_timeouts_(settings.head_timeout),
-      body_timeouts_(settings.body_timeout),
-      idle_timeouts_(settings.idle_timeout) {
+      settings_(std::move(settings)),
+      head_timeouts_(settings_.head_timeout),
+      body_timeouts_(settings_.body_timeout),
+      idle_timeouts_(settings_.idle_timeout) {
     reactor_.add_due_list(head_timeouts_);
     reactor_.add_due_list(body_timeouts_);
     reactor_.add_due_list(idle_timeouts_);
@@ -245,6 +257,13 @@ std::shared_ptr<Connection> HttpServer::make_connection(Stream stream) {
 void HttpServer::serve(Stream stream) {
     probe_.accepted.add();
     if (connections_.size() >= settings_.connections_max + kRefusedMax) return probe_.refused.add();
+    if (settings_.proxy_protocol) {
+        const IpAddress from = stream.peer();
+        if (!settings_.trusted_proxies.contains(from)) {
+            return refuse_proxy(from, "trusted_proxies does not hold the address");
+        }
+        stream.expect_proxy_header([this, from](const char* why) { refuse_proxy(from, why); });
+    }
     if (tls_ != nullptr && !stream.start_tls(*tls_, probe_.tls)) return probe_.refused.add();
     const bool refused = draining_ || connections_.size() >= settings_.connections_max;
     const auto connection = make_connection(std::move(stream));
@@ -258,6 +277,22 @@ void HttpServer::serve(Stream stream) {
     handler_.complete(nullptr, response);
     connection->push(serialize(response, false));
     connection->close_when_sent();
+}
+
+void HttpServer::refuse_proxy(const IpAddress& from, const char* why) {
+    probe_.proxy_refusals.add();
+    if (reactor_.now() < next_proxy_line_) return;
+    next_proxy_line_ = reactor_.now() + kProxyLineEvery;
+    diagnostics::warn(
+        "a connection that does not begin with the PROXY protocol of a trusted proxy was closed; "
+        "mend the balancer, or proxy_protocol and trusted_proxies (one line in 10 s at most)",
+        {{"from", from.text()}, {"why", why}});
+}
+
+IpAddress HttpServer::client_of(const IpAddress& peer, const HttpRequest& request) const {
+    const TrustedProxies& trusted = settings_.trusted_proxies;
+    if (!trusted.contains(peer)) return peer;
+    return trusted.client_of(peer, request.headers.joined("X-Forwarded-For"));
 }
 
 void HttpServer::adopt(HttpExchange::Released released) {

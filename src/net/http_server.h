@@ -104,6 +104,8 @@ struct HttpSettings {
     std::chrono::milliseconds idle_timeout{75'000};  // between requests; balancers use 60 s
     std::size_t queue_bytes_max = 1 << 20;           // of a connection's outbox
     std::size_t connections_max = 100'000;           // of this reactor
+    bool proxy_protocol = false;                     // each connection begins with it
+    TrustedProxies trusted_proxies;                  // who may speak it, or X-Forwarded-For
 };
 
 struct HttpProbe {
@@ -112,6 +114,7 @@ struct HttpProbe {
     Counter requests;
     Counter malformed;
     Counter timeouts;
+    Counter proxy_refusals;  // no PROXY protocol where it is asked for, or of nobody who may
     TlsProbe tls;
 };
 
@@ -150,6 +153,8 @@ class HttpServer {
     friend class HttpProtocol;
     friend class HttpExchange;
     std::shared_ptr<Connection> make_connection(Stream stream);
+    void refuse_proxy(const IpAddress& from, const char* why);
+    IpAddress client_of(const IpAddress& peer, const HttpRequest& request) const;
 
     Reactor& reactor_;
     HttpHandler& handler_;
@@ -158,6 +163,7 @@ class HttpServer {
     DueList body_timeouts_;
     DueList idle_timeouts_;
     bool draining_ = false;
+    Clock::Time next_proxy_line_{};
     std::shared_ptr<const TlsContext> tls_;  // null: plain HTTP
     Connections connections_;
     HttpProbe probe_;

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "net/listener.h"
 #include "support/reactor_loop.h"
+#include "support/served.h"
 
 namespace eventbus {
 namespace {
@@ -26,42 +26,6 @@ std::string post(std::string_view body, std::string_view more = {}) {
     return "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
            "\r\n" + std::string(more) + "\r\n" + std::string(body);
 }
-
-// Answers as the test says; by default with the path and the body.
-class Script final : public HttpHandler {
- public:
-    std::size_t body_bytes_max(const HttpRequest&) override { return 100; }
-    void on_request(SharedExchange exchange) override {
-        paths.push_back(exchange->request.path);
-        if (act) return act(std::move(exchange));
-        exchange->respond(text_response(200, exchange->request.path + exchange->request.body));
-    }
-    void complete(const HttpRequest* head, HttpResponse& response) override {
-        response.headers.set("Completed", head == nullptr ? "unread" : head->path);
-    }
-
-    std::vector<std::string> paths;
-    std::function<void(SharedExchange)> act;
-};
-
-// A server on a reactor with a port of its own.
-struct Served {
-    explicit Served(std::size_t index, Clock& clock, HttpSettings settings)
-        : reactor(index, clock), server(reactor, script, settings) {
-        Result<ListenSocket> socket = ListenSocket::open({"127.0.0.1", 0}, true);
-        EXPECT_TRUE(socket);
-        port = socket->port();
-        listener = std::make_unique<Listener>(reactor, std::move(*socket), [this](Stream stream) {
-            server.serve(std::move(stream));
-        });
-    }
-
-    Reactor reactor;
-    Script script;
-    HttpServer server;
-    std::uint16_t port = 0;
-    std::unique_ptr<Listener> listener;
-};
 
 class HttpServerTest : public testing::Test {
  protected:

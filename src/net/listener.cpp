@@ -127,12 +127,15 @@ void Listener::stop() {
 
 void Listener::on_ready(std::uint32_t) {
     for (int i = 0; i < kAcceptsPerTurn && is_watching_; ++i) {
+        Address peer;
+        peer.length = sizeof peer.storage;
         const int descriptor =
-            ::accept4(socket_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            ::accept4(socket_.descriptor(), reinterpret_cast<sockaddr*>(&peer.storage),
+                      &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (descriptor >= 0) {
             const int on = 1;
             ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            accept_(Stream(descriptor));
+            accept_(Stream(descriptor, IpAddress::of(*peer.get())));
             continue;
         }
         if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "net/proxy_header.h"
 #include "net/tls_session.h"
 
 namespace eventbus {
@@ -31,23 +32,59 @@ ssize_t repeat(Call call) {
 
 }  // namespace
 
+struct Stream::Preface {
+    ProxyHeaderReader reader;
+    Callback<const char*> refused;
+};
+
 Stream::Stream() = default;
 
-Stream::Stream(int descriptor) : descriptor_(descriptor) {}
+Stream::Stream(int descriptor, const IpAddress& peer) : descriptor_(descriptor), peer_(peer) {}
 
 Stream::Stream(Stream&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), tls_(std::move(other.tls_)) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      peer_(other.peer_),
+      preface_(std::move(other.preface_)),
+      tls_(std::move(other.tls_)) {}
 
 Stream& Stream::operator=(Stream&& other) noexcept {
     if (this != &other) {
         close();
         descriptor_ = std::exchange(other.descriptor_, -1);
+        peer_ = other.peer_;
+        preface_ = std::move(other.preface_);
         tls_ = std::move(other.tls_);
     }
     return *this;
 }
 
 Stream::~Stream() { close(); }
+
+void Stream::expect_proxy_header(Callback<const char*> refused) {
+    BUS_ASSERT(is_open() && preface_ == nullptr);
+    preface_ = std::make_unique<Preface>(Preface{{}, std::move(refused)});
+}
+
+// What follows the header stays in the kernel, for whoever reads then.
+Stream::Outcome Stream::read_preface() {
+    std::array<char, ProxyHeaderReader::kBytesMax> bytes;  // not initialized: as much as comes
+    const ssize_t got = repeat(
+        [&] { return ::recv(descriptor_, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT); });
+    if (got == 0) return {.is_over = true};
+    if (got < 0) return outcome_of(got, 0);
+    const ProxyHeaderReader::Step step =
+        preface_->reader.feed({bytes.data(), static_cast<std::size_t>(got)});
+    if (step.state == ProxyHeaderReader::State::kFailed) {
+        preface_->refused(preface_->reader.why());
+        return {.is_over = true};
+    }
+    BUS_ASSERT(::recv(descriptor_, bytes.data(), step.consumed, MSG_DONTWAIT) ==
+               static_cast<ssize_t>(step.consumed));
+    if (step.state == ProxyHeaderReader::State::kNeedMore) return {};
+    peer_ = preface_->reader.client().value_or(peer_);
+    preface_.reset();
+    return {};
+}
 
 bool Stream::start_tls(const TlsContext& context, TlsProbe& probe) {
     BUS_ASSERT(is_open() && is_plain());
@@ -70,6 +107,10 @@ Stream::Outcome Stream::outcome_of(ssize_t result, std::size_t asked) {
 
 Stream::Outcome Stream::read(std::span<char> buffer) {
     BUS_ASSERT(is_open());
+    if (preface_ != nullptr) {
+        const Outcome out = read_preface();
+        if (preface_ != nullptr) return out;
+    }
     if (tls_ != nullptr) return tls_->read(buffer);
     const ssize_t got =
         repeat([&] { return ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT); });
@@ -119,6 +160,7 @@ void Stream::close() {
     // Else the peer could not tell our end from that of somebody who cut the wire.
     if (tls_ != nullptr) tls_->say_goodbye();
     tls_.reset();
+    preface_.reset();
     ::close(std::exchange(descriptor_, -1));
 }
 

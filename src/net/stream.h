@@ -8,6 +8,9 @@
 #include <span>
 #include <string_view>
 
+#include "base/executor.h"
+#include "net/ip_address.h"
+
 namespace eventbus {
 
 class TlsContext;
@@ -30,10 +33,14 @@ class Stream {
     static Outcome outcome_of(ssize_t result, std::size_t asked);
 
     Stream();
-    explicit Stream(int descriptor);
+    explicit Stream(int descriptor, const IpAddress& peer = {});
     Stream(Stream&& other) noexcept;
     Stream& operator=(Stream&& other) noexcept;
     ~Stream();
+
+    // Has the peer begin with the PROXY protocol, before TLS too. peer() is then whom it speaks
+    // for. `refused` is called with the reason if it does not; the stream is over then.
+    void expect_proxy_header(Callback<const char*> refused);
 
     // Speaks TLS from the first byte on, as a server. `probe` outlives the handshake, which has no
     // time limit of its own. False: out of memory.
@@ -55,6 +62,10 @@ class Stream {
     bool is_open() const { return descriptor_ >= 0; }
     int descriptor() const { return descriptor_; }
 
+    // Where what comes is from, as far as that is known.
+    const IpAddress& peer() const { return peer_; }
+    void set_peer(const IpAddress& peer) { peer_ = peer; }
+
     // Without TLS: what is written is what leaves.
     bool is_plain() const { return tls_ == nullptr; }
 
@@ -72,7 +83,12 @@ class Stream {
     static constexpr std::size_t kReadBufferMin = 32 * 1024;
 
  private:
+    struct Preface;
+    Outcome read_preface();
+
     int descriptor_ = -1;
+    IpAddress peer_;
+    std::unique_ptr<Preface> preface_;  // until the PROXY protocol's header has come
     std::unique_ptr<TlsSession> tls_;
 };
 

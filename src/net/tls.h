@@ -21,7 +21,7 @@ struct TlsFiles {
 // What a reactor counts of its TLS connections.
 struct TlsProbe {
     Counter handshakes;
-    Counter failures;  // handshakes that did not end well, for whatever reason, a time-out too
+    Counter failures;  // that began and did not end well, for whatever reason, a time-out too
 };
 
 // A certificate with its key, and how we speak TLS with it: 1.2 or 1.3, ALPN http/1.1, tickets

@@ -119,7 +119,8 @@ std::unique_ptr<TlsSession> TlsSession::start(const TlsContext& context, int des
 }
 
 TlsSession::~TlsSession() {
-    if (is_shaking_hands_) end_handshake(false);
+    // A balancer that only looks whether somebody listens has begun none.
+    if (is_shaking_hands_ && SSL_in_before(ssl_) == 0) end_handshake(false);
     SSL_free(ssl_);
 }
 

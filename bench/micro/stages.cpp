@@ -95,7 +95,7 @@ Stage encode() {
     entry->event = make_event();
     entry->event.subject = "photo:123";
     entry->name = "photo:processing.update";
-    auto encoder = std::make_shared<SocketEncoder>("a1b2c3d4");
+    auto encoder = std::make_shared<SocketEncoder>("a1b2c3d4", "/");
     return {"encode", [=] { BUS_ASSERT(encoder->encode(*entry, 0, Encoder::As::kInOrder)); }};
 }
 
@@ -184,7 +184,7 @@ Stage deliver() {
             }
         }
         TailReader reader{log.tail(), waker, 512};
-        SocketEncoder encoder{"a1b2c3d4"};
+        SocketEncoder encoder{"a1b2c3d4", "/"};
         std::array<Counter, kMembers> receivers;
         Hub hub{here, clock, log, reader};
     };

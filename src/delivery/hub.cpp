@@ -228,30 +228,53 @@ bool Hub::goes_with_run(const Entry& entry) const {
 
 // Goes on with the run until it ends, or the turn has made `pushes_max` pushes.
 void Hub::walk_run(std::size_t pushes_max) {
-    in_room_ = true;
     for (; run_.target < run_.targets.size(); ++run_.target) {
-        const auto members = rooms_.members(run_.targets[run_.target].room);
-        for (; run_.place < members.size(); ++run_.place) {
-            if (pushes_ >= pushes_max) {
-                in_room_ = false;
-                return;
-            }
-            prefetch(members, run_.place);
-            give_run(members[run_.place]);
-        }
+        if (!walk_room(run_.targets[run_.target], pushes_max)) return;
         run_.place = 0;
         encoded_.clear();
     }
-    in_room_ = false;
     probe_.entries.add(run_.entries.size());
+    Clock::Time now{};
     for (const SharedEntry& entry : run_.entries) {
         // What was read from disk at the start was published in another life.
         if (entry->published_at == Clock::Time{}) continue;
-        probe_.publish_to_send.add(clock_.now() - entry->published_at);
+        if (now == Clock::Time{}) now = clock_.now();
+        probe_.publish_to_send.add(now - entry->published_at);
     }
     run_.entries.clear();
     run_.targets.clear();
     run_.target = 0;
+}
+
+// False: not all of its members have got the run.
+bool Hub::walk_room(const RunTarget& target, std::size_t pushes_max) {
+    const std::span<const Rooms::Membership> members = rooms_.members(target.room);
+    const Encoder* encoder = nullptr;  // of `frames`
+    std::span<const SharedFrame> frames;
+    std::uint64_t delivered = 0;
+    in_room_ = true;
+    for (; run_.place < members.size() && pushes_ < pushes_max; ++run_.place) {
+        prefetch(members, run_.place);
+        const Rooms::Membership& membership = members[run_.place];
+        Member& to = member(membership.member);
+        ++pushes_;
+        if (to.receiver == nullptr || to.behind) continue;  // behind: it comes to these by itself
+        if (to.encoder != encoder) {
+            encoder = to.encoder;
+            frames = frames_of_run(target, *to.encoder);
+        }
+        pushes_ += frames.size();
+        for (std::size_t i = 0; i < frames.size() && to.receiver != nullptr; ++i) {
+            const Position position = run_.entries[i]->position;
+            if (position <= membership.joined_at || position <= to.last_given) continue;
+            to.last_given = position;
+            if (to.receiver->push(frames[i])) ++delivered;
+        }
+    }
+    in_room_ = false;
+    batch_pushes_ += delivered;
+    probe_.deliveries.add(delivered);
+    return run_.place == members.size();
 }
 
 void Hub::end_run() {
@@ -261,33 +284,16 @@ void Hub::end_run() {
     free_removed();
 }
 
-void Hub::give_run(const Rooms::Membership& membership) {
-    Member& to = member(membership.member);
-    ++pushes_;
-    if (to.receiver == nullptr || to.behind) return;  // behind: it comes to these by itself
-    const std::vector<SharedFrame>& frames = frames_of_run(*to.encoder);
-    std::uint64_t delivered = 0;
-    for (std::size_t i = 0; i < frames.size() && to.receiver != nullptr; ++i) {
-        const Position position = run_.entries[i]->position;
-        if (position <= membership.joined_at || position <= to.last_given) continue;
-        to.last_given = position;
-        if (to.receiver->push(frames[i])) ++delivered;
-    }
-    pushes_ += delivered;
-    batch_pushes_ += delivered;
-    probe_.deliveries.add(delivered);
-}
-
-const std::vector<SharedFrame>& Hub::frames_of_run(Encoder& encoder) {
+std::span<const SharedFrame> Hub::frames_of_run(const RunTarget& target, Encoder& encoder) {
     for (const Encoded& encoded : encoded_) {  // sockets and streams: two at most
         if (encoded.encoder == &encoder) return encoded.frames;
     }
     Encoded& encoded = encoded_.emplace_back(Encoded{&encoder, {}});
-    const std::size_t delivery = run_.targets[run_.target].delivery;
+    encoded.frames.reserve(run_.entries.size());
     for (const SharedEntry& entry : run_.entries) {
-        const std::uint16_t variant = delivery == RunTarget::kPattern
+        const std::uint16_t variant = target.delivery == RunTarget::kPattern
                                           ? std::uint16_t{0}
-                                          : entry->deliveries[delivery].variant;
+                                          : entry->deliveries[target.delivery].variant;
         encoded.frames.push_back(frames_.get(*entry, variant, encoder, Encoder::As::kInOrder));
     }
     return encoded.frames;

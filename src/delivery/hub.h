@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -166,8 +167,8 @@ class Hub {
     bool goes_with_run(const Entry& entry) const;
     void walk_run(std::size_t pushes_max);
     void end_run();
-    void give_run(const Rooms::Membership& membership);
-    const std::vector<SharedFrame>& frames_of_run(Encoder& encoder);
+    bool walk_room(const RunTarget& target, std::size_t pushes_max);
+    std::span<const SharedFrame> frames_of_run(const RunTarget& target, Encoder& encoder);
     void prefetch(std::span<const Rooms::Membership> members, std::size_t place);
     void evict(const Eviction& eviction, Position at);
     std::optional<Position> eviction_after(ReceiverId id, std::string_view subject,

@@ -19,10 +19,10 @@ namespace {
 constexpr std::size_t kScratchBytes = 128 * 1024;
 constexpr std::size_t kReadyMin = 8;  // events of one turn; what is left comes in the next
 constexpr std::size_t kReadyMax = 256;
-constexpr std::size_t kTasksPerLook = 16;  // at the clock
-constexpr std::size_t kBatchMin = 8;       // for fewer, the batch costs more than their calls
-constexpr std::size_t kFlushesAhead = 4;   // a connection is fetched before its turn comes
-constexpr int kLastRounds = 8;             // of what is posted while it stops
+constexpr std::size_t kStepsPerLook = 8;  // at the clock
+constexpr std::size_t kBatchMin = 8;      // for fewer, the batch costs more than their calls
+constexpr std::size_t kFlushesAhead = 4;  // a connection is fetched before its turn comes
+constexpr int kLastRounds = 8;            // of what is posted while it stops
 constexpr auto kStall = std::chrono::milliseconds(5);
 constexpr auto kDelayReads = std::chrono::milliseconds(1);
 
@@ -56,8 +56,8 @@ void Reactor::run() {
     while (!stopping_.load(std::memory_order_relaxed)) wait_and_turn(true);
     // What was posted before stop() is still done, and what that posts, within reason.
     for (int round = 0; round < kLastRounds; ++round) {
-        run_posted(Clock::Time::max());
-        run_flushes(Clock::Time::max());
+        run_posted(Slice::unlimited());
+        run_flushes(Slice::unlimited());
         run_deferred();
     }
     thread_ = std::thread::id();
@@ -91,11 +91,11 @@ void Reactor::turn(std::span<const epoll_event> ready) {
     again_ = false;
     hooks_have_run_ = false;
     run_ready(ready);
-    run_posted(slice_end());
+    run_posted(Slice(clock_));
     for (DueList* list : due_lists_) list->run(now_);
     run_timed();
     hooks_have_run_ = true;
-    if (run_hooks()) run_flushes(slice_end());
+    if (run_hooks()) run_flushes(Slice(clock_));
     run_deferred();
     note_turn(began);
 }
@@ -199,7 +199,7 @@ void Reactor::run_deferred() {
     again_ = again_ || !deferred_.empty();
 }
 
-void Reactor::run_posted(Clock::Time until) {
+void Reactor::run_posted(Slice slice) {
     if (next_running_ == running_.size()) {
         running_.clear();
         next_running_ = 0;
@@ -208,7 +208,7 @@ void Reactor::run_posted(Clock::Time until) {
     }
     while (next_running_ < running_.size()) {
         running_[next_running_++]();
-        if (next_running_ % kTasksPerLook == 0 && clock_.now() >= until) break;
+        if (next_running_ % kStepsPerLook == 0 && slice.is_over()) break;
     }
     again_ = again_ || next_running_ < running_.size();
 }
@@ -238,14 +238,14 @@ bool Reactor::run_hooks() {
     return !more_follows;
 }
 
-void Reactor::run_flushes(Clock::Time until) {
+void Reactor::run_flushes(Slice slice) {
     // A flush may ask for another (a drained socket goes on with its resume): those wait until all
     // others have had theirs, so that one fast reader does not hold up the rest.
     if (flush_next_ == flush_end_) flush_end_ = to_flush_.size();
     const bool in_batches = sender_ && flush_end_ - flush_next_ >= kBatchMin;
     while (flush_next_ < flush_end_) {
         in_batches ? flush_batch() : flush_one();
-        if (clock_.now() >= until) break;
+        if ((in_batches || flush_next_ % kStepsPerLook == 0) && slice.is_over()) break;
     }
     again_ = again_ || flush_next_ < to_flush_.size();
     if (flush_next_ < flush_end_) return;

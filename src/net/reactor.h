@@ -148,20 +148,38 @@ class Reactor final : public Executor {
         }
     };
 
+    // The time that one part of a turn has. Begins when it is first asked, so that a short part
+    // does not look at the clock.
+    class Slice {
+     public:
+        explicit Slice(const Clock& clock) : clock_(&clock) {}
+        static Slice unlimited() { return Slice(); }
+        bool is_over() {
+            if (clock_ == nullptr) return false;
+            const Clock::Time now = clock_->now();
+            if (end_ == Clock::Time{}) end_ = now + kSlice;
+            return now >= end_;
+        }
+
+     private:
+        Slice() = default;
+        const Clock* clock_ = nullptr;
+        Clock::Time end_{};
+    };
+
     enum class State : std::uint8_t { kAwake, kAsleep, kNotified };
 
     void wait_and_turn(bool may_sleep);
     void turn(std::span<const epoll_event> ready);
     int sleep_ms() const;
     void run_ready(std::span<const epoll_event> ready);
-    void run_posted(Clock::Time until);
+    void run_posted(Slice slice);
     void run_timed();
     bool run_hooks();
-    void run_flushes(Clock::Time until);
+    void run_flushes(Slice slice);
     void flush_one();
     void flush_batch();
     void run_deferred();
-    Clock::Time slice_end() const { return clock_.now() + kSlice; }
     void note_begin();
     void note_turn(Clock::Time began);
 

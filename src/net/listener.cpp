@@ -17,7 +17,7 @@ namespace eventbus {
 namespace {
 
 constexpr int kBacklog = 4096;
-constexpr int kAcceptsPerTurn = 256;  // a storm must not hold up those who are connected
+constexpr int kAcceptsPerTurn = 32;  // some 10 µs each: a storm must not hold up who is connected
 constexpr auto kPause = std::chrono::milliseconds(100);
 
 struct Address {

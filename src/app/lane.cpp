@@ -41,11 +41,11 @@ class Lane::AdminHandler final : public HttpHandler {
 namespace {
 
 std::unique_ptr<BatchSender> batch_sender(std::size_t index, bool is_wanted) {
-    if (!is_wanted) return nullptr;
-    Result<std::unique_ptr<BatchSender>> opened = BatchSender::open();
+    Result<std::unique_ptr<BatchSender>> opened =
+        is_wanted ? BatchSender::open() : Error{ErrorCode::kUnavailable, "io_uring: off"};
     if (index == 0) {  // all reactors get the same answer
         opened ? diagnostics::info("writes share system calls by io_uring")
-               : diagnostics::info("io_uring can not be used, each write is a system call",
+               : diagnostics::info("each write is a system call of its own",
                                    {{"why", opened.error().detail}});
     }
     return opened ? std::move(*opened) : nullptr;

@@ -54,6 +54,7 @@ interface Case {
 }
 
 const kText = '4κόσμε 😀';
+const kPlain = [frame('4' + 'x'.repeat(2_000)), frame('4b')];
 const kCases: Case[] = [
   // Autobahn 1 and 2: lengths, pings
   ...[1, 124, 125, 126, 127, 128, 65_534, 65_535, 65_536].map((size) => ({ name: `a text of ${size + 1}`, sent: [frame('4' + 'x'.repeat(size))] })),
@@ -132,7 +133,13 @@ const kCases: Case[] = [
     'permessage-deflate; server_max_window_bits=15; server_no_context_takeover',
     'x-webkit-deflate-frame, permessage-deflate; server_no_context_takeover',
     'PERMESSAGE-DEFLATE',
-  ].map((offer): Case => ({ name: `offers ${offer}`, offer, sent: [frame('4' + 'x'.repeat(2_000)), frame('4b')] })),
+    'permessage-deflate; client_max_window_bits=08, permessage-deflate',
+    'permessage-deflate; client_max_window_bits="10", permessage-deflate',
+    'permessage-deflate; server_max_window_bits=10, permessage-deflate',
+    'permessage-deflate;client_max_window_bits ; server_no_context_takeover',
+    'permessage-deflate, permessage-deflate; client_max_window_bits',
+    'x, y; z=1',
+  ].map((offer): Case => ({ name: `offers ${offer}`, offer, sent: kPlain })),
 ];
 
 /** Differences that are meant, by the name of the case. */
@@ -141,8 +148,29 @@ const kMeant: Readonly<Record<string, string>> = {
   'an empty payload, compressed': 'no deflated message is shorter than a byte (RFC 7692, 7.2.3.6)',
 };
 
+/** Offers with which something is wrong, and whether compression is agreed upon anyway. Such an offer is declined, and the
+    next one is looked at (RFC 7692, 5.1 and 7); npm's server refuses the handshake instead. */
+const kOddOffers: readonly (readonly [offer: string, agreed: boolean])[] = [
+  ['permessage-deflate; foo, permessage-deflate', true],
+  ['permessage-deflate; foo', false],
+  ['permessage-deflate; foo=1, permessage-deflate; bar', false],
+  ['permessage-deflate; server_no_context_takeover=1, permessage-deflate', true],
+  ['permessage-deflate; server_no_context_takeover; server_no_context_takeover, permessage-deflate', true],
+  ['permessage-deflate; client_no_context_takeover; client_no_context_takeover', false],
+  ['permessage-deflate; client_max_window_bits=7, permessage-deflate', true],
+  ['permessage-deflate; client_max_window_bits=16', false],
+  ['permessage-deflate; client_max_window_bits=', false],
+  ['permessage-deflate; server_max_window_bits, permessage-deflate', true],
+  ['permessage-deflate; server_max_window_bits=0', false],
+  ['foo; bar="a, permessage-deflate", permessage-deflate', true],
+  ['foo; bar="a, permessage-deflate"', false],
+  ['foo; bar="a, permessage-deflate', false],
+  [';', false],
+  [',', false],
+];
+
 /** What came for the frames: to the end, or to the echo of a last message; pongs first, as npm gives messages a turn later. */
-async function play(url: string, { sent, offer }: Case, byByte: boolean): Promise<string[]> {
+async function play(url: string, { sent, offer }: Pick<Case, 'sent' | 'offer'>, byByte: boolean): Promise<string[]> {
   const { hostname, port } = new URL(url);
   const saw = new Seen<string>();
   const socket = connect(Number(port), hostname).setNoDelay(true);
@@ -153,6 +181,8 @@ async function play(url: string, { sent, offer }: Case, byByte: boolean): Promis
     if (head) {
       const end = left.indexOf('\r\n\r\n');
       if (end < 0) return;
+      const text = left.subarray(0, end).toString();
+      saw.add(`${text.split(' ')[1]}, ${/^sec-websocket-extensions: *permessage-deflate/im.test(text) ? 'deflate' : 'plain'}`);
       left = left.subarray(end + 4);
       head = false;
     }
@@ -164,14 +194,18 @@ async function play(url: string, { sent, offer }: Case, byByte: boolean): Promis
   socket.on('error', () => undefined);
   socket.on('close', () => saw.add('end'));
   socket.write(`GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${offer === undefined ? '' : `Sec-WebSocket-Extensions: ${offer}\r\n`}\r\n`);
-  await saw.until((lines) => lines.some((line) => line.startsWith('text 0')));
+  const [status] = await saw.until((lines) => lines.some((line) => !line.startsWith('101')));
+  if (!status!.startsWith('101')) {
+    socket.destroy();
+    return [status!];
+  }
   const all = Buffer.concat([...sent, frame('4fence')]);
   if (byByte) for (const byte of all) socket.write(Uint8Array.of(byte));
   else socket.write(all);
   const lines = await saw.until((seen) => seen.some((line) => line === 'text 4fence' || line === 'end' || line.startsWith('close')));
   socket.destroy();
   const end = lines.findIndex((line) => line === 'end' || line.startsWith('close'));
-  const told = (end < 0 ? lines : lines.slice(0, end + 1)).slice(1);
+  const told = (end < 0 ? lines : lines.slice(0, end + 1)).filter((line) => !line.startsWith('text 0'));
   const isPong = (line: string) => line.startsWith('pong');
   return [...told.filter(isPong), ...told.filter((line) => !isPong(line))];
 }
@@ -208,3 +242,10 @@ for (const byByte of [false, true]) {
     else expect(seen, `no longer differs, though: ${meant}`).not.toEqual(expected);
   });
 }
+
+test.concurrent.each(kOddOffers)('an offer that is not acceptable is declined, and does not end the handshake: %s', async (offer, agreed) => {
+  const [expected, seen] = await Promise.all([pair.reference, pair.ours].map(({ url }) => play(url, { sent: kPlain, offer }, false)));
+
+  expect(seen).toEqual([`101, ${agreed ? 'deflate' : 'plain'}`, 'text 2001', 'text 4b', 'text 4fence']);
+  expect(expected, 'npm does so, too, by now').toEqual(['400, plain']);
+});

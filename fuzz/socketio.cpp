@@ -1,5 +1,6 @@
 #include "wire/socketio.h"
 
+#include "base/json_check.h"
 #include "fuzz_input.h"
 #include "wire/json_scan.h"
 
@@ -60,9 +61,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     // Each slice is valid alone, and among others.
     if (!packet->is_event() && !packet->is_ack()) return 0;
+    JsonChecker checker;
     for (const std::string_view argument : packet->arguments) {
         std::vector<std::string_view> elements;
         BUS_ASSERT(scan_json(argument, elements).fault == nullptr);
+        BUS_ASSERT(!packet->is_strict || checker.check(argument));
     }
     const std::string joined = join(packet->is_event() ? "\"name\"" : "", packet->arguments);
     const std::string passed_on = (packet->is_event() ? "2" : "31") + joined;

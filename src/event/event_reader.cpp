@@ -214,10 +214,15 @@ class EventReader::Source {
     CloudForm form_;
 };
 
-Result<EventReader::Events> EventReader::read_any(std::string_view json, Dialect dialect,
-                                                  Takes takes) {
+Result<EventReader::Events> EventReader::check_and_read(std::string_view json, Dialect dialect,
+                                                        Takes takes) {
     if (const Result<> checked = checker_.check(json); !checked) return checked.error();
-    JsonWalk walk(json);
+    return read_any(json, dialect, takes);
+}
+
+Result<EventReader::Events> EventReader::read_any(std::string_view checked, Dialect dialect,
+                                                  Takes takes) {
+    JsonWalk walk(checked);
     Events read;
     read.is_list = walk.peek() == '[';
     if (takes == (read.is_list ? Takes::kOne : Takes::kList)) {
@@ -247,25 +252,29 @@ Result<EventReader::Events> EventReader::read_any(std::string_view json, Dialect
 }
 
 Result<EventReader::Events> EventReader::read(std::string_view json) {
+    return check_and_read(json, Dialect::kOwn, Takes::kBoth);
+}
+
+Result<EventReader::Events> EventReader::read_checked(std::string_view json) {
     return read_any(json, Dialect::kOwn, Takes::kBoth);
 }
 
 Result<Event> EventReader::read_event(std::string_view json) {
-    Result<Events> read = read_any(json, Dialect::kOwn, Takes::kOne);
+    Result<Events> read = check_and_read(json, Dialect::kOwn, Takes::kOne);
     if (!read) return read.error();
     BUS_ASSERT(read->events.size() == 1);
     return std::move(read->events.front());
 }
 
 Result<Event> EventReader::read_cloud_event(std::string_view json) {
-    Result<Events> read = read_any(json, Dialect::kCloud, Takes::kOne);
+    Result<Events> read = check_and_read(json, Dialect::kCloud, Takes::kOne);
     if (!read) return read.error();
     BUS_ASSERT(read->events.size() == 1);
     return std::move(read->events.front());
 }
 
 Result<EventReader::Events> EventReader::read_cloud_batch(std::string_view json) {
-    return read_any(json, Dialect::kCloud, Takes::kList);
+    return check_and_read(json, Dialect::kCloud, Takes::kList);
 }
 
 Result<Event> EventReader::read_binary(std::span<const Attribute> attributes,

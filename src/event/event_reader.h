@@ -44,6 +44,8 @@ class EventReader {
     };
 
     Result<Events> read(std::string_view json);
+    // The same, of JSON that JsonChecker would take.
+    Result<Events> read_checked(std::string_view json);
     Result<Event> read_event(std::string_view json);
 
     Result<Event> read_cloud_event(std::string_view json);
@@ -59,7 +61,8 @@ class EventReader {
     enum class Dialect { kOwn, kCloud };
     class Source;
     enum class Takes { kOne, kList, kBoth };
-    Result<Events> read_any(std::string_view json, Dialect dialect, Takes takes);
+    Result<Events> check_and_read(std::string_view json, Dialect dialect, Takes takes);
+    Result<Events> read_any(std::string_view checked, Dialect dialect, Takes takes);
 
     ReadLimits limits_;
     JsonChecker checker_;

@@ -15,7 +15,8 @@ void Gateway::on_publish(Socket& socket, const Arguments& arguments, Ack given) 
             Error{ErrorCode::kBadRequest,
                   "publish takes one event {type, data, …}, or one list of them"}));
     }
-    Result<EventReader::Events> read = reader_.read(arguments.json[0]);
+    Result<EventReader::Events> read = arguments.is_strict ? reader_.read_checked(arguments.json[0])
+                                                           : reader_.read(arguments.json[0]);
     if (!read) {
         probe_.publish_refusals.add();
         return given(notices::refusal(read.error()));

@@ -238,7 +238,8 @@ void SocketServer::on_packet(Session& session, const socketio::Packet& packet) {
     if (packet.is_event()) on_event(*socket, packet);
     if (packet.is_ack()) {
         const auto keep = socket->shared_from_this();
-        socket->answer(*packet.ack_id, Arguments{packet.arguments, packet.attachments});
+        socket->answer(*packet.ack_id,
+                       Arguments{packet.arguments, packet.attachments, packet.is_strict});
     }
 }
 
@@ -267,7 +268,7 @@ void SocketServer::on_event(Socket& socket, const socketio::Packet& packet) {
     probe_.events.add();
     const auto keep = socket.shared_from_this();
     Ack ack = packet.ack_id ? Ack(keep, *packet.ack_id) : Ack();
-    const Arguments arguments{packet.arguments, packet.attachments};
+    const Arguments arguments{packet.arguments, packet.attachments, packet.is_strict};
     const Namespace& nsp = socket.nsp_;
     const auto handler = nsp.events_.find(packet.name);
     if (handler != nsp.events_.end()) return handler->second(socket, arguments, std::move(ack));

@@ -30,6 +30,7 @@ class SocketServer;
 struct Arguments {
     std::span<const std::string_view> json;
     std::span<const std::string> attachments;
+    bool is_strict = false;  // JsonChecker would take each of `json`; false: it has to be asked
 };
 
 // The right to answer one event, once; empty if the client wants no answer. Reactor.

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <utility>
 
 #include "base/eight_bytes.h"
+#include "base/json_check.h"
 #include "base/json_text.h"
 
 namespace eventbus {
@@ -15,6 +17,7 @@ constexpr const char* kCutOff = "JSON that is cut off";
 constexpr const char* kMalformed = "malformed JSON";
 constexpr const char* kTooDeep = "JSON of too many levels";
 constexpr std::string_view kEscapes = "\"\\/bfnrt";
+constexpr std::size_t kSafeNumberBytes = 18;  // without an exponent, in the range of any reader
 constexpr const char* kNoAttachment = "a placeholder that names no attachment";
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -43,6 +46,7 @@ class Scanner {
         while (value() && behind_value() && !is_done_) {
         }
         result.fault = fault_;
+        result.is_strict = is_strict_;
         return result;
     }
 
@@ -50,6 +54,7 @@ class Scanner {
     enum class Key : std::uint8_t { kOther, kPlaceholder, kNum };
 
     struct Level {
+        std::size_t first_key;  // in keys_, of an object
         bool is_object;
         Key key;              // whose value is being read
         bool is_placeholder;  // "_placeholder": true
@@ -110,7 +115,8 @@ class Scanner {
     bool open(bool is_object) {
         note_value({});
         if (depth_ == kJsonScanLevelsMax) return fail(kTooDeep);
-        levels_[depth_++] = {is_object, Key::kOther, false, false};
+        levels_[depth_++] = {key_count_, is_object, Key::kOther, false, false};
+        if (depth_ > kJsonDepthMax) is_strict_ = false;
         is_fresh_ = true;
         ++at_;
         return true;
@@ -132,6 +138,7 @@ class Scanner {
             if (*at_ == (is_object ? '}' : ']')) {
                 if (!is_fresh) end_element(value_end);
                 if (level().is_placeholder && !level().names_one) return fail(kNoAttachment);
+                key_count_ = level().first_key;
                 --depth_;
                 ++at_;
                 continue;  // the container is a value that has ended
@@ -156,10 +163,12 @@ class Scanner {
         const char* const begin = at_;
         if (at_ == end_) return fail(kCutOff);
         if (*at_ != '"') return fail(kMalformed);
+        has_escapes_ = false;
         if (!string()) return false;
+        const std::string_view raw(begin, static_cast<std::size_t>(at_ - begin));
+        note_key(raw);
         if (attachments_) {
-            const std::string_view raw(begin, static_cast<std::size_t>(at_ - begin));
-            const std::string name = has_json_escapes(raw) ? json_unescaped(raw) : std::string();
+            const std::string name = has_escapes_ ? json_unescaped(raw) : std::string();
             const std::string_view plain =
                 name.empty() ? raw.substr(1, raw.size() - 2) : std::string_view(name);
             level().key = plain == "_placeholder" ? Key::kPlaceholder
@@ -172,6 +181,18 @@ class Scanner {
         ++at_;
         skip_spaces();
         return true;
+    }
+
+    // `raw`: with its quotes.
+    void note_key(std::string_view raw) {
+        if (!is_strict_) return;
+        const KeyText* const end = keys_.data() + key_count_;
+        for (const KeyText* other = keys_.data() + level().first_key; other != end; ++other) {
+            if (other->size != raw.size()) continue;
+            if (std::memcmp(other->begin, raw.data(), raw.size()) == 0) is_strict_ = false;
+        }
+        if (has_escapes_ || key_count_ == kScannedKeysMax) is_strict_ = false;
+        if (is_strict_) keys_[key_count_++] = {raw.data(), raw.size()};
     }
 
     // `text`: empty for a container.
@@ -211,8 +232,10 @@ class Scanner {
 
     bool escape() {
         if (at_ == end_) return fail(kCutOff);
+        has_escapes_ = true;
         const char c = *at_++;
         if (c != 'u') return kEscapes.find(c) != std::string_view::npos || fail(kMalformed);
+        is_strict_ = false;
         if (end_ - at_ < 4) return fail(kCutOff);
         if (!hex_value(at_)) return fail(kMalformed);
         at_ += 4;
@@ -234,6 +257,7 @@ class Scanner {
     }
 
     bool number() {
+        const char* const begin = at_;
         if (*at_ == '-') ++at_;
         if (at_ != end_ && *at_ == '0') {
             ++at_;
@@ -245,12 +269,19 @@ class Scanner {
             if (!digits()) return false;
         }
         if (at_ != end_ && (*at_ == 'e' || *at_ == 'E')) {
+            is_strict_ = false;
             ++at_;
             if (at_ != end_ && (*at_ == '+' || *at_ == '-')) ++at_;
             if (!digits()) return false;
         }
+        if (static_cast<std::size_t>(at_ - begin) > kSafeNumberBytes) is_strict_ = false;
         return true;
     }
+
+    struct KeyText {  // with its quotes
+        const char* begin;
+        std::size_t size;
+    };
 
     const char* at_;
     const char* const end_;
@@ -260,9 +291,13 @@ class Scanner {
     const char* element_ = nullptr;  // where the outer array's present one begins
     bool is_fresh_ = false;          // a container has been opened, and nothing stands in it yet
     bool is_done_ = false;
+    bool has_escapes_ = false;  // since it was reset
+    bool is_strict_ = true;     // so far; JsonScan::is_strict
     std::size_t depth_ = 0;
-    std::array<Level, kJsonScanLevelsMax>
-        levels_;  // not initialized: only the used part is touched
+    std::size_t key_count_ = 0;
+    // Not initialized: only the used parts are touched.
+    std::array<KeyText, kScannedKeysMax> keys_;  // of the open objects
+    std::array<Level, kJsonScanLevelsMax> levels_;
 };
 
 }  // namespace

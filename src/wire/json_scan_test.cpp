@@ -130,6 +130,50 @@ TEST(JsonScan, OnlyAnOuterArrayHasElements) {
     EXPECT_EQ(slices, Slices{});
 }
 
+TEST(JsonScan, WhatIsStrictTheCheckerTakes) {
+    const auto with_keys = [](std::size_t keys) {
+        std::string json = "{";
+        for (std::size_t i = 0; i < keys; ++i) {
+            json += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":[{\"a\":0}]";
+        }
+        return json + "}";
+    };
+    const auto nested = [](std::size_t levels) {
+        return std::string(levels, '[') + std::string(levels, ']');
+    };
+    const struct {
+        std::string text;
+        bool is_strict;
+    } cases[] = {
+        {R"(["publish",{"type":"a","data":{"type":1,"n":-0.5},"id":"x\n"}])", true},
+        {R"([{"a":1},{"a":2}])", true},
+        {R"({"a":{"a":1},"b":{"a":1}})", true},
+        {R"({"a":1,"aa":2,"A":3,"":4})", true},
+        {R"({"a":1,"a":2})", false},
+        {R"({"a":{"b":1},"c":[{}],"a":2})", false},
+        {R"([{"a":1,"\u0061":2}])", false},
+        {R"({"a\/":1,"a/":2})", false},
+        {R"(["\ud800"])", false},
+        {"[123456789012345678]", true},
+        {"[1234567890123456789]", false},
+        {"[1e999]", false},
+        {with_keys(kScannedKeysMax - 1), true},
+        {with_keys(kScannedKeysMax + 1), false},
+        {nested(kJsonDepthMax), true},
+        {nested(kJsonDepthMax + 1), false},
+    };
+    JsonChecker checker;
+    for (const auto& c : cases) {
+        SCOPED_TRACE(c.text);
+        Slices slices;
+        const JsonScan scan = scan_json(c.text, slices);
+
+        EXPECT_EQ(scan.fault, nullptr);
+        EXPECT_EQ(scan.is_strict, c.is_strict);
+        EXPECT_TRUE(!scan.is_strict || checker.check(c.text));
+    }
+}
+
 TEST(JsonScan, LevelsAreBounded) {
     const auto nested = [](std::size_t levels) {
         return std::string(levels, '[') + std::string(levels, ']');
@@ -199,8 +243,9 @@ TEST(JsonScan, EscapesAreReadAsBrowsersDo) {
 // takes are the exceptions that it names.
 TEST(JsonScan, AgreesWithAnotherReaderOnDocumentsThatWereDamaged) {
     SeededRandom random(7);
-    const std::string whole =
-        R"(["na\u00efve \ud83d\ude00 text",{"a":[1,-2.5e3,{"b":null}],"c":true}, [ ],"\\\"",0])";
+    const std::string documents[] = {
+        R"(["na\u00efve \ud83d\ude00 text",{"a":[1,-2.5e3,{"b":null}],"c":true}, [ ],"\\\"",0])",
+        R"([{"a":{"b":-1.5,"c":[{"d":1},{"d":"\n"}],"e":123456789012345678},"d":{"a":1,"c":2}}])"};
     const std::string alphabet = R"({}[]":,\u0019 -.eEtrfalsn"x)";
     const auto pick = [&random](std::size_t below) {
         return static_cast<std::size_t>(random.below(below));
@@ -208,8 +253,9 @@ TEST(JsonScan, AgreesWithAnotherReaderOnDocumentsThatWereDamaged) {
     JsonChecker checker;
     JsonChecker of_slices;
     int taken = 0;
+    int strict = 0;
     for (int round = 0; round < 50'000; ++round) {
-        std::string text = whole;
+        std::string text = documents[pick(2)];
         for (std::size_t edits = pick(3); edits > 0; --edits) {
             const std::size_t at = pick(text.size());
             if (pick(3) == 0) {
@@ -222,6 +268,10 @@ TEST(JsonScan, AgreesWithAnotherReaderOnDocumentsThatWereDamaged) {
         Slices slices;
         const JsonScan scan = scan_json(text, slices);
         const auto parsed = checker.parse(text);
+        if (scan.fault == nullptr && scan.is_strict) {
+            ++strict;
+            ASSERT_TRUE(parsed);
+        }
         if (parsed) {
             ++taken;
             ASSERT_EQ(scan.fault, nullptr);
@@ -245,6 +295,7 @@ TEST(JsonScan, AgreesWithAnotherReaderOnDocumentsThatWereDamaged) {
         }
     }
     EXPECT_GT(taken, 10'000);
+    EXPECT_GT(strict, 5'000);
 }
 
 }  // namespace

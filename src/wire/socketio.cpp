@@ -111,6 +111,7 @@ Result<> Parser::read_json(Packet& packet) {
     if (packet.is_binary()) attachments = packet.attachment_count;
     const JsonScan scan = scan_json(packet.json, slices_, attachments);
     if (scan.fault != nullptr) return malformed(scan.fault);
+    packet.is_strict = scan.is_strict;
     if (packet.type == PacketType::kConnect || packet.type == PacketType::kConnectError) {
         const bool is_message =
             packet.type == PacketType::kConnectError && scan.kind == JsonKind::kString;

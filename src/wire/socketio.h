@@ -39,7 +39,8 @@ struct Packet {
     PacketType type = PacketType::kEvent;
     std::string_view nsp = kMainNamespace;  // as it came, a query string included
     std::optional<std::uint64_t> ack_id;
-    std::string_view json;  // without spaces around it; empty: none
+    std::string_view json;   // without spaces around it; empty: none
+    bool is_strict = false;  // JsonScan::is_strict
 
     // Events: the name (unescaped; of a number its digits).
     std::string_view name;

@@ -70,29 +70,28 @@ Result<Bound> Subjects::bind(Plan&& plan, Position position) {
     return apply(std::move(plan), position, known);
 }
 
-// Made where it is returned: moving an entry costs as much as all the rest.
 Result<Bound> Subjects::apply(Plan&& plan, Position position, const Subject* known) {
     const bool is_conflict = names_another(plan, known);
     const bool has_changes = !plan.grants.empty() || (!is_conflict && names_new(plan, known));
-    Result<Bound> made = Bound();
-    Bound& bound = *made;
-    set_entry(bound.entry, plan, position);
-    if (is_conflict) note_conflict(bound.entry);
+    Bound bound{std::make_shared<Entry>(), {}};
+    Entry& entry = *bound.entry;
+    set_entry(entry, plan, position);
+    if (is_conflict) note_conflict(entry);
     if (has_changes) {
-        const std::string& subject = bound.entry.event.subject;
+        const std::string& subject = entry.event.subject;
         remember(subject);
         Subject& changed = subjects_[subject];
         apply_owner(plan, changed, bound);
         apply_grants(plan, changed, bound);
-        set_deliveries(plan.audience, changed.owner, bound.entry);
+        set_deliveries(plan.audience, changed.owner, entry);
         if (changed.owner.empty() && changed.grants.empty()) subjects_.erase(subject);
         probe_.subjects.set(subjects_.size());
     } else {
-        set_deliveries(plan.audience, known == nullptr ? std::string() : known->owner, bound.entry);
+        set_deliveries(plan.audience, known == nullptr ? std::string() : known->owner, entry);
     }
-    if (bound.entry.unowned) probe_.unowned.add();
-    probe_.evictions.add(bound.entry.evictions.size());
-    return made;
+    if (entry.unowned) probe_.unowned.add();
+    probe_.evictions.add(entry.evictions.size());
+    return bound;
 }
 
 Result<> Subjects::check_publisher(const Plan& plan, const Subject* subject) {
@@ -148,31 +147,31 @@ void Subjects::note_conflict(const Entry& entry) {
 
 void Subjects::apply_owner(const Plan& plan, Subject& subject, Bound& bound) {
     if (!names_new(plan, &subject) || names_another(plan, &subject)) return;
-    const std::string& name = bound.entry.event.subject;
+    const std::string& name = bound.entry->event.subject;
     if (!subject.owner.empty()) {
-        bound.entry.evictions.push_back({name, Room::user(subject.owner)});
+        bound.entry->evictions.push_back({name, Room::user(subject.owner)});
         probe_.transfers.add();
     }
     subject.owner = plan.owner;
-    subject.owner_since = bound.entry.position;
+    subject.owner_since = bound.entry->position;
     bound.changes.push_back({owner_key(name), since_value(subject.owner_since, subject.owner)});
 }
 
 void Subjects::apply_grants(const Plan& plan, Subject& subject, Bound& bound) {
-    const std::string& name = bound.entry.event.subject;
+    const std::string& name = bound.entry->event.subject;
     for (const GrantChange& change : plan.grants) {
         const auto at = std::find_if(subject.grants.begin(), subject.grants.end(),
                                      [&](const Grant& grant) { return grant.who == change.who; });
         if (change.revoke) {
             if (at == subject.grants.end()) continue;
-            bound.entry.evictions.push_back({name, change.who});
+            bound.entry->evictions.push_back({name, change.who});
             bound.changes.push_back({grant_key(name, change.who), std::nullopt});
             subject.grants.erase(at);
             probe_.revokes.add();
         } else if (at == subject.grants.end()) {
-            subject.grants.push_back({change.who, bound.entry.position});
+            subject.grants.push_back({change.who, bound.entry->position});
             bound.changes.push_back(
-                {grant_key(name, change.who), since_value(bound.entry.position)});
+                {grant_key(name, change.who), since_value(bound.entry->position)});
             probe_.grants.add();
         }
     }

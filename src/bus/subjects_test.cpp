@@ -81,8 +81,8 @@ TEST_F(SubjectsTest, TheFirstOwnerStays) {
     EXPECT_EQ(first.changes.size(), 1u);
     EXPECT_TRUE(second.changes.empty());
     EXPECT_TRUE(same.changes.empty());
-    EXPECT_TRUE(second.entry.evictions.empty());
-    EXPECT_EQ(second.entry.deliveries[1].room, Room::user("ann"));
+    EXPECT_TRUE(second.entry->evictions.empty());
+    EXPECT_EQ(second.entry->deliveries[1].room, Room::user("ann"));
     EXPECT_EQ(subjects_.owner("photo:1"), "ann");
     EXPECT_EQ(subjects_.probe().owner_conflicts.get(), 1u);
     EXPECT_EQ(watch_since("ann"), 1u);
@@ -96,10 +96,10 @@ TEST_F(SubjectsTest, ATransferGivesTheSubjectToAnotherFromItsPlaceOn) {
     const Bound moved = bind(transfer);
     const Bound again = bind(transfer);
 
-    ASSERT_EQ(moved.entry.evictions.size(), 1u);
-    EXPECT_EQ(moved.entry.evictions[0].who, Room::user("ann"));
-    EXPECT_EQ(moved.entry.deliveries[1].room, Room::user("bob"));
-    EXPECT_TRUE(again.entry.evictions.empty()) << "who owns it already is not evicted";
+    ASSERT_EQ(moved.entry->evictions.size(), 1u);
+    EXPECT_EQ(moved.entry->evictions[0].who, Room::user("ann"));
+    EXPECT_EQ(moved.entry->deliveries[1].room, Room::user("bob"));
+    EXPECT_TRUE(again.entry->evictions.empty()) << "who owns it already is not evicted";
     EXPECT_EQ(watch_since("bob"), 2u);
     EXPECT_FALSE(watch_since("ann").has_value());
 }
@@ -116,9 +116,9 @@ TEST_F(SubjectsTest, AGrantHoldsFromItsPlaceUntilItsRevokeWhichEvicts) {
 
     const Bound revoked = bind(grants({{Room::user("bob"), true}, {Room::user("nobody"), true}}));
 
-    ASSERT_EQ(revoked.entry.evictions.size(), 1u);
-    EXPECT_EQ(revoked.entry.evictions[0].subject, "photo:1");
-    EXPECT_EQ(revoked.entry.evictions[0].who, Room::user("bob"));
+    ASSERT_EQ(revoked.entry->evictions.size(), 1u);
+    EXPECT_EQ(revoked.entry->evictions[0].subject, "photo:1");
+    EXPECT_EQ(revoked.entry->evictions[0].who, Room::user("bob"));
     EXPECT_FALSE(watch_since("bob").has_value());
     EXPECT_EQ(watch_since(editor), 1u);
     bind(grants({{Room::user("bob")}}));
@@ -175,18 +175,18 @@ TEST_F(SubjectsTest, AnEventForTheOwnerGoesToWhoOwnsTheSubjectThere) {
     bind(make_owner_plan("b", "photo:1", "ann"));
     const Bound after = bind(plan);
 
-    EXPECT_TRUE(before.entry.unowned);
-    ASSERT_EQ(before.entry.deliveries.size(), 1u);
-    EXPECT_EQ(before.entry.deliveries[0].room, Room::everyone());
-    EXPECT_FALSE(after.entry.unowned);
-    ASSERT_EQ(after.entry.deliveries.size(), 2u);
-    EXPECT_EQ(after.entry.deliveries[0].room, Room::user("ann"));
-    EXPECT_EQ(after.entry.deliveries[0].variant, 3u);
+    EXPECT_TRUE(before.entry->unowned);
+    ASSERT_EQ(before.entry->deliveries.size(), 1u);
+    EXPECT_EQ(before.entry->deliveries[0].room, Room::everyone());
+    EXPECT_FALSE(after.entry->unowned);
+    ASSERT_EQ(after.entry->deliveries.size(), 2u);
+    EXPECT_EQ(after.entry->deliveries[0].room, Room::user("ann"));
+    EXPECT_EQ(after.entry->deliveries[0].variant, 3u);
     EXPECT_EQ(subjects_.probe().unowned.get(), 1u);
 }
 
 TEST_F(SubjectsTest, WhereAUserMustOwnTheSubjectAnotherIsRefused) {
-    EXPECT_EQ(bind(as_owner("bob")).entry.position, 1u) << "a new subject";
+    EXPECT_EQ(bind(as_owner("bob")).entry->position, 1u) << "a new subject";
     bind(make_owner_plan("a", "photo:1", "ann"));
 
     EXPECT_EQ(bind_error(as_owner("bob")), ErrorCode::kForbidden);

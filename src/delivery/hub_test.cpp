@@ -25,8 +25,8 @@ using Strings = std::vector<std::string>;
 class PlainBinder final : public Binder {
  public:
     Result<Bound> bind(Plan&& plan, Position position) override {
-        Bound bound;
-        Entry& entry = bound.entry;
+        Bound bound{std::make_shared<Entry>(), {}};
+        Entry& entry = *bound.entry;
         entry.position = position;
         entry.event = std::move(plan.event);
         entry.name = std::move(plan.name);

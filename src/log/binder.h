@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +21,7 @@ struct StoredChange {
 
 // What bind() made of a plan.
 struct Bound {
-    Entry entry;  // `published_at` is the log's to set
+    std::shared_ptr<Entry> entry;  // made where it stays; `published_at` is the log's to set
     std::vector<StoredChange> changes;
 };
 

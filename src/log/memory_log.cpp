@@ -78,7 +78,7 @@ void MemoryLog::run_in_turn(Callback<Sequencer&> run, bool at_once) {
         sequencer_.reserve(disk_.reserved);
     }
     for (Staged& staged : sequencer_.take_staged()) staged_.push_back(std::move(staged));
-    std::vector<Sequencer::Answer> answers = sequencer_.end_turn();
+    Sequencer::Answers answers = sequencer_.end_turn();
     in_turn_ = false;
     if (!holds_syncs_ && !staged_.empty()) {
         // The sync ends before append() returns; its answers come after those of this turn.
@@ -87,15 +87,16 @@ void MemoryLog::run_in_turn(Callback<Sequencer&> run, bool at_once) {
         in_turn_ = true;
         sequencer_.begin_request(at_once);
         sequencer_.synced(through);
-        std::vector<Sequencer::Answer> more = sequencer_.end_turn();
+        Sequencer::Answers more = sequencer_.end_turn();
         std::move(more.begin(), more.end(), std::back_inserter(answers));
         in_turn_ = false;
     }
     for (Sequencer::Answer& answer : answers) {
         if (answer.at_once && answer.reply_to->is_here()) {
-            answer.run();
+            answer();
         } else {
-            answer.reply_to->post(std::move(answer.run));
+            Executor& reply_to = *answer.reply_to;
+            reply_to.post(std::move(answer));
         }
     }
     if (!waiting_.empty()) {

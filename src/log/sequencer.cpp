@@ -19,33 +19,25 @@ std::size_t bytes_of(const Entry& entry) {
 
 }  // namespace
 
-struct Sequencer::Batch {
-    std::vector<Receipt> receipts;
-    std::vector<Pending> entries;
-    std::vector<Staged> staged;
-    Position visible_at = 0;  // when all of it is
-    Clock::Time now;
-};
-
 Sequencer::Sequencer(Context context, Settings settings)
     : context_(context), settings_(settings), dedupe_(settings.dedupe) {}
 
-void Sequencer::append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) {
-    Result<Batch> batch = accept(std::move(plans));
-    if (!batch) {
+void Sequencer::append(std::vector<Plan>&& plans, Executor& reply_to, AppendDone done) {
+    if (Result<> accepted = accept(plans); !accepted) {
         context_.probe.refused.add();
-        return answer(reply_to, [error = batch.error(), done = std::move(done)]() mutable {
+        return answer(reply_to, [error = accepted.error(), done = std::move(done)]() mutable {
             done(std::move(error));
         });
     }
-    take_in(*batch);
+    take_in();
     show_what_may_be_seen();
-    if (batch->visible_at <= context_.tail.frontier()) {
-        return answer(reply_to, [receipts = std::move(batch->receipts),
-                                 done = std::move(done)]() mutable { done(std::move(receipts)); });
+    if (batch_.visible_at <= context_.tail.frontier()) {
+        answers_.push_back(
+            {&reply_to, at_once_, Task(), std::move(done), std::move(batch_.receipts)});
+        return;
     }
-    when_visible(batch->visible_at, reply_to,
-                 [receipts = std::move(batch->receipts),
+    when_visible(batch_.visible_at, reply_to,
+                 [receipts = std::move(batch_.receipts),
                   done = std::move(done)](const Result<>& visible) mutable {
                      if (!visible) return done(visible.error());
                      done(std::move(receipts));
@@ -65,28 +57,32 @@ Result<> Sequencer::check_accepts(std::size_t events) const {
     return {};
 }
 
-Result<Sequencer::Batch> Sequencer::accept(std::vector<Plan> plans) {
-    if (const Result<> accepts = check_accepts(plans.size()); !accepts) return accepts.error();
-    Batch batch;
-    batch.now = context_.clock.now();
-    batch.receipts.reserve(plans.size());
-    batch.entries.reserve(plans.size());
-    context_.probe.dedupe_dropped.add(dedupe_.forget(batch.now));
+// Takes all of `plans` into batch_, or nothing anywhere.
+Result<> Sequencer::accept(std::vector<Plan>& plans) {
+    if (Result<> accepts = check_accepts(plans.size()); !accepts) return accepts;
+    batch_.receipts.clear();
+    batch_.entries.clear();
+    batch_.staged.clear();
+    batch_.visible_at = 0;
+    batch_.now = context_.clock.now();
+    batch_.receipts.reserve(plans.size());
+    context_.probe.dedupe_dropped.add(dedupe_.forget(batch_.now));
     for (std::size_t i = 0; i < plans.size(); ++i) {
-        const Result<> placed = place(std::move(plans[i]), batch);
+        const Result<> placed = place(std::move(plans[i]));
         if (placed) continue;
         context_.binder.undo();
         dedupe_.undo();
+        batch_ = {};
         Error error = placed.error();
         if (plans.size() > 1) error.detail = "event " + std::to_string(i) + ": " + error.detail;
         return error;
     }
     context_.binder.commit();
     dedupe_.commit();
-    return batch;
+    return {};
 }
 
-Result<> Sequencer::place(Plan&& plan, Batch& batch) {
+Result<> Sequencer::place(Plan&& plan) {
     std::string key;
     if (plan.has_client_id) {
         key = Dedupe::key(plan);
@@ -98,43 +94,43 @@ Result<> Sequencer::place(Plan&& plan, Batch& batch) {
                                                        "one an id of its own"};
             }
             context_.probe.duplicates.add();
-            batch.receipts.push_back({plan.event.id, seen->position, true, seen->unowned});
-            batch.visible_at = std::max(batch.visible_at, seen->position);
+            batch_.receipts.push_back({plan.event.id, seen->position, true, seen->unowned});
+            batch_.visible_at = std::max(batch_.visible_at, seen->position);
             return {};
         }
     }
-    const Position position = head_ + batch.entries.size() + 1;
+    const Position position = head_ + batch_.entries.size() + 1;
     Result<Bound> bound = context_.binder.bind(std::move(plan), position);
     if (!bound) return bound.error();
-    BUS_ASSERT(bound->entry.position == position);
-    bound->entry.published_at = batch.now;
+    BUS_ASSERT(bound->entry->position == position);
+    bound->entry->published_at = batch_.now;
 
-    const auto entry = std::make_shared<const Entry>(std::move(bound->entry));
+    const SharedEntry entry = std::move(bound->entry);
     if (!key.empty()) {
-        dedupe_.add(key, {position, entry->content_hash, entry->unowned}, batch.now);
+        dedupe_.add(key, {position, entry->content_hash, entry->unowned}, batch_.now);
     }
     const bool is_stored = entry->durability == Durability::kDurable;
     // A transient event that gives or takes a right is synced for the right's sake.
     const bool needs_sync = is_stored || !bound->changes.empty();
-    batch.receipts.push_back({entry->event.id, position, false, entry->unowned});
-    batch.visible_at = std::max(batch.visible_at, position);
-    batch.entries.push_back({entry, bytes_of(*entry), needs_sync});
+    batch_.receipts.push_back({entry->event.id, position, false, entry->unowned});
+    batch_.visible_at = std::max(batch_.visible_at, position);
+    batch_.entries.push_back({entry, bytes_of(*entry), needs_sync});
     if (needs_sync) {
         if (!is_stored) key.clear();
-        batch.staged.push_back({entry, is_stored, std::move(bound->changes), std::move(key)});
+        batch_.staged.push_back({entry, is_stored, std::move(bound->changes), std::move(key)});
     }
     return {};
 }
 
-void Sequencer::take_in(Batch& batch) {
-    head_ += batch.entries.size();
-    context_.probe.appended.add(batch.entries.size());
+void Sequencer::take_in() {
+    head_ += batch_.entries.size();
+    context_.probe.appended.add(batch_.entries.size());
     context_.probe.dedupe_keys.set(dedupe_.size());
-    for (Pending& entry : batch.entries) {
+    for (Pending& entry : batch_.entries) {
         pending_bytes_ += entry.bytes;
         pending_.push_back(std::move(entry));
     }
-    std::move(batch.staged.begin(), batch.staged.end(), std::back_inserter(staged_));
+    std::move(batch_.staged.begin(), batch_.staged.end(), std::back_inserter(staged_));
 }
 
 void Sequencer::show_what_may_be_seen() {
@@ -173,7 +169,7 @@ void Sequencer::when_visible(Position position, Executor& reply_to, Callback<Res
 }
 
 void Sequencer::answer(Executor& reply_to, Task run) {
-    answers_.push_back({&reply_to, std::move(run), at_once_});
+    answers_.push_back({&reply_to, at_once_, std::move(run), AppendDone(), {}});
 }
 
 void Sequencer::reserve(Position through) {
@@ -206,10 +202,10 @@ void Sequencer::refuse(std::string why) {
     if (!failed_) refusal_ = std::move(why);
 }
 
-std::vector<Sequencer::Answer> Sequencer::end_turn() {
+Sequencer::Answers Sequencer::end_turn() {
     if (std::exchange(has_pushed_, false)) context_.tail.wake_readers();
     at_once_ = false;
-    return std::exchange(answers_, {});
+    return std::exchange(answers_, Answers());
 }
 
 }  // namespace eventbus

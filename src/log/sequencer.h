@@ -3,9 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <boost/container/small_vector.hpp>
 
 #include "base/clock.h"
 #include "base/executor.h"
@@ -50,12 +54,17 @@ class Sequencer {
         const Clock& clock;
         LogProbe& probe;
     };
-    // A call that is due on `reply_to` after the turn.
+    // A call that is due on `reply_to` after the turn: who appended gets its receipts, or `run`.
     struct Answer {
         Executor* reply_to = nullptr;
+        bool at_once = false;  // may be made where it is asked for, if that is `reply_to`
         Task run;
-        bool at_once = false;  // may be run where it is asked for, if that is `reply_to`
+        AppendDone appended;  // if there is no `run`
+        std::vector<Receipt> receipts;
+
+        void operator()() { run ? run() : appended(std::move(receipts)); }
     };
+    using Answers = boost::container::small_vector<Answer, 1>;
 
     Sequencer(Context context, Settings settings);
 
@@ -67,7 +76,7 @@ class Sequencer {
     // ---- what is asked in a turn --------------------------------------------------------------
 
     // As Log::append().
-    void append(std::vector<Plan> plans, Executor& reply_to, AppendDone done);
+    void append(std::vector<Plan>&& plans, Executor& reply_to, AppendDone done);
 
     // Calls `then` on `reply_to` once all up to `position` is visible. Errors: kReadOnly, it never
     // will be.
@@ -97,7 +106,7 @@ class Sequencer {
     // Whether answers of the request that runs now may be run at once.
     void begin_request(bool at_once) { at_once_ = at_once; }
     // Wakes readers, and hands out what is to be run now that the turn is over.
-    std::vector<Answer> end_turn();
+    Answers end_turn();
 
  private:
     struct Pending {
@@ -110,17 +119,24 @@ class Sequencer {
         Executor* reply_to = nullptr;
         Callback<Result<>> then;
     };
-    struct Batch;  // one append that is being accepted
+    struct Batch {  // one append that is being accepted
+        std::vector<Receipt> receipts;
+        std::vector<Pending> entries;
+        std::vector<Staged> staged;
+        Position visible_at = 0;  // when all of it is
+        Clock::Time now;
+    };
 
     Result<> check_accepts(std::size_t events) const;
-    Result<Batch> accept(std::vector<Plan> plans);
-    Result<> place(Plan&& plan, Batch& batch);
-    void take_in(Batch& batch);
+    Result<> accept(std::vector<Plan>& plans);
+    Result<> place(Plan&& plan);
+    void take_in();
     void show_what_may_be_seen();
 
     const Context context_;
     const Settings settings_;
     Dedupe dedupe_;
+    Batch batch_;  // a member, for its memory
     Position head_ = 0;
     Position reserved_ = 0;
     Position synced_ = 0;
@@ -128,7 +144,7 @@ class Sequencer {
     std::size_t pending_bytes_ = 0;
     std::deque<Waiter> waiters_;  // by `until`
     std::vector<Staged> staged_;
-    std::vector<Answer> answers_;
+    Answers answers_;
     std::string refusal_;
     bool failed_ = false;
     bool at_once_ = false;

@@ -25,11 +25,11 @@ class PlainBinder final : public Binder {
  public:
     Result<Bound> bind(Plan&& plan, Position position) override {
         if (plan.event.type == "refused") return Error{ErrorCode::kForbidden, "refused"};
-        Bound bound;
-        bound.entry.position = position;
-        bound.entry.event = std::move(plan.event);
-        bound.entry.durability = plan.durability;
-        bound.entry.content_hash = plan.content_hash;
+        Bound bound{std::make_shared<Entry>(), {}};
+        bound.entry->position = position;
+        bound.entry->event = std::move(plan.event);
+        bound.entry->durability = plan.durability;
+        bound.entry->content_hash = plan.content_hash;
         if (!plan.owner.empty()) bound.changes.push_back({"owner", plan.owner});
         ++bound_;
         return bound;

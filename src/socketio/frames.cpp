@@ -11,13 +11,13 @@ namespace eventbus {
 namespace {
 
 SharedFrame frame(websocket::Opcode opcode, std::string_view payload, LatestKey latest_key) {
-    Frame made;
-    made.bytes.reserve(websocket::kHeaderBytesMax + payload.size());
-    websocket::append_header(made.bytes, opcode, payload.size());
-    made.payload_at = made.bytes.size();
-    made.bytes.append(payload);
-    made.latest_key = latest_key;
-    return std::make_shared<const Frame>(std::move(made));
+    auto made = std::make_shared<Frame>();
+    made->bytes.reserve(websocket::kHeaderBytesMax + payload.size());
+    websocket::append_header(made->bytes, opcode, payload.size());
+    made->payload_at = made->bytes.size();
+    made->bytes.append(payload);
+    made->latest_key = latest_key;
+    return made;
 }
 
 }  // namespace

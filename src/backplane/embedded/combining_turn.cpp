@@ -13,15 +13,11 @@ CombiningTurn::~CombiningTurn() {
     for (Left* left = left_.load(); left != nullptr;) delete std::exchange(left, left->next);
 }
 
-void CombiningTurn::take_turn(Callback<Sequencer&> run) {
-    if (!try_enter()) {
-        leave_request(std::move(run));
-        return help();
-    }
+void CombiningTurn::take_turn(Callback<Sequencer&> run) { run_or_leave(std::move(run)); }
+
+void CombiningTurn::begin_turn() {
     run_left();  // this thread may have left something before: (1)
     context_.sequencer.begin_request(true);
-    run(context_.sequencer);
-    finish_turn();
 }
 
 void CombiningTurn::help() {
@@ -66,10 +62,10 @@ void CombiningTurn::run_left() {
 }
 
 void CombiningTurn::finish_turn() {
-    std::vector<Sequencer::Answer> answers;
+    Sequencer::Answers answers;
     for (int round = 0;; ++round) {
         context_.after_requests();
-        std::vector<Sequencer::Answer> due = context_.sequencer.end_turn();
+        Sequencer::Answers due = context_.sequencer.end_turn();
         if (answers.empty()) {
             answers = std::move(due);
         } else {
@@ -86,9 +82,10 @@ void CombiningTurn::finish_turn() {
     }
     for (Sequencer::Answer& answer : answers) {
         if (answer.at_once && answer.reply_to->is_here()) {
-            answer.run();
+            answer();
         } else {
-            answer.reply_to->post(std::move(answer.run));
+            Executor& reply_to = *answer.reply_to;
+            reply_to.post(std::move(answer));
         }
     }
 }

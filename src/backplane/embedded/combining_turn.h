@@ -1,9 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <concepts>
 #include <cstddef>
 #include <functional>
-#include <vector>
+#include <utility>
 
 #include "base/executor.h"
 #include "log/sequencer.h"
@@ -36,6 +37,10 @@ class CombiningTurn final : public Turn {
 
     void take_turn(Callback<Sequencer&> run) override;
 
+    // The same, of which only what is left for the holder becomes a callback, and takes memory.
+    template <std::invocable<Sequencer&> Run>
+    void run_or_leave(Run&& run);
+
     // Runs what was left, if the turn is free.
     void help();
 
@@ -50,6 +55,7 @@ class CombiningTurn final : public Turn {
 
     bool try_enter() { return !held_.exchange(true, std::memory_order_seq_cst); }
     bool has_left() const { return left_.load(std::memory_order_seq_cst) != nullptr; }
+    void begin_turn();
     void leave_request(Callback<Sequencer&> run);
     bool has_been_helped();
     void run_left();
@@ -60,5 +66,16 @@ class CombiningTurn final : public Turn {
     std::atomic<Left*> left_{nullptr};  // newest first
     std::atomic<std::size_t> left_count_{0};
 };
+
+template <std::invocable<Sequencer&> Run>
+void CombiningTurn::run_or_leave(Run&& run) {
+    if (!try_enter()) {
+        leave_request(std::forward<Run>(run));
+        return help();
+    }
+    begin_turn();
+    run(context_.sequencer);
+    finish_turn();
+}
 
 }  // namespace eventbus

@@ -39,7 +39,7 @@ class EmbeddedLog::Core {
     void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done);
     void look_now();
 
-    Turn& turn() { return turn_; }
+    CombiningTurn& turn() { return turn_; }
     Tail& tail() { return tail_; }
     const Tail& tail() const { return tail_; }
     const std::string& epoch() const { return store_->epoch(); }
@@ -346,8 +346,8 @@ void EmbeddedLog::stop() { core_->stop(); }
 
 void EmbeddedLog::append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) {
     BUS_ASSERT(!plans.empty());
-    core_->turn().take_turn([plans = std::move(plans), &reply_to,
-                             done = std::move(done)](Sequencer& sequencer) mutable {
+    core_->turn().run_or_leave([plans = std::move(plans), &reply_to,
+                                done = std::move(done)](Sequencer& sequencer) mutable {
         sequencer.append(std::move(plans), reply_to, std::move(done));
     });
 }

@@ -3,13 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <boost/container/small_vector.hpp>
 
 #include "base/clock.h"
 #include "base/executor.h"
@@ -64,7 +60,7 @@ class Sequencer {
 
         void operator()() { run ? run() : appended(std::move(receipts)); }
     };
-    using Answers = boost::container::small_vector<Answer, 1>;
+    using Answers = std::vector<Answer>;
 
     Sequencer(Context context, Settings settings);
 

@@ -26,13 +26,15 @@ struct SocketServer::Client final : SessionContext {
 
     std::vector<std::shared_ptr<Socket>> sockets;
     std::vector<std::shared_ptr<Connecting>> connecting;
+    std::vector<const Namespace*> put_out_of;  // and it has not asked for them again
     socketio::Assembler assembler;
     std::unique_ptr<ConnectDue> connect_due;  // until it has joined a namespace
 };
 
 namespace {
 
-void send_packet(Session& session, std::string packet, std::span<const std::string> attachments) {
+void send_packet(Session& session, const std::string& packet,
+                 std::span<const std::string> attachments) {
     if (!session.send(text_frame(packet))) return;
     for (const std::string& attachment : attachments) {
         if (!session.send(binary_frame(attachment))) return;
@@ -49,7 +51,7 @@ void Ack::operator()(std::string_view json, std::span<const std::string> attachm
     if (!id || !socket || !socket->is_connected()) return;
     std::string packet = "4";
     socketio::append_ack(packet, socket->nsp_.name(), *id, json, attachments.size());
-    send_packet(*socket->session_, std::move(packet), attachments);
+    send_packet(*socket->session_, packet, attachments);
 }
 
 Socket::Socket(Session& session, Namespace& nsp, std::string sid)
@@ -83,7 +85,7 @@ bool Socket::send_event(const socketio::EventHead& head, std::string_view json,
                         std::span<const std::string> attachments) {
     std::string packet = "4";
     socketio::append_event(packet, head, json);
-    send_packet(*session_, std::move(packet), attachments);
+    send_packet(*session_, packet, attachments);
     return is_connected();
 }
 
@@ -231,9 +233,15 @@ void SocketServer::on_binary(Session& session, std::string_view message) {
 
 void SocketServer::on_packet(Session& session, const socketio::Packet& packet) {
     if (packet.type == PacketType::kConnect) return on_connect(session, packet);
+    if (packet.type == PacketType::kConnectError) return malformed(session);
     Socket* const socket = find(session, packet.nsp);
-    // What is for a namespace that it has not joined: the reference closes, and so do we.
-    if (socket == nullptr || packet.type == PacketType::kConnectError) return malformed(session);
+    if (socket == nullptr) {
+        // It was on its way when the client was put out. The reference lets that pass only when it
+        // comes in the same read, and closes over the rest, with the client's other namespaces.
+        if (is_put_out_of(session, packet.nsp)) return;
+        // What is for a namespace that it has not joined: the reference closes, and so do we.
+        return malformed(session);
+    }
     if (packet.type == PacketType::kDisconnect) return leave(session, *socket, CloseReason::kLeft);
     if (packet.is_event()) on_event(*socket, packet);
     if (packet.is_ack()) {
@@ -258,6 +266,7 @@ void SocketServer::on_connect(Session& session, const socketio::Packet& packet) 
         session.send(text_frame(refusal));
         return;
     }
+    std::erase(client.put_out_of, nsp->second.get());
     auto connecting =
         std::make_shared<Connecting>(*this, session, *nsp->second, std::string(packet.json));
     client.connecting.push_back(connecting);
@@ -331,6 +340,12 @@ Socket* SocketServer::find(Session& session, std::string_view nsp) {
     return nullptr;
 }
 
+bool SocketServer::is_put_out_of(Session& session, std::string_view nsp) {
+    const auto& all = client_of(session).put_out_of;
+    return std::any_of(all.begin(), all.end(),
+                       [&](const Namespace* one) { return one->name_ == nsp; });
+}
+
 // The client's request was answered.
 void SocketServer::settle(Session& session, const Connecting& connecting) {
     std::erase_if(client_of(session).connecting,
@@ -342,6 +357,7 @@ void SocketServer::leave(Session& session, Socket& socket, CloseReason reason) {
     std::erase(client_of(session).sockets, keep);
     socket.disconnected();
     probe_.sockets.subtract();
+    if (reason == CloseReason::kServer) client_of(session).put_out_of.push_back(&socket.nsp_);
     // Nor may a connection stay that has left all namespaces.
     if (session.is_open() && client_of(session).sockets.empty()) await_connect(session);
     if (socket.nsp_.disconnect_) socket.nsp_.disconnect_(socket, reason);

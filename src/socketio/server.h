@@ -83,7 +83,8 @@ class Socket : public std::enable_shared_from_this<Socket> {
 
     bool has_room() { return session_ != nullptr && session_->has_room(); }
 
-    // Leaves the namespace for good: the client will not come back by itself.
+    // Leaves the namespace for good: the client will not come back by itself. What it sends to the
+    // namespace before it knows is dropped.
     void disconnect();
 
     // Closes the whole connection in a way that the client comes back from.
@@ -235,6 +236,7 @@ class SocketServer final : public EngineHandler {
     void on_connect_due(Session& session);
     void malformed(Session& session);
     Socket* find(Session& session, std::string_view nsp);
+    static bool is_put_out_of(Session& session, std::string_view nsp);
     void settle(Session& session, const Connecting& connecting);
     void forget_request_if_joined(Session& session);
     void leave(Session& session, Socket& socket, CloseReason reason);

@@ -188,6 +188,27 @@ TEST_F(ServerTest, TheServerPutsAClientOutForGoodOrSoThatItComesBack) {
     EXPECT_EQ(ended_, Strings({"/chat: server close", "/: server close"}));
 }
 
+TEST_F(ServerTest, WhatWasOnItsWayWhenTheServerPutTheClientOutEndsNothing) {
+    EngineClient& ws = join();
+    ws.send_text("40/chat");
+    next(ws);
+    sockets_[1]->disconnect();
+    EXPECT_EQ(next(ws), "41/chat,");
+
+    ws.send_text(R"(42/chat,["echo",1])");
+    ws.send_text(R"(451-/chat,["echo",{"_placeholder":true,"num":0}])");
+    ws.send_binary("x");
+    ws.send_text("41/chat,");
+    ws.send_text(R"(42["echo",2])");
+    EXPECT_EQ(next(ws), R"(42["back",[2]])");
+    ws.send_text("40/chat,");
+    EXPECT_EQ(next(ws), R"(40/chat,{"sid":"s3"})");
+    ws.send_text("41/chat,");
+    ws.send_text(R"(42/chat,["echo",1])");  // now it knew
+
+    EXPECT_EQ(all(ws), Strings({"close:1008"}));
+}
+
 TEST_F(ServerTest, ALastDisconnectReachesAPollingClientThatIsOnItsWay) {
     const std::string session = open_polling();
     post(session, "40");
@@ -550,7 +571,7 @@ TEST_F(ServerTest, AnAnswerThatDoesNotComeIsATimeoutAndOneOfALostClientIsUnavail
     EngineClient& ws = join();
     Strings errors;
     const auto ask = [&](seconds timeout) {
-        sockets_[0]->emit_with_ack(R"(["ask"])", timeout, [&](Result<Arguments> answer) {
+        sockets_[0]->emit_with_ack(R"(["ask"])", timeout, [&](const Result<Arguments>& answer) {
             errors.emplace_back(answer ? "none" : answer.error().name());
         });
     };
@@ -571,7 +592,7 @@ TEST_F(ServerTest, NoMoreAnswersAreWaitedForThanMayBe) {
     join();
     std::size_t refused = 0;
     for (std::size_t i = 0; i <= Socket::kAnswersMax; ++i) {
-        sockets_[0]->emit_with_ack(R"(["x"])", seconds(5), [&](Result<Arguments> answer) {
+        sockets_[0]->emit_with_ack(R"(["x"])", seconds(5), [&](const Result<Arguments>& answer) {
             if (!answer && answer.error().code == ErrorCode::kTooMany) ++refused;
         });
     }

@@ -2,22 +2,13 @@
 import { expect, test } from 'vitest';
 
 import { usePair } from './support/pair.js';
-import type { ServerProcess } from './support/server-process.js';
+import type { Script } from './support/play.js';
+import { play } from './support/play.js';
 import { ours, reference } from './support/server-process.js';
-import type { Options } from './support/witness.js';
+import { kTransports } from './support/versions.js';
 import { Witness } from './support/witness.js';
 
-const kTransports: Record<string, Options> = {
-  WebSocket: { transports: ['websocket'] },
-  'WebSocket without compression': { transports: ['websocket'], perMessageDeflate: false } as object,  // Node's only
-  polling: { transports: ['polling'] },
-  upgrade: {},
-};
 const kBytesMax = 1_000_000;  // maxPayload
-
-const kScriptMs = 8_000;
-
-type Script = (client: Witness, options: Options) => Promise<void>;
 
 const bytes = (count: number, start = 0) => Uint8Array.from({ length: count }, (_, at) => (start + at * 7) % 256);
 
@@ -80,6 +71,7 @@ const kScripts: Record<string, Script> = {
 
   'gets acknowledgements in order, also of events that nobody handles': async (client) => {
     for (let at = 0; at < 40; ++at) client.ask(at, { at });
+    await client.fence();
     client.socket.timeout(200).emit('nobody handles this', 1, (error: Error | null) => client.saw.add(`no ack: ${error?.message}`));
     client.socket.emit('', 1);
     client.socket.emit('nobody handles this either');
@@ -181,28 +173,14 @@ const kScripts: Record<string, Script> = {
 
 const pair = usePair();
 
-const cases = Object.entries(kScripts).flatMap(([name, script]) => Object.entries(kTransports).map(([transport, options]) => [name, transport, script, options] as const));
+const cases = Object.entries(kScripts).flatMap(([name, script]) => Object.entries(kTransports).map(([transport, options]) => ({ name, script, transport, options })));
 
-test.concurrent.each(cases)('a client that %s, over %s', async (_name, _transport, script, options) => {
+// With the newest client; conversations.test.ts has the older ones.
+test.concurrent.each(cases)('a client that $name, over $transport', async ({ script, options }) => {
   const [expected, seen] = await Promise.all([play(pair.reference, script, options), play(pair.ours, script, options)]);
 
   expect(seen).toEqual(expected);
 });
-
-async function play(server: ServerProcess, script: Script, options: Options): Promise<string[]> {
-  const client = new Witness(server.url, options);
-  // What is long for a script: so that a difference is shown, and not only that there is one.
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, kScriptMs))).then(() => client.saw.add('… and waits in vain'));
-  try {
-    await Promise.race([script(client, options), late]);
-    return [...client.saw.things];
-  } finally {
-    clearTimeout(timer);
-    client.socket.io._close();
-    client.socket.disconnect();
-  }
-}
 
 test.each(Object.entries(kTransports))('a server that ends, and one that is killed, over %s', async (_transport, options) => {
   const [expected, seen] = await Promise.all([reference(), ours()].map(async (server) => {

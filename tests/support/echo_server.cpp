@@ -2,7 +2,11 @@
 // alone:
 //
 //   /socket.io/   namespaces / and /custom: `auth` with the client's auth object on connect,
-//                 `message` → `message-back`, `message-with-ack` → its acknowledgement
+//                 `message` → `message-back`, `message-with-ack` → its acknowledgement.
+//                 Beyond what the suites ask for, what a server does by itself:
+//                 `question` → `question-back`, and what the client answers → `answer`;
+//                 `burst`, COUNT, CHARS → so many `burst` events with a number and a string;
+//                 `twice` → its acknowledgement, two times; `leave` and `close` → it does
 //   /engine.io/   every message comes back as it was
 //
 // usage: eventbus_echo --listen HOST:PORT [--patient]
@@ -11,6 +15,8 @@
 //   ms,
 //              and `auth` right behind the answer to CONNECT
 
+#include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -42,6 +48,10 @@ constexpr SocketSettings kSocketSettings{.connect_timeout = milliseconds(1'000)}
 // The public suite waits for `auth` only after it has seen the answer to CONNECT, and misses what
 // comes in one read with it. The reference's two writes come apart by themselves; ours are one.
 constexpr auto kAuthDelay = milliseconds(25);  // a busy machine wakes a client in less
+
+constexpr milliseconds kAnswerTimeout{1'000};  // of the client, to a question
+constexpr std::size_t kBurstMax = 1'000;
+constexpr std::size_t kBurstCharactersMax = 1'000'000;
 
 class EngineEcho final : public EngineHandler {
  public:
@@ -100,6 +110,47 @@ void serve_echo(Namespace& nsp, Random& random, Reactor& reactor, milliseconds a
     });
 }
 
+// The argument at `index`, if it is a whole number; else 0.
+std::size_t number_at(const Arguments& arguments, std::size_t index) {
+    if (index >= arguments.json.size()) return 0;
+    const std::string_view text = arguments.json[index];
+    std::size_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+// What a server does by itself, when a client asks for it.
+void serve_requests(Namespace& nsp) {
+    nsp.on("question", [](Socket& socket, const Arguments& arguments, const Ack&) {
+        const auto done = [weak = socket.weak_from_this()](Result<Arguments> answer) {
+            const auto asker = weak.lock();
+            if (!asker) return;
+            if (!answer) {
+                asker->emit(R"(["answer","there was none"])");
+            } else {
+                asker->emit(array_of("\"answer\"", *answer), answer->attachments);
+            }
+        };
+        socket.emit_with_ack(array_of("\"question-back\"", arguments), kAnswerTimeout, done,
+                             arguments.attachments);
+    });
+    nsp.on("burst", [](Socket& socket, const Arguments& arguments, const Ack&) {
+        const std::size_t count = std::min(number_at(arguments, 0), kBurstMax);
+        const std::string text(std::min(number_at(arguments, 1), kBurstCharactersMax), 'x');
+        for (std::size_t at = 0; at < count; ++at) {
+            socket.emit("[\"burst\"," + std::to_string(at) + ",\"" + text + "\"]");
+        }
+    });
+    nsp.on("twice", [](Socket&, const Arguments&, Ack ack) {
+        ack(R"(["first"])");
+        ack(R"(["second"])");
+    });
+    nsp.on("leave", [](Socket& socket, const Arguments&, const Ack&) { socket.disconnect(); });
+    nsp.on("close", [](Socket& socket, const Arguments&, const Ack&) {
+        socket.close(CloseReason::kServer);
+    });
+}
+
 class Paths final : public HttpHandler {
  public:
     Paths(EngineServer& sockets, EngineServer& engine) : sockets_(sockets), engine_(engine) {}
@@ -132,6 +183,7 @@ int serve(const Endpoint& endpoint, const EngineSettings& settings, milliseconds
     SocketServer sockets(reactor, kSocketSettings);
     for (const char* name : {"/", "/custom"}) {
         serve_echo(sockets.of(name), random, reactor, auth_delay);
+        serve_requests(sockets.of(name));
     }
     EngineEcho echo;
     EngineServer socket_engine(reactor, random, sockets, cors, settings);

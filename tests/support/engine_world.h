@@ -28,7 +28,7 @@ struct EngineLane final : HttpHandler {
     EngineLane(std::size_t index, Clock& clock, Random& random, const CorsPolicy& cors,
                EngineSettings engine_settings, HttpSettings http_settings)
         : reactor(index, clock),
-          http(reactor, *this, http_settings),
+          http(reactor, *this, std::move(http_settings)),
           random_(random),
           cors_(cors),
           settings_(std::move(engine_settings)) {
@@ -71,7 +71,7 @@ class EngineWorld : public testing::Test {
 
     explicit EngineWorld(const EngineSettings& engine = {.queue_bytes_max = 64 * 1024,
                                                          .poll_bytes = 16 * 1024},
-                         HttpSettings http = {.queue_bytes_max = 64 * 1024})
+                         const HttpSettings& http = {.queue_bytes_max = 64 * 1024})
         : lanes_{std::make_unique<EngineLane>(0, clock_, random_, cors_, engine, http),
                  std::make_unique<EngineLane>(1, clock_, random_, cors_, engine, http)},
           loop_{&lanes_[0]->reactor, &lanes_[1]->reactor} {}

@@ -23,6 +23,16 @@ for (const name of ['/', '/custom']) {
     socket.on('message-with-ack', (...args) => {
       if (typeof args.at(-1) === 'function') args.pop()(...args);
     });
+    socket.on('question', (...args) => socket.timeout(1_000).emit('question-back', ...args, (error, ...answer) => socket.emit('answer', ...(error ? ['there was none'] : answer))));
+    socket.on('burst', (count, chars) => {
+      for (let at = 0; at < count; ++at) socket.emit('burst', at, 'x'.repeat(chars));
+    });
+    socket.on('twice', (done) => {
+      done('first');
+      done('second');
+    });
+    socket.on('leave', () => socket.disconnect());
+    socket.on('close', () => socket.conn.close());
   });
 }
 

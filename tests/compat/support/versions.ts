@@ -7,12 +7,21 @@ import { io as io48 } from 'sio48';
 
 export type Connect = (url: string, options: Partial<ManagerOptions & SocketOptions>) => Socket;
 
+export interface Version {
+  readonly io: Connect;
+  readonly recovers: boolean;
+  /** Whether it has `timeout()` and `emitWithAck()`. */
+  readonly timesOut: boolean;
+  /** Whether it makes POSTs of no more than maxPayload. */
+  readonly splits: boolean;
+}
+
 /** The versions of socket.io-client that people have; the types of the newest stand for all. */
-export const kVersions: Readonly<Record<string, { readonly io: Connect; readonly recovers: boolean }>> = {
-  '3.1': { io: io31, recovers: false },
-  '4.1': { io: io41, recovers: false },
-  '4.6': { io: io46 as unknown as Connect, recovers: true },
-  '4.8': { io: io48, recovers: true },
+export const kVersions: Readonly<Record<string, Version>> = {
+  '3.1': { io: io31, recovers: false, timesOut: false, splits: false },
+  '4.1': { io: io41, recovers: false, timesOut: false, splits: false },
+  '4.6': { io: io46 as unknown as Connect, recovers: true, timesOut: true, splits: true },
+  '4.8': { io: io48, recovers: true, timesOut: true, splits: true },
 };
 
 export const kTransports: Readonly<Record<string, Partial<ManagerOptions>>> = {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 
 import type { ManagerOptions, Socket, SocketOptions } from 'sio48';
-import { io } from 'sio48';
+import { io as io48 } from 'sio48';
 
 import { Seen } from '../../e2e/support/seen.js';
+import type { Connect } from './versions.js';
 
 export type Options = Partial<ManagerOptions & SocketOptions>;
 
@@ -15,6 +16,7 @@ export class Witness {
   constructor(
     readonly url: string,
     options: Options = {},
+    io: Connect = io48,
   ) {
     this.socket = io(url, { forceNew: true, reconnectionDelay: 10, reconnectionDelayMax: 50, ...options });
     this.watch(this.socket);

@@ -10,6 +10,7 @@ void Due::disarm() {
 
 DueList::~DueList() {
     while (first_ != nullptr) unlink(*first_);
+    if (run_with_ != nullptr) std::erase(*run_with_, this);
 }
 
 void DueList::arm(Due& due, Clock::Time now) {

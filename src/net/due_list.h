@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -59,11 +60,13 @@ class DueList {
 
  private:
     friend class Due;
+    friend class Reactor;
     void unlink(Due& due);
 
     const std::chrono::milliseconds delay_;
     Due* first_ = nullptr;
     Due* last_ = nullptr;
+    std::vector<DueList*>* run_with_ = nullptr;  // its reactor's, which it leaves by itself
 };
 
 // A Due that is a member, and calls one function of its owner.

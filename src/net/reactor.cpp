@@ -46,8 +46,14 @@ Reactor::Reactor(std::size_t index, const Clock& clock, std::unique_ptr<BatchSen
 }
 
 Reactor::~Reactor() {
+    for (DueList* const list : due_lists_) list->run_with_ = nullptr;
     ::close(bell_);
     ::close(epoll_);
+}
+
+void Reactor::add_due_list(DueList& list) {
+    list.run_with_ = &due_lists_;
+    due_lists_.push_back(&list);
 }
 
 void Reactor::run() {
@@ -92,7 +98,8 @@ void Reactor::turn(std::span<const epoll_event> ready) {
     hooks_have_run_ = false;
     run_ready(ready);
     run_posted(Slice(clock_));
-    for (DueList* list : due_lists_) list->run(now_);
+    // By index: what comes due may end a list.
+    for (std::size_t i = 0; i < due_lists_.size(); ++i) due_lists_[i]->run(now_);
     run_timed();
     hooks_have_run_ = true;
     if (run_hooks()) run_flushes(Slice(clock_));

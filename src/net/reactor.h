@@ -106,8 +106,8 @@ class Reactor final : public Executor {
     void flush_later(Flushable& flushable);
     void forget(Flushable& flushable);
 
-    // Runs `list` when it has something due, from now on; it must live as long as the reactor runs.
-    void add_due_list(DueList& list) { due_lists_.push_back(&list); }
+    // Runs `list` when it has something due, until it ends.
+    void add_due_list(DueList& list);
 
     // Runs `task` at `at` or soon after. There is no way to take it back: let it find out.
     void post_at(Clock::Time at, Task task);

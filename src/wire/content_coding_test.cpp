@@ -49,7 +49,7 @@ std::string decoded(std::string_view bytes) {
 TEST(ContentCoding, WhatIsEncodedComesBack) {
     ContentEncoder encoder;
     std::string mixed;
-    for (int i = 0; i < 100'000; ++i) mixed += static_cast<char>(i * i >> 5);
+    for (unsigned i = 0; i < 100'000; ++i) mixed += static_cast<char>(i * i >> 5);
     for (int round = 0; round < 2; ++round) {
         for (const std::string& body : {std::string(), std::string(5'000, 'x'), mixed}) {
             const std::string gzip = encoder.encode(body, ContentCoding::kGzip);

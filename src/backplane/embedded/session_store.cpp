@@ -33,7 +33,9 @@ std::string machine_boot_id() {
 rocksdb::Options options() {
     rocksdb::Options options;
     options.create_if_missing = true;
-    options.write_buffer_size = 8U << 20U;
+    // Of the records themselves this much is in memory: each is written twice while its client
+    // signs in, and read only if it comes back.
+    options.write_buffer_size = 2U << 20U;
     options.max_background_jobs = 2;
     options.max_open_files = 64;
     options.keep_log_file_num = 2;
@@ -225,14 +227,14 @@ void EmbeddedSessionStore::do_all(std::vector<Work>& works) {
 
 void EmbeddedSessionStore::remember(const std::string& pid, std::int64_t expires_ms) {
     forget(pid);
-    expiries_.emplace(pid, expires_ms);
-    by_expiry_.emplace(expires_ms, pid);
+    const auto known = expiries_.emplace(pid, expires_ms).first;
+    by_expiry_.emplace(expires_ms, &known->first);
 }
 
 bool EmbeddedSessionStore::forget(const std::string& pid) {
     const auto known = expiries_.find(pid);
     if (known == expiries_.end()) return false;
-    by_expiry_.erase({known->second, pid});
+    by_expiry_.erase({known->second, &known->first});
     expiries_.erase(known);
     return true;
 }
@@ -242,10 +244,11 @@ void EmbeddedSessionStore::forget_what_is_over(rocksdb::WriteBatch& batch) {
         std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall_now().time_since_epoch())
             .count();
     for (std::size_t i = 0; i < kForgottenAtOnce && !by_expiry_.empty(); ++i) {
-        const auto [expires, pid] = *by_expiry_.begin();
+        const auto [expires, first] = *by_expiry_.begin();
         if (expires > now && by_expiry_.size() <= settings_.sessions_max) return;
-        forget(pid);
+        const std::string pid = *first;  // forget() ends the key
         batch.Delete('s' + pid);
+        forget(pid);
     }
 }
 

@@ -348,8 +348,9 @@ bool SocketServer::is_put_out_of(Session& session, std::string_view nsp) {
 
 // The client's request was answered.
 void SocketServer::settle(Session& session, const Connecting& connecting) {
-    std::erase_if(client_of(session).connecting,
-                  [&](const auto& waiting) { return waiting.get() == &connecting; });
+    auto& all = client_of(session).connecting;
+    std::erase_if(all, [&](const auto& waiting) { return waiting.get() == &connecting; });
+    if (all.empty()) all.shrink_to_fit();  // seldom does one join another namespace later
 }
 
 void SocketServer::leave(Session& session, Socket& socket, CloseReason reason) {

@@ -2,6 +2,7 @@
 #include <boost/json.hpp>
 #include <ostream>
 #include <thread>
+#include <utility>
 
 #include "app/access.h"
 #include "app/command.h"
@@ -78,7 +79,10 @@ ClientRequest Follower::request(const std::string& token) const {
 Result<ClientResponse> Follower::follow(const std::string& token) {
     SseReader reader(kEventBytesMax);
     return stream_request(server_, request(token), kTimeout, [&](std::string_view bytes) {
-        was_connected_ = true;
+        if (!std::exchange(was_connected_, true)) {
+            context_.err << "eventbus: following; what is published from now on is shown\n"
+                         << std::flush;
+        }
         pause_ = kPauseMin;
         const bool is_good = reader.feed(bytes, [&](const SseEvent& event) {
             if (!is_done()) show(event);

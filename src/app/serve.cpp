@@ -1,8 +1,10 @@
 #include "app/serve.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -32,6 +34,8 @@
 namespace eventbus {
 namespace {
 
+constexpr rlim_t kOtherFiles = 1024;  // those of the log and of what listens
+
 // ---- small steps of the start ----
 
 std::size_t cores_we_may_use() {
@@ -41,11 +45,16 @@ std::size_t cores_we_may_use() {
 }
 
 // A connection is a descriptor; the usual soft limit of 1024 would be the first bound to be met.
-void raise_open_files() {
+// The kernel's table of them is made as large as it may get while there is one thread: where there
+// are several, each time that it grows some accept() waits 20 ms and more for all processors.
+void raise_open_files(std::size_t connections_max) {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
+    const rlim_t wanted = std::min<rlim_t>(limit.rlim_cur, connections_max + kOtherFiles);
+    const int highest = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, static_cast<int>(wanted) - 1);
+    if (highest >= 0) ::close(highest);
 }
 
 sigset_t block_signals() {
@@ -347,7 +356,7 @@ void Server::stop() {
 int serve(const Config& config) {
     const sigset_t signals = block_signals();
     set_up_diagnostics(config);
-    raise_open_files();
+    raise_open_files(config.connections_max);
 
     const auto fail = [](const Error& error) {
         std::fprintf(stderr, "eventbus: %s\n", error.detail.c_str());

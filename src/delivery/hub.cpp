@@ -183,6 +183,7 @@ std::optional<Clock::Time> Hub::waits_until() {
         if (!entry.latest) window = coalesce_.all;
     });
     if (unread == 0 || unread > kRunEntries) return std::nullopt;  // so many need no company
+    if (window.count() == 0) return std::nullopt;
     const Clock::Time until = live_at_ + window;
     if (clock_.now() >= until) return std::nullopt;
     return until;
@@ -192,7 +193,6 @@ std::optional<Clock::Time> Hub::waits_until() {
 bool Hub::take_run() {
     const SharedEntry* next = reader_.next();
     if (next == nullptr) return false;
-    if (coalesce_.all.count() > 0 || coalesce_.latest.count() > 0) live_at_ = clock_.now();
     run_.entries.push_back(*next);
     const Entry& first = **next;
     // What an eviction causes may join and leave rooms, so the run has no target yet.
@@ -234,12 +234,11 @@ void Hub::walk_run(std::size_t pushes_max) {
         encoded_.clear();
     }
     probe_.entries.add(run_.entries.size());
-    Clock::Time now{};
+    live_at_ = clock_.now();
     for (const SharedEntry& entry : run_.entries) {
         // What was read from disk at the start was published in another life.
         if (entry->published_at == Clock::Time{}) continue;
-        if (now == Clock::Time{}) now = clock_.now();
-        probe_.publish_to_send.add(now - entry->published_at);
+        probe_.publish_to_send.add(live_at_ - entry->published_at);
     }
     run_.entries.clear();
     run_.targets.clear();

@@ -57,14 +57,14 @@ struct Coalesce {
 class Hub {
  public:
     static constexpr std::size_t kRunEntries = 64;
-    static constexpr std::size_t kPushesPerTurn = 4'096;  // well below a millisecond
-    static constexpr std::size_t kPushesOfEntry = 4;      // what reading one counts for
+    static constexpr std::size_t kPushesPerTurn = 1'024;  // up to a millisecond, if all is cold
+    static constexpr std::size_t kPushesOfEntry = 1;      // what reading one counts for
     static constexpr std::size_t kBatchPushes = 1 << 18;  // of 16 bytes
     static constexpr std::size_t kBatchBytes = 256 * 1024;
     static constexpr std::size_t kSliceEntries = 512;
     static constexpr std::size_t kPageEntries = 512;
     static constexpr std::size_t kPageEntriesMin = 16;
-    static constexpr std::size_t kLookedAtPerTurn = 8'192;  // half a millisecond
+    static constexpr std::size_t kLookedAtPerTurn = 4'096;
 
     // Whether deliver() has more to do, and if the writes should wait for it.
     enum class More : std::uint8_t { kNo, kAfterWrites, kBeforeWrites };
@@ -202,7 +202,7 @@ class Hub {
     FrameCache frames_;
     Run run_;                       // under way if it has entries
     std::vector<Encoded> encoded_;  // of the run, for its target
-    Clock::Time live_at_{};         // when the last run was taken
+    Clock::Time live_at_{};         // when the last run had been given
     std::size_t pushes_ = 0;        // in this turn
     std::size_t batch_pushes_ = 0;  // since the last writes
     std::size_t batch_bytes_ = 0;   // for one member that gets all

@@ -25,6 +25,7 @@ constexpr std::size_t kFlushesAhead = 4;  // a connection is fetched before its 
 constexpr int kLastRounds = 8;            // of what is posted while it stops
 constexpr auto kStall = std::chrono::milliseconds(5);
 constexpr auto kDelayReads = std::chrono::milliseconds(1);
+constexpr auto kDelayReadsIdle = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -87,13 +88,13 @@ void Reactor::wait_and_turn(bool may_sleep) {
     // before is seen in this turn, on every machine.
     state_.exchange(State::kAwake);
     BUS_ASSERT(ready >= 0 || errno == EINTR);
-    turn(std::span(events).first(static_cast<std::size_t>(std::max(ready, 0))));
+    turn(std::span(events).first(static_cast<std::size_t>(std::max(ready, 0))), sleeps);
 }
 
-void Reactor::turn(std::span<const epoll_event> ready) {
+void Reactor::turn(std::span<const epoll_event> ready, bool has_slept) {
     now_ = clock_.now();
     const Clock::Time began = now_;
-    note_begin();
+    note_begin(has_slept);
     again_ = false;
     hooks_have_run_ = false;
     run_ready(ready);
@@ -298,9 +299,11 @@ void Reactor::flush_batch() {
     }
 }
 
-// So often that what a turn reads at its end is its own delay, and so seldom that it costs nothing.
-void Reactor::note_begin() {
-    if (!run_delay_ || now_ - delay_read_at_ < kDelayReads) return;
+// So often that what a long turn reads at its end is its own delay, and so seldom that a lone event
+// does not pay for it: after a sleep there was little to wait for.
+void Reactor::note_begin(bool has_slept) {
+    const auto interval = has_slept ? kDelayReadsIdle : kDelayReads;
+    if (!run_delay_ || now_ - delay_read_at_ < interval) return;
     delay_read_at_ = now_;
     delay_before_ = run_delay_->read();
 }

@@ -170,7 +170,7 @@ class Reactor final : public Executor {
     enum class State : std::uint8_t { kAwake, kAsleep, kNotified };
 
     void wait_and_turn(bool may_sleep);
-    void turn(std::span<const epoll_event> ready);
+    void turn(std::span<const epoll_event> ready, bool has_slept);
     int sleep_ms() const;
     void run_ready(std::span<const epoll_event> ready);
     void run_posted(Slice slice);
@@ -180,7 +180,7 @@ class Reactor final : public Executor {
     void flush_one();
     void flush_batch();
     void run_deferred();
-    void note_begin();
+    void note_begin(bool has_slept);
     void note_turn(Clock::Time began);
 
     const std::size_t index_;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "api/api.h"
+#include "base/text.h"
 
 namespace eventbus {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "app/units.h"
 #include "base/assert.h"
+#include "base/text.h"
 #include "event/nearest.h"
 #include "net/endpoint.h"
 
@@ -159,19 +160,11 @@ constexpr auto kTable = std::to_array<Setting>({
 
 Error wrong(std::string detail) { return Error{ErrorCode::kBadRequest, std::move(detail)}; }
 
-std::string_view trim(std::string_view text) {
-    const std::size_t begin = text.find_first_not_of(" \t");
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
 std::vector<std::string> split(std::string_view text, char separator) {
     std::vector<std::string> parts;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find(separator), text.size());
-        const std::string_view part = trim(text.substr(0, end));
+        const std::string_view part = take_part(text, separator);
         if (!part.empty()) parts.emplace_back(part);
-        text.remove_prefix(std::min(end + 1, text.size()));
     }
     return parts;
 }

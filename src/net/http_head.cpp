@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/text.h"
 #include "base/utf8.h"
 
 namespace eventbus {
@@ -49,12 +50,6 @@ std::optional<std::string_view> take_until(std::string_view& text, std::string_v
     const std::string_view part = text.substr(0, end);
     text.remove_prefix(end + separator.size());
     return part;
-}
-
-std::string_view trim(std::string_view value) {
-    const auto first = value.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return value.substr(first, value.find_last_not_of(" \t") - first + 1);
 }
 
 std::optional<HttpMethod> method_named(std::string_view name) {

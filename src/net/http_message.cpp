@@ -1,7 +1,6 @@
 #include "net/http_message.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <iterator>
 #include <ostream>  // Boost's string_view needs it, and does not include it
@@ -11,23 +10,10 @@
 
 #include "base/assert.h"
 #include "base/json_text.h"
+#include "base/text.h"
 
 namespace eventbus {
 namespace {
-
-std::string_view trim(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-// Takes the part up to `separator` off the front of `list`, without spaces around it.
-std::string_view take_part(std::string_view& list, char separator) {
-    const auto end = std::min(list.find(separator), list.size());
-    const std::string_view part = trim(list.substr(0, end));
-    list.remove_prefix(std::min(end + 1, list.size()));
-    return part;
-}
 
 std::optional<char> hex_pair(std::string_view digits) {
     unsigned value = 0;
@@ -234,12 +220,6 @@ bool list_contains(std::string_view list, std::string_view token) {
         if (equals_ignoring_case(take_part(list, ','), token)) return true;
     }
     return false;
-}
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-        return std::tolower(x) == std::tolower(y);
-    });
 }
 
 }  // namespace eventbus

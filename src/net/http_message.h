@@ -109,6 +109,4 @@ std::optional<std::string_view> cookie_value(std::string_view cookies, std::stri
 // any case.
 bool list_contains(std::string_view list, std::string_view token);
 
-bool equals_ignoring_case(std::string_view a, std::string_view b);
-
 }  // namespace eventbus

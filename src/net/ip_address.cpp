@@ -7,17 +7,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
+
 namespace eventbus {
 namespace {
 
 constexpr std::array<std::uint8_t, 12> kV4Prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr std::size_t kTextMax = INET6_ADDRSTRLEN;
-
-std::string_view trim(std::string_view text) {
-    const std::size_t begin = text.find_first_not_of(" \t");
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 // An entry of X-Forwarded-For. Some proxies add the port: "192.0.2.1:80", "[2001:db8::1]:80".
 std::optional<IpAddress> parse_entry(std::string_view entry) {

@@ -2,13 +2,12 @@
 
 #include <zlib.h>
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <limits>
 #include <optional>
 
 #include "base/assert.h"
+#include "base/text.h"
 
 namespace eventbus {
 namespace {
@@ -18,29 +17,11 @@ constexpr int kGzipFraming = 16;  // added to the window bits
 constexpr int kMemoryLevel = 8;   // zlib's default
 constexpr int kFast = 1;          // a poll is answered once, and the reactor waits for it
 
-std::string_view trim(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-std::string_view take_part(std::string_view& list, char separator) {
-    const auto end = std::min(list.find(separator), list.size());
-    const std::string_view part = trim(list.substr(0, end));
-    list.remove_prefix(std::min(end + 1, list.size()));
-    return part;
-}
-
-bool is_word(std::string_view text, std::string_view lower_case) {
-    return std::equal(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
-                      [](unsigned char a, char b) { return std::tolower(a) == b; });
-}
-
 // In thousandths; a weight that can not be read is none.
 int weight_of(std::string_view parameters) {
     while (!parameters.empty()) {
         std::string_view value = take_part(parameters, ';');
-        if (!is_word(trim(take_part(value, '=')), "q")) continue;
+        if (!equals_ignoring_case(trim(take_part(value, '=')), "q")) continue;
         value = trim(value);
         double weight = 0;
         const char* const end = value.data() + value.size();
@@ -73,8 +54,8 @@ ContentCoding choose_content_coding(std::string_view accept_encoding) {
         std::string_view item = take_part(accept_encoding, ',');
         const std::string_view name = take_part(item, ';');
         const int weight = weight_of(item);
-        if (is_word(name, "gzip")) gzip = weight;
-        if (is_word(name, "deflate")) deflate = weight;
+        if (equals_ignoring_case(name, "gzip")) gzip = weight;
+        if (equals_ignoring_case(name, "deflate")) deflate = weight;
         if (name == "*") others = weight;
     }
     const int of_gzip = gzip.value_or(others);

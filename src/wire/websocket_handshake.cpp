@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/text.h"
 
 namespace eventbus::websocket {
 namespace {
@@ -15,15 +16,9 @@ namespace {
 constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455, 1.3
 constexpr std::size_t kKeyCharacters = 24;  // 16 bytes as base64: 22 characters and ==
 
-std::string_view trim(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-// Takes the part up to `separator` off the front of `list`. Separators inside of quotes do not
-// count: a quoted value of some other extension may hold any of them.
-std::string_view take_part(std::string_view& list, char separator) {
+// As take_part(), but separators inside of quotes do not count: a quoted value of some other
+// extension may hold any of them.
+std::string_view take_unquoted_part(std::string_view& list, char separator) {
     bool is_quoted = false;
     std::size_t at = 0;
     for (; at < list.size() && (is_quoted || list[at] != separator); ++at) {
@@ -34,12 +29,6 @@ std::string_view take_part(std::string_view& list, char separator) {
     const std::string_view part = trim(list.substr(0, at));
     list.remove_prefix(std::min(at + 1, list.size()));
     return part;
-}
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-        return std::tolower(x) == std::tolower(y);
-    });
 }
 
 bool is_base64_character(unsigned char c) { return std::isalnum(c) || c == '+' || c == '/'; }
@@ -85,7 +74,7 @@ std::optional<std::string> answer_to(std::string_view parameters) {
     std::string answer = "; server_no_context_takeover; client_no_context_takeover";
 
     while (!parameters.empty()) {
-        const auto [name, value] = parse_parameter(take_part(parameters, ';'));
+        const auto [name, value] = parse_parameter(take_unquoted_part(parameters, ';'));
         if (name == "server_no_context_takeover") {
             if (!is_first(kServerNo) || value) return {};
         } else if (name == "client_no_context_takeover") {
@@ -107,7 +96,7 @@ std::optional<std::string> answer_to(std::string_view parameters) {
 
 bool list_contains(std::string_view list, std::string_view token) {
     while (!list.empty()) {
-        if (equals_ignoring_case(take_part(list, ','), token)) return true;
+        if (equals_ignoring_case(take_unquoted_part(list, ','), token)) return true;
     }
     return false;
 }
@@ -141,8 +130,8 @@ std::string accept_value(std::string_view key) {
 
 std::optional<std::string> agree_to_deflate(std::string_view offers) {
     while (!offers.empty()) {
-        std::string_view offer = take_part(offers, ',');
-        if (take_part(offer, ';') != "permessage-deflate") continue;
+        std::string_view offer = take_unquoted_part(offers, ',');
+        if (take_unquoted_part(offer, ';') != "permessage-deflate") continue;
         if (const auto answer = answer_to(offer)) return "permessage-deflate" + *answer;
     }
     return {};

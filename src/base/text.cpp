@@ -1,0 +1,30 @@
+#include "base/text.h"
+
+#include <algorithm>
+
+namespace eventbus {
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
+
+std::string_view trim(std::string_view text) {
+    const auto first = text.find_first_not_of(" \t");
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+std::string_view take_part(std::string_view& list, char separator) {
+    const auto end = std::min(list.find(separator), list.size());
+    const std::string_view part = trim(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+    return part;
+}
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](char x, char y) { return lower(x) == lower(y); });
+}
+
+}  // namespace eventbus

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string_view>
+
+namespace eventbus {
+
+// Pieces of text as lists and fields of HTTP are written. Any thread; views live as long as the
+// text they are of.
+
+// Without the spaces and tabs around it.
+std::string_view trim(std::string_view text);
+
+// Takes the part up to `separator`, or all, off the front of `list`, and the separator; returns it
+// trimmed.
+std::string_view take_part(std::string_view& list, char separator);
+
+// Of letters of ASCII; all else must be the same.
+bool equals_ignoring_case(std::string_view a, std::string_view b);
+
+}  // namespace eventbus

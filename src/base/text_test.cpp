@@ -1,0 +1,39 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+#include <string_view>
+#include <vector>
+
+namespace eventbus {
+namespace {
+
+TEST(Text, TrimTakesSpacesAndTabsOffBothEndsAndNothingElse) {
+    EXPECT_EQ(trim(" \ta b\t "), "a b");
+    EXPECT_EQ(trim("\na\r"), "\na\r");
+    EXPECT_EQ(trim(" \t "), "");
+    EXPECT_EQ(trim(""), "");
+}
+
+TEST(Text, PartsOfAListComeTrimmedInOrderAndEmptyOnesCount) {
+    const auto parts = [](std::string_view list) {
+        std::vector<std::string_view> taken;
+        while (!list.empty()) taken.push_back(take_part(list, ','));
+        return taken;
+    };
+    using Parts = std::vector<std::string_view>;
+    EXPECT_EQ(parts("gzip , deflate"), (Parts{"gzip", "deflate"}));
+    EXPECT_EQ(parts("a,, b"), (Parts{"a", "", "b"}));
+    EXPECT_EQ(parts("a,"), (Parts{"a"}));
+    EXPECT_EQ(parts(""), Parts{});
+}
+
+TEST(Text, OnlyLettersOfAsciiAreTheSameInBothCases) {
+    EXPECT_TRUE(equals_ignoring_case("Keep-Alive", "kEEP-aLIVE"));
+    EXPECT_FALSE(equals_ignoring_case("a", "ab"));
+    EXPECT_FALSE(equals_ignoring_case("[", "{"));
+    EXPECT_FALSE(equals_ignoring_case("\xc4", "\xe4"));
+}
+
+}  // namespace
+}  // namespace eventbus

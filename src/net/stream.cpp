@@ -105,6 +105,12 @@ Stream::Outcome Stream::outcome_of(ssize_t result, std::size_t asked) {
     return {bytes, false, bytes < asked};
 }
 
+Stream::Outcome Stream::send(int descriptor, std::string_view bytes) {
+    return outcome_of(
+        repeat([&] { return ::send(descriptor, bytes.data(), bytes.size(), kSendFlags); }),
+        bytes.size());
+}
+
 Stream::Outcome Stream::read(std::span<char> buffer) {
     BUS_ASSERT(is_open());
     if (preface_ != nullptr) {
@@ -127,11 +133,7 @@ Stream::Outcome Stream::write(std::span<const std::string_view> pieces) {
     // A fan-out of one event is one piece a socket, and send() is a twentieth cheaper than
     // sendmsg().
     if (pieces.size() == 1) {
-        return outcome_of(repeat([&] {
-                              return ::send(descriptor_, pieces[0].data(), pieces[0].size(),
-                                            kSendFlags);
-                          }),
-                          pieces[0].size());
+        return send(descriptor_, pieces[0]);
     }
     std::array<iovec, kPiecesMax> vectors;  // not initialized: only the used part is touched
     std::size_t asked = 0;

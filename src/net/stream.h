@@ -32,6 +32,9 @@ class Stream {
     // Of a call that asked for `asked` bytes: what it returned, or -errno. Not for one to repeat.
     static Outcome outcome_of(ssize_t result, std::size_t asked);
 
+    // Sends what the kernel takes of `bytes` now.
+    static Outcome send(int descriptor, std::string_view bytes);
+
     Stream();
     explicit Stream(int descriptor, const IpAddress& peer = {});
     Stream(Stream&& other) noexcept;

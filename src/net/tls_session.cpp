@@ -30,14 +30,6 @@ constexpr std::string_view kSpeakTls =
     "this port speaks TLS: use https:// or wss:// here\n";
 static_assert(kSpeakTls.size() - kSpeakTls.find("\r\n\r\n") - 4 == 50);
 
-Stream::Outcome send_some(int descriptor, std::string_view bytes) {
-    ssize_t sent = 0;
-    do {
-        sent = ::send(descriptor, bytes.data(), bytes.size(), Stream::kSendFlags);
-    } while (sent < 0 && errno == EINTR);
-    return Stream::outcome_of(sent < 0 ? -errno : sent, bytes.size());
-}
-
 // Takes the next record off `pieces`, of the first of which `at` bytes are taken: a piece that
 // fills it or is the last as it lies there, else as many as `room` holds.
 std::string_view take_record(std::span<const std::string_view>& pieces, std::size_t& at,
@@ -134,7 +126,7 @@ std::size_t TlsSession::give_received(std::span<char> buffer) {
 void TlsSession::take_encrypted(std::string_view bytes) {
     if (is_broken_) return;
     if (pending_.empty()) {
-        const Stream::Outcome out = send_some(descriptor_, bytes);
+        const Stream::Outcome out = Stream::send(descriptor_, bytes);
         is_broken_ = out.is_over;
         bytes.remove_prefix(out.bytes);
     }
@@ -145,7 +137,7 @@ void TlsSession::take_encrypted(std::string_view bytes) {
 // False: the kernel is full still, or the stream is broken.
 bool TlsSession::flush_pending() {
     if (is_broken_ || pending_.empty()) return !is_broken_;
-    const Stream::Outcome out = send_some(descriptor_, pending_);
+    const Stream::Outcome out = Stream::send(descriptor_, pending_);
     is_broken_ = out.is_over;
     if (is_broken_ || out.bytes == pending_.size()) {
         pending_ = std::string();  // gives the memory back
@@ -184,7 +176,7 @@ bool TlsSession::shake_hands() {
 }
 
 void TlsSession::refuse_plain_http() {
-    send_some(descriptor_, kSpeakTls);
+    Stream::send(descriptor_, kSpeakTls);
     fail("a client speaks no TLS on a port that does");
 }
 

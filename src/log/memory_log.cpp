@@ -91,14 +91,7 @@ void MemoryLog::run_in_turn(Callback<Sequencer&> run, bool at_once) {
         std::move(more.begin(), more.end(), std::back_inserter(answers));
         in_turn_ = false;
     }
-    for (Sequencer::Answer& answer : answers) {
-        if (answer.at_once && answer.reply_to->is_here()) {
-            answer();
-        } else {
-            Executor& reply_to = *answer.reply_to;
-            reply_to.post(std::move(answer));
-        }
-    }
+    Sequencer::give(std::move(answers));
     if (!waiting_.empty()) {
         Callback<Sequencer&> next = std::move(waiting_.front());
         waiting_.erase(waiting_.begin());

@@ -22,6 +22,17 @@ std::size_t bytes_of(const Entry& entry) {
 Sequencer::Sequencer(Context context, Settings settings)
     : context_(context), settings_(settings), dedupe_(settings.dedupe) {}
 
+void Sequencer::give(Answers answers) {
+    for (Answer& answer : answers) {
+        if (answer.at_once && answer.reply_to->is_here()) {
+            answer();
+        } else {
+            Executor& reply_to = *answer.reply_to;
+            reply_to.post(std::move(answer));
+        }
+    }
+}
+
 void Sequencer::append(std::vector<Plan>&& plans, Executor& reply_to, AppendDone done) {
     if (Result<> accepted = accept(plans); !accepted) {
         context_.probe.refused.add();

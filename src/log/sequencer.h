@@ -62,6 +62,9 @@ class Sequencer {
     };
     using Answers = std::vector<Answer>;
 
+    // Makes the calls, in their order; not in a turn, as they may ask for one.
+    static void give(Answers answers);
+
     Sequencer(Context context, Settings settings);
 
     // ---- before the first append ------------------------------------------------------------

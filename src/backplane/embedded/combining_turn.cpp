@@ -80,14 +80,7 @@ void CombiningTurn::finish_turn() {
         if (!try_enter()) break;
         run_left();
     }
-    for (Sequencer::Answer& answer : answers) {
-        if (answer.at_once && answer.reply_to->is_here()) {
-            answer();
-        } else {
-            Executor& reply_to = *answer.reply_to;
-            reply_to.post(std::move(answer));
-        }
-    }
+    Sequencer::give(std::move(answers));
 }
 
 }  // namespace eventbus

@@ -26,20 +26,6 @@ HttpSettings without_proxies(HttpSettings settings) {
     return settings;
 }
 
-}  // namespace
-
-class Lane::AdminHandler final : public HttpHandler {
- public:
-    explicit AdminHandler(Api& api) : api_(api) {}
-    std::size_t body_bytes_max(const HttpRequest&) override { return 0; }
-    void on_request(SharedExchange exchange) override { api_.on_admin_request(exchange); }
-
- private:
-    Api& api_;
-};
-
-namespace {
-
 std::unique_ptr<BatchSender> batch_sender(std::size_t index, bool is_wanted) {
     Result<std::unique_ptr<BatchSender>> opened =
         is_wanted ? BatchSender::open() : Error{ErrorCode::kUnavailable, "io_uring: off"};
@@ -52,6 +38,16 @@ std::unique_ptr<BatchSender> batch_sender(std::size_t index, bool is_wanted) {
 }
 
 }  // namespace
+
+class Lane::AdminHandler final : public HttpHandler {
+ public:
+    explicit AdminHandler(Api& api) : api_(api) {}
+    std::size_t body_bytes_max(const HttpRequest&) override { return 0; }
+    void on_request(SharedExchange exchange) override { api_.on_admin_request(exchange); }
+
+ private:
+    Api& api_;
+};
 
 Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
            std::shared_ptr<const Catalog> catalog, std::vector<StoredGroup> stored_groups)

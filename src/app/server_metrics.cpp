@@ -208,7 +208,7 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         [](P p) -> auto& { return p.reactor.stalls(); });
     counter(
         "eventbus_reactor_preempted_turns_total",
-        "Turns that took over 5 ms as other threads of the machine had the processor.",
+        "Turns that took over 5 ms as others had the processor: threads, or the host's machines.",
         [](P p) -> auto& { return p.reactor.preempted_turns(); });
     metrics.add_gauge(
         "eventbus_io_uring_reactors", "Reactors whose writes share system calls.", [&lanes] {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/thread_usage.h"
 #include "net/stream.h"
 
 namespace eventbus {
@@ -24,8 +25,8 @@ constexpr std::size_t kBatchMin = 8;      // for fewer, the batch costs more tha
 constexpr std::size_t kFlushesAhead = 4;  // a connection is fetched before its turn comes
 constexpr int kLastRounds = 8;            // of what is posted while it stops
 constexpr auto kStall = std::chrono::milliseconds(5);
-constexpr auto kDelayReads = std::chrono::milliseconds(1);
-constexpr auto kDelayReadsIdle = std::chrono::milliseconds(100);
+constexpr auto kUsageReads = std::chrono::milliseconds(1);
+constexpr auto kUsageReadsIdle = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -59,7 +60,6 @@ void Reactor::add_due_list(DueList& list) {
 
 void Reactor::run() {
     thread_ = std::this_thread::get_id();
-    run_delay_ = std::make_unique<RunDelay>();
     while (!stopping_.load(std::memory_order_relaxed)) wait_and_turn(true);
     // What was posted before stop() is still done, and what that posts, within reason.
     for (int round = 0; round < kLastRounds; ++round) {
@@ -299,19 +299,22 @@ void Reactor::flush_batch() {
     }
 }
 
-// So often that what a long turn reads at its end is its own delay, and so seldom that a lone event
-// does not pay for it: after a sleep there was little to wait for.
+// So often that what a long turn reads at its end is its own, and so seldom that a lone event does
+// not pay for it: since the last sleep, which is a wait itself, little was done.
 void Reactor::note_begin(bool has_slept) {
-    const auto interval = has_slept ? kDelayReadsIdle : kDelayReads;
-    if (!run_delay_ || now_ - delay_read_at_ < interval) return;
-    delay_read_at_ = now_;
-    delay_before_ = run_delay_->read();
+    const bool is_due = now_ - usage_read_at_ >= (has_slept ? kUsageReadsIdle : kUsageReads);
+    if (is_due) {
+        usage_read_at_ = now_;
+        cpu_before_ = thread_cpu_time();
+    }
+    if (is_due || has_slept) waits_before_ = thread_waits();
 }
 
 void Reactor::note_turn(Clock::Time began) {
     std::chrono::nanoseconds took = clock_.now() - began;
     if (took < kStall) return;
-    if (run_delay_) took -= std::min(took, run_delay_->read() - delay_before_);
+    // One that has waited in the kernel can not say for how long.
+    if (thread_waits() == waits_before_) took = std::min(took, thread_cpu_time() - cpu_before_);
     if (took < kStall) return preempted_turns_.add();
     stalls_.add();
     const auto took_ns = static_cast<std::uint64_t>(took.count());

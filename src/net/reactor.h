@@ -17,7 +17,6 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/executor.h"
-#include "base/run_delay.h"
 #include "net/batch_sender.h"
 #include "net/due_list.h"
 #include "net/stream.h"
@@ -131,9 +130,8 @@ class Reactor final : public Executor {
 
     bool sends_in_batches() const { return sender_ != nullptr; }
 
-    // The longest turn so far, ns, and turns of over 5 ms; without the time in which the machine
-    // gave the processor to others, which alone makes long the turns that are counted apart. Any
-    // thread reads.
+    // The longest turn so far, ns, and turns of over 5 ms; without the time in which others had the
+    // processor, which alone makes long the turns that are counted apart. Any thread reads.
     const Counter& stall_max_ns() const { return stall_max_ns_; }
     const Counter& stalls() const { return stalls_; }
     const Counter& preempted_turns() const { return preempted_turns_; }
@@ -213,9 +211,9 @@ class Reactor final : public Executor {
     std::vector<char> scratch_;
     std::vector<std::string_view> pieces_;
 
-    std::unique_ptr<RunDelay> run_delay_;  // of the thread that runs it
-    std::chrono::nanoseconds delay_before_{};
-    Clock::Time delay_read_at_{};
+    std::chrono::nanoseconds cpu_before_{};  // that its thread had used at usage_read_at_
+    Clock::Time usage_read_at_{};
+    std::uint64_t waits_before_ = 0;  // that it had made since or before it last slept
     Counter stall_max_ns_;
     Counter stalls_;
     Counter preempted_turns_;

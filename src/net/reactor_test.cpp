@@ -1,6 +1,7 @@
 #include "net/reactor.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/thread_usage.h"
 #include "support/fake_clock.h"
 
 namespace eventbus {
@@ -366,6 +368,61 @@ TEST(Reactor, ASleepingReactorWakesForATimerAndForItsDueLists) {
 
     EXPECT_EQ(item.done.get_future().wait_for(std::chrono::seconds(5)), std::future_status::ready);
     EXPECT_EQ(timed.get_future().wait_for(std::chrono::seconds(5)), std::future_status::ready);
+}
+
+void turn_with(Reactor& reactor, Task task) {
+    reactor.post(std::move(task));
+    reactor.run_once();
+}
+
+void work_for(milliseconds time) {
+    const auto until = thread_cpu_time() + time;
+    while (thread_cpu_time() < until) {
+    }
+}
+
+TEST(Reactor, ATurnThatWorksOrWaitsForLongIsAStall) {
+    const SystemClock clock;
+    Reactor reactor(0, clock);
+    turn_with(reactor, [] {});
+    turn_with(reactor, [] { work_for(milliseconds(7)); });
+    EXPECT_EQ(reactor.stalls().get(), 1U);
+    EXPECT_GE(reactor.stall_max_ns().get(), 6'000'000U);
+
+    turn_with(reactor, [] {});
+    turn_with(reactor, [] { std::this_thread::sleep_for(milliseconds(20)); });
+    EXPECT_EQ(reactor.stalls().get(), 2U);
+    EXPECT_GE(reactor.stall_max_ns().get(), 19'000'000U);
+}
+
+TEST(Reactor, ATurnDuringWhichOthersHadTheProcessorIsNoStall) {
+    const SystemClock clock;
+    Reactor reactor(0, clock);
+    const auto cpu = static_cast<unsigned>(::sched_getcpu());
+    std::atomic<bool> done{false};
+    const auto stay = [cpu] {
+        cpu_set_t only;
+        CPU_ZERO(&only);
+        CPU_SET(cpu, &only);
+        return ::sched_setaffinity(0, sizeof only, &only) == 0;
+    };
+    std::thread other([&] {
+        stay();
+        while (!done) {
+        }
+    });
+    std::thread reactors([&] {
+        stay();
+        const auto give_up = clock.now() + std::chrono::seconds(20);
+        while (reactor.preempted_turns().get() == 0 && clock.now() < give_up) {
+            turn_with(reactor, [] { work_for(milliseconds(1)); });
+        }
+    });
+    reactors.join();
+    done = true;
+    other.join();
+    EXPECT_GT(reactor.preempted_turns().get(), 0U);
+    EXPECT_EQ(reactor.stalls().get(), 0U);
 }
 
 TEST(Reactor, WhatWasPostedBeforeStopIsDone) {

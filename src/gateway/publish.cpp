@@ -15,6 +15,13 @@ void Gateway::on_publish(Socket& socket, const Arguments& arguments, Ack given) 
             Error{ErrorCode::kBadRequest,
                   "publish takes one event {type, data, …}, or one list of them"}));
     }
+    // The log keeps JSON: what a placeholder stands for would be lost, and nobody would know.
+    if (!arguments.attachments.empty()) {
+        probe_.publish_refusals.add();
+        return given(notices::refusal(
+            Error{ErrorCode::kBadRequest,
+                  "events hold JSON and no bytes; write bytes as base64, or where they are kept"}));
+    }
     Result<EventReader::Events> read = arguments.is_strict ? reader_.read_checked(arguments.json[0])
                                                            : reader_.read(arguments.json[0]);
     if (!read) {

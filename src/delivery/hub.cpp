@@ -11,7 +11,7 @@ namespace eventbus {
 namespace {
 
 constexpr std::size_t kFrameCacheBytes = 16 << 20;
-constexpr std::size_t kMembersAhead = 4;
+constexpr std::size_t kMembersAhead = 2;  // per step of fetching what a push touches
 
 // About what a frame has.
 std::size_t bytes_of(const Entry& entry) { return entry.event.data.size() + 256; }
@@ -300,11 +300,16 @@ std::span<const SharedFrame> Hub::frames_of_run(const RunTarget& target, Encoder
 
 // A room's members lie together, what they are does not: it is fetched while others get theirs.
 void Hub::prefetch(std::span<const Rooms::Membership> members, std::size_t place) {
-    if (place + 2 * kMembersAhead < members.size()) {
-        __builtin_prefetch(&member(members[place + 2 * kMembersAhead].member), 1);
-    }
-    if (place + kMembersAhead < members.size()) {
-        __builtin_prefetch(member(members[place + kMembersAhead].member).receiver);
+    const auto ahead = [&](int steps) -> Member* {
+        const std::size_t at = place + static_cast<std::size_t>(steps) * kMembersAhead;
+        return at < members.size() ? &member(members[at].member) : nullptr;
+    };
+    constexpr int kSteps = Receiver::kPrefetchSteps;
+    __builtin_prefetch(ahead(kSteps + 2), 1);
+    if (const Member* const soon = ahead(kSteps + 1)) __builtin_prefetch(soon->receiver);
+    for (int step = 0; step < kSteps; ++step) {
+        const Member* const soon = ahead(kSteps - step);
+        if (soon != nullptr && soon->receiver != nullptr) soon->receiver->prefetch(step);
     }
 }
 

@@ -27,6 +27,11 @@ class Receiver {
     // Takes a frame into its bounded queue. False: it is gone, or too slow and being closed.
     virtual bool push(const SharedFrame& frame) = 0;
 
+    // Fetches what push() will touch into the cache, one link of the way in each step: called with
+    // 0, 1, … kPrefetchSteps - 1 while others get theirs, so that many are on their way at once.
+    static constexpr int kPrefetchSteps = 4;
+    virtual void prefetch(int /*step*/) const {}
+
     // Whether it should be given more of what it has missed now; when its queue has drained it says
     // so by Hub::drained().
     virtual bool has_room() = 0;

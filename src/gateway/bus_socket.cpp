@@ -42,6 +42,10 @@ bool BusSocket::push(const SharedFrame& frame) {
     return socket_ != nullptr && socket_->push(frame);
 }
 
+void BusSocket::prefetch(int step) const {
+    if (socket_ != nullptr) socket_->prefetch(step);
+}
+
 bool BusSocket::has_room() { return socket_ != nullptr && socket_->has_room(); }
 
 void BusSocket::on_caught_up(std::uint64_t missed) {

@@ -44,11 +44,16 @@ class BusSocket final : public SocketData, public Receiver {
 
     // Receiver
     bool push(const SharedFrame& frame) override;
+    void prefetch(int step) const override;
     bool has_room() override;
     void on_caught_up(std::uint64_t missed) override;
     void on_gap(Position from, Position to) override;
     void on_evicted(std::string_view subject, Position at) override;
 
+ private:
+    Socket* socket_ = nullptr;  // ahead of all else, since each push() asks for it
+
+ public:
     Position started_at = 0;    // SessionRecord::started_at
     bool tells_resume = false;  // the client asked to go on from a place
     bool is_in_groups = false;  // it ever subscribed to one
@@ -59,7 +64,6 @@ class BusSocket final : public SocketData, public Receiver {
     const Principal principal_;
     const std::string pid_;
     const MemberId group_member_;
-    Socket* socket_ = nullptr;
     std::optional<ReceiverId> receiver_;
 };
 

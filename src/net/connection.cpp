@@ -44,8 +44,8 @@ Connection::Connection(Reactor& reactor, Connections& connections, Stream stream
                        std::size_t queue_bytes_max)
     : reactor_(reactor),
       connections_(connections),
-      stream_(std::move(stream)),
-      outbox_(queue_bytes_max) {}
+      outbox_(queue_bytes_max),
+      stream_(std::move(stream)) {}
 
 Connection::~Connection() { BUS_ASSERT(!self_); }
 

@@ -88,6 +88,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     // last.
     void push_urgent(SharedFrame frame);
 
+    // Fetches what push() and its write will touch into the cache.
+    void prefetch() const { Flushable::prefetch(); }
+
     // Lets nothing urgent overtake what is queued now.
     void pin_queued() { outbox_.pin(); }
 
@@ -148,21 +151,22 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     friend class Connections;
     static constexpr std::size_t kUrgentFramesMax = 64;
 
+    // What each push and write touches comes first: Flushable::prefetch() fetches that much.
     Reactor& reactor_;
     Connections& connections_;
-    std::size_t place_ = 0;  // in connections_
-    Stream stream_;
-    Outbox outbox_;
-    std::unique_ptr<Protocol> protocol_;
-    std::shared_ptr<Connection> self_;  // until it is closed
-    std::size_t counted_ = 0;           // of connections_.queued_bytes_
     std::uint32_t watched_ = 0;
     bool closing_ = false;        // close_when_sent()
     bool write_blocked_ = false;  // the kernel's buffer is full, or TLS is not set up
+    bool tells_drained_ = false;
     bool reading_paused_ = false;
     bool is_shut_ = false;  // our side
     bool was_too_slow_ = false;
-    bool tells_drained_ = false;
+    Outbox outbox_;
+    std::size_t counted_ = 0;  // of connections_.queued_bytes_
+    Stream stream_;            // its descriptor
+    std::unique_ptr<Protocol> protocol_;
+    std::shared_ptr<Connection> self_;  // until it is closed
+    std::size_t place_ = 0;             // in connections_
 };
 
 }  // namespace eventbus

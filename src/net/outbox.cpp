@@ -2,11 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "base/assert.h"
 
 namespace eventbus {
+
+namespace {
+
+constexpr std::size_t kFramesAtOnce = 8;  // what one grows to that gets more than one
+
+}  // namespace
 
 Outbox::Outbox(std::size_t bytes_max) : bytes_max_(bytes_max) { BUS_ASSERT(bytes_max_ > 0); }
 
@@ -28,6 +35,7 @@ Result<> Outbox::push(SharedFrame frame) {
         if (outdated - queue_.begin() < static_cast<std::ptrdiff_t>(urgent_end_)) --urgent_end_;
         queue_.erase(outdated);
     }
+    make_place();
     queue_.push_back(std::move(frame));
     bytes_ = bytes_after;
     return {};
@@ -37,6 +45,7 @@ void Outbox::push_urgent(SharedFrame frame) {
     BUS_ASSERT(owner_.is_here());
     BUS_ASSERT(frame && !frame->bytes.empty());
 
+    make_place();
     bytes_ += frame->bytes.size();
     const Place behind_urgent = queue_.begin() + static_cast<std::ptrdiff_t>(urgent_end_);
     const Place place = queue_.insert(std::max(begin_waiting(), behind_urgent), std::move(frame));
@@ -68,7 +77,7 @@ void Outbox::sent(std::size_t count) {
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(first_));
     urgent_end_ -= std::min(first_, urgent_end_);
     first_ = 0;
-    if (queue_.empty() && queue_.capacity() > kKeptFrames) queue_ = std::vector<SharedFrame>();
+    if (queue_.empty()) release();
 }
 
 std::size_t Outbox::next_bytes() const {
@@ -86,8 +95,20 @@ SharedFrame Outbox::pop() {
 }
 
 void Outbox::clear() {
-    queue_ = std::vector<SharedFrame>();
+    queue_.clear();
+    release();
     first_ = bytes_ = front_sent_ = shown_ = urgent_end_ = 0;
+}
+
+void Outbox::make_place() {
+    if (queue_.size() == 1 && queue_.capacity() == 1) queue_.reserve(kFramesAtOnce);
+}
+
+// Back to the place within: no other call takes it there.
+void Outbox::release() {
+    if (queue_.capacity() == 1) return;
+    std::destroy_at(&queue_);
+    std::construct_at(&queue_);
 }
 
 Outbox::Place Outbox::begin_waiting() {

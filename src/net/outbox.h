@@ -1,9 +1,9 @@
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <cstddef>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "base/frame.h"
 #include "base/owner_thread.h"
@@ -17,7 +17,7 @@ namespace eventbus {
 // Bounded: bytes() <= bytes_max and frames() <= frames_max(), but for urgent frames and for a lone
 //          frame: an empty outbox takes one of any size, else its client could never get past it.
 //          At the bound push() refuses and the connection closes, so that the client comes back
-//          and resumes. Empty, it keeps room for kKeptFrames frames.
+//          and resumes. Empty, it has room for one frame, within itself: what most ever have.
 // Cost:    push is amortized O(1), for a `latest` frame O(queued frames).
 // Invariants:
 //   (1) bytes() is the size of all queued frames less what was sent of the first.
@@ -26,7 +26,6 @@ namespace eventbus {
 //   (3) A frame that the transport has seen stays until it is sent.
 class Outbox {
  public:
-    static constexpr std::size_t kKeptFrames = 4;  // 64 bytes: a live socket does not allocate
     // A frame costs about as much beside its bytes: many small ones must not cost many times
     // bytes_max.
     static constexpr std::size_t kFrameBytesMin = 64;
@@ -71,12 +70,15 @@ class Outbox {
     bool is_empty() const { return first_ == queue_.size(); }
 
  private:
-    using Place = std::vector<SharedFrame>::iterator;
+    using Frames = boost::container::small_vector<SharedFrame, 1>;
+    using Place = Frames::iterator;
+    void make_place();
+    void release();
     Place begin_waiting();  // behind the frames that must stay (3)
     Place find_outdated_by(const Frame& newer);
 
     const std::size_t bytes_max_;
-    std::vector<SharedFrame> queue_;  // from first_ on; what was sent is null before it
+    Frames queue_;  // from first_ on; what was sent is null before it
     std::size_t first_ = 0;
     std::size_t bytes_ = 0;
     std::size_t front_sent_ = 0;  // bytes of queue_[first_] that are gone

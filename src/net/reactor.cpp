@@ -276,7 +276,8 @@ void Reactor::flush_batch() {
     sending_.clear();
     for (; flush_next_ < flush_end_ && !sender_->is_full(); ++flush_next_) {
         if (flush_next_ + kFlushesAhead < flush_end_) {
-            __builtin_prefetch(to_flush_[flush_next_ + kFlushesAhead]);
+            const Flushable* const ahead = to_flush_[flush_next_ + kFlushesAhead];
+            if (ahead != nullptr) ahead->prefetch();
         }
         if (to_flush_[flush_next_] == nullptr) continue;
         int descriptor = -1;
@@ -298,8 +299,8 @@ void Reactor::flush_batch() {
     }
 }
 
-// So often that what a long turn reads at its end is nearly its own, and so seldom that a lone event
-// does not pay for it. A sleep is a wait, too.
+// So often that what a long turn reads at its end is nearly its own, and so seldom that a lone
+// event does not pay for it. A sleep is a wait, too.
 void Reactor::note_begin(bool has_slept) {
     const bool is_due = now_ - usage_read_at_ >= kUsageReads;
     if (is_due) {

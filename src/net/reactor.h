@@ -48,11 +48,18 @@ class Flushable {
     // What became of what it offered.
     virtual void sent(Stream::Outcome /*outcome*/) {}
 
+    // Fetches its first lines into the cache.
+    void prefetch() const {
+        const auto* const line = reinterpret_cast<const char*>(this);
+        for (std::size_t at = 0; at < kPrefetchBytes; at += 64) __builtin_prefetch(line + at, 1);
+    }
+
  protected:
     ~Flushable() = default;
 
  private:
     friend class Reactor;
+    static constexpr std::size_t kPrefetchBytes = 192;
     std::size_t flush_place_ = 0;  // into the reactor's list, counted from 1
 };
 

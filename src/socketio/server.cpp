@@ -109,6 +109,11 @@ void Socket::disconnected() {
 
 bool Socket::push(const SharedFrame& frame) { return is_connected() && session_->send(frame); }
 
+void Socket::prefetch(int step) const {
+    if (step == 0) return __builtin_prefetch(&session_);
+    if (is_connected()) session_->prefetch(step - 1);
+}
+
 void Socket::disconnect() {
     if (!is_connected()) return;
     std::string packet = "4";

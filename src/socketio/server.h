@@ -81,6 +81,9 @@ class Socket : public std::enable_shared_from_this<Socket> {
     // Sends a frame that was made for this namespace (event_frame()).
     bool push(const SharedFrame& frame);
 
+    // Fetches what push() will touch into the cache, one link of the way in each step from 0 on.
+    void prefetch(int step) const;
+
     bool has_room() { return session_ != nullptr && session_->has_room(); }
 
     // Leaves the namespace for good: the client will not come back by itself. What it sends to the

@@ -73,6 +73,11 @@ bool Session::send(SharedFrame frame) {
     return true;
 }
 
+void Session::prefetch(int step) const {
+    if (step == 0) return __builtin_prefetch(&websocket_);
+    if (websocket_ != nullptr) websocket_->prefetch(step - 1);
+}
+
 std::size_t Session::queued_bytes() const {
     if (websocket_ != nullptr) return websocket_->connection().queued_bytes();
     return polling_ ? polling_->queue.bytes() : 0;

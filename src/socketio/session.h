@@ -61,6 +61,9 @@ class Session final : private Flushable {
     // Queues a packet (frames.h). False: the session is over, or was too slow and now is.
     bool send(SharedFrame frame);
 
+    // Fetches what send() will touch into the cache, one link of the way in each step from 0 on.
+    void prefetch(int step) const;
+
     // Bytes that the client has not taken yet, and their bound.
     std::size_t queued_bytes() const;
     bool has_room();  // less than half of it is used; if not, on_drained() follows

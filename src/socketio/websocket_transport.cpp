@@ -15,9 +15,9 @@ WebSocketTransport::WebSocketTransport(EngineServer& server, Connection& connect
     : server_(server),
       connection_(connection),
       session_(session),
-      decoder_(server.decoder_settings_, is_deflated),
       is_deflated_(is_deflated),
-      is_probe_(is_probe) {
+      is_probe_(is_probe),
+      decoder_(server.decoder_settings_, is_deflated) {
     if (!is_probe) return;
     upgrade_due_ =
         std::make_unique<MemberDue<WebSocketTransport, &WebSocketTransport::on_upgrade_due>>(*this);
@@ -27,6 +27,10 @@ WebSocketTransport::WebSocketTransport(EngineServer& server, Connection& connect
 bool WebSocketTransport::push(SharedFrame frame) {
     return connection_.push(is_deflated_ ? server_.compressor_.compressed(frame)
                                          : std::move(frame));
+}
+
+void WebSocketTransport::prefetch(int step) const {
+    step == 0 ? __builtin_prefetch(this) : connection_.prefetch();
 }
 
 void WebSocketTransport::become_transport() {

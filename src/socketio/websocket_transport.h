@@ -29,6 +29,9 @@ class WebSocketTransport final : public Protocol {
     // Queues a frame, compressed if that was agreed. As Connection::push().
     bool push(SharedFrame frame);
 
+    // Fetches what push() will touch into the cache, one link of the way in each step from 0 on.
+    void prefetch(int step) const;
+
     // It carries the session from now on.
     void become_transport();
 
@@ -49,9 +52,9 @@ class WebSocketTransport final : public Protocol {
     EngineServer& server_;
     Connection& connection_;
     Session* session_;  // null once either has ended
-    websocket::Decoder decoder_;
     const bool is_deflated_;
     bool is_probe_;
+    websocket::Decoder decoder_;
     std::unique_ptr<MemberDue<WebSocketTransport, &WebSocketTransport::on_upgrade_due>>
         upgrade_due_;
 };

@@ -26,6 +26,7 @@ constexpr std::size_t kFlushesAhead = 4;  // a connection is fetched before its 
 constexpr int kLastRounds = 8;            // of what is posted while it stops
 constexpr auto kStall = std::chrono::milliseconds(5);
 constexpr auto kUsageReads = std::chrono::milliseconds(2);
+constexpr auto kUsageReadsIdle = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -302,7 +303,7 @@ void Reactor::flush_batch() {
 // So often that what a long turn reads at its end is nearly its own, and so seldom that a lone
 // event does not pay for it. A sleep is a wait, too.
 void Reactor::note_begin(bool has_slept) {
-    const bool is_due = now_ - usage_read_at_ >= kUsageReads;
+    const bool is_due = now_ - usage_read_at_ >= (has_slept ? kUsageReadsIdle : kUsageReads);
     if (is_due) {
         usage_read_at_ = now_;
         cpu_before_ = thread_cpu_time();

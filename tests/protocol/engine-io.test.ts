@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 
-import { httpUrl, kPingIntervalMs, kPingTimeoutMs, parseOpen, Polling, Socket, useEchoServer, wait } from './support/echo.js';
+import { httpUrl, kPingIntervalMs, kPingTimeoutMs, livesWhileItAnswers, parseOpen, pingedPolling, pingedWebSocket, Polling, pollAfterSilence, Socket, useEchoServer, wait } from './support/echo.js';
 
 const kPath = '/engine.io/';
 
@@ -118,26 +118,11 @@ describe('messages over WebSocket', () => {
 });
 
 describe('heartbeat', () => {
-  it('goes on over polling while it is answered', async () => {
-    const session = await Polling.open(kPath);
-    for (let i = 0; i < 3; ++i) {
-      expect(await session.poll()).toEqual({ status: 200, body: '2' });
-      expect((await session.post('3')).status).toBe(200);
-    }
-  });
+  it('goes on over polling while it is answered', () => livesWhileItAnswers(() => pingedPolling(kPath)));
   it('ends a polling session that does not answer', async () => {
-    const session = await Polling.open(kPath);
-    await wait(kPingIntervalMs + kPingTimeoutMs + 50);
-    expect((await session.poll()).status).toBe(400);
+    expect(await pollAfterSilence(kPath)).toBe(400);
   });
-  it('goes on over WebSocket while it is answered', async () => {
-    const socket = await Socket.open(kPath);
-    for (let i = 0; i < 3; ++i) {
-      expect(await socket.text()).toBe('2');
-      socket.send('3');
-    }
-    socket.close();
-  });
+  it('goes on over WebSocket while it is answered', () => livesWhileItAnswers(() => pingedWebSocket(kPath)));
   it('ends a WebSocket that does not answer, whatever else it sends', async () => {
     const socket = await Socket.open(kPath);
     const chatter = setInterval(() => socket.send('4still here'), 50);

@@ -3,7 +3,7 @@
 import { io } from 'socket.io-client';
 import { describe, expect, it } from 'vitest';
 
-import { httpUrl, kPingIntervalMs, kPingTimeoutMs, parseOpen, Polling, serverUrl, Socket, useEchoServer, wait } from './support/echo.js';
+import { httpUrl, kPingIntervalMs, kPingTimeoutMs, livesWhileItAnswers, parseOpen, pingedPolling, pingedWebSocket, Polling, pollAfterSilence, serverUrl, silentWebSocketEnds, Socket, useEchoServer, wait } from './support/echo.js';
 
 const kPath = '/socket.io/';
 const kTwoPlaceholders = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}';
@@ -41,29 +41,12 @@ describe('Engine.IO below', () => {
   it.each(['transport=websocket', 'EIO=abc&transport=websocket', 'EIO=4', 'EIO=4&transport=abc'])('refuses a WebSocket with %s', async (query) => {
     await new Socket(kPath, query).closed;
   });
-  it('pings over polling', async () => {
-    const session = await Polling.open(kPath);
-    for (let i = 0; i < 3; ++i) {
-      expect((await session.poll()).body).toBe('2');
-      expect((await session.post('3')).status).toBe(200);
-    }
-  });
+  it('pings over polling', () => livesWhileItAnswers(() => pingedPolling(kPath)));
   it('ends a polling session by ping time-out', async () => {
-    const session = await Polling.open(kPath);
-    await wait(kPingIntervalMs + kPingTimeoutMs + 50);
-    expect((await session.poll()).status).toBe(400);
+    expect(await pollAfterSilence(kPath)).toBe(400);
   });
-  it('pings over WebSocket', async () => {
-    const socket = await Socket.open(kPath);
-    for (let i = 0; i < 3; ++i) {
-      expect(await socket.text()).toBe('2');
-      socket.send('3');
-    }
-    socket.close();
-  });
-  it('ends a WebSocket by ping time-out', async () => {
-    await (await Socket.open(kPath)).closed;
-  });
+  it('pings over WebSocket', () => livesWhileItAnswers(() => pingedWebSocket(kPath)));
+  it('ends a WebSocket by ping time-out', () => silentWebSocketEnds(kPath));
   it('closes over polling', async () => {
     const session = await Polling.open(kPath);
     const [poll] = await Promise.all([session.poll(), wait(20).then(() => session.post('1'))]);

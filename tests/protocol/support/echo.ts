@@ -141,4 +141,95 @@ export class Socket {
   }
 }
 
+/** What is sent first on a path: who joins no namespace of Socket.IO is closed after a second, whatever it answers. */
+const hello = (path: string): string[] => (path === '/socket.io/' ? ['40'] : []);
+
+async function openPolling(path: string): Promise<Polling> {
+  const session = await Polling.open(path);
+  for (const packet of hello(path)) await session.post(packet);
+  return session;
+}
+
+async function openWebSocket(path: string): Promise<Socket> {
+  const socket = await Socket.open(path);
+  for (const packet of hello(path)) socket.send(packet);
+  return socket;
+}
+
+/** Opens a WebSocket that answers nothing, and resolves once the server has ended it. */
+export async function silentWebSocketEnds(path: string): Promise<void> {
+  await (await openWebSocket(path)).closed;
+}
+
+/**
+ * The status of a poll of a session that answered nothing, when it must be over: the server has ended a silent one that
+ * began later. That is its own clock, so it does not matter how late the machine lets it or us go on.
+ */
+export async function pollAfterSilence(path: string): Promise<number> {
+  const session = await openPolling(path);
+  await silentWebSocketEnds(path);
+  return (await session.poll()).status;
+}
+
+/** A session whose pings are to be answered. */
+export interface Pinged {
+  /** Resolves at the next ping; false: it was ended. */
+  ping(): Promise<boolean>;
+  pong(): Promise<boolean>;
+  close(): void;
+}
+
+export async function pingedPolling(path: string): Promise<Pinged> {
+  const session = await openPolling(path);
+  return {
+    ping: async () => {
+      for (;;) {
+        const { status, body } = await session.poll();
+        const packets = body.split('\x1e');
+        if (status !== 200 || packets.includes('1')) return false;
+        if (packets.includes('2')) return true;
+      }
+    },
+    pong: async () => (await session.post('3')).status === 200,
+    close: () => void session.post('1'),
+  };
+}
+
+export async function pingedWebSocket(path: string): Promise<Pinged> {
+  const socket = await openWebSocket(path);
+  const closed = socket.closed.then(() => undefined);
+  return {
+    ping: async () => {
+      for (;;) {
+        const message = await Promise.race([socket.next(), closed]);
+        if (message === undefined || message === '2') return message === '2';
+      }
+    },
+    pong: async () => (socket.send('3'), true),
+    close: () => socket.close(),
+  };
+}
+
+/**
+ * Answers three pings of a session. An end is held against the server if the next answer could not be late by then: on
+ * a busy machine we may be kept from answering in time, which proves nothing, and the next session is tried.
+ */
+export async function livesWhileItAnswers(open: () => Promise<Pinged>): Promise<void> {
+  for (;;) {
+    let answeredAt = performance.now();
+    const session = await open();
+    let pings = 0;
+    while (pings < 3 && (await session.ping())) {
+      const at = performance.now();
+      if (!(await session.pong())) break;
+      answeredAt = at;
+      ++pings;
+    }
+    const silentMs = performance.now() - answeredAt;
+    session.close();
+    if (pings === 3) return;
+    if (silentMs < kPingIntervalMs + kPingTimeoutMs) throw new Error(`the server ended it ${silentMs} ms after an answer, before ping ${pings + 1}`);
+  }
+}
+
 export const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

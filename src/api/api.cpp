@@ -91,9 +91,9 @@ bool Api::answer_health(HttpExchange& exchange) const {
 }
 
 void Api::serve_metrics(HttpExchange& exchange) {
-    const Result<Principal> principal = context_.sign_in(exchange.request);
+    const Result<SharedPrincipal> principal = context_.sign_in(exchange.request);
     if (!principal) return refuse(exchange, principal.error());
-    if (!principal->may("admin", "metrics")) {
+    if (!(**principal).may("admin", "metrics")) {
         return refuse(exchange, Error{ErrorCode::kForbidden,
                                       "metrics need the permission admin:metrics; or ask the "
                                       "admin address, see --admin-listen"});

@@ -90,7 +90,7 @@ class Api {
     struct Opening;
     void stream(const SharedExchange& exchange);
     void make_ticket(HttpExchange& exchange);
-    Result<Principal> sign_in_for_stream(const HttpRequest& request);
+    Result<SharedPrincipal> sign_in_for_stream(const HttpRequest& request);
     void open_stream(const std::shared_ptr<Opening>& opening);
 
     Context context_;

@@ -31,7 +31,7 @@ bool is_attribute(std::string_view header) {
 
 void Api::publish(const SharedExchange& exchange) {
     probe_.publishes.add();
-    const Result<Principal> principal = context_.sign_in(exchange->request);
+    const Result<SharedPrincipal> principal = context_.sign_in(exchange->request);
     if (!principal) {
         probe_.unauthorized.add();
         return refuse(*exchange, principal.error());
@@ -42,7 +42,7 @@ void Api::publish(const SharedExchange& exchange) {
         return refuse(*exchange, read.error());
     }
     context_.publisher.publish(
-        *principal, std::move(read->events),
+        **principal, std::move(read->events),
         [this, exchange, is_list = read->is_list](Result<std::vector<Receipt>> receipts) {
             if (!receipts) {
                 probe_.publish_refusals.add();

@@ -7,7 +7,7 @@
 
 namespace eventbus {
 
-Result<Principal> SignIn::operator()(const HttpRequest& request) const {
+Result<SharedPrincipal> SignIn::operator()(const HttpRequest& request) const {
     const HttpHeaders& headers = request.headers;
     const std::string_view origin = headers.find("Origin").value_or("");
     const std::string cookies = headers.joined("Cookie");
@@ -27,7 +27,7 @@ Result<Principal> SignIn::operator()(const HttpRequest& request) const {
                      "a token is missing: send 'Authorization: Bearer TOKEN', or the cookie from a "
                      "page of an allowed origin"};
     }
-    Result<Principal> principal = tokens_.verify(*token);
+    Result<SharedPrincipal> principal = tokens_.verify(*token);
     if (!principal) {
         diagnostics::debug(
             "a request's token was refused",

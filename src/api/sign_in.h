@@ -18,7 +18,7 @@ class SignIn {
         : tokens_(tokens), cors_(cors), cookie_name_(std::move(cookie_name)) {}
 
     // Errors: kUnauthorized, kTokenExpired.
-    Result<Principal> operator()(const HttpRequest& request) const;
+    Result<SharedPrincipal> operator()(const HttpRequest& request) const;
 
  private:
     TokenVerifier& tokens_;

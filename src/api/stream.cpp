@@ -17,7 +17,7 @@ namespace eventbus {
 
 struct Api::Opening {
     SharedExchange exchange;
-    Principal principal;
+    SharedPrincipal principal;
     Position now = 0;
     std::optional<Position> since;
     std::string unknown_since;  // why it is none
@@ -28,7 +28,7 @@ struct Api::Opening {
 };
 
 void Api::make_ticket(HttpExchange& exchange) {
-    Result<Principal> principal = context_.sign_in(exchange.request);
+    Result<SharedPrincipal> principal = context_.sign_in(exchange.request);
     if (!principal) {
         probe_.unauthorized.add();
         return refuse(exchange, principal.error());
@@ -41,11 +41,11 @@ void Api::make_ticket(HttpExchange& exchange) {
     respond(exchange, std::move(response));
 }
 
-Result<Principal> Api::sign_in_for_stream(const HttpRequest& request) {
+Result<SharedPrincipal> Api::sign_in_for_stream(const HttpRequest& request) {
     const std::optional<std::string> ticket = query_value(request.query, "ticket");
     if (!ticket) return context_.sign_in(request);
-    std::optional<Principal> principal = tickets_.take(*ticket, context_.reactor.now());
-    if (principal) return std::move(*principal);
+    const SharedPrincipal principal = tickets_.take(*ticket, context_.reactor.now());
+    if (principal != nullptr) return principal;
     return Error{ErrorCode::kUnauthorized,
                  "the ticket was used, or is older than a minute; POST /v1/tickets gives another"};
 }
@@ -56,7 +56,7 @@ void Api::stream(const SharedExchange& exchange) {
     if (home && *home != context_.reactor.index() && *home < context_.reactors) {
         return context_.hand_over(*home, exchange->release());
     }
-    Result<Principal> principal = sign_in_for_stream(exchange->request);
+    Result<SharedPrincipal> principal = sign_in_for_stream(exchange->request);
     if (!principal) {
         probe_.unauthorized.add();
         return refuse(*exchange, principal.error());
@@ -95,19 +95,19 @@ void Api::stream(const SharedExchange& exchange) {
     // With topics it is in its people's rooms, too, by which evictions find it, and gets nothing
     // of them.
     const Position of_people = topics.empty() ? at : ~Position{0};
-    for (Room& room : rooms_of(opening->principal)) {
+    for (Room& room : rooms_of(*opening->principal)) {
         opening->rooms.push_back({std::move(room), of_people});
     }
     for (const Topic& topic : topics) {
         if (!topic.is_subject()) {
-            const Result<> may = check_may_consume(*catalog_, opening->principal, topic.text);
+            const Result<> may = check_may_consume(*catalog_, *opening->principal, topic.text);
             if (!may) return refuse(*exchange, may.error());
             opening->rooms.push_back({Room::pattern(topic.text), at});
             continue;
         }
         ++opening->to_ask;
         context_.watches.ask(
-            watch_question(*catalog_, opening->principal, topic.text), context_.reactor,
+            watch_question(*catalog_, *opening->principal, topic.text), context_.reactor,
             [this, opening, subject = topic.text](Result<WatchAnswer> answer) {
                 if (answer) {
                     const Position from_here = opening->since
@@ -142,8 +142,8 @@ void Api::open_stream(const std::shared_ptr<Opening>& opening) {
     stream.begin(opening->rooms, opening->since.value_or(opening->now), opening->unknown_since);
     stream.evict_if_late(opening->rooms, opening->asked_at);
 
-    if (opening->principal.expires_at == Clock::WallTime::max()) return;
-    const auto left = opening->principal.expires_at - context_.clock.wall_now();
+    if (opening->principal->expires_at == Clock::WallTime::max()) return;
+    const auto left = opening->principal->expires_at - context_.clock.wall_now();
     context_.reactor.post_at(
         context_.reactor.now() + std::chrono::ceil<std::chrono::milliseconds>(left),
         [weak = std::weak_ptr<Connection>(connection)] {

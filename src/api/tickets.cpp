@@ -10,7 +10,7 @@ constexpr std::size_t kSecretBytes = 32;
 
 }  // namespace
 
-std::string Tickets::make(Principal principal, Clock::Time now) {
+std::string Tickets::make(SharedPrincipal principal, Clock::Time now) {
     while (by_age_.size() >= kTicketsMax) {
         made_.erase(by_age_.front());
         by_age_.pop_front();
@@ -21,13 +21,12 @@ std::string Tickets::make(Principal principal, Clock::Time now) {
     return ticket;
 }
 
-std::optional<Principal> Tickets::take(std::string_view ticket, Clock::Time now) {
+SharedPrincipal Tickets::take(std::string_view ticket, Clock::Time now) {
     const auto found = made_.find(ticket);
-    if (found == made_.end()) return std::nullopt;
+    if (found == made_.end()) return nullptr;
     Made made = std::move(found->second);
     made_.erase(found);
-    if (made.expires_at <= now) return std::nullopt;
-    return std::move(made.principal);
+    return made.expires_at > now ? std::move(made.principal) : nullptr;
 }
 
 std::optional<std::size_t> Tickets::reactor_of(std::string_view ticket) {

@@ -26,17 +26,17 @@ class Tickets {
 
     Tickets(std::size_t reactor, Random& random) : reactor_(reactor), random_(random) {}
 
-    std::string make(Principal principal, Clock::Time now);
+    std::string make(SharedPrincipal principal, Clock::Time now);
 
-    // Whose it is; it is gone then. Nothing: it was used, is too old, or never was.
-    std::optional<Principal> take(std::string_view ticket, Clock::Time now);
+    // Whose it is; it is gone then. Null: it was used, is too old, or never was.
+    SharedPrincipal take(std::string_view ticket, Clock::Time now);
 
     // The reactor that made it, if it looks like a ticket.
     static std::optional<std::size_t> reactor_of(std::string_view ticket);
 
  private:
     struct Made {
-        Principal principal;
+        SharedPrincipal principal;
         Clock::Time expires_at;
     };
     const std::size_t reactor_;

@@ -47,15 +47,17 @@ JwtVerifier::JwtVerifier(std::shared_ptr<const KeySet> keys, ClaimRules rules, c
     BUS_ASSERT(keys_ != nullptr);
 }
 
-Result<Principal> JwtVerifier::verify(std::string_view token) {
+Result<SharedPrincipal> JwtVerifier::verify(std::string_view token) {
     if (token.empty()) return refused("there is no token");
     if (token.size() > kTokenBytesMax) {
         return refused("the token is longer than " + std::to_string(kTokenBytesMax) + " bytes");
     }
-    if (const Principal* known = cache_.find(token, clock_.wall_now())) return *known;
-    Result<Principal> principal = verify_anew(token);
-    if (principal) cache_.put(token, *principal);
-    return principal;
+    if (SharedPrincipal known = cache_.find(token, clock_.wall_now())) return known;
+    Result<Principal> verified = verify_anew(token);
+    if (!verified) return verified.error();
+    auto principal = std::make_shared<const Principal>(std::move(*verified));
+    cache_.put(token, principal);
+    return SharedPrincipal(std::move(principal));
 }
 
 Result<Principal> JwtVerifier::verify_anew(std::string_view token) {

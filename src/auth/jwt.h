@@ -33,7 +33,7 @@ class JwtVerifier final : public TokenVerifier {
     JwtVerifier(std::shared_ptr<const KeySet> keys, ClaimRules rules, const Clock& clock,
                 std::size_t cache_entries_max = kCacheEntriesMax);
 
-    Result<Principal> verify(std::string_view token) override;
+    Result<SharedPrincipal> verify(std::string_view token) override;
 
  private:
     Result<Principal> verify_anew(std::string_view token);

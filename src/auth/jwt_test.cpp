@@ -68,18 +68,18 @@ TEST_F(Jwt, AGoodTokenMakesItsPrincipal) {
         R"({"sub":"alice","roles":["admin","staff"],"permissions":["watch:photo:*"],"exp":1700000060})"));
 
     ASSERT_TRUE(user) << user.error().detail;
-    EXPECT_TRUE(user->is_user());
-    EXPECT_EQ(user->id, "alice");
-    EXPECT_EQ(user->roles, (std::vector<std::string>{"admin", "staff"}));
-    EXPECT_EQ(user->permissions, (std::vector<std::string>{"watch:photo:*"}));
-    EXPECT_EQ(user->expires_at, Clock::WallTime(seconds(kNow + 60)));
+    EXPECT_TRUE((**user).is_user());
+    EXPECT_EQ((**user).id, "alice");
+    EXPECT_EQ((**user).roles, (std::vector<std::string>{"admin", "staff"}));
+    EXPECT_EQ((**user).permissions, (std::vector<std::string>{"watch:photo:*"}));
+    EXPECT_EQ((**user).expires_at, Clock::WallTime(seconds(kNow + 60)));
 
     const auto service = verifier()->verify(token_of(R"({"service":"api","sub":"alice"})"));
 
     ASSERT_TRUE(service) << service.error().detail;
-    EXPECT_TRUE(service->is_service());
-    EXPECT_EQ(service->id, "api");
-    EXPECT_EQ(service->expires_at, Clock::WallTime::max());
+    EXPECT_TRUE((**service).is_service());
+    EXPECT_EQ((**service).id, "api");
+    EXPECT_EQ((**service).expires_at, Clock::WallTime::max());
 }
 
 TEST_F(Jwt, ClaimsThatAreTolerated) {
@@ -178,7 +178,7 @@ TEST_F(Jwt, TheClockSkewIsGivenOnBothSides) {
 
     const auto late = verifier(rules)->verify(token_of(R"({"sub":"alice","exp":1699999971})"));
     ASSERT_TRUE(late) << late.error().detail;
-    EXPECT_EQ(late->expires_at, Clock::WallTime(seconds(kNow + 1)));
+    EXPECT_EQ((**late).expires_at, Clock::WallTime(seconds(kNow + 1)));
     EXPECT_FALSE(verifier(rules)->verify(token_of(R"({"sub":"alice","exp":1699999970})")));
     EXPECT_TRUE(verifier(rules)->verify(token_of(R"({"sub":"alice","nbf":1700000030})")));
     EXPECT_FALSE(verifier(rules)->verify(token_of(R"({"sub":"alice","nbf":1700000031})")));
@@ -219,12 +219,12 @@ TEST_F(Jwt, ClaimsMayHaveOtherNames) {
     const auto user = verifier(rules)->verify(token_of(
         R"({"uid":"alice","sub":"x","service":"y","https://example.com/roles":["admin"],"scopes":["a:b"]})"));
     ASSERT_TRUE(user) << user.error().detail;
-    EXPECT_EQ(user->key(), "user:alice");
-    EXPECT_TRUE(user->has_role("admin"));
-    EXPECT_EQ(user->permissions.size(), 1u);
+    EXPECT_EQ((**user).key(), "user:alice");
+    EXPECT_TRUE((**user).has_role("admin"));
+    EXPECT_EQ((**user).permissions.size(), 1u);
     const auto service = verifier(rules)->verify(token_of(R"({"uid":"alice","client":"api"})"));
     ASSERT_TRUE(service) << service.error().detail;
-    EXPECT_EQ(service->key(), "service:api");
+    EXPECT_EQ((**service).key(), "service:api");
 }
 
 TEST_F(Jwt, TheHeaderChoosesNothing) {
@@ -349,6 +349,17 @@ TEST_F(Jwt, AKeySignsOnlyWhomItMay) {
     EXPECT_TRUE(under_test.verify(token_of(R"({"service":"api"})", kHeader, kOtherSecret)));
 }
 
+TEST_F(Jwt, AKnownTokenHasOnePrincipalForAll) {
+    const auto under_test = verifier();
+    const std::string token = token_of(R"({"sub":"alice"})");
+
+    const auto first = under_test->verify(token);
+    const auto second = under_test->verify(token);
+
+    ASSERT_TRUE(first && second);
+    EXPECT_EQ(first->get(), second->get());
+}
+
 TEST_F(Jwt, AKnownTokenIsNotTakenAfterItExpired) {
     const auto under_test = verifier();
     const std::string token = token_of(R"({"sub":"alice","exp":1700000010})");
@@ -365,7 +376,7 @@ TEST_F(Jwt, AKnownTokenIsNotTakenAfterItExpired) {
 TEST(TokenCache, KeepsAtMostItsBoundAndTheNewest) {
     TokenCache cache(2);
     const Clock::WallTime now{};
-    const auto alice = Principal{.id = "alice"};
+    const auto alice = std::make_shared<const Principal>(Principal{.id = "alice"});
 
     cache.put("one", alice);
     cache.put("one", alice);
@@ -410,10 +421,10 @@ TEST_F(Jwt, AMintedTokenIsTakenForWhomItWasMinted) {
         ASSERT_TRUE(token) << token.error().detail;
         const auto verified = verifier(rules)->verify(*token);
         ASSERT_TRUE(verified) << verified.error().detail;
-        EXPECT_EQ(verified->key(), who.key());
-        EXPECT_EQ(verified->roles, who.roles);
-        EXPECT_EQ(verified->permissions, who.permissions);
-        EXPECT_EQ(verified->expires_at, clock_.wall_now() + 60s);
+        EXPECT_EQ((**verified).key(), who.key());
+        EXPECT_EQ((**verified).roles, who.roles);
+        EXPECT_EQ((**verified).permissions, who.permissions);
+        EXPECT_EQ((**verified).expires_at, clock_.wall_now() + 60s);
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,5 +30,8 @@ struct Principal {
     // may("watch", "photo:123"), may("publish", "photo.uploaded").
     bool may(std::string_view verb, std::string_view what) const;
 };
+
+// One for all sockets and requests of a token.
+using SharedPrincipal = std::shared_ptr<const Principal>;
 
 }  // namespace eventbus

@@ -2,6 +2,8 @@
 
 #include <openssl/sha.h>
 
+#include <utility>
+
 #include "base/assert.h"
 
 namespace eventbus {
@@ -17,17 +19,18 @@ TokenCache::Key TokenCache::key_of(std::string_view token) {
     return key;
 }
 
-const Principal* TokenCache::find(std::string_view token, Clock::WallTime now) {
+SharedPrincipal TokenCache::find(std::string_view token, Clock::WallTime now) {
     BUS_ASSERT(owner_.is_here());
     const auto found = entries_.find(key_of(token));
-    if (found == entries_.end() || found->second.expires_at <= now) return nullptr;
-    return &found->second;
+    if (found == entries_.end() || found->second->expires_at <= now) return nullptr;
+    return found->second;
 }
 
-void TokenCache::put(std::string_view token, const Principal& principal) {
+void TokenCache::put(std::string_view token, SharedPrincipal principal) {
     BUS_ASSERT(owner_.is_here());
+    BUS_ASSERT(principal != nullptr);
     const Key key = key_of(token);
-    const auto [place, is_new] = entries_.insert_or_assign(key, principal);
+    const auto [place, is_new] = entries_.insert_or_assign(key, std::move(principal));
     if (!is_new) return;
     order_.push_back(key);
     if (order_.size() <= entries_max_) return;

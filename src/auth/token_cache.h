@@ -26,17 +26,19 @@ class TokenCache {
  public:
     explicit TokenCache(std::size_t entries_max);
 
-    // The principal of this token, or null; it lives until the next put().
-    const Principal* find(std::string_view token, Clock::WallTime now);
+    // The principal of this token, or null.
+    SharedPrincipal find(std::string_view token, Clock::WallTime now);
 
-    void put(std::string_view token, const Principal& principal);
+    // `principal` is not null.
+    void put(std::string_view token, SharedPrincipal principal);
 
     std::size_t size() const { return entries_.size(); }
 
  private:
     using Key = std::array<std::uint8_t, 32>;
-    struct KeyHash {  // the key is a good hash already
-        std::size_t operator()(const Key& key) const {
+    // The key is a good hash already; noexcept, so that no node keeps it a second time.
+    struct KeyHash {
+        std::size_t operator()(const Key& key) const noexcept {
             std::size_t hash = 0;
             std::memcpy(&hash, key.data(), sizeof hash);
             return hash;
@@ -45,7 +47,7 @@ class TokenCache {
     static Key key_of(std::string_view token);
 
     const std::size_t entries_max_;
-    std::unordered_map<Key, Principal, KeyHash> entries_;
+    std::unordered_map<Key, SharedPrincipal, KeyHash> entries_;
     std::deque<Key> order_;
     OwnerThread owner_;
 };

@@ -13,7 +13,7 @@ class TokenVerifier {
     virtual ~TokenVerifier() = default;
 
     // Errors: kUnauthorized (and why, without the token), kTokenExpired.
-    virtual Result<Principal> verify(std::string_view token) = 0;
+    virtual Result<SharedPrincipal> verify(std::string_view token) = 0;
 };
 
 }  // namespace eventbus

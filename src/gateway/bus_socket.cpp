@@ -8,7 +8,8 @@
 
 namespace eventbus {
 
-BusSocket::BusSocket(Gateway& gateway, Principal principal, std::string pid, MemberId group_member)
+BusSocket::BusSocket(Gateway& gateway, SharedPrincipal principal, std::string pid,
+                     MemberId group_member)
     : gateway_(gateway),
       principal_(std::move(principal)),
       pid_(std::move(pid)),
@@ -29,7 +30,7 @@ void BusSocket::detach() {
 SessionRecord BusSocket::record(const SessionRecord::Joined* joining) const {
     SessionRecord record;
     record.pid = pid_;
-    record.principal = principal_.key();
+    record.principal = principal_->key();
     record.sid = socket_->sid();
     record.started_at = started_at;
     record.rooms = gateway_.hub().rooms_of(*receiver_);

@@ -22,7 +22,7 @@ class Gateway;
 // Thread: reactor. Owned by its Socket.
 class BusSocket final : public SocketData, public Receiver {
  public:
-    BusSocket(Gateway& gateway, Principal principal, std::string pid, MemberId group_member);
+    BusSocket(Gateway& gateway, SharedPrincipal principal, std::string pid, MemberId group_member);
     ~BusSocket() override;
 
     static BusSocket& of(Socket& socket) { return static_cast<BusSocket&>(*socket.data); }
@@ -35,7 +35,7 @@ class BusSocket final : public SocketData, public Receiver {
     Socket& socket() { return *socket_; }
     bool is_attached() const { return socket_ != nullptr; }
     ReceiverId receiver() const { return *receiver_; }
-    const Principal& principal() const { return principal_; }
+    const Principal& principal() const { return *principal_; }
     const std::string& pid() const { return pid_; }
     MemberId group_member() const { return group_member_; }
 
@@ -61,7 +61,7 @@ class BusSocket final : public SocketData, public Receiver {
 
  private:
     Gateway& gateway_;
-    const Principal principal_;
+    const SharedPrincipal principal_;
     const std::string pid_;
     const MemberId group_member_;
     std::optional<ReceiverId> receiver_;

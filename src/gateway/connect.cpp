@@ -61,7 +61,7 @@ Result<Auth> read_auth(JsonChecker& json, const std::string& text, std::size_t t
 
 struct Gateway::Arrival {
     std::shared_ptr<Connecting> connecting;
-    Principal principal;
+    SharedPrincipal principal;
     Auth auth;
     SessionRecord record;  // that it will have
     bool is_resumed = false;
@@ -91,7 +91,7 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
                   "a token is missing: give it as auth.token, as a bearer, or as a cookie "
                   "of an allowed origin"});
     }
-    Result<Principal> principal = context_.tokens.verify(*token);
+    Result<SharedPrincipal> principal = context_.tokens.verify(*token);
     if (!principal) return refuse(*connecting, principal.error());
     arrival->principal = std::move(*principal);
 
@@ -106,7 +106,7 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
 void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<SessionRecord>> found) {
     if (!arrival->connecting->is_open()) return;
     const Position now = hub().cursor();
-    const std::string principal = arrival->principal.key();
+    const std::string principal = arrival->principal->key();
     SessionRecord& record = arrival->record;
 
     const Result<Position> since = visible_position(context_.log, arrival->auth.since);
@@ -140,7 +140,7 @@ void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<Sess
     // Identity is asked again: rooms of people come from the token, at the place where the session
     // had joined them.
     std::vector<SessionRecord::Joined> before = std::exchange(record.rooms, {});
-    for (Room& room : rooms_of(arrival->principal)) {
+    for (Room& room : rooms_of(*arrival->principal)) {
         const auto known = std::find_if(before.begin(), before.end(),
                                         [&](const auto& joined) { return joined.room == room; });
         const Position at = known != before.end() ? known->at
@@ -185,10 +185,10 @@ void Gateway::ask_for_rooms(const SharedArrival& arrival) {
         if (arrival->record.rooms.size() >= settings_.rooms_per_socket_max) {
             settle(Error{ErrorCode::kTooManyRooms, "the socket is in as many rooms as it may"});
         } else if (joined.room.is_pattern()) {
-            const Result<> may = check_may_consume(*catalog_, arrival->principal, topic);
+            const Result<> may = check_may_consume(*catalog_, *arrival->principal, topic);
             settle(may ? Result<Position>(Position{0}) : Result<Position>(may.error()));
         } else {
-            context_.watches.ask(watch_question(*catalog_, arrival->principal, topic),
+            context_.watches.ask(watch_question(*catalog_, *arrival->principal, topic),
                                  context_.reactor, [arrival, settle](Result<WatchAnswer> answer) {
                                      if (answer) {
                                          arrival->asked_at =

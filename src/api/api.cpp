@@ -12,7 +12,8 @@ Api::Api(Context context, ReadLimits limits, std::size_t topics_max,
       reader_(limits),
       tickets_(context_.reactor.index(), context_.random),
       encoder_(context_.log.epoch()),
-      sse_heartbeats_(SseStream::kHeartbeat) {
+      sse_heartbeats_(SseStream::kHeartbeat),
+      expiries_(context_.reactor, context_.clock) {
     context_.reactor.add_due_list(sse_heartbeats_);
 }
 

@@ -18,6 +18,8 @@
 #include "delivery/hub.h"
 #include "event/event_reader.h"
 #include "net/cors.h"
+#include "net/due_list.h"
+#include "net/expiries.h"
 #include "net/http_server.h"
 
 namespace eventbus {
@@ -100,6 +102,7 @@ class Api {
     Tickets tickets_;
     SseEncoder encoder_;
     DueList sse_heartbeats_;
+    Expiries expiries_;  // of streams, by their tokens
     std::unordered_set<SseStream*> streams_;
     ApiProbe probe_;
 };

@@ -65,6 +65,7 @@ void SseStream::on_drained() {
 
 void SseStream::on_closed() {
     heartbeat_.disarm();
+    disarm();  // of its token
     api_.streams_.erase(this);
     api_.probe_.streams.subtract();
     if (receiver_) api_.context_.hub.remove(*std::exchange(receiver_, std::nullopt));

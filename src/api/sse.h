@@ -14,6 +14,7 @@
 #include "delivery/receiver.h"
 #include "net/connection.h"
 #include "net/due_list.h"
+#include "net/expiries.h"
 
 namespace eventbus {
 
@@ -34,7 +35,7 @@ class SseEncoder final : public Encoder {
 };
 
 // One open stream. Owned by its connection. Reactor.
-class SseStream final : public Protocol, public Receiver {
+class SseStream final : public Protocol, public Receiver, public Expiring {
  public:
     static constexpr auto kHeartbeat = std::chrono::seconds(15);  // balancers close after 60 s
 
@@ -67,6 +68,7 @@ class SseStream final : public Protocol, public Receiver {
     void on_evicted(std::string_view subject, Position at) override;
 
  private:
+    void on_expired() override { close(); }
     void on_heartbeat_due();
     void send(std::string_view text);
 

@@ -141,17 +141,7 @@ void Api::open_stream(const std::shared_ptr<Opening>& opening) {
     exchange.respond_with_stream(head, std::move(made));
     stream.begin(opening->rooms, opening->since.value_or(opening->now), opening->unknown_since);
     stream.evict_if_late(opening->rooms, opening->asked_at);
-
-    if (opening->principal->expires_at == Clock::WallTime::max()) return;
-    const auto left = opening->principal->expires_at - context_.clock.wall_now();
-    context_.reactor.post_at(
-        context_.reactor.now() + std::chrono::ceil<std::chrono::milliseconds>(left),
-        [weak = std::weak_ptr<Connection>(connection)] {
-            const auto expired = weak.lock();
-            if (!expired) return;
-            expired->push(std::string(kLastChunk));
-            expired->close_when_sent();
-        });
+    if (connection->is_open()) expiries_.add(stream, opening->principal->expires_at);
 }
 
 }  // namespace eventbus

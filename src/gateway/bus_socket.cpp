@@ -23,6 +23,7 @@ void BusSocket::attach(Socket& socket) {
 }
 
 void BusSocket::detach() {
+    disarm();  // of its token
     socket_ = nullptr;
     gateway_.hub().remove(*std::exchange(receiver_, std::nullopt));
 }
@@ -61,5 +62,7 @@ void BusSocket::on_gap(Position from, Position to) {
 void BusSocket::on_evicted(std::string_view subject, Position at) {
     if (socket_ != nullptr) gateway_.ask_again(*this, std::string(subject), at);
 }
+
+void BusSocket::on_expired() { gateway_.end_with_token(*socket_); }
 
 }  // namespace eventbus

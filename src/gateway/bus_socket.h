@@ -11,6 +11,7 @@
 #include "delivery/hub.h"
 #include "delivery/receiver.h"
 #include "groups/group_key.h"
+#include "net/expiries.h"
 #include "socketio/server.h"
 
 namespace eventbus {
@@ -20,7 +21,7 @@ class Gateway;
 // What the bus knows of one socket: who it is, what it is in, and how it goes on after a drop.
 //
 // Thread: reactor. Owned by its Socket.
-class BusSocket final : public SocketData, public Receiver {
+class BusSocket final : public SocketData, public Receiver, public Expiring {
  public:
     BusSocket(Gateway& gateway, SharedPrincipal principal, std::string pid, MemberId group_member);
     ~BusSocket() override;
@@ -60,6 +61,8 @@ class BusSocket final : public SocketData, public Receiver {
     bool was_taken_over = false;
 
  private:
+    void on_expired() override;
+
     Gateway& gateway_;
     const SharedPrincipal principal_;
     const std::string pid_;

@@ -237,7 +237,7 @@ void Gateway::admit(const SharedArrival& arrival) {
         if (!joined.room.is_subject()) continue;
         hub().evict_if_late(member.receiver(), joined.room.name(), arrival->asked_at);
     }
-    expire_with_token(socket);
+    if (member.is_attached()) expiries_.add(member, member.principal().expires_at);
 }
 
 void Gateway::refuse(Connecting& connecting, const Error& error) {
@@ -270,19 +270,10 @@ std::optional<std::string> Gateway::token_of(const Connecting& connecting,
     return std::string(*token);
 }
 
-void Gateway::expire_with_token(const std::shared_ptr<Socket>& socket) {
-    const auto expires_at = BusSocket::of(*socket).principal().expires_at;
-    if (expires_at == Clock::WallTime::max()) return;
-    const auto left = expires_at - context_.clock.wall_now();
-    context_.reactor.post_at(
-        context_.reactor.now() + std::chrono::ceil<std::chrono::milliseconds>(left),
-        [this, weak = std::weak_ptr<Socket>(socket)] {
-            const auto expired = weak.lock();
-            if (!expired || !expired->is_connected()) return;
-            probe_.expired_tokens.add();
-            expired->emit(notices::token_expired());
-            expired->close(CloseReason::kServer);
-        });
+void Gateway::end_with_token(Socket& socket) {
+    probe_.expired_tokens.add();
+    socket.emit(notices::token_expired());
+    socket.close(CloseReason::kServer);
 }
 
 void Gateway::on_disconnect(Socket& socket, CloseReason reason) {

@@ -10,7 +10,8 @@ Gateway::Gateway(Context context, GatewaySettings settings, std::shared_ptr<cons
     : context_(std::move(context)),
       settings_(std::move(settings)),
       catalog_(std::move(catalog)),
-      reader_(settings_.read_limits) {}
+      reader_(settings_.read_limits),
+      expiries_(context_.reactor, context_.clock) {}
 
 void Gateway::serve(SocketServer& server) {
     serve(server.of(socketio::kMainNamespace));

@@ -24,6 +24,7 @@
 #include "gateway/settings.h"
 #include "groups/groups_directory.h"
 #include "net/cors.h"
+#include "net/expiries.h"
 #include "net/reactor.h"
 #include "socketio/server.h"
 
@@ -87,6 +88,7 @@ class Gateway final : public GroupReceiver {
     Clock::WallTime session_expiry() const;
     // An entry took away one right of the socket to watch `subject`; it stays if it has another.
     void ask_again(BusSocket& member, const std::string& subject, Position evicted_at);
+    void end_with_token(Socket& socket);
 
     const GatewayProbe& probe() const { return probe_; }
 
@@ -107,7 +109,6 @@ class Gateway final : public GroupReceiver {
     void admit(const SharedArrival& arrival);
     void refuse(Connecting& connecting, const Error& error);
     std::optional<std::string> token_of(const Connecting& connecting, std::string_view from_auth);
-    void expire_with_token(const std::shared_ptr<Socket>& socket);
     void on_disconnect(Socket& socket, CloseReason reason);
     void refresh_sessions();
 
@@ -141,6 +142,7 @@ class Gateway final : public GroupReceiver {
     StringMap<SocketEncoder> encoders_;  // by namespace
     EventReader reader_;
     JsonChecker json_;
+    Expiries expiries_;                                      // of sockets, by their tokens
     std::unordered_map<std::string_view, Socket*> by_pid_;   // keys: BusSocket::pid()
     std::unordered_map<MemberId, Socket*> by_group_member_;  // those that are in groups
     std::uint64_t next_group_member_ = 0;

@@ -131,3 +131,13 @@ test('a stream that watches by a grant ends, and says so, when the grant is revo
   expect(JSON.parse(end.data!)).toMatchObject({ topic: 'photo:123', code: 'forbidden' });
   await expect(stream.next()).rejects.toThrow('The stream has ended.');
 });
+
+test('a stream ends in order when its token does', async () => {
+  server = await BusServer.start({ settings: { jwt_clock_skew: '0s' } });
+  const exp = Math.floor(Date.now() / 1_000) + 2;
+  const stream = await open('/v1/stream', { authorization: `Bearer ${userToken('alice', { exp })}` });
+
+  await expect(stream.next()).rejects.toThrow('The stream has ended.');
+
+  expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000);
+});

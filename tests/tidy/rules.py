@@ -22,8 +22,9 @@ LIBRARIES = {
     "prometheus-cpp::core": ("prometheus/",),
     "CLI11::CLI11": ("CLI/",),
 }
-# What any folder may include, headers too: vocabulary of the language and of the system.
-EVERYWHERE = ("boost/system/", "boost/container/small_vector.hpp")
+# What any folder may include, headers too: vocabulary of the language and of the system, and containers that
+# are but headers.
+EVERYWHERE = ("boost/system/", "boost/container/small_vector.hpp", "boost/intrusive/")
 SYSTEM = re.compile(r"(sys|netinet|arpa|linux|net)/[a-z_0-9]+\.h|[a-z_0-9]+\.h|[a-z_0-9]+")
 TEST_LIBRARIES = ("gtest/", "gmock/", "benchmark/")
 

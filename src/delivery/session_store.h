@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@
 
 namespace eventbus {
 
+// Of SessionRecord::pid; a longer one names no session.
+inline constexpr std::size_t kPidBytesMax = 24;
+
 // What a node must know to let a socket go on after a drop, on any node.
 struct SessionRecord {
     struct Joined {
@@ -20,7 +24,7 @@ struct SessionRecord {
         Position at = 0;  // a resume shows nothing of this room from before it
     };
 
-    std::string pid;          // unguessable; the key
+    std::string pid;          // unguessable; the key; at most kPidBytesMax
     std::string principal;    // Principal::key(): nobody else may go on with it
     std::string sid;          // the socket's id, which stays over a resume
     Position started_at = 0;  // where a client that saw no event yet goes on

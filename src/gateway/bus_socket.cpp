@@ -8,11 +8,11 @@
 
 namespace eventbus {
 
-BusSocket::BusSocket(Gateway& gateway, SharedPrincipal principal, std::string pid,
+BusSocket::BusSocket(Gateway& gateway, SharedPrincipal principal, std::string_view pid,
                      MemberId group_member)
     : gateway_(gateway),
       principal_(std::move(principal)),
-      pid_(std::move(pid)),
+      pid_(pid.data(), pid.size()),
       group_member_(group_member) {}
 
 BusSocket::~BusSocket() { BUS_ASSERT(!is_attached()); }
@@ -30,7 +30,7 @@ void BusSocket::detach() {
 
 SessionRecord BusSocket::record(const SessionRecord::Joined* joining) const {
     SessionRecord record;
-    record.pid = pid_;
+    record.pid = pid();
     record.principal = principal_->key();
     record.sid = socket_->sid();
     record.started_at = started_at;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/static_string/static_string.hpp>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "auth/principal.h"
 #include "delivery/hub.h"
 #include "delivery/receiver.h"
+#include "delivery/session_store.h"
 #include "groups/group_key.h"
 #include "net/expiries.h"
 #include "socketio/server.h"
@@ -23,7 +25,8 @@ class Gateway;
 // Thread: reactor. Owned by its Socket.
 class BusSocket final : public SocketData, public Receiver, public Expiring {
  public:
-    BusSocket(Gateway& gateway, SharedPrincipal principal, std::string pid, MemberId group_member);
+    BusSocket(Gateway& gateway, SharedPrincipal principal, std::string_view pid,
+              MemberId group_member);
     ~BusSocket() override;
 
     static BusSocket& of(Socket& socket) { return static_cast<BusSocket&>(*socket.data); }
@@ -37,7 +40,7 @@ class BusSocket final : public SocketData, public Receiver, public Expiring {
     bool is_attached() const { return socket_ != nullptr; }
     ReceiverId receiver() const { return *receiver_; }
     const Principal& principal() const { return *principal_; }
-    const std::string& pid() const { return pid_; }
+    std::string_view pid() const { return {pid_.data(), pid_.size()}; }
     MemberId group_member() const { return group_member_; }
 
     // Its session as it is now, with `joining` as one room more.
@@ -65,7 +68,7 @@ class BusSocket final : public SocketData, public Receiver, public Expiring {
 
     Gateway& gateway_;
     const SharedPrincipal principal_;
-    const std::string pid_;
+    const boost::static_string<kPidBytesMax> pid_;
     const MemberId group_member_;
     std::optional<ReceiverId> receiver_;
 };

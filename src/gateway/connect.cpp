@@ -20,7 +20,6 @@
 namespace eventbus {
 namespace {
 
-constexpr std::size_t kPidBytes = 24;
 constexpr std::size_t kSidBytes = 20;
 
 // What a client says of itself at CONNECT; whatever has another type is as if it was not there.
@@ -120,7 +119,7 @@ void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<Sess
         const Result<Position> seen = visible_position(context_.log, arrival->auth.offset);
         arrival->resume_after = seen ? *seen : record.started_at;
     } else {
-        if (settings_.recovery) record.pid = random_token(context_.random, kPidBytes);
+        if (settings_.recovery) record.pid = random_token(context_.random, kPidBytesMax);
         record.sid = random_token(context_.random, kSidBytes);
         record.principal = principal;
         record.started_at = now;

@@ -140,6 +140,7 @@ Result<> EmbeddedSessionStore::load() {
     const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
     for (at->Seek("s"); at->Valid() && at->key()[0] == 's'; at->Next()) {
         const std::string pid(view(at->key()).substr(1));
+        if (pid.size() > kPidBytesMax) continue;  // of no session that we wrote
         const auto record = decode_session(pid, view(at->value()));
         remember(pid, record ? expires_ms(*record) : 0);
     }
@@ -147,6 +148,7 @@ Result<> EmbeddedSessionStore::load() {
 }
 
 void EmbeddedSessionStore::put(SessionRecord record, Executor& reply_to, Callback<Result<>> done) {
+    BUS_ASSERT(record.pid.size() <= kPidBytesMax);
     Put put{record.pid, encode_session(record), expires_ms(record), &reply_to, std::move(done)};
     enqueue(std::move(put));
 }
@@ -225,30 +227,26 @@ void EmbeddedSessionStore::do_all(std::vector<Work>& works) {
     }
 }
 
-void EmbeddedSessionStore::remember(const std::string& pid, std::int64_t expires_ms) {
-    forget(pid);
-    const auto known = expiries_.emplace(pid, expires_ms).first;
-    by_expiry_.emplace(expires_ms, &known->first);
+void EmbeddedSessionStore::remember(std::string_view pid, std::int64_t expires_ms) {
+    const auto [known, is_new] = known_.insert({Session::Pid(pid.data(), pid.size()), expires_ms});
+    if (is_new) return;
+    known_.modify(known, [expires_ms](Session& session) { session.expires_ms = expires_ms; });
 }
 
-bool EmbeddedSessionStore::forget(const std::string& pid) {
-    const auto known = expiries_.find(pid);
-    if (known == expiries_.end()) return false;
-    by_expiry_.erase({known->second, &known->first});
-    expiries_.erase(known);
-    return true;
+bool EmbeddedSessionStore::forget(std::string_view pid) {
+    return pid.size() <= kPidBytesMax && known_.erase(Session::Pid(pid.data(), pid.size())) > 0;
 }
 
 void EmbeddedSessionStore::forget_what_is_over(rocksdb::WriteBatch& batch) {
     const auto now =
         std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall_now().time_since_epoch())
             .count();
-    for (std::size_t i = 0; i < kForgottenAtOnce && !by_expiry_.empty(); ++i) {
-        const auto [expires, first] = *by_expiry_.begin();
-        if (expires > now && by_expiry_.size() <= settings_.sessions_max) return;
-        const std::string pid = *first;  // forget() ends the key
-        batch.Delete('s' + pid);
-        forget(pid);
+    auto& by_expiry = known_.get<1>();
+    for (std::size_t i = 0; i < kForgottenAtOnce && !by_expiry.empty(); ++i) {
+        const auto first = by_expiry.begin();
+        if (first->expires_ms > now && by_expiry.size() <= settings_.sessions_max) return;
+        batch.Delete('s' + std::string(first->pid.data(), first->pid.size()));
+        by_expiry.erase(first);
     }
 }
 

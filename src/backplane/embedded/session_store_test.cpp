@@ -101,6 +101,16 @@ TEST_F(EmbeddedSessionStoreTest, BeyondTheBoundTheOneThatExpiresFirstIsForgotten
     for (const char* pid : {"a", "c", "d"}) EXPECT_TRUE(find(pid).has_value()) << pid;
 }
 
+TEST_F(EmbeddedSessionStoreTest, APidLongerThanAnyIsOfNoSession) {
+    const std::string longest(kPidBytesMax, 'p');
+    put(record(longest));
+
+    EXPECT_TRUE(find(longest).has_value());
+    EXPECT_FALSE(find(longest + 'p').has_value());
+    store_->erase(longest + 'p');
+    EXPECT_TRUE(find(longest).has_value());
+}
+
 TEST_F(EmbeddedSessionStoreTest, ItIsThereAfterACleanEndThoughTheMachineWasStartedAgain) {
     put(record("p"));
     store_.reset();

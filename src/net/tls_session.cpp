@@ -254,6 +254,7 @@ Stream::Outcome TlsSession::say_goodbye() {
     if (!said_goodbye_ && flush_pending()) {
         ERR_clear_error();
         SSL_shutdown(ssl_);
+        SSL_free_buffers(ssl_);  // an alert keeps its 16 KiB, and the peer may take its time
         ERR_clear_error();
         said_goodbye_ = true;
     }

@@ -2,6 +2,7 @@
 #include "net/tls_session.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sys/socket.h>
 
 #include <chrono>
@@ -220,6 +221,23 @@ TEST_P(TlsSessionTest, CloseWhenSentDeliversEverythingThenSaysGoodbye) {
     loop_.settle();
 
     EXPECT_EQ(seen_.closed, 1);
+}
+
+TEST_P(TlsSessionTest, WhoWaitsForThePeersEndHoldsNoBuffer) {
+    const std::string bytes(20'000, 'x');
+    client_->send(bytes);
+    connection_->push(bytes);
+    settle();
+    ASSERT_EQ(client_->received(), bytes);
+    ASSERT_EQ(seen_.bytes, bytes);
+    const std::size_t before = ::mallinfo2().uordblks;
+
+    connection_->close_when_sent();
+    settle();
+
+    ASSERT_TRUE(client_->saw_goodbye());
+    ASSERT_EQ(seen_.closed, 0);
+    EXPECT_LT(::mallinfo2().uordblks, before + 4'096);
 }
 
 TEST_P(TlsSessionTest, CloseSaysGoodbyeToo) {

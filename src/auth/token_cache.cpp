@@ -29,12 +29,11 @@ SharedPrincipal TokenCache::find(std::string_view token, Clock::WallTime now) {
 void TokenCache::put(std::string_view token, SharedPrincipal principal) {
     BUS_ASSERT(owner_.is_here());
     BUS_ASSERT(principal != nullptr);
-    const Key key = key_of(token);
-    const auto [place, is_new] = entries_.insert_or_assign(key, std::move(principal));
+    const auto [place, is_new] = entries_.insert_or_assign(key_of(token), std::move(principal));
     if (!is_new) return;
-    order_.push_back(key);
+    order_.push_back(&place->first);
     if (order_.size() <= entries_max_) return;
-    entries_.erase(order_.front());
+    entries_.erase(entries_.find(*order_.front()));  // not by the key: it lies in what is erased
     order_.pop_front();
     BUS_ASSERT(entries_.size() == order_.size());
 }

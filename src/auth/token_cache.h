@@ -21,7 +21,7 @@ namespace eventbus {
 // Bounded: `entries_max` principals; the oldest goes first.
 // Invariants:
 //   (1) An entry is found only before its principal's expires_at.
-//   (2) order_ holds each key of entries_ once, oldest first.
+//   (2) order_ names each key of entries_ once, oldest first.
 class TokenCache {
  public:
     explicit TokenCache(std::size_t entries_max);
@@ -48,7 +48,7 @@ class TokenCache {
 
     const std::size_t entries_max_;
     std::unordered_map<Key, SharedPrincipal, KeyHash> entries_;
-    std::deque<Key> order_;
+    std::deque<const Key*> order_;
     OwnerThread owner_;
 };
 

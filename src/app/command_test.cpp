@@ -135,7 +135,7 @@ class Command : public testing::Test {
     std::string err() const { return err_.str(); }
 
     // The principal of a token that was sent or printed.
-    Result<Principal> principal_of(const std::string& token) {
+    Result<SharedPrincipal> principal_of(const std::string& token) {
         JwtVerifier verifier(std::make_shared<const KeySet>(*keys_of_secret(kSecret)), {}, clock_);
         return verifier.verify(token);
     }
@@ -166,10 +166,10 @@ TEST_F(Command, TokenPrintsWhatAVerifierTakes) {
     ASSERT_TRUE(out().ends_with('\n'));
     const auto who = principal_of(out().substr(0, out().size() - 1));
     ASSERT_TRUE(who) << who.error().detail;
-    EXPECT_EQ(who->key(), "user:alice");
-    EXPECT_TRUE(who->has_role("admin"));
-    EXPECT_EQ(who->permissions, std::vector<std::string>{"a:b"});
-    EXPECT_EQ(who->expires_at, clock_.wall_now() + std::chrono::minutes(5));
+    EXPECT_EQ((**who).key(), "user:alice");
+    EXPECT_TRUE((**who).has_role("admin"));
+    EXPECT_EQ((**who).permissions, std::vector<std::string>{"a:b"});
+    EXPECT_EQ((**who).expires_at, clock_.wall_now() + std::chrono::minutes(5));
 }
 
 TEST_F(Command, TokenFindsTheSecretOfDevAndOfAFile) {
@@ -218,7 +218,7 @@ TEST_F(Command, PublishIsOnePost) {
         << request;
     const auto who = principal_of(token_in(request));
     ASSERT_TRUE(who) << who.error().detail;
-    EXPECT_EQ(who->key(), "service:api");
+    EXPECT_EQ((**who).key(), "service:api");
 }
 
 TEST_F(Command, PublishTakesServerAndTokenFromTheEnvironment) {

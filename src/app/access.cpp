@@ -74,7 +74,10 @@ ClaimRules claim_rules(const Config& config) {
 }
 
 Result<ServerUrl> find_server(const AccessOptions& options, const CommandContext& context) {
-    return parse_server_url(first_of(options.url, context, "EVENT_BUS_URL", kDefaultUrl));
+    Result<ServerUrl> server =
+        parse_server_url(first_of(options.url, context, "EVENT_BUS_URL", kDefaultUrl));
+    if (server) server->ca_file = first_of(options.cacert, context, "EVENT_BUS_CACERT", "");
+    return server;
 }
 
 Result<std::string> find_token(const AccessOptions& options, const CommandContext& context) {

@@ -88,6 +88,11 @@ void add_access(CLI::App& command, AccessOptions& access, const char* data_flags
         .add_option("--url", access.url,
                     "The server. Default: EVENT_BUS_URL, else http://127.0.0.1:8080")
         ->type_name("URL");
+    command
+        .add_option("--cacert", access.cacert,
+                    "Whom to trust with https, instead of the system's authorities; PEM. Default: "
+                    "EVENT_BUS_CACERT")
+        ->type_name("FILE");
     command.add_option("--token", access.token, "Who asks. Default: EVENT_BUS_TOKEN")
         ->type_name("JWT");
     command

@@ -27,6 +27,7 @@ inline constexpr int kExitUsage = 2;   // what was asked for is wrong
 // How a client command finds the server and its token.
 struct AccessOptions {
     std::string url;     // else EVENT_BUS_URL, else http://127.0.0.1:8080
+    std::string cacert;  // else EVENT_BUS_CACERT, else what the system trusts
     std::string token;   // else EVENT_BUS_TOKEN, else one is made with the secret of the settings
     std::string config;  // the file of those settings
     std::string data;    // the data directory of a server with --dev; else the settings'

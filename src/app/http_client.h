@@ -7,19 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "app/server_url.h"
 #include "base/result.h"
 
 namespace eventbus {
-
-// Where a server is: http://HOST[:PORT][/PATH].
-struct ServerUrl {
-    std::string host;
-    std::string port;
-    std::string path;  // before every target; empty or "/…" without a slash at its end
-    std::string text;  // as it was written
-};
-// Errors: kBadRequest; https is refused with what to do instead.
-Result<ServerUrl> parse_server_url(std::string_view text);
 
 struct ClientRequest {
     std::string method;
@@ -32,9 +23,9 @@ struct ClientResponse {
     std::string body;
 };
 
-// A blocking HTTP/1.1 client for the command line: one connection a request, no TLS.
-// Errors of both: kUnavailable, no server answers there (`detail` says how to start one);
-// kTimeout; kInternal, what answers is no HTTP server, or broke off.
+// A blocking HTTP/1.1 client for the command line: one connection a request.
+// Errors of both: those of ClientConnection; kBadRequest, HTTP was spoken to a port of TLS;
+// kInternal, what answers is no HTTP server, or broke off.
 //
 // Bounded: kResponseBytesMax; `timeout` for connecting and for each wait for bytes.
 inline constexpr std::size_t kResponseBytesMax = 16U << 20U;

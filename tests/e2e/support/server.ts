@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterwards } from './clean-up.js';
 import { kSecret } from './tokens.js';
 
-const kBinary = process.env.EVENTBUS_BIN ?? fileURLToPath(new URL('../../../build/release/bin/eventbus', import.meta.url));
+export const kBinary = process.env.EVENTBUS_BIN ?? fileURLToPath(new URL('../../../build/release/bin/eventbus', import.meta.url));
 const kCatalog = fileURLToPath(new URL('./catalog.yaml', import.meta.url));
 const kReadyMs = 20_000;
 const kOutputCharsMax = 20_000;

@@ -161,7 +161,7 @@ const kScripts: Record<string, Script> = {
 
   'says nothing in time': async (client, options) => {
     await client.until('event auth');
-    // A connection that joins no namespace is closed after a second.
+    // A connection that joins no namespace is closed after four seconds.
     const silent = new Witness(client.url, { ...options, autoConnect: false, reconnection: false });
     const manager = silent.socket.io;
     await new Promise<void>((resolve) => {

@@ -6,14 +6,16 @@
 //                 Beyond what the suites ask for, what a server does by itself:
 //                 `question` → `question-back`, and what the client answers → `answer`;
 //                 `burst`, COUNT, CHARS → so many `burst` events with a number and a string;
-//                 `twice` → its acknowledgement, two times; `leave` and `close` → it does
+//                 `twice` → its acknowledgement, two times; `leave` and `close` → it does;
+//                 `watch`, AUTH → its acknowledgement, and from then on, for each end of a socket
+//                 that joined with this auth, a `gone` with the reason
 //   /engine.io/   every message comes back as it was
 //
 // usage: eventbus_echo --listen HOST:PORT [--patient]
 //   port 0: any; the line on standard output says which
-//   --patient: for clients that may be busy: heartbeats of 25 s and 20 s, and not 300 ms and 200
-//   ms,
-//              and `auth` right behind the answer to CONNECT
+//   --patient: for clients that may be busy: heartbeats of 25 s and 20 s, and not 300 ms and
+//              200 ms; 4 s until a namespace is joined, and not 1 s; and `auth` right behind the
+//              answer to CONNECT
 
 #include <algorithm>
 #include <charconv>
@@ -23,6 +25,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -43,7 +46,8 @@ using std::chrono::milliseconds;
 constexpr char kUsage[] = "usage: eventbus_echo --listen HOST:PORT [--patient]\n";
 constexpr std::size_t kPayloadBytesMax = 1'000'000;
 constexpr std::size_t kQueueBytesMax = 8 << 20;
-constexpr SocketSettings kSocketSettings{.connect_timeout = milliseconds(1'000)};
+constexpr milliseconds kConnectTimeout{1'000};
+constexpr milliseconds kPatientConnectTimeout{4'000};
 
 // The public suite waits for `auth` only after it has seen the answer to CONNECT, and misses what
 // comes in one read with it. The reference's two writes come apart by themselves; ours are one.
@@ -77,23 +81,26 @@ std::string array_of(std::string begin, const Arguments& arguments) {
     return json + "]";
 }
 
-// The `auth` event that a socket is still to be sent, before all else.
-struct Greeting final : SocketData {
-    explicit Greeting(std::string event) : auth_event(std::move(event)) {}
-    std::string auth_event;  // empty: sent
+struct EchoSocket final : SocketData {
+    explicit EchoSocket(std::string of) : auth(std::move(of)) {}
+    const std::string auth;  // JSON
+    bool is_greeted = false;
+    std::string watches;  // the auth of those whose end it is told; empty: nobody's
+
+    static EchoSocket& of(const Socket& socket) { return static_cast<EchoSocket&>(*socket.data); }
 };
 
+// The `auth` event, before all else.
 void greet(Socket& socket) {
-    const std::string event =
-        std::exchange(static_cast<Greeting&>(*socket.data).auth_event, std::string());
-    if (!event.empty()) socket.emit(event);
+    EchoSocket& echo = EchoSocket::of(socket);
+    if (!std::exchange(echo.is_greeted, true)) socket.emit("[\"auth\"," + echo.auth + "]");
 }
 
 void serve_echo(Namespace& nsp, Random& random, Reactor& reactor, milliseconds auth_delay) {
     nsp.on_connect([&, auth_delay](const std::shared_ptr<Connecting>& connecting) {
         const std::string auth = connecting->auth().empty() ? "{}" : connecting->auth();
-        const auto socket = connecting->accept(
-            random_token(random, 20), {}, std::make_unique<Greeting>("[\"auth\"," + auth + "]"));
+        const auto socket =
+            connecting->accept(random_token(random, 20), {}, std::make_unique<EchoSocket>(auth));
         if (!socket) return;
         if (auth_delay == milliseconds::zero()) return greet(*socket);
         reactor.post_at(reactor.now() + auth_delay, [weak = std::weak_ptr<Socket>(socket)] {
@@ -145,6 +152,21 @@ void serve_requests(Namespace& nsp) {
         ack(R"(["first"])");
         ack(R"(["second"])");
     });
+    const auto watchers = std::make_shared<std::vector<std::weak_ptr<Socket>>>();
+    nsp.on("watch", [watchers](Socket& socket, const Arguments& arguments, Ack ack) {
+        if (arguments.json.empty()) return;
+        EchoSocket::of(socket).watches = arguments.json[0];
+        watchers->push_back(socket.weak_from_this());
+        ack("[]");
+    });
+    nsp.on_disconnect([watchers](Socket& gone, CloseReason reason) {
+        std::erase_if(*watchers, [](const auto& watcher) { return watcher.expired(); });
+        for (const auto& weak : std::vector(*watchers)) {
+            const auto watcher = weak.lock();
+            if (!watcher || EchoSocket::of(*watcher).watches != EchoSocket::of(gone).auth) continue;
+            watcher->emit("[\"gone\",\"" + std::string(to_string(reason)) + "\"]");
+        }
+    });
     nsp.on("leave", [](Socket& socket, const Arguments&, const Ack&) { socket.disconnect(); });
     nsp.on("close", [](Socket& socket, const Arguments&, const Ack&) {
         socket.close(CloseReason::kServer);
@@ -175,14 +197,19 @@ class Paths final : public HttpHandler {
 
 Reactor* g_reactor = nullptr;  // for the signal
 
-int serve(const Endpoint& endpoint, const EngineSettings& settings, milliseconds auth_delay) {
+struct Patience {
+    milliseconds connect_timeout = kConnectTimeout;
+    milliseconds auth_delay = kAuthDelay;
+};
+
+int serve(const Endpoint& endpoint, const EngineSettings& settings, const Patience& patience) {
     const SystemClock clock;
     SystemRandom random;
     const CorsPolicy cors({.origins = {"*"}});
     Reactor reactor(0, clock);
-    SocketServer sockets(reactor, kSocketSettings);
+    SocketServer sockets(reactor, {.connect_timeout = patience.connect_timeout});
     for (const char* name : {"/", "/custom"}) {
-        serve_echo(sockets.of(name), random, reactor, auth_delay);
+        serve_echo(sockets.of(name), random, reactor, patience.auth_delay);
         serve_requests(sockets.of(name));
     }
     EngineEcho echo;
@@ -229,10 +256,12 @@ int main(int count, char** words) {
     }
     eventbus::EngineSettings settings{.payload_bytes_max = eventbus::kPayloadBytesMax,
                                       .queue_bytes_max = eventbus::kQueueBytesMax};
-    if (!is_patient) {
+    eventbus::Patience patience;
+    if (is_patient) {
+        patience = {eventbus::kPatientConnectTimeout, std::chrono::milliseconds(0)};
+    } else {
         settings.ping_interval = std::chrono::milliseconds(300);
         settings.ping_timeout = std::chrono::milliseconds(200);
     }
-    const auto auth_delay = is_patient ? std::chrono::milliseconds(0) : eventbus::kAuthDelay;
-    return eventbus::serve(*endpoint, settings, auth_delay);
+    return eventbus::serve(*endpoint, settings, patience);
 }

@@ -7,7 +7,8 @@ import { Server as EngineServer } from 'engine.io';
 import { Server } from 'socket.io';
 
 const { hostname, port } = new URL(`http://${process.argv[3]}`);
-const heartbeat = process.argv[4] === '--patient' ? {} : { pingInterval: 300, pingTimeout: 200 };
+const isPatient = process.argv[4] === '--patient';
+const heartbeat = isPatient ? {} : { pingInterval: 300, pingTimeout: 200 };
 const settings = { ...heartbeat, maxHttpBufferSize: 1_000_000, cors: { origin: '*' }, perMessageDeflate: { threshold: 0 } };
 
 const http = createServer((_request, response) => response.writeHead(404).end());
@@ -15,7 +16,7 @@ const engine = new EngineServer(settings);
 engine.attach(http, { path: '/engine.io/', destroyUpgrade: false });
 engine.on('connection', (socket) => socket.on('message', (message) => socket.send(message)));
 
-const io = new Server(http, { ...settings, connectTimeout: 1_000, destroyUpgrade: false });
+const io = new Server(http, { ...settings, connectTimeout: isPatient ? 4_000 : 1_000, destroyUpgrade: false });
 for (const name of ['/', '/custom']) {
   io.of(name).on('connection', (socket) => {
     socket.emit('auth', socket.handshake.auth);
@@ -31,6 +32,11 @@ for (const name of ['/', '/custom']) {
       done('first');
       done('second');
     });
+    socket.on('watch', (auth, done) => {
+      socket.join(JSON.stringify(auth));
+      done();
+    });
+    socket.on('disconnect', (reason) => io.of(name).to(JSON.stringify(socket.handshake.auth)).emit('gone', reason));
     socket.on('leave', () => socket.disconnect());
     socket.on('close', () => socket.conn.close());
   });

@@ -48,14 +48,26 @@ export class Witness {
 
   /** Resolves once the client is on the last of its transports; which a broken connection tells depends on that. */
   async upgraded(): Promise<void> {
-    const { engine } = this.socket.io;
-    const last = (this.socket.io.opts.transports as string[] | undefined)?.at(-1) ?? 'websocket';
-    if (engine.transport.name !== last) await new Promise<void>((resolve) => engine.once('upgrade', () => resolve()));
+    const manager = this.socket.io;
+    const last = (manager.opts.transports as string[] | undefined)?.at(-1) ?? 'websocket';
+    for (;;) {
+      const { engine } = manager;
+      if (engine.readyState === 'closed') await new Promise<void>((resolve) => manager.once('open', () => resolve()));
+      else if (engine.transport.name === last) return;
+      // One that closes upgrades no more: what comes back is another.
+      else await new Promise<void>((resolve) => engine.once('upgrade', () => resolve()).once('close', () => resolve()));
+    }
   }
 
   async until(part: string, count = 1): Promise<void> {
     await this.saw.until((lines) => lines.filter((line) => line.includes(part)).length >= count);
   }
+}
+
+/** Resolves once the connection is over. */
+export async function closed(engine: Socket['io']['engine']): Promise<void> {
+  const { readyState } = engine as unknown as { readyState: string };
+  if (readyState !== 'closed') await new Promise<void>((resolve) => engine.once('close', () => resolve()));
 }
 
 /** JSON in which bytes are a count and a hash, and so are long strings. */

@@ -11,11 +11,12 @@
 //                 that joined with this auth, a `gone` with the reason
 //   /engine.io/   every message comes back as it was
 //
-// usage: eventbus_echo --listen HOST:PORT [--patient]
+// usage: eventbus_echo --listen HOST:PORT [--patient|--steady]
 //   port 0: any; the line on standard output says which
 //   --patient: for clients that may be busy: heartbeats of 25 s and 20 s, and not 300 ms and
 //              200 ms; 4 s until a namespace is joined, and not 1 s; and `auth` right behind the
 //              answer to CONNECT
+//   --steady: the same, but a heartbeat every 300 ms
 
 #include <algorithm>
 #include <charconv>
@@ -43,7 +44,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr char kUsage[] = "usage: eventbus_echo --listen HOST:PORT [--patient]\n";
+constexpr char kUsage[] = "usage: eventbus_echo --listen HOST:PORT [--patient|--steady]\n";
 constexpr std::size_t kPayloadBytesMax = 1'000'000;
 constexpr std::size_t kQueueBytesMax = 8 << 20;
 constexpr milliseconds kConnectTimeout{1'000};
@@ -244,7 +245,9 @@ int serve(const Endpoint& endpoint, const EngineSettings& settings, const Patien
 }  // namespace eventbus
 
 int main(int count, char** words) {
-    const bool is_patient = count == 4 && std::string_view(words[3]) == "--patient";
+    const std::string_view pace = count == 4 ? words[3] : "";
+    const bool is_steady = pace == "--steady";
+    const bool is_patient = pace == "--patient" || is_steady;
     if ((count != 3 && !is_patient) || std::string_view(words[1]) != "--listen") {
         std::fputs(eventbus::kUsage, stderr);
         return 2;
@@ -260,8 +263,8 @@ int main(int count, char** words) {
     if (is_patient) {
         patience = {eventbus::kPatientConnectTimeout, std::chrono::milliseconds(0)};
     } else {
-        settings.ping_interval = std::chrono::milliseconds(300);
         settings.ping_timeout = std::chrono::milliseconds(200);
     }
+    if (is_steady || !is_patient) settings.ping_interval = std::chrono::milliseconds(300);
     return eventbus::serve(*endpoint, settings, patience);
 }

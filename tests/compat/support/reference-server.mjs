@@ -1,14 +1,15 @@
 // npm's socket.io as the echo server of tests/support/echo_server.cpp: same paths, namespaces, events and settings.
 //
-// usage: node reference-server.mjs --listen HOST:PORT [--patient]
+// usage: node reference-server.mjs --listen HOST:PORT [--patient|--steady]
 import { createServer } from 'node:http';
 
 import { Server as EngineServer } from 'engine.io';
 import { Server } from 'socket.io';
 
 const { hostname, port } = new URL(`http://${process.argv[3]}`);
-const isPatient = process.argv[4] === '--patient';
-const heartbeat = isPatient ? {} : { pingInterval: 300, pingTimeout: 200 };
+const pace = process.argv[4];
+const isPatient = pace !== undefined;
+const heartbeat = { ...(pace !== '--patient' && { pingInterval: 300 }), ...(!isPatient && { pingTimeout: 200 }) };
 const settings = { ...heartbeat, maxHttpBufferSize: 1_000_000, cors: { origin: '*' }, perMessageDeflate: { threshold: 0 } };
 
 const http = createServer((_request, response) => response.writeHead(404).end());

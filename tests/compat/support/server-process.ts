@@ -68,16 +68,21 @@ const kOurs = process.env.EVENTBUS_ECHO_BIN ?? fileURLToPath(new URL('../../../b
 const kReference = fileURLToPath(new URL('./reference-server.mjs', import.meta.url));
 
 export interface EchoOptions {
-  /** Heartbeats of 25 s and 20 s, for clients that may be busy, and not 300 ms and 200 ms. */
-  readonly patient?: boolean;
+  /**
+   * Heartbeats, and how long their answer may take: 25 s and 20 s, for clients that may be busy; `steady`, 300 ms and
+   * 20 s; `quick`, 300 ms and 200 ms, which a busy machine makes a client miss.
+   */
+  readonly pace?: 'patient' | 'steady' | 'quick';
 }
 
+const flags = ({ pace = 'patient' }: EchoOptions): string[] => (pace === 'quick' ? [] : [`--${pace}`]);
+
 /** Our echo server. */
-export function ours({ patient = true }: EchoOptions = {}): ServerProcess {
-  return new ServerProcess((address) => [kOurs, '--listen', address, ...(patient ? ['--patient'] : [])]);
+export function ours(options: EchoOptions = {}): ServerProcess {
+  return new ServerProcess((address) => [kOurs, '--listen', address, ...flags(options)]);
 }
 
 /** npm's socket.io and engine.io, behaving as our echo server. */
-export function reference({ patient = true }: EchoOptions = {}): ServerProcess {
-  return new ServerProcess((address) => [process.execPath, kReference, '--listen', address, ...(patient ? ['--patient'] : [])]);
+export function reference(options: EchoOptions = {}): ServerProcess {
+  return new ServerProcess((address) => [process.execPath, kReference, '--listen', address, ...flags(options)]);
 }

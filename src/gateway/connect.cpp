@@ -20,8 +20,6 @@
 namespace eventbus {
 namespace {
 
-constexpr std::size_t kSidBytes = 20;
-
 // What a client says of itself at CONNECT; whatever has another type is as if it was not there.
 struct Auth {
     std::string token;
@@ -110,7 +108,8 @@ void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<Sess
 
     const Result<Position> since = visible_position(context_.log, arrival->auth.since);
     // A pid is bound to whom it was given to: for anybody else it is as unknown as a made-up one.
-    arrival->is_resumed = found && *found && (**found).principal == principal;
+    arrival->is_resumed = found && *found && (**found).principal == principal &&
+                          (**found).sid.size() <= Socket::kSidBytesMax;
     if (arrival->is_resumed) {
         record = std::move(**found);
         probe_.resumes.add();
@@ -120,7 +119,7 @@ void Gateway::on_session(const SharedArrival& arrival, Result<std::optional<Sess
         arrival->resume_after = seen ? *seen : record.started_at;
     } else {
         if (settings_.recovery) record.pid = random_token(context_.random, kPidBytesMax);
-        record.sid = random_token(context_.random, kSidBytes);
+        record.sid = random_token(context_.random, Socket::kSidBytesMax);
         record.principal = principal;
         record.started_at = now;
         if (!arrival->auth.pid.empty()) {

@@ -68,13 +68,13 @@ class TlsSession {
 
     ssl_st* const ssl_;
     const int descriptor_;
-    TlsProbe* probe_;  // until the handshake is over
-    std::span<const char> received_;
-    std::string pending_;
     bool is_shaking_hands_ = true;
     bool has_ended_ = false;  // the peer says that it sends nothing more; we still may
     bool is_broken_ = false;  // the descriptor or OpenSSL failed: neither is asked for more
     bool said_goodbye_ = false;
+    TlsProbe* probe_;  // until the handshake is over
+    std::span<const char> received_;
+    std::string pending_;
 };
 
 }  // namespace eventbus

@@ -54,8 +54,8 @@ void Ack::operator()(std::string_view json, std::span<const std::string> attachm
     send_packet(*socket->session_, packet, attachments);
 }
 
-Socket::Socket(Session& session, Namespace& nsp, std::string sid)
-    : session_(&session), nsp_(nsp), sid_(std::move(sid)) {}
+Socket::Socket(Session& session, Namespace& nsp, std::string_view sid)
+    : session_(&session), nsp_(nsp), sid_(sid.data(), sid.size()) {}
 
 bool Socket::emit(std::string_view json, std::span<const std::string> attachments) {
     if (!is_connected()) return false;
@@ -146,14 +146,15 @@ engineio::Transport Connecting::transport() const {
     return session_->transport();
 }
 
-std::shared_ptr<Socket> Connecting::accept(std::string sid, std::string_view pid,
+std::shared_ptr<Socket> Connecting::accept(std::string_view sid, std::string_view pid,
                                            std::unique_ptr<SocketData> data) {
+    BUS_ASSERT(sid.size() <= Socket::kSidBytesMax);
     if (!is_open()) return nullptr;
     Session& session = *std::exchange(session_, nullptr);
     const auto keep = shared_from_this();
     server_.settle(session, *this);
 
-    auto socket = std::make_shared<Socket>(session, nsp_, std::move(sid));
+    auto socket = std::make_shared<Socket>(session, nsp_, sid);
     socket->data = std::move(data);
     SocketServer::Client& client = SocketServer::client_of(session);
     client.sockets.push_back(socket);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/static_string/static_string.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -59,9 +60,11 @@ class SocketData {
 // A client's membership of a namespace. Reactor.
 class Socket : public std::enable_shared_from_this<Socket> {
  public:
-    Socket(Session& session, Namespace& nsp, std::string sid);
+    static constexpr std::size_t kSidBytesMax = 20;
 
-    const std::string& sid() const { return sid_; }
+    Socket(Session& session, Namespace& nsp, std::string_view sid);
+
+    std::string_view sid() const { return {sid_.data(), sid_.size()}; }
     const Namespace& nsp() const { return nsp_; }
     bool is_connected() const { return session_ != nullptr; }
 
@@ -113,7 +116,7 @@ class Socket : public std::enable_shared_from_this<Socket> {
 
     Session* session_;  // null once disconnected
     Namespace& nsp_;
-    const std::string sid_;
+    const boost::static_string<kSidBytesMax> sid_;
     std::unique_ptr<Asked> asked_;  // once something was
 };
 
@@ -134,9 +137,9 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
     const HttpRequest& request() const;
     engineio::Transport transport() const;
 
-    // Answers with the socket's id and, if it can be recovered, its `pid`. Null if the client has
-    // gone.
-    std::shared_ptr<Socket> accept(std::string sid, std::string_view pid,
+    // Answers with the socket's id, of Socket::kSidBytesMax or less, and, if it can be recovered,
+    // its `pid`. Null if the client has gone.
+    std::shared_ptr<Socket> accept(std::string_view sid, std::string_view pid,
                                    std::unique_ptr<SocketData> data);
 
     // `data` is JSON; the connection stays open for other namespaces.

@@ -19,14 +19,13 @@ namespace {
 
 constexpr std::size_t kScratchBytes = 128 * 1024;
 constexpr std::size_t kReadyMin = 8;  // events of one turn; what is left comes in the next
-constexpr std::size_t kReadyMax = 256;
+constexpr std::size_t kReadyMax = 128;  // were each the end of a TLS connection: 3 ms
 constexpr std::size_t kStepsPerLook = 8;  // at the clock
 constexpr std::size_t kBatchMin = 8;      // for fewer, the batch costs more than their calls
 constexpr std::size_t kFlushesAhead = 4;  // a connection is fetched before its turn comes
 constexpr int kLastRounds = 8;            // of what is posted while it stops
 constexpr auto kStall = std::chrono::milliseconds(5);
 constexpr auto kUsageReads = std::chrono::milliseconds(2);
-constexpr auto kUsageReadsIdle = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -303,7 +302,7 @@ void Reactor::flush_batch() {
 // So often that what a long turn reads at its end is nearly its own, and so seldom that a lone
 // event does not pay for it. A sleep is a wait, too.
 void Reactor::note_begin(bool has_slept) {
-    const bool is_due = now_ - usage_read_at_ >= (has_slept ? kUsageReadsIdle : kUsageReads);
+    const bool is_due = now_ - usage_read_at_ >= kUsageReads;
     if (is_due) {
         usage_read_at_ = now_;
         cpu_before_ = thread_cpu_time();

@@ -11,7 +11,7 @@ namespace eventbus {
 namespace {
 
 constexpr std::size_t kFrameCacheBytes = 16 << 20;
-constexpr std::size_t kMembersAhead = 2;  // per step of fetching what a push touches
+constexpr std::size_t kMembersAhead = 4;  // per step of fetching what a push touches
 
 // About what a frame has.
 std::size_t bytes_of(const Entry& entry) { return entry.event.data.size() + 256; }

@@ -18,8 +18,8 @@ namespace eventbus {
 namespace {
 
 constexpr std::size_t kScratchBytes = 128 * 1024;
-constexpr std::size_t kReadyMin = 8;  // events of one turn; what is left comes in the next
-constexpr std::size_t kReadyMax = 128;  // were each the end of a TLS connection: 3 ms
+constexpr std::size_t kReadyMin = 8;      // events of one turn; what is left comes in the next
+constexpr std::size_t kReadyMax = 128;    // were each the end of a TLS connection: 3 ms
 constexpr std::size_t kStepsPerLook = 8;  // at the clock
 constexpr std::size_t kBatchMin = 8;      // for fewer, the batch costs more than their calls
 constexpr std::size_t kFlushesAhead = 4;  // a connection is fetched before its turn comes

@@ -21,19 +21,22 @@ TokenCache::Key TokenCache::key_of(std::string_view token) {
 
 SharedPrincipal TokenCache::find(std::string_view token, Clock::WallTime now) {
     BUS_ASSERT(owner_.is_here());
-    const auto found = entries_.find(key_of(token));
-    if (found == entries_.end() || found->second->expires_at <= now) return nullptr;
+    const auto* const found = entries_.find(key_of(token));
+    if (found == nullptr || found->second->expires_at <= now) return nullptr;
     return found->second;
 }
 
 void TokenCache::put(std::string_view token, SharedPrincipal principal) {
     BUS_ASSERT(owner_.is_here());
     BUS_ASSERT(principal != nullptr);
-    const auto [place, is_new] = entries_.insert_or_assign(key_of(token), std::move(principal));
-    if (!is_new) return;
+    const auto [place, is_new] = entries_.emplace(key_of(token), principal);
+    if (!is_new) {
+        place->second = std::move(principal);
+        return;
+    }
     order_.push_back(&place->first);
     if (order_.size() <= entries_max_) return;
-    entries_.erase(entries_.find(*order_.front()));  // not by the key: it lies in what is erased
+    entries_.erase(*order_.front());
     order_.pop_front();
     BUS_ASSERT(entries_.size() == order_.size());
 }

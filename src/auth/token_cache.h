@@ -11,6 +11,7 @@
 #include "auth/principal.h"
 #include "base/clock.h"
 #include "base/owner_thread.h"
+#include "base/sharded.h"
 
 namespace eventbus {
 
@@ -47,7 +48,7 @@ class TokenCache {
     static Key key_of(std::string_view token);
 
     const std::size_t entries_max_;
-    std::unordered_map<Key, SharedPrincipal, KeyHash> entries_;
+    Sharded<std::unordered_map<Key, SharedPrincipal, KeyHash>> entries_;
     std::deque<const Key*> order_;
     OwnerThread owner_;
 };

@@ -63,8 +63,8 @@ void set_deliveries(std::vector<Target>& audience, const std::string& owner, Ent
 }  // namespace
 
 Result<Bound> Subjects::bind(Plan&& plan, Position position) {
-    const auto found = subjects_.find(plan.event.subject);
-    const Subject* const known = found == subjects_.end() ? nullptr : &found->second;
+    const auto* const found = subjects_.find(plan.event.subject);
+    const Subject* const known = found == nullptr ? nullptr : &found->second;
     if (Result<> may = check_publisher(plan, known); !may) return may.error();
     if (Result<> fits = check_bounds(plan, known); !fits) return fits.error();
     return apply(std::move(plan), position, known);
@@ -80,7 +80,7 @@ Result<Bound> Subjects::apply(Plan&& plan, Position position, const Subject* kno
     if (has_changes) {
         const std::string& subject = entry.event.subject;
         remember(subject);
-        Subject& changed = subjects_[subject];
+        Subject& changed = subjects_.emplace(subject, Subject{}).first->second;
         apply_owner(plan, changed, bound);
         apply_grants(plan, changed, bound);
         set_deliveries(plan.audience, changed.owner, entry);
@@ -178,16 +178,16 @@ void Subjects::apply_grants(const Plan& plan, Subject& subject, Bound& bound) {
 }
 
 void Subjects::remember(const std::string& subject) {
-    const auto found = subjects_.find(subject);
-    undo_.emplace_back(
-        subject, found == subjects_.end() ? std::nullopt : std::optional<Subject>(found->second));
+    const auto* const found = subjects_.find(subject);
+    undo_.emplace_back(subject,
+                       found == nullptr ? std::nullopt : std::optional<Subject>(found->second));
 }
 
 void Subjects::undo() {
     for (; !undo_.empty(); undo_.pop_back()) {
         auto& [subject, before] = undo_.back();
         if (before) {
-            subjects_[subject] = std::move(*before);
+            subjects_.emplace(subject, Subject{}).first->second = std::move(*before);
         } else {
             subjects_.erase(subject);
         }
@@ -204,7 +204,8 @@ Result<> Subjects::load(std::string_view key, std::string_view value) {
     const std::string_view rest = reader.rest();
     if (!reader.is_fine() || key.size() < 2) return damaged;
     const std::size_t end = key.find('\0');
-    Subject& subject = subjects_[std::string(key.substr(1, end == key.npos ? end : end - 1))];
+    const std::string name(key.substr(1, end == key.npos ? end : end - 1));
+    Subject& subject = subjects_.emplace(name, Subject{}).first->second;
     if (key[0] == 'o' && end == key.npos && !rest.empty()) {
         subject.owner = rest;
         subject.owner_since = since;
@@ -231,7 +232,7 @@ Result<Position> Subjects::may_watch(const WatchQuestion& question) const {
     const auto by = [&](Position position) {
         since = std::min(since.value_or(position), position);
     };
-    if (const auto found = subjects_.find(question.subject); found != subjects_.end()) {
+    if (const auto* const found = subjects_.find(question.subject); found != nullptr) {
         const Subject& subject = found->second;
         if (rule.owner && !question.user.empty() && subject.owner == question.user) {
             by(subject.owner_since);
@@ -252,8 +253,8 @@ bool Subjects::is_of(const WatchQuestion& question, const Room& who) {
 }
 
 std::string_view Subjects::owner(std::string_view subject) const {
-    const auto found = subjects_.find(subject);
-    return found == subjects_.end() ? std::string_view() : found->second.owner;
+    const auto* const found = subjects_.find(subject);
+    return found == nullptr ? std::string_view() : found->second.owner;
 }
 
 }  // namespace eventbus

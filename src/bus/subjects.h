@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/result.h"
+#include "base/sharded.h"
 #include "bus/probe.h"
 #include "bus/watch.h"
 #include "log/binder.h"
@@ -73,7 +74,7 @@ class Subjects final : public Binder {
     static bool is_of(const WatchQuestion& question, const Room& who);
 
     const Settings settings_;
-    StringMap<Subject> subjects_;
+    Sharded<StringMap<Subject>> subjects_;
     std::vector<std::pair<std::string, std::optional<Subject>>>
         undo_;  // as it was; none: not there
     BindProbe probe_;

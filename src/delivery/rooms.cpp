@@ -49,8 +49,8 @@ bool Rooms::leave(ReceiverId member, RoomId room) {
 }
 
 RoomId Rooms::find(const Room& room) const {
-    const auto found = ids_.find(room);
-    return found == ids_.end() ? RoomId::kNone : *found;
+    const RoomId* const found = ids_.find(room);
+    return found == nullptr ? RoomId::kNone : *found;
 }
 
 std::span<const Rooms::Joined> Rooms::rooms_of(ReceiverId member) const {
@@ -83,7 +83,7 @@ RoomId Rooms::make(const Room& room) {
     }
     state(id).name = room;
     state(id).hash = RoomHash{}(room);
-    ids_.insert(id);
+    ids_.emplace(id);
     return id;
 }
 

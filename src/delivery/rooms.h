@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/sharded.h"
 #include "event/room.h"
 #include "log/offset.h"
 
@@ -20,8 +21,7 @@ enum class RoomId : std::uint32_t { kNone = 0xffffffff };
 // Thread:  reactor.
 // Bounded: by its callers (rooms a member, members a reactor).
 // Cost:    join, leave and find O(1) but for the rooms of the member; 24 bytes a membership, 100
-// and
-//          the name a room; the members of a room lie in one array.
+//          and the name a room; the members of a room lie in one array.
 class Rooms {
  public:
     struct Membership {
@@ -83,7 +83,7 @@ class Rooms {
 
     std::vector<State> states_;
     std::vector<RoomId> free_;
-    std::unordered_set<RoomId, Hash, Equal> ids_;
+    Sharded<std::unordered_set<RoomId, Hash, Equal>> ids_;
     std::vector<std::vector<Joined>> joined_;  // by member
 };
 

@@ -218,7 +218,8 @@ void Gateway::admit(const SharedArrival& arrival) {
         arrival->connecting->accept(record.sid, record.pid, std::move(data));
     if (!socket) return;
     probe_.sign_ins.add();
-    if (!member.pid().empty()) by_pid_[member.pid()] = socket.get();
+    if (!member.pid().empty())
+        by_pid_.emplace(member.pid(), socket.get()).first->second = socket.get();
     member.attach(*socket);
     for (const SessionRecord::Joined& joined : record.rooms) {
         hub().join(member.receiver(), joined.room, joined.at);
@@ -277,8 +278,8 @@ void Gateway::end_with_token(Socket& socket) {
 void Gateway::on_disconnect(Socket& socket, CloseReason reason) {
     BusSocket& member = BusSocket::of(socket);
     if (!member.is_attached()) return;
-    const auto found = by_pid_.find(member.pid());
-    if (found != by_pid_.end() && found->second == &socket) by_pid_.erase(found);
+    const auto* const found = by_pid_.find(member.pid());
+    if (found != nullptr && found->second == &socket) by_pid_.erase(member.pid());
     if (member.is_in_groups) {
         by_group_member_.erase(member.group_member());
         context_.groups.post_member_gone(member.group_member());
@@ -290,15 +291,17 @@ void Gateway::on_disconnect(Socket& socket, CloseReason reason) {
     member.detach();
 }
 
-// The records of sockets that stay connected for long must not expire under them.
-void Gateway::refresh_sessions() {
-    const auto every =
+// The records of sockets that stay connected for long must not expire under them. A part at a time,
+// each of them once in a third of their life.
+void Gateway::refresh_sessions(std::size_t part) {
+    const auto all =
         std::chrono::duration_cast<std::chrono::milliseconds>(settings_.session_ttl) / 3;
-    context_.reactor.post_at(context_.reactor.now() + every, [this] {
-        for (const auto& [pid, socket] : by_pid_) {
+    const auto every = std::max(all / int{by_pid_.kShards}, std::chrono::milliseconds(1));
+    context_.reactor.post_at(context_.reactor.now() + every, [this, part] {
+        for (const auto& [pid, socket] : by_pid_.part(part)) {
             keep_session(BusSocket::of(*socket).record(), [](const Result<>&) {});
         }
-        refresh_sessions();
+        refresh_sessions((part + 1) % by_pid_.kShards);
     });
 }
 

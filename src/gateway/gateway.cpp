@@ -16,7 +16,7 @@ Gateway::Gateway(Context context, GatewaySettings settings, std::shared_ptr<cons
 void Gateway::serve(SocketServer& server) {
     serve(server.of(socketio::kMainNamespace));
     for (const std::string& name : settings_.namespaces) serve(server.of(name));
-    if (settings_.recovery) refresh_sessions();
+    if (settings_.recovery) refresh_sessions(0);
 }
 
 void Gateway::serve(Namespace& nsp) {
@@ -64,8 +64,8 @@ Clock::WallTime Gateway::session_expiry() const {
 }
 
 void Gateway::close_for_take_over(const std::string& pid) {
-    const auto found = by_pid_.find(pid);
-    if (found == by_pid_.end()) return;
+    const auto* const found = by_pid_.find(std::string_view(pid));
+    if (found == nullptr) return;
     probe_.take_overs.add();
     Socket& socket = *found->second;
     BusSocket::of(socket).was_taken_over = true;

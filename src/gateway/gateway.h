@@ -13,6 +13,7 @@
 #include "base/counters.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/sharded.h"
 #include "bus/publish.h"
 #include "bus/watch.h"
 #include "catalog/catalog.h"
@@ -110,7 +111,7 @@ class Gateway final : public GroupReceiver {
     void refuse(Connecting& connecting, const Error& error);
     std::optional<std::string> token_of(const Connecting& connecting, std::string_view from_auth);
     void on_disconnect(Socket& socket, CloseReason reason);
-    void refresh_sessions();
+    void refresh_sessions(std::size_t part);
 
     // subscribe.cpp
     void on_subscribe(Socket& socket, const Arguments& arguments, Ack ack);
@@ -142,9 +143,9 @@ class Gateway final : public GroupReceiver {
     StringMap<SocketEncoder> encoders_;  // by namespace
     EventReader reader_;
     JsonChecker json_;
-    Expiries expiries_;                                      // of sockets, by their tokens
-    std::unordered_map<std::string_view, Socket*> by_pid_;   // keys: BusSocket::pid()
-    std::unordered_map<MemberId, Socket*> by_group_member_;  // those that are in groups
+    Expiries expiries_;                                              // of sockets, by their tokens
+    Sharded<std::unordered_map<std::string_view, Socket*>> by_pid_;  // keys: BusSocket::pid()
+    std::unordered_map<MemberId, Socket*> by_group_member_;          // those that are in groups
     std::uint64_t next_group_member_ = 0;
     GatewayProbe probe_;
 };

@@ -15,8 +15,8 @@ std::string Dedupe::key(const Plan& plan) {
 }
 
 const Dedupe::Seen* Dedupe::find(std::string_view key) const {
-    const auto found = seen_.find(key);
-    return found == seen_.end() ? nullptr : &found->second.seen;
+    const auto* const found = seen_.find(key);
+    return found == nullptr ? nullptr : &found->second.seen;
 }
 
 void Dedupe::add(std::string key, Seen seen, Clock::Time at) {
@@ -28,7 +28,7 @@ void Dedupe::add(std::string key, Seen seen, Clock::Time at) {
 
 void Dedupe::undo() {
     for (; uncommitted_ > 0; --uncommitted_) {
-        seen_.erase(seen_.find(*order_.back()));
+        seen_.erase(*order_.back());
         order_.pop_back();
     }
 }
@@ -36,11 +36,11 @@ void Dedupe::undo() {
 std::size_t Dedupe::forget(Clock::Time now) {
     std::size_t dropped = 0;
     while (!order_.empty()) {
-        const auto oldest = seen_.find(*order_.front());
+        const auto* const oldest = seen_.find(*order_.front());
         const bool is_over = now - oldest->second.at >= settings_.window;
         if (!is_over && order_.size() <= settings_.keys_max) break;
         if (!is_over) ++dropped;
-        seen_.erase(oldest);
+        seen_.erase(oldest->first);
         order_.pop_front();
     }
     return dropped;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/sharded.h"
 #include "event/plan.h"
 #include "log/offset.h"
 
@@ -60,7 +61,7 @@ class Dedupe {
     };
 
     const Settings settings_;
-    StringMap<Record> seen_;
+    Sharded<StringMap<Record>> seen_;
     std::deque<const std::string*> order_;  // oldest first, into the keys of seen_
     std::size_t uncommitted_ = 0;           // at the end of order_
 };

@@ -111,13 +111,15 @@ void EngineServer::on_request(SharedExchange exchange) {
 void EngineServer::close_all() {
     std::vector<Session*> all;
     all.reserve(sessions_.size());
-    for (const auto& [sid, session] : sessions_) all.push_back(session.get());
+    for (std::size_t i = 0; i < sessions_.kShards; ++i) {
+        for (const auto& [sid, session] : sessions_.part(i)) all.push_back(session.get());
+    }
     for (Session* const session : all) session->close(CloseReason::kServer);
 }
 
 Session* EngineServer::find(std::string_view sid) {
-    const auto found = sessions_.find(sid);
-    return found == sessions_.end() ? nullptr : found->second.get();
+    const auto* const found = sessions_.find(sid);
+    return found == nullptr ? nullptr : found->second.get();
 }
 
 Session& EngineServer::make_session(HttpRequest request) {
@@ -138,11 +140,11 @@ void EngineServer::announce(Session& session) {
 }
 
 void EngineServer::remove(Session& session) {
-    const auto found = sessions_.find(session.sid());
-    BUS_ASSERT(found != sessions_.end());
+    auto* const found = sessions_.find(session.sid());
+    BUS_ASSERT(found != nullptr);
     // Its functions may be on the stack.
     reactor_.defer([gone = std::shared_ptr<Session>(std::move(found->second))] {});
-    sessions_.erase(found);
+    sessions_.erase(found->first);
 }
 
 void EngineServer::refuse(HttpExchange& exchange, Refusal refusal) {

@@ -12,6 +12,7 @@
 #include "base/counters.h"
 #include "base/frame.h"
 #include "base/random.h"
+#include "base/sharded.h"
 #include "net/cors.h"
 #include "net/due_list.h"
 #include "net/http_server.h"
@@ -132,7 +133,7 @@ class EngineServer {
     const websocket::DecoderSettings decoder_settings_;
     std::size_t reactors_ = 1;
     HandOver hand_over_;
-    std::unordered_map<std::string_view, std::unique_ptr<Session>> sessions_;  // keys: their sids
+    Sharded<std::unordered_map<std::string_view, std::unique_ptr<Session>>> sessions_;  // by sid
     DueList heartbeats_;
     DueList ping_timeouts_;
     DueList upgrade_timeouts_;

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace eventbus {
+
+// A hash table (std::unordered_map or _set) in kShards parts by their keys' hashes. A table that
+// grows moves all of its elements at once, each a cache miss: 4 ms for 20,000, in the middle of a
+// turn. Here it is one part's elements.
+//
+// Cost: as the table, and the key's hash a second time. 15 kB empty, 130 bytes more for each part
+// that
+//       has something.
+template <class Map>
+class Sharded {
+ public:
+    static constexpr std::size_t kShards = 128;
+
+    // `arguments`: of each part's constructor.
+    template <class... Arguments>
+    explicit Sharded(const Arguments&... arguments) {
+        shards_.reserve(kShards);
+        for (std::size_t i = 0; i < kShards; ++i) shards_.emplace_back(arguments...);
+    }
+
+    std::size_t size() const { return size_; }
+
+    // The element, or null; it stays where it is until it is erased.
+    template <class Key>
+    auto find(const Key& key) {
+        return found_in(shard(key), key);
+    }
+    template <class Key>
+    auto find(const Key& key) const {
+        return found_in(shard(key), key);
+    }
+
+    // The element with `key`, added if there was none with it, made of the rest; and whether it
+    // was.
+    template <class Key, class... Rest>
+    auto emplace(Key&& key, Rest&&... rest) {
+        Map& there = shard(key);
+        const auto [place, is_new] =
+            there.emplace(std::forward<Key>(key), std::forward<Rest>(rest)...);
+        size_ += is_new ? 1 : 0;
+        return std::pair(&*place, is_new);
+    }
+
+    // False: there is none. `key` may lie in the element.
+    template <class Key>
+    bool erase(const Key& key) {
+        Map& there = shard(key);
+        const auto found = there.find(key);
+        if (found == there.end()) return false;
+        there.erase(found);
+        --size_;
+        return true;
+    }
+
+    // All elements of one part, for who looks at all of them part by part.
+    const Map& part(std::size_t index) const { return shards_[index]; }
+
+ private:
+    template <class Table, class Key>
+    static auto found_in(Table& table, const Key& key) {
+        const auto found = table.find(key);
+        return found == table.end() ? nullptr : &*found;
+    }
+
+    // By the hash's high bits, mixed, since a table's own places go by the low ones.
+    template <class Key>
+    std::size_t place_of(const Key& key) const {
+        const std::uint64_t hash = shards_.front().hash_function()(key);
+        return (hash * 0x9e3779b97f4a7c15U) >> 57U;
+    }
+    static_assert(kShards == std::size_t{1} << (64U - 57U));
+    template <class Key>
+    Map& shard(const Key& key) {
+        return shards_[place_of(key)];
+    }
+    template <class Key>
+    const Map& shard(const Key& key) const {
+        return shards_[place_of(key)];
+    }
+
+    std::vector<Map> shards_;
+    std::size_t size_ = 0;
+};
+
+}  // namespace eventbus

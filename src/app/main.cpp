@@ -8,9 +8,12 @@ namespace {
 // which was a twentieth of what an event costs while the tail fills. With a step of 64 MB, the most
 // that a heap has, all of it is writable at once; it is still the kernel's until it is touched. Who
 // sets one of these ends glibc's own tuning of the others, so all are set.
-void grow_heaps_by_large_steps() {
+void tune_malloc() {
     constexpr int kMegabyte = 1 << 20;
     ::mallopt(M_TOP_PAD, 64 * kMegabyte);
+    // What lies in its bins for small pieces is joined all at once now and then: 8 ms for 15,000
+    // clients, in the middle of a turn.
+    ::mallopt(M_MXFAST, 0);
     ::mallopt(M_TRIM_THRESHOLD, 64 * kMegabyte);
     ::mallopt(M_MMAP_THRESHOLD, kMegabyte);
 }
@@ -18,6 +21,6 @@ void grow_heaps_by_large_steps() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    grow_heaps_by_large_steps();
+    tune_malloc();
     return eventbus::run_command_line(argc, argv);
 }

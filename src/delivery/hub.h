@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/chunked.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "delivery/frame_cache.h"
@@ -193,7 +194,7 @@ class Hub {
     TailReader& reader_;
     const Coalesce coalesce_;
     Rooms rooms_;
-    std::vector<Member> members_;
+    Chunked<Member> members_;
     std::vector<ReceiverId> free_;
     std::vector<ReceiverId> removed_;  // during a delivery
     std::vector<RoomId> patterns_;     // rooms of patterns, few

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/chunked.h"
 #include "base/sharded.h"
 #include "event/room.h"
 #include "log/offset.h"
@@ -81,10 +82,10 @@ class Rooms {
     std::vector<Joined>& joined(ReceiverId member);
     RoomId make(const Room& room);
 
-    std::vector<State> states_;
+    Chunked<State> states_;
     std::vector<RoomId> free_;
     Sharded<std::unordered_set<RoomId, Hash, Equal>> ids_;
-    std::vector<std::vector<Joined>> joined_;  // by member
+    Chunked<std::vector<Joined>> joined_;  // by member
 };
 
 }  // namespace eventbus

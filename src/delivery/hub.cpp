@@ -30,7 +30,7 @@ ReceiverId Hub::add(Receiver& receiver, Encoder& encoder) {
     ReceiverId id;
     if (free_.empty()) {
         id = static_cast<ReceiverId>(members_.size());
-        members_.emplace_back();
+        members_.grow_to(members_.size() + 1);
     } else {
         id = free_.back();
         free_.pop_back();

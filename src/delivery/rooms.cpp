@@ -68,7 +68,7 @@ const Rooms::Membership* Rooms::membership(ReceiverId member, RoomId room) const
 
 std::vector<Rooms::Joined>& Rooms::joined(ReceiverId member) {
     const auto index = static_cast<std::size_t>(member);
-    if (index >= joined_.size()) joined_.resize(index + 1);
+    if (index >= joined_.size()) joined_.grow_to(index + 1);
     return joined_[index];
 }
 
@@ -76,7 +76,7 @@ RoomId Rooms::make(const Room& room) {
     RoomId id;
     if (free_.empty()) {
         id = static_cast<RoomId>(states_.size());
-        states_.emplace_back();
+        states_.grow_to(states_.size() + 1);
     } else {
         id = free_.back();
         free_.pop_back();

@@ -22,7 +22,9 @@ std::string serialize(const ServerUrl& server, const ClientRequest& request) {
     std::string text = request.method + " " + server.path + request.target +
                        " HTTP/1.1\r\nHost: " + (is_ipv6 ? "[" + server.host + "]" : server.host) +
                        ":" + server.port + "\r\nConnection: close\r\nUser-Agent: eventbus\r\n";
-    for (const auto& [name, value] : request.headers) text += name + ": " + value + "\r\n";
+    for (const auto& [name, value] : request.headers) {
+        text.append(name).append(": ").append(value).append("\r\n");
+    }
     if (request.method == "POST") {
         text += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
     }

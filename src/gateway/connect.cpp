@@ -296,7 +296,8 @@ void Gateway::on_disconnect(Socket& socket, CloseReason reason) {
 void Gateway::refresh_sessions(std::size_t part) {
     const auto all =
         std::chrono::duration_cast<std::chrono::milliseconds>(settings_.session_ttl) / 3;
-    const auto every = std::max(all / int{by_pid_.kShards}, std::chrono::milliseconds(1));
+    const auto every =
+        std::max(all / static_cast<int>(by_pid_.kShards), std::chrono::milliseconds(1));
     context_.reactor.post_at(context_.reactor.now() + every, [this, part] {
         for (const auto& [pid, socket] : by_pid_.part(part)) {
             keep_session(BusSocket::of(*socket).record(), [](const Result<>&) {});

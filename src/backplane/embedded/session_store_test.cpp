@@ -40,7 +40,7 @@ class EmbeddedSessionStoreTest : public testing::Test {
 
     void put(SessionRecord record) {
         bool done = false;
-        store_->put(std::move(record), loop_, [&](Result<> written) {
+        store_->put(std::move(record), loop_, [&](const Result<>& written) {
             EXPECT_TRUE(written.has_value());
             done = true;
         });
@@ -163,7 +163,7 @@ TEST(EmbeddedSessionStoreLife, Puts) {
         EmbeddedSessionStore::open({.data_dir = *folder, .boot_id = "boot-1"}, clock);
     ASSERT_TRUE(store.has_value());
     SessionRecord record{.pid = "p", .expires_at = clock.wall_now() + hours(1)};
-    (*store)->put(std::move(record), loop, [](Result<> written) {
+    (*store)->put(std::move(record), loop, [](const Result<>& written) {
         if (written) say("put");
     });
     loop.run_until([] { return false; });

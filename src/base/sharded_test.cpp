@@ -32,6 +32,15 @@ TEST(Sharded, DoesWhatATableDoes) {
     EXPECT_EQ(names.size(), 0U);
 }
 
+TEST(Sharded, AValueThatIsAskedForIsMadeOnce) {
+    Sharded<StringMap<int>> numbers;
+    const std::string name = "a";
+    EXPECT_EQ(numbers[name], 0);
+    numbers[name] = 5;
+    EXPECT_EQ(numbers[name], 5);
+    EXPECT_EQ(numbers.size(), 1U);
+}
+
 TEST(Sharded, AnElementStaysWhereItIsWhileOthersCome) {
     Names names;
     const auto* const first = names.emplace("first", nullptr).first;

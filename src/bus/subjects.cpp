@@ -80,7 +80,7 @@ Result<Bound> Subjects::apply(Plan&& plan, Position position, const Subject* kno
     if (has_changes) {
         const std::string& subject = entry.event.subject;
         remember(subject);
-        Subject& changed = subjects_.emplace(subject, Subject{}).first->second;
+        Subject& changed = subjects_[subject];
         apply_owner(plan, changed, bound);
         apply_grants(plan, changed, bound);
         set_deliveries(plan.audience, changed.owner, entry);
@@ -187,7 +187,7 @@ void Subjects::undo() {
     for (; !undo_.empty(); undo_.pop_back()) {
         auto& [subject, before] = undo_.back();
         if (before) {
-            subjects_.emplace(subject, Subject{}).first->second = std::move(*before);
+            subjects_[subject] = std::move(*before);
         } else {
             subjects_.erase(subject);
         }
@@ -204,8 +204,7 @@ Result<> Subjects::load(std::string_view key, std::string_view value) {
     const std::string_view rest = reader.rest();
     if (!reader.is_fine() || key.size() < 2) return damaged;
     const std::size_t end = key.find('\0');
-    const std::string name(key.substr(1, end == key.npos ? end : end - 1));
-    Subject& subject = subjects_.emplace(name, Subject{}).first->second;
+    Subject& subject = subjects_[std::string(key.substr(1, end == key.npos ? end : end - 1))];
     if (key[0] == 'o' && end == key.npos && !rest.empty()) {
         subject.owner = rest;
         subject.owner_since = since;

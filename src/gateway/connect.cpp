@@ -218,8 +218,7 @@ void Gateway::admit(const SharedArrival& arrival) {
         arrival->connecting->accept(record.sid, record.pid, std::move(data));
     if (!socket) return;
     probe_.sign_ins.add();
-    if (!member.pid().empty())
-        by_pid_.emplace(member.pid(), socket.get()).first->second = socket.get();
+    if (!member.pid().empty()) by_pid_[member.pid()] = socket.get();
     member.attach(*socket);
     for (const SessionRecord::Joined& joined : record.rooms) {
         hub().join(member.receiver(), joined.room, joined.at);

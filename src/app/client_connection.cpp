@@ -37,6 +37,8 @@ Error failed(const error_code& why) {
     return Error{ErrorCode::kInternal, "the connection failed: " + why.message()};
 }
 
+Error too_late() { return Error{ErrorCode::kTimeout, "the server does not answer in time"}; }
+
 // A stream may be silent for hours; a server whose machine is gone is noticed in 45 s.
 void keep_alive(int socket) {
     constexpr int kOn = 1;
@@ -109,12 +111,6 @@ class ClientConnection::Link {
     std::optional<Error> refused_;  // why the server's certificate was
     std::array<char, 16'384> buffer_;
 };
-
-namespace {
-
-Error too_late() { return Error{ErrorCode::kTimeout, "the server does not answer in time"}; }
-
-}  // namespace
 
 Result<> ClientConnection::Link::connect(milliseconds timeout) {
     error_code error;

@@ -24,26 +24,41 @@ namespace fs = std::filesystem;
 
 const std::string kSecret = "a secret of thirty-two bytes, ok";
 
+// A socket that listens on a free port of this machine; its kernel takes connections.
+class LoopbackListener {
+ public:
+    LoopbackListener() {
+        sockaddr_in address{.sin_family = AF_INET};
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t size = sizeof address;
+        auto* any = reinterpret_cast<sockaddr*>(&address);
+        EXPECT_EQ(::bind(descriptor_, any, size), 0);
+        EXPECT_EQ(::listen(descriptor_, 8), 0);
+        EXPECT_EQ(::getsockname(descriptor_, any, &size), 0);
+        authority_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    }
+    LoopbackListener(const LoopbackListener&) = delete;
+    LoopbackListener& operator=(const LoopbackListener&) = delete;
+    ~LoopbackListener() { ::close(descriptor_); }
+
+    int descriptor() const { return descriptor_; }
+    const std::string& authority() const { return authority_; }  // as in a URL
+
+ private:
+    const int descriptor_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    std::string authority_;
+};
+
 // A server on a free port that answers one connection after the other with the given bytes, and
 // keeps what it was asked. It is done when all answers are given.
 class ScriptedServer {
  public:
     explicit ScriptedServer(std::vector<std::string> answers) : answers_(std::move(answers)) {
-        listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_in address{.sin_family = AF_INET};
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        auto* any = reinterpret_cast<sockaddr*>(&address);
-        EXPECT_EQ(::bind(listener_, any, size), 0);
-        EXPECT_EQ(::listen(listener_, 8), 0);
-        EXPECT_EQ(::getsockname(listener_, any, &size), 0);
-        url_ = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
         thread_ = std::thread([this] { run(); });
     }
     ~ScriptedServer() {
-        ::shutdown(listener_, SHUT_RDWR);
+        ::shutdown(listener_.descriptor(), SHUT_RDWR);
         if (thread_.joinable()) thread_.join();
-        ::close(listener_);
     }
 
     const std::string& url() const { return url_; }
@@ -56,7 +71,7 @@ class ScriptedServer {
  private:
     void run() {
         for (const std::string& answer : answers_) {
-            const int socket = ::accept(listener_, nullptr, nullptr);
+            const int socket = ::accept(listener_.descriptor(), nullptr, nullptr);
             if (socket < 0) return;
             requests_.push_back(read_request(socket));
             EXPECT_EQ(::send(socket, answer.data(), answer.size(), MSG_NOSIGNAL),
@@ -83,8 +98,8 @@ class ScriptedServer {
     }
 
     const std::vector<std::string> answers_;
-    int listener_ = -1;
-    std::string url_;
+    const LoopbackListener listener_;
+    const std::string url_ = "http://" + listener_.authority();
     std::vector<std::string> requests_;
     std::thread thread_;
 };
@@ -366,26 +381,16 @@ TEST_F(Command, ServersThatAreNoneAreErrors) {
     }
 }
 
-// Its kernel takes the connection, and nobody answers.
 TEST(HttpClient, AServerThatIsSilentIsGivenUpInTime) {
-    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* any = reinterpret_cast<sockaddr*>(&address);
-    ASSERT_EQ(::bind(listener, any, size), 0);
-    ASSERT_EQ(::listen(listener, 8), 0);
-    ASSERT_EQ(::getsockname(listener, any, &size), 0);
-    const std::string place = "://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    const LoopbackListener listener;
 
     for (const std::string scheme : {"http", "https"}) {
         const auto response =
-            send_request(*parse_server_url(scheme + place), {.method = "GET", .target = "/"},
-                         std::chrono::milliseconds(50));
+            send_request(*parse_server_url(scheme + "://" + listener.authority()),
+                         {.method = "GET", .target = "/"}, std::chrono::milliseconds(50));
         ASSERT_FALSE(response) << scheme;
         EXPECT_EQ(response.error().code, ErrorCode::kTimeout) << response.error().detail;
     }
-    ::close(listener);
 }
 
 TEST(ServerUrl, IsTakenApart) {

@@ -6,7 +6,10 @@
 #include <array>
 #include <ctime>
 #include <memory>
+#include <span>
 #include <string_view>
+
+#include "net/ip_address.h"
 
 namespace eventbus {
 namespace {
@@ -29,14 +32,11 @@ std::string day_of(const ASN1_TIME* time) {
 std::string name_of(const GENERAL_NAME& name) {
     if (name.type == GEN_DNS) return text_of(*name.d.dNSName);
     if (name.type != GEN_IPADD) return {};
-    char* const text = i2s_ASN1_OCTET_STRING(nullptr, name.d.iPAddress);  // 7F:00:00:01
-    std::string bytes = text == nullptr ? "" : text;
-    OPENSSL_free(text);
-    if (ASN1_STRING_length(name.d.iPAddress) != 4) return "the address " + bytes;
-    const unsigned char* const byte = ASN1_STRING_get0_data(name.d.iPAddress);
-    std::string address;
-    for (int i = 0; i < 4; ++i) address += (i == 0 ? "" : ".") + std::to_string(byte[i]);
-    return address;
+    const std::span bytes(ASN1_STRING_get0_data(name.d.iPAddress),
+                          static_cast<std::size_t>(ASN1_STRING_length(name.d.iPAddress)));
+    if (bytes.size() == 4) return IpAddress::v4(bytes.first<4>()).text();
+    if (bytes.size() == 16) return IpAddress::v6(bytes.first<16>()).text();
+    return {};
 }
 
 // Whom the certificate is for.

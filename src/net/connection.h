@@ -89,7 +89,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     void push_urgent(SharedFrame frame);
 
     // Fetches what push() and its write will touch into the cache.
-    void prefetch() const { Flushable::prefetch(); }
+    using Flushable::prefetch;
 
     // Lets nothing urgent overtake what is queued now.
     void pin_queued() { outbox_.pin(); }

@@ -8,7 +8,6 @@
 #include "base/assert.h"
 
 namespace eventbus {
-
 namespace {
 
 constexpr std::size_t kFramesAtOnce = 8;  // what one grows to that gets more than one

@@ -77,14 +77,12 @@ void Reactor::run_once() {
 void Reactor::wait_and_turn(bool may_sleep) {
     std::array<epoll_event, kReadyMax> events;  // not initialized: only the used part is touched
     State awake = State::kAwake;
-    // Who wakes us sets kNotified after it has left its work: either we see that here, or it sees
-    // kAsleep and rings the bell.
     const bool sleeps =
         may_sleep && !again_ && state_.compare_exchange_strong(awake, State::kAsleep);
     const int ready =
         ::epoll_wait(epoll_, events.data(), static_cast<int>(ready_max_), sleeps ? sleep_ms() : 0);
     // An exchange and not a store: it reads what the waker wrote, so that what the waker had left
-    // before is seen in this turn, on every machine.
+    // before is seen behind it, on every machine.
     state_.exchange(State::kAwake);
     BUS_ASSERT(ready >= 0 || errno == EINTR);
     turn(std::span(events).first(static_cast<std::size_t>(std::max(ready, 0))), sleeps);
@@ -207,7 +205,8 @@ void Reactor::run_deferred() {
 }
 
 void Reactor::run_posted(Slice slice) {
-    if (next_running_ == running_.size()) {
+    const bool takes = next_running_ == running_.size();
+    if (takes) {
         running_.clear();
         next_running_ = 0;
         const std::lock_guard lock(posted_mutex_);
@@ -217,7 +216,9 @@ void Reactor::run_posted(Slice slice) {
         running_[next_running_++]();
         if (next_running_ % kStepsPerLook == 0 && slice.is_over()) break;
     }
-    again_ = again_ || next_running_ < running_.size();
+    // A turn that did not look into posted_ has no right to sleep: wait_and_turn() has taken back
+    // what a poster said meanwhile.
+    again_ = again_ || !takes || next_running_ < running_.size();
 }
 
 void Reactor::run_timed() {

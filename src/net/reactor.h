@@ -172,6 +172,28 @@ class Reactor final : public Executor {
         Clock::Time end_{};
     };
 
+    // How the reactor falls asleep and is woken. `state_` is the whole protocol:
+    //
+    //   kAwake     a turn is under way; it has not been told of anything since its exchange
+    //   kAsleep    in epoll_wait(), or about to be: whoever leaves work rings the bell
+    //   kNotified  work was left since: the next turn begins without a sleep
+    //
+    //   reactor, again and again (wait_and_turn):          another thread (post, wake_if_asleep):
+    //   1. again_ is false, and kAwake -> kAsleep: it      a. leaves its work: a task in posted_,
+    //      will sleep; else it will not                       or a number that a hook reads
+    //   2. epoll_wait()                                    b. exchange to kNotified
+    //   3. exchange to kAwake                              c. if that was kAsleep: rings the bell
+    //   4. again_ = false; reads the bell if it rang
+    //   5. looks for work: posted_, hooks
+    //   6. again_ = true if it left any kind of work
+    //      without a look, or unfinished
+    //
+    // No sleep while there is work: b before 1 makes 1 fail; b between 1 and 3 rings the bell, so 2
+    // returns; b behind 3 is b before the next 1. What a left before b is seen in the 5 that comes
+    // behind the exchange that took back its kNotified, if that 5 looks there; if it does not, 6
+    // keeps the reactor awake for one that does. The bell may ring late (c is behind 3): a turn in
+    // vain. What the reactor's own thread leaves needs neither state nor bell, only again_.
+    // reactor_model_test.cpp walks through every interleaving of these steps.
     enum class State : std::uint8_t { kAwake, kAsleep, kNotified };
 
     void wait_and_turn(bool may_sleep);

@@ -440,6 +440,33 @@ TEST(Reactor, WhatWasPostedBeforeStopIsDone) {
     EXPECT_EQ(done, 2);
 }
 
+TEST(Reactor, APostDuringATurnThatLeavesTasksToTheNextIsRunWithoutATimer) {
+    FakeClock clock;
+    Reactor reactor(0, clock);
+    std::promise<void> in_turn, posted, ran;
+    const Running running(reactor);
+    std::thread other([&] {
+        in_turn.get_future().wait();
+        reactor.post([&] { ran.set_value(); });
+        posted.set_value();
+    });
+    reactor.post([&] {
+        for (int i = 0; i < 40; ++i) {
+            reactor.post([&, i] {
+                clock.advance(Reactor::kSlice);
+                if (i != 3) return;
+                in_turn.set_value();
+                posted.get_future().wait();
+            });
+        }
+    });
+
+    EXPECT_EQ(ran.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+
+    reactor.post([] {});  // wakes a reactor that has lost it, so that the test ends
+    other.join();
+}
+
 // A lost wake-up shows as a test that does not end.
 TEST(Reactor, NoPostFromAnotherThreadIsLostOrReordered) {
     constexpr int kThreads = 3;

@@ -118,7 +118,7 @@ Stage tail_push_and_read() {
         Tail tail;
         NoWaker waker;
         TailReader reader{tail, waker, 512};
-        Position last = 0;
+        Position last;
     };
     auto world = std::make_shared<World>();
     world->reader.want_all(true);

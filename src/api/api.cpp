@@ -11,7 +11,7 @@ Api::Api(Context context, ReadLimits limits, std::size_t topics_max,
       catalog_(std::move(catalog)),
       reader_(limits),
       tickets_(context_.reactor.index(), context_.random),
-      encoder_(context_.log.epoch()),
+      encoder_(context_.log),
       sse_heartbeats_(SseStream::kHeartbeat),
       expiries_(context_.reactor, context_.clock) {
     context_.reactor.add_due_list(sse_heartbeats_);
@@ -65,8 +65,7 @@ void Api::close_streams() {
 
 void Api::respond(HttpExchange& exchange, HttpResponse response) const {
     context_.cors.apply(exchange.request, response);
-    response.headers.set("Event-Bus-Offset",
-                         to_string(Offset{context_.log.epoch(), context_.log.frontier()}));
+    response.headers.set("Event-Bus-Offset", offset_text(context_.log, context_.log.frontier()));
     exchange.respond(response);
 }
 

@@ -52,7 +52,7 @@ void Api::publish(const SharedExchange& exchange) {
             if (is_list) json += '[';
             for (const Receipt& receipt : *receipts) {
                 json += json.size() > 1 ? ",{" : "{";
-                append_receipt(json, receipt, context_.log.epoch());
+                append_receipt(json, receipt, context_.log);
                 json += '}';
             }
             if (is_list) json += ']';

@@ -18,7 +18,7 @@ SharedFrame chunk(std::string_view text) {
 }  // namespace
 
 SharedFrame SseEncoder::encode(const Entry& entry, std::uint16_t variant, As) {
-    const std::string offset = to_string(Offset{epoch_, entry.position});
+    const std::string offset = offset_text(log_, entry.position);
     std::string text = "id: " + offset + "\nevent: " + entry.name + "\ndata: {\"data\":";
     text.append(entry.payload(variant)).append(",\"meta\":");
     append_meta(text, entry.event, offset);
@@ -72,9 +72,9 @@ void SseStream::on_closed() {
 }
 
 void SseStream::on_gap(Position from, Position to) {
-    const std::string& epoch = api_.context_.log.epoch();
+    const Log& log = api_.context_.log;
     send(fmt::format("event: resume.gap\ndata: {{\"from\":\"{}\",\"to\":\"{}\"}}\n\n",
-                     to_string(Offset{epoch, from}), to_string(Offset{epoch, to})));
+                     offset_text(log, from), offset_text(log, to)));
 }
 
 void SseStream::on_evicted(std::string_view subject, Position) {

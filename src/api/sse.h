@@ -27,11 +27,11 @@ class Api;
 //   data: {"data":{…},"meta":{…}}
 class SseEncoder final : public Encoder {
  public:
-    explicit SseEncoder(std::string epoch) : epoch_(std::move(epoch)) {}
+    explicit SseEncoder(const Log& log) : log_(log) {}
     SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override;
 
  private:
-    const std::string epoch_;
+    const Log& log_;
 };
 
 // One open stream. Owned by its connection. Reactor.

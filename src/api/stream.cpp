@@ -18,11 +18,11 @@ namespace eventbus {
 struct Api::Opening {
     SharedExchange exchange;
     SharedPrincipal principal;
-    Position now = 0;
+    Position now;
     std::optional<Position> since;
     std::string unknown_since;  // why it is none
     std::vector<SseStream::Joined> rooms;
-    Position asked_at = ~Position{0};  // the answers hold as of here, the oldest of them
+    Position asked_at = kEndOfTime;  // the answers hold as of here, the oldest of them
     std::optional<Error> refusal;
     std::size_t to_ask = 1;
 };
@@ -94,7 +94,7 @@ void Api::stream(const SharedExchange& exchange) {
     const Position at = opening->since.value_or(opening->now);
     // With topics it is in its people's rooms, too, by which evictions find it, and gets nothing
     // of them.
-    const Position of_people = topics.empty() ? at : ~Position{0};
+    const Position of_people = topics.empty() ? at : kEndOfTime;
     for (Room& room : rooms_of(*opening->principal)) {
         opening->rooms.push_back({std::move(room), of_people});
     }
@@ -132,8 +132,7 @@ void Api::open_stream(const std::shared_ptr<Opening>& opening) {
     head.headers.set("Cache-Control", "no-store");
     head.headers.set("X-Accel-Buffering", "no");  // nginx would hold events back
     context_.cors.apply(exchange.request, head);
-    head.headers.set("Event-Bus-Offset",
-                     to_string(Offset{context_.log.epoch(), context_.log.frontier()}));
+    head.headers.set("Event-Bus-Offset", offset_text(context_.log, context_.log.frontier()));
 
     const std::shared_ptr<Connection> connection = exchange.connection();
     auto made = std::make_unique<SseStream>(*this, *connection);

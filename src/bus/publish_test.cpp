@@ -13,6 +13,7 @@
 #include "log/memory_log.h"
 #include "support/fake_clock.h"
 #include "support/fake_executor.h"
+#include "support/position_literal.h"
 #include "support/seeded_random.h"
 
 namespace eventbus {
@@ -210,7 +211,7 @@ TEST_F(PublisherTest, SeveralEventsAreAllOrNothingAndTheDetailNamesTheWrongOne) 
     EXPECT_EQ(refused.error().code, ErrorCode::kUnknownType);
     EXPECT_TRUE(refused.error().detail.starts_with("event 1: ")) << refused.error().detail;
     EXPECT_NE(refused.error().detail.find("photo.uploaded"), std::string::npos);
-    EXPECT_EQ(log_.frontier(), 0u);
+    EXPECT_EQ(log_.frontier(), 0_pos);
     EXPECT_EQ(publisher_.probe().refused.get(), 2u);
 }
 

@@ -28,7 +28,7 @@ std::string grant_key(const std::string& subject, const Room& who) {
 
 std::string since_value(Position since, std::string_view rest = {}) {
     std::string value;
-    put_fixed(value, since);
+    put_fixed(value, since.number());
     value.append(rest);
     return value;
 }
@@ -200,7 +200,7 @@ Result<> Subjects::load(std::string_view key, std::string_view value) {
                         "what the log knows of owners and grants is damaged; move the folder log/ "
                         "out of the data directory, or restore it from a backup"};
     ByteReader reader(value);
-    const Position since = reader.fixed();
+    const Position since(reader.fixed());
     const std::string_view rest = reader.rest();
     if (!reader.is_fine() || key.size() < 2) return damaged;
     const std::size_t end = key.find('\0');
@@ -220,10 +220,10 @@ Result<> Subjects::load(std::string_view key, std::string_view value) {
 Result<Position> Subjects::may_watch(const WatchQuestion& question) const {
     const WatchRule& rule = question.rule;
     if (rule.everyone || question.may_consume_all || (rule.permission && question.holds_permission))
-        return Position{0};
+        return Position();
     for (const std::string& role : question.roles) {
         if (std::find(rule.roles.begin(), rule.roles.end(), role) != rule.roles.end()) {
-            return Position{0};
+            return Position();
         }
     }
     // Of several rights, the oldest: what each of them shows is shown.

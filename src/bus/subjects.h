@@ -54,11 +54,11 @@ class Subjects final : public Binder {
  private:
     struct Grant {
         Room who;
-        Position since = 0;
+        Position since;
     };
     struct Subject {
         std::string owner;  // a user's id, or empty
-        Position owner_since = 0;
+        Position owner_since;
         std::vector<Grant> grants;
     };
 

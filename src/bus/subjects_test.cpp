@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/plans.h"
+#include "support/position_literal.h"
 
 namespace eventbus {
 namespace {
@@ -69,7 +70,7 @@ class SubjectsTest : public testing::Test {
 
     std::optional<Subjects> table_{Subjects::Settings{}};
     Subjects& subjects_ = *table_;
-    Position position_ = 0;
+    Position position_;
     std::map<std::string, std::string> stored_;
 };
 
@@ -85,7 +86,7 @@ TEST_F(SubjectsTest, TheFirstOwnerStays) {
     EXPECT_EQ(second.entry->deliveries[1].room, Room::user("ann"));
     EXPECT_EQ(subjects_.owner("photo:1"), "ann");
     EXPECT_EQ(subjects_.probe().owner_conflicts.get(), 1u);
-    EXPECT_EQ(watch_since("ann"), 1u);
+    EXPECT_EQ(watch_since("ann"), 1_pos);
     EXPECT_FALSE(watch_since("eve").has_value());
 }
 
@@ -100,7 +101,7 @@ TEST_F(SubjectsTest, ATransferGivesTheSubjectToAnotherFromItsPlaceOn) {
     EXPECT_EQ(moved.entry->evictions[0].who, Room::user("ann"));
     EXPECT_EQ(moved.entry->deliveries[1].room, Room::user("bob"));
     EXPECT_TRUE(again.entry->evictions.empty()) << "who owns it already is not evicted";
-    EXPECT_EQ(watch_since("bob"), 2u);
+    EXPECT_EQ(watch_since("bob"), 2_pos);
     EXPECT_FALSE(watch_since("ann").has_value());
 }
 
@@ -109,10 +110,10 @@ TEST_F(SubjectsTest, AGrantHoldsFromItsPlaceUntilItsRevokeWhichEvicts) {
     bind(grants({{Room::user("bob")}, {Room::role("editor")}}));
     const WatchQuestion editor{
         .subject = "photo:1", .rule = {}, .user = "eve", .roles = {"reader", "editor"}};
-    EXPECT_EQ(watch_since("bob"), 1u);
-    EXPECT_EQ(watch_since(editor), 1u);
+    EXPECT_EQ(watch_since("bob"), 1_pos);
+    EXPECT_EQ(watch_since(editor), 1_pos);
     bind(grants({{Room::user("bob")}}));
-    EXPECT_EQ(watch_since("bob"), 1u) << "a second grant is none";
+    EXPECT_EQ(watch_since("bob"), 1_pos) << "a second grant is none";
 
     const Bound revoked = bind(grants({{Room::user("bob"), true}, {Room::user("nobody"), true}}));
 
@@ -120,9 +121,9 @@ TEST_F(SubjectsTest, AGrantHoldsFromItsPlaceUntilItsRevokeWhichEvicts) {
     EXPECT_EQ(revoked.entry->evictions[0].subject, "photo:1");
     EXPECT_EQ(revoked.entry->evictions[0].who, Room::user("bob"));
     EXPECT_FALSE(watch_since("bob").has_value());
-    EXPECT_EQ(watch_since(editor), 1u);
+    EXPECT_EQ(watch_since(editor), 1_pos);
     bind(grants({{Room::user("bob")}}));
-    EXPECT_EQ(watch_since("bob"), 4u) << "what was shown in between is not";
+    EXPECT_EQ(watch_since("bob"), 4_pos) << "what was shown in between is not";
     bind(grants({{Room::user("bob"), true}, {Room::role("editor"), true}}));
     EXPECT_EQ(subjects_.size(), 0u);
     EXPECT_TRUE(stored_.empty());
@@ -136,20 +137,20 @@ TEST_F(SubjectsTest, WhoMayWatchIsWhatTheRuleSays) {
         WatchQuestion question;
         std::optional<Position> since;
     } cases[] = {
-        {"the owner", {"photo:1", {.owner = true}, "ann", {}}, 1},
-        {"the owner by a grant, where owning gives nothing", {"photo:1", {}, "ann", {}}, 2},
+        {"the owner", {"photo:1", {.owner = true}, "ann", {}}, 1_pos},
+        {"the owner by a grant, where owning gives nothing", {"photo:1", {}, "ann", {}}, 2_pos},
         {"another user", {"photo:1", {.owner = true}, "bob", {}}, {}},
         {"a service of the owner's name", {"photo:1", {.owner = true}, "", {}}, {}},
-        {"a service that may consume all", {"photo:1", {}, "", {}, false, true}, 0},
-        {"everyone", {"photo:1", {.everyone = true}, "bob", {}}, 0},
-        {"a role", {"photo:1", {.roles = {"admin"}}, "bob", {"x", "admin"}}, 0},
+        {"a service that may consume all", {"photo:1", {}, "", {}, false, true}, 0_pos},
+        {"everyone", {"photo:1", {.everyone = true}, "bob", {}}, 0_pos},
+        {"a role", {"photo:1", {.roles = {"admin"}}, "bob", {"x", "admin"}}, 0_pos},
         {"another role", {"photo:1", {.roles = {"admin"}}, "bob", {"x"}}, {}},
-        {"a permission", {"photo:1", {.permission = true}, "bob", {}, true}, 0},
+        {"a permission", {"photo:1", {.permission = true}, "bob", {}, true}, 0_pos},
         {"a permission that the rule does not take", {"photo:1", {}, "bob", {}, true}, {}},
         {"no permission", {"photo:1", {.permission = true}, "bob", {}, false}, {}},
         {"the oldest of several rights",
          {"photo:1", {.owner = true, .everyone = true}, "ann", {}},
-         0},
+         0_pos},
         {"a subject that nobody owns", {"photo:2", {.owner = true}, "ann", {}}, {}},
     };
     for (const auto& c : cases) {
@@ -186,7 +187,7 @@ TEST_F(SubjectsTest, AnEventForTheOwnerGoesToWhoOwnsTheSubjectThere) {
 }
 
 TEST_F(SubjectsTest, WhereAUserMustOwnTheSubjectAnotherIsRefused) {
-    EXPECT_EQ(bind(as_owner("bob")).entry->position, 1u) << "a new subject";
+    EXPECT_EQ(bind(as_owner("bob")).entry->position, 1_pos) << "a new subject";
     bind(make_owner_plan("a", "photo:1", "ann"));
 
     EXPECT_EQ(bind_error(as_owner("bob")), ErrorCode::kForbidden);
@@ -223,9 +224,9 @@ TEST_F(SubjectsTest, UndoBringsBackWhatWasBeforeTheLastCommit) {
     bind(grants({{Room::user("bob")}}));
     Plan transfer = make_owner_plan("b", "photo:1", "eve");
     transfer.transfer = true;
-    ASSERT_TRUE(subjects_.bind(std::move(transfer), 3).has_value());
-    ASSERT_TRUE(subjects_.bind(grants({{Room::user("bob"), true}, {Room::user("eve")}}), 4));
-    ASSERT_TRUE(subjects_.bind(make_owner_plan("c", "photo:2", "eve"), 5).has_value());
+    ASSERT_TRUE(subjects_.bind(std::move(transfer), 3_pos).has_value());
+    ASSERT_TRUE(subjects_.bind(grants({{Room::user("bob"), true}, {Room::user("eve")}}), 4_pos));
+    ASSERT_TRUE(subjects_.bind(make_owner_plan("c", "photo:2", "eve"), 5_pos).has_value());
     ASSERT_EQ(subjects_.owner("photo:1"), "eve");
 
     subjects_.undo();
@@ -233,8 +234,8 @@ TEST_F(SubjectsTest, UndoBringsBackWhatWasBeforeTheLastCommit) {
     EXPECT_EQ(subjects_.owner("photo:1"), "ann");
     EXPECT_EQ(subjects_.owner("photo:2"), "");
     EXPECT_EQ(subjects_.size(), 1u);
-    EXPECT_EQ(watch_since("ann"), 1u);
-    EXPECT_EQ(watch_since("bob"), 2u);
+    EXPECT_EQ(watch_since("ann"), 1_pos);
+    EXPECT_EQ(watch_since("bob"), 2_pos);
     EXPECT_FALSE(watch_since("eve").has_value());
 }
 

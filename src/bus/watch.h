@@ -21,8 +21,8 @@ struct WatchQuestion {
 };
 
 struct WatchAnswer {
-    Position at = 0;           // the end of the log when it was asked, in log order
-    Position right_since = 0;  // the entry that gave the right (ownership, a grant); 0: the token
+    Position at;           // the end of the log when it was asked, in log order
+    Position right_since;  // the entry that gave the right (ownership, a grant); 0: the token
 };
 
 // Seam: who may watch what, in log order: what the asker has published before, answered or not,

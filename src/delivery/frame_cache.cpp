@@ -7,7 +7,7 @@ namespace eventbus {
 SharedFrame FrameCache::get(const Entry& entry, std::uint16_t variant, Encoder& encoder,
                             Encoder::As as) {
     const Key key{entry.position, &encoder, variant, as};
-    Slot& slot = slots_[(entry.position * 2 + variant) % kSlots];
+    Slot& slot = slots_[(entry.position.number() * 2 + variant) % kSlots];
     if (slot.frame && slot.key == key) return slot.frame;
 
     SharedFrame frame = encoder.encode(entry, variant, as);

@@ -20,7 +20,7 @@ class FrameCache {
     explicit FrameCache(std::size_t bytes_max) : slots_(kSlots), bytes_max_(bytes_max) {}
 
     struct Key {
-        Position position = 0;
+        Position position;
         const Encoder* encoder = nullptr;
         std::uint16_t variant = 0;
         Encoder::As as = Encoder::As::kInOrder;

@@ -38,7 +38,7 @@ ReceiverId Hub::add(Receiver& receiver, Encoder& encoder) {
     Member& added = member(id);
     added.receiver = &receiver;
     added.encoder = &encoder;
-    added.last_given = 0;
+    added.last_given = Position();
     probe_.members.add();
     return id;
 }

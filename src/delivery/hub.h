@@ -123,8 +123,8 @@ class Hub {
  private:
     // One stretch of the log that a member is behind by.
     struct Stretch {
-        static constexpr Position kLive = ~Position{0};
-        Position at = 0;         // given everything up to here
+        static constexpr Position kLive = kEndOfTime;
+        Position at;             // given everything up to here
         Position until = kLive;  // kLive: up to the cursor, then live
         std::optional<Room> only;
         Encoder::As as = Encoder::As::kInOrder;
@@ -133,7 +133,7 @@ class Hub {
         std::deque<Stretch> stretches;
         std::uint64_t given = 0;
         bool tell = false;                        // on_caught_up()
-        Position told_lost = 0;                   // on_gap()
+        Position told_lost;                       // on_gap()
         bool reading = false;                     // a page is on its way
         bool is_queued = false;                   // in behind_
         std::size_t page_entries = kPageEntries;  // less when a page found too little room
@@ -141,7 +141,7 @@ class Hub {
     struct Member {
         Receiver* receiver = nullptr;  // null: free
         Encoder* encoder = nullptr;
-        Position last_given = 0;
+        Position last_given;
         std::uint32_t generation = 0;  // a page may come after its member has gone
         std::unique_ptr<CatchUp> behind;
     };

@@ -15,6 +15,7 @@
 #include "support/fake_clock.h"
 #include "support/fake_executor.h"
 #include "support/plans.h"
+#include "support/position_literal.h"
 
 namespace eventbus {
 namespace {
@@ -102,14 +103,14 @@ class HubTest : public testing::Test {
     HubTest() { log_.start(); }
 
     Position publish(Plan plan) {
-        Position at = 0;
+        Position at;
         std::vector<Plan> plans;
         plans.push_back(std::move(plan));
         log_.append(std::move(plans), reactor_, [&](Result<std::vector<Receipt>> receipts) {
             if (receipts) at = receipts->front().position;
         });
         reactor_.run_all();
-        EXPECT_GT(at, 0u);
+        EXPECT_GT(at, 0_pos);
         return at;
     }
     Position publish_to(std::string id, const Room& room) {
@@ -155,8 +156,8 @@ class HubTest : public testing::Test {
 
 TEST_F(HubTest, AnEntryGoesToTheMembersOfItsRoomAndToNobodyElse) {
     FakeReceiver in, out;
-    add(in, {photo1_}, 0);
-    add(out, {photo2_, Room::user("photo:1")}, 0);
+    add(in, {photo1_}, 0_pos);
+    add(out, {photo2_, Room::user("photo:1")}, 0_pos);
     publish(make_plan("a"));
     deliver();
     EXPECT_EQ(in.got, Strings({"a"}));
@@ -165,8 +166,8 @@ TEST_F(HubTest, AnEntryGoesToTheMembersOfItsRoomAndToNobodyElse) {
 
 TEST_F(HubTest, AMemberOfSeveralRoomsGetsAnEntryOnceAsTheFirstThatNamesIt) {
     FakeReceiver owner, watcher;
-    add(owner, {photo1_, alice_}, 0);
-    add(watcher, {photo1_}, 0);
+    add(owner, {photo1_, alice_}, 0_pos);
+    add(watcher, {photo1_}, 0_pos);
     Plan plan = make_plan("a");
     plan.variants = {R"({"less":1})"};
     plan.audience = {{.room = alice_}, {.room = photo1_, .variant = 1}};
@@ -190,7 +191,7 @@ TEST_F(HubTest, ARoomIsHeardFromThePlaceAtWhichItWasJoined) {
 
 TEST_F(HubTest, APatternHearsItsTypesWholeWhateverTheRoom) {
     FakeReceiver service;
-    const ReceiverId id = add(service, {Room::pattern("photo.*")}, 0);
+    const ReceiverId id = add(service, {Room::pattern("photo.*")}, 0_pos);
     publish(make_plan("a"));
     publish(make_plan("b", "batch:1", "batch.done"));
     publish(make_transient_plan("c"));  // photo.processing.progress: two segments
@@ -204,7 +205,7 @@ TEST_F(HubTest, APatternHearsItsTypesWholeWhateverTheRoom) {
 
 TEST_F(HubTest, WhatIsNotVisibleYetIsNotDelivered) {
     FakeReceiver in;
-    add(in, {photo1_}, 0);
+    add(in, {photo1_}, 0_pos);
     log_.hold_syncs(true);
     std::vector<Plan> plans;
     plans.push_back(make_plan("a"));
@@ -220,7 +221,7 @@ TEST_F(HubTest, AReceiverMayGoInTheMiddleOfADeliveryAndNobodyElseMissesAnything)
     std::vector<FakeReceiver> receivers(5);
     std::vector<ReceiverId> ids;
     ids.reserve(receivers.size());
-    for (FakeReceiver& one : receivers) ids.push_back(add(one, {photo1_}, 0));
+    for (FakeReceiver& one : receivers) ids.push_back(add(one, {photo1_}, 0_pos));
     for (const std::size_t i : {std::size_t{0}, std::size_t{2}, std::size_t{4}}) {
         receivers[i].on_push = [&, i] {
             if (std::exchange(receivers[i].gone, true)) return;
@@ -235,7 +236,7 @@ TEST_F(HubTest, AReceiverMayGoInTheMiddleOfADeliveryAndNobodyElseMissesAnything)
     }
     EXPECT_EQ(hub_.probe().members.get(), 2u);
     FakeReceiver newcomer;  // takes the place of one that has gone, and none of its rooms
-    add(newcomer, {photo2_}, 0);
+    add(newcomer, {photo2_}, 0_pos);
     publish(make_plan("c"));
     deliver();
     EXPECT_EQ(newcomer.got, Strings());
@@ -243,8 +244,8 @@ TEST_F(HubTest, AReceiverMayGoInTheMiddleOfADeliveryAndNobodyElseMissesAnything)
 
 TEST_F(HubTest, AnEvictionHoldsBeforeItsEntryIsDeliveredAndForWhomItNamesOnly) {
     FakeReceiver bob, other;
-    const ReceiverId bobs = add(bob, {bob_, photo1_}, 0);
-    add(other, {alice_, photo1_}, 0);
+    const ReceiverId bobs = add(bob, {bob_, photo1_}, 0_pos);
+    add(other, {alice_, photo1_}, 0_pos);
     publish(make_plan("a"));
     Plan unshared = make_plan("b");
     unshared.grants = {{.who = bob_, .revoke = true}};
@@ -289,9 +290,9 @@ TEST_F(HubTest, AnEvictionThatCameBetweenTheAnswerAndTheJoinIsObeyed) {
 
 TEST_F(HubTest, AnEvictedReceiverMayComeBackOrGo) {
     FakeReceiver back, gone;
-    const ReceiverId backs = add(back, {bob_, photo1_}, 0);
-    const ReceiverId gones = add(gone, {bob_, photo1_}, 0);
-    back.on_evicted_do = [&] { hub_.join(backs, photo1_, 0); };
+    const ReceiverId backs = add(back, {bob_, photo1_}, 0_pos);
+    const ReceiverId gones = add(gone, {bob_, photo1_}, 0_pos);
+    back.on_evicted_do = [&] { hub_.join(backs, photo1_, 0_pos); };
     gone.on_evicted_do = [&] { hub_.remove(gones); };
     Plan unshared = make_plan("a");
     unshared.grants = {{.who = bob_, .revoke = true}};
@@ -309,7 +310,7 @@ TEST_F(HubTest, AResumeGivesWhatWasMissedThenGoesOnLiveWithoutGapOrRepeat) {
     publish(make_plan("c"));
     deliver();
     FakeReceiver back;
-    const ReceiverId id = add(back, {photo1_}, 0);
+    const ReceiverId id = add(back, {photo1_}, 0_pos);
     hub_.resume(id, seen);
     publish(make_plan("d"));  // between the resume and the delivery
     deliver();
@@ -323,19 +324,19 @@ TEST_F(HubTest, WhoMissedNothingIsToldSo) {
     publish(make_plan("a"));
     deliver();
     FakeReceiver back;
-    hub_.resume(add(back, {photo1_}, 0), hub_.cursor());
+    hub_.resume(add(back, {photo1_}, 0_pos), hub_.cursor());
     deliver();
     EXPECT_EQ(back.got, Strings());
     EXPECT_EQ(back.caught_up, std::vector<std::uint64_t>({0}));
 }
 
 TEST_F(HubTest, WhoWasAheadOfThisReactorGetsNothingTwice) {
-    Position seen = 0;
+    Position seen;
     for (std::size_t i = 0; i < Hub::kPushesPerTurn / Hub::kPushesOfEntry + 10; ++i) {
         seen = publish(make_plan("a" + std::to_string(i)));
     }
     FakeReceiver back;
-    hub_.resume(add(back, {photo1_}, 0), seen);
+    hub_.resume(add(back, {photo1_}, 0_pos), seen);
     hub_.deliver();
     ASSERT_LT(hub_.cursor(), seen);  // this reactor needs two turns to read what the other has
     deliver();
@@ -352,11 +353,11 @@ TEST_F(HubTest, AResumeFromFarBackReadsPagesOfTheLogAndThenTheTail) {
     }
     fill_the_tail();
     deliver();
-    ASSERT_GT(reader_.kept_after(), 600u);
+    ASSERT_GT(reader_.kept_after(), 600_pos);
     expected.emplace_back("new");
     publish(make_plan("new"));
     FakeReceiver back;
-    hub_.resume(add(back, {photo1_}, 0), 0);
+    hub_.resume(add(back, {photo1_}, 0_pos), 0_pos);
     deliver();
     EXPECT_EQ(back.got, expected);
     EXPECT_EQ(back.gaps.size(), 0u);
@@ -371,7 +372,7 @@ TEST_F(HubTest, WhatIsPublishedWhileAPageIsOnItsWayIsNotLost) {
     deliver();
     ASSERT_LT(seen, reader_.kept_after());
     FakeReceiver back;
-    hub_.resume(add(back, {photo1_}, 0), seen);
+    hub_.resume(add(back, {photo1_}, 0_pos), seen);
     hub_.deliver();  // asks for the page, whose end is the frontier of now
     // Before it comes, so much more becomes visible that the tail's memory begins behind it.
     const Position before = log_.frontier();
@@ -401,7 +402,7 @@ TEST_F(HubTest, ASlowReceiverIsGivenAsMuchAsItHasRoomForAndGoesOnWhenItHasDraine
         deliver();
         FakeReceiver slow;
         slow.room = 30;
-        const ReceiverId id = add(slow, {photo1_}, 0);
+        const ReceiverId id = add(slow, {photo1_}, 0_pos);
         hub_.resume(id, before);
         for (int round = 0; round < 20; ++round) {
             deliver();
@@ -425,10 +426,10 @@ TEST_F(HubTest, RetentionIsToldOnceAndWhatIsLeftIsGiven) {
     deliver();
     log_.retain_after(lost);
     FakeReceiver back;
-    hub_.resume(add(back, {photo1_}, 0), 0);
+    hub_.resume(add(back, {photo1_}, 0_pos), 0_pos);
     deliver();
     EXPECT_EQ(back.got, Strings({"c"}));
-    EXPECT_EQ(back.gaps, (std::vector<std::pair<Position, Position>>{{0, lost}}));
+    EXPECT_EQ(back.gaps, (std::vector<std::pair<Position, Position>>{{0_pos, lost}}));
 }
 
 TEST_F(HubTest, AReceiverMayGoWhenItHearsOfAGap) {
@@ -438,9 +439,9 @@ TEST_F(HubTest, AReceiverMayGoWhenItHearsOfAGap) {
     deliver();
     log_.retain_after(lost);
     FakeReceiver back;
-    const ReceiverId id = add(back, {photo1_}, 0);
+    const ReceiverId id = add(back, {photo1_}, 0_pos);
     back.on_gap_do = [&] { hub_.remove(id); };
-    hub_.resume(id, 0);
+    hub_.resume(id, 0_pos);
     deliver();
     EXPECT_EQ(back.got, Strings());
     EXPECT_EQ(hub_.probe().members.get(), 0u);
@@ -451,8 +452,8 @@ TEST_F(HubTest, AReceiverMayGoWhileItsPageIsOnItsWayAndItsPlaceMayBeTaken) {
     fill_the_tail();
     deliver();
     FakeReceiver gone, next;
-    const ReceiverId id = add(gone, {photo1_}, 0);
-    hub_.resume(id, 0);
+    const ReceiverId id = add(gone, {photo1_}, 0_pos);
+    hub_.resume(id, 0_pos);
     hub_.deliver();
     hub_.remove(id);
     EXPECT_EQ(add(next, {photo1_}, log_.frontier()), id);
@@ -470,9 +471,9 @@ TEST_F(HubTest, AHistoryComesBeforeAnythingLaterAndDoesNotRepeatItself) {
     const Position second = publish(make_plan("b"));
     deliver();
     FakeReceiver asker;
-    const ReceiverId id = add(asker, {photo1_}, 0);
+    const ReceiverId id = add(asker, {photo1_}, 0_pos);
     ASSERT_TRUE(hub_.join(id, photo2_, hub_.cursor()));
-    hub_.send_history(id, photo1_, 0);
+    hub_.send_history(id, photo1_, 0_pos);
     publish(make_plan("c"));
     publish(make_plan("d", "photo:2"));
     deliver();
@@ -490,10 +491,10 @@ TEST_F(HubTest, AHistoryAskedForWhileAPageIsOnItsWayGoesFirstAndNothingIsLost) {
     fill_the_tail();
     deliver();
     FakeReceiver back;
-    const ReceiverId id = add(back, {photo1_, photo2_}, 0);
-    hub_.resume(id, 0);
+    const ReceiverId id = add(back, {photo1_, photo2_}, 0_pos);
+    hub_.resume(id, 0_pos);
     hub_.deliver();  // asks for a page of the resume
-    hub_.send_history(id, photo2_, 0);
+    hub_.send_history(id, photo2_, 0_pos);
     deliver();
     EXPECT_EQ(back.got, Strings({"bh", "a", "b"}));
     EXPECT_EQ(back.caught_up.size(), 1u);
@@ -529,7 +530,7 @@ TEST_F(HubTest, EveryoneSeesEverythingOfTheirRoomsOnceAndInOrderOverRandomSteps)
     for (std::size_t i = 0; i < clients.size(); ++i) {
         clients[i].rooms = {rooms[i % 4], rooms[(i + 1) % 4]};
         clients[i].receiver.room = i % 2 == 0 ? 5 : 1'000;
-        clients[i].id = add(clients[i].receiver, clients[i].rooms, 0);
+        clients[i].id = add(clients[i].receiver, clients[i].rooms, 0_pos);
     }
     for (int step = 0; step < 6'000; ++step) {
         Client& client = clients[random() % clients.size()];
@@ -540,9 +541,9 @@ TEST_F(HubTest, EveryoneSeesEverythingOfTheirRoomsOnceAndInOrderOverRandomSteps)
                     hub_.remove(*std::exchange(client.id, std::nullopt));
                 } else {
                     receiver.queued = 0;
-                    client.id = add(receiver, client.rooms, 0);
+                    client.id = add(receiver, client.rooms, 0_pos);
                     hub_.resume(*client.id,
-                                receiver.got.empty() ? 0 : position_of[receiver.got.back()]);
+                                receiver.got.empty() ? 0_pos : position_of[receiver.got.back()]);
                 }
                 break;
             case 1:
@@ -575,9 +576,9 @@ TEST_F(HubTest, EveryoneSeesEverythingOfTheirRoomsOnceAndInOrderOverRandomSteps)
             hub_.drained(*client.id);
             continue;
         }
-        client.id = add(client.receiver, client.rooms, 0);
+        client.id = add(client.receiver, client.rooms, 0_pos);
         hub_.resume(*client.id,
-                    client.receiver.got.empty() ? 0 : position_of[client.receiver.got.back()]);
+                    client.receiver.got.empty() ? 0_pos : position_of[client.receiver.got.back()]);
     }
     deliver();
     for (const Client& client : clients) {
@@ -595,7 +596,7 @@ class HubRunTest : public HubTest {
     static constexpr std::size_t kMembers = Hub::kPushesPerTurn / Hub::kRunEntries;
 
     HubRunTest() : members_(kMembers) {
-        for (FakeReceiver& member : members_) ids_.push_back(add(member, {photo1_}, 0));
+        for (FakeReceiver& member : members_) ids_.push_back(add(member, {photo1_}, 0_pos));
         for (std::size_t i = 0; i < Hub::kRunEntries; ++i) {
             published_.push_back("a" + std::to_string(i));
             publish(make_plan(published_.back()));
@@ -641,8 +642,8 @@ TEST_F(HubRunTest, WhoLeavesAmidARunHasAllOfItAndNothingLater) {
 TEST_F(HubRunTest, AHistoryAskedForAmidARunTakesNothingFromIt) {
     publish(make_plan("x", "photo:2"));
     deliver_a_part();
-    hub_.join(ids_.back(), photo2_, 0);
-    hub_.send_history(ids_.back(), photo2_, 0);
+    hub_.join(ids_.back(), photo2_, 0_pos);
+    hub_.send_history(ids_.back(), photo2_, 0_pos);
     deliver();
     Strings expected = published_;
     expected.push_back("x");
@@ -663,7 +664,7 @@ TEST_F(HubRunTest, WhoGoesAmidARunIsGoneAndItsPlaceIsUsedAgainAfterwards) {
 
 TEST_F(HubTest, AMemberIsNotGivenMoreThanABatchBetweenTwoWrites) {
     FakeReceiver member;
-    add(member, {photo1_}, 0);
+    add(member, {photo1_}, 0_pos);
     const std::string text(Hub::kBatchBytes / 8, 'x');
     for (int i = 0; i < 100; ++i) {
         Plan plan = make_plan("a" + std::to_string(i), "photo:1", "type" + std::to_string(i));
@@ -680,7 +681,7 @@ TEST_F(HubTest, AMemberIsNotGivenMoreThanABatchBetweenTwoWrites) {
 // With 10 ms for `latest` types, 2 ms for others.
 class HubCoalesceTest : public HubTest {
  protected:
-    HubCoalesceTest() { add(member_, {photo1_}, 0); }
+    HubCoalesceTest() { add(member_, {photo1_}, 0_pos); }
     ReceiverId add(FakeReceiver& receiver, const std::vector<Room>& rooms, Position at) {
         const ReceiverId id = patient_.add(receiver, encoder_);
         for (const Room& room : rooms) EXPECT_TRUE(patient_.join(id, room, at));
@@ -748,7 +749,7 @@ TEST_F(HubCoalesceTest, WhoComesBackIsGivenWhatItMissedMeanwhile) {
     patient_.deliver();
     publish_latest("b");
     FakeReceiver back;
-    patient_.resume(add(back, {photo1_}, 0), 0);
+    patient_.resume(add(back, {photo1_}, 0_pos), 0_pos);
     patient_.deliver();
     EXPECT_EQ(back.got, Strings({"a"}));
     pass(10);

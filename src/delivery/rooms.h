@@ -27,8 +27,8 @@ class Rooms {
  public:
     struct Membership {
         ReceiverId member;
-        std::uint32_t slot;      // into the member's list
-        Position joined_at = 0;  // it gets entries after this one
+        std::uint32_t slot;  // into the member's list
+        Position joined_at;  // it gets entries after this one
     };
     struct Joined {
         RoomId room;

@@ -1,4 +1,5 @@
 #include "delivery/rooms.h"
+#include "support/position_literal.h"
 
 #include <gtest/gtest.h>
 
@@ -21,15 +22,15 @@ Room room(unsigned i) {
 
 TEST(Rooms, AMemberJoinsARoomOnceAndItsPlaceStays) {
     Rooms rooms;
-    EXPECT_TRUE(rooms.join(member(1), room(1), 7));
-    EXPECT_FALSE(rooms.join(member(1), room(1), 9));
-    EXPECT_EQ(rooms.membership(member(1), rooms.find(room(1)))->joined_at, 7u);
+    EXPECT_TRUE(rooms.join(member(1), room(1), 7_pos));
+    EXPECT_FALSE(rooms.join(member(1), room(1), 9_pos));
+    EXPECT_EQ(rooms.membership(member(1), rooms.find(room(1)))->joined_at, 7_pos);
     EXPECT_EQ(rooms.membership(member(2), rooms.find(room(1))), nullptr);
 }
 
 TEST(Rooms, PeopleAndSubjectsOfOneNameAreDifferentRooms) {
     Rooms rooms;
-    rooms.join(member(1), Room::user("photo:1"), 0);
+    rooms.join(member(1), Room::user("photo:1"), 0_pos);
     EXPECT_EQ(rooms.find(Room::subject("photo:1")), RoomId::kNone);
 }
 
@@ -44,7 +45,8 @@ TEST(Rooms, EqualTheSlowModelOverRandomSteps) {
             const auto r = static_cast<unsigned>(random() % 12);
             const auto m = static_cast<unsigned>(random() % (r == 0 ? 300 : 8));
             if (random() % 100 < (step / 1'000 % 2 == 0 ? 70U : 30U)) {
-                ASSERT_EQ(rooms.join(member(m), room(r), step), model[r].emplace(m, step).second);
+                ASSERT_EQ(rooms.join(member(m), room(r), Position(step)),
+                          model[r].emplace(m, step).second);
             } else {
                 const RoomId id = rooms.find(room(r));
                 const bool left = id != RoomId::kNone && rooms.leave(member(m), id);

@@ -21,13 +21,13 @@ inline constexpr std::size_t kPidBytesMax = 24;
 struct SessionRecord {
     struct Joined {
         Room room;
-        Position at = 0;  // a resume shows nothing of this room from before it
+        Position at;  // a resume shows nothing of this room from before it
     };
 
-    std::string pid;          // unguessable; the key; at most kPidBytesMax
-    std::string principal;    // Principal::key(): nobody else may go on with it
-    std::string sid;          // the socket's id, which stays over a resume
-    Position started_at = 0;  // where a client that saw no event yet goes on
+    std::string pid;        // unguessable; the key; at most kPidBytesMax
+    std::string principal;  // Principal::key(): nobody else may go on with it
+    std::string sid;        // the socket's id, which stays over a resume
+    Position started_at;    // where a client that saw no event yet goes on
     std::vector<Joined> rooms;
     std::chrono::system_clock::time_point expires_at;
 };

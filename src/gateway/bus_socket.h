@@ -58,7 +58,7 @@ class BusSocket final : public SocketData, public Receiver, public Expiring {
     Socket* socket_ = nullptr;  // ahead of all else, since each push() asks for it
 
  public:
-    Position started_at = 0;    // SessionRecord::started_at
+    Position started_at;        // SessionRecord::started_at
     bool tells_resume = false;  // the client asked to go on from a place
     bool is_in_groups = false;  // it ever subscribed to one
     bool was_taken_over = false;

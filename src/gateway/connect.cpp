@@ -64,9 +64,9 @@ struct Gateway::Arrival {
     bool is_resumed = false;
     std::vector<SessionRecord::Joined> subjects;  // to be asked for
     std::size_t to_ask = 0;
-    Position asked_at = ~Position{0};  // the answers hold as of here, the oldest of them
+    Position asked_at = kEndOfTime;    // the answers hold as of here, the oldest of them
     std::vector<std::string> notices;  // after the answer
-    Position resume_after = 0;
+    Position resume_after;
 };
 
 void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
@@ -184,7 +184,7 @@ void Gateway::ask_for_rooms(const SharedArrival& arrival) {
             settle(Error{ErrorCode::kTooManyRooms, "the socket is in as many rooms as it may"});
         } else if (joined.room.is_pattern()) {
             const Result<> may = check_may_consume(*catalog_, *arrival->principal, topic);
-            settle(may ? Result<Position>(Position{0}) : Result<Position>(may.error()));
+            settle(may ? Result<Position>(Position()) : Result<Position>(may.error()));
         } else {
             context_.watches.ask(watch_question(*catalog_, *arrival->principal, topic),
                                  context_.reactor, [arrival, settle](Result<WatchAnswer> answer) {

@@ -34,7 +34,7 @@ std::string begin(std::string_view nsp, const Entry& entry, const std::string& d
 }  // namespace
 
 SharedFrame SocketEncoder::encode(const Entry& entry, std::uint16_t variant, As as) {
-    const std::string offset = to_string(Offset{epoch_, entry.position});
+    const std::string offset = offset_text(log_, entry.position);
     std::string packet = begin(nsp_, entry, entry.payload(variant), offset);
     if (as == As::kInOrder) {
         packet.append("\"").append(offset).append("\"]");
@@ -45,7 +45,7 @@ SharedFrame SocketEncoder::encode(const Entry& entry, std::uint16_t variant, As 
 }
 
 SharedFrame SocketEncoder::encode_group(const Entry& entry, const GroupTag& tag) const {
-    const std::string offset = to_string(Offset{epoch_, entry.position});
+    const std::string offset = offset_text(log_, entry.position);
     std::string packet = begin(nsp_, entry, entry.event.data, offset);
     packet.append("{\"offset\":\"").append(offset).append("\",\"delivery\":");
     append_json_string(packet, tag.delivery);

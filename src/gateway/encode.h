@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "delivery/receiver.h"
+#include "log/log.h"
 
 namespace eventbus {
 
@@ -21,8 +22,7 @@ struct GroupTag {
 // it, so that they share it. Reactor.
 class SocketEncoder final : public Encoder {
  public:
-    SocketEncoder(std::string epoch, std::string nsp)
-        : epoch_(std::move(epoch)), nsp_(std::move(nsp)) {}
+    SocketEncoder(const Log& log, std::string nsp) : log_(log), nsp_(std::move(nsp)) {}
 
     SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override;
 
@@ -30,7 +30,7 @@ class SocketEncoder final : public Encoder {
     SharedFrame encode_group(const Entry& entry, const GroupTag& tag) const;
 
  private:
-    const std::string epoch_;
+    const Log& log_;
     const std::string nsp_;
 };
 

@@ -20,7 +20,7 @@ void Gateway::serve(SocketServer& server) {
 }
 
 void Gateway::serve(Namespace& nsp) {
-    encoders_.try_emplace(nsp.name(), context_.log.epoch(), nsp.name());
+    encoders_.try_emplace(nsp.name(), context_.log, nsp.name());
     nsp.on_connect([this](const auto& connecting) { on_connect(connecting); })
         .on_disconnect(
             [this](Socket& socket, CloseReason reason) { on_disconnect(socket, reason); })
@@ -55,9 +55,7 @@ void Gateway::keep_session(SessionRecord record, Callback<Result<>> done) {
     context_.sessions.put(std::move(record), context_.reactor, std::move(done));
 }
 
-std::string Gateway::offset(Position position) const {
-    return to_string(Offset{context_.log.epoch(), position});
-}
+std::string Gateway::offset(Position position) const { return offset_text(context_.log, position); }
 
 Clock::WallTime Gateway::session_expiry() const {
     return context_.clock.wall_now() + settings_.session_ttl;

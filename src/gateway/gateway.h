@@ -124,8 +124,8 @@ class Gateway final : public GroupReceiver {
                     SharedAck ack);
     // The place from which a room is joined, and the one as of which the right to it was told.
     struct Entering {
-        Position from = 0;
-        Position as_of = 0;
+        Position from;
+        Position as_of;
     };
     void enter(const std::shared_ptr<Socket>& socket, const Room& room, const std::string& topic,
                Entering entering, SharedAck ack);

@@ -41,7 +41,7 @@ void Gateway::on_publish(Socket& socket, const Arguments& arguments, Ack given) 
                                    bool is_first = true;
                                    for (const Receipt& receipt : *receipts) {
                                        if (is_list) json += is_first ? "{" : ",{";
-                                       append_receipt(json, receipt, context_.log.epoch());
+                                       append_receipt(json, receipt, context_.log);
                                        if (is_list) json += '}';
                                        is_first = false;
                                    }

@@ -16,7 +16,7 @@ Group::Group(const GroupSettings& settings, Random& random, Position cursor)
     : settings_(settings), random_(random), read_through_(cursor) {}
 
 void Group::restore(Position position, std::uint32_t attempt, Time due) {
-    BUS_ASSERT(position > 0 && position <= read_through_);
+    BUS_ASSERT(!position.is_before_first() && position <= read_through_);
     BUS_ASSERT(members_.empty());
 
     const bool is_new =

@@ -108,7 +108,7 @@ class Group {
     // The oldest that must be read from the log to be given out again, and how many entries from it
     // on are worth a read of at most `limit`; none when nothing is due or nobody can take it.
     struct Span {
-        Position first = 0;
+        Position first;
         std::size_t count = 0;
     };
     std::optional<Span> wanted(std::size_t limit) const;

@@ -47,8 +47,7 @@ std::size_t home_of(const GroupKey& key, std::size_t reactors) {
 }
 
 std::string to_string(const DeliveryId& id) {
-    return to_string(id.group) + ':' + std::to_string(id.position) + '.' +
-           std::to_string(id.attempt);
+    return to_string(id.group) + ':' + to_string(id.position) + '.' + std::to_string(id.attempt);
 }
 
 Result<DeliveryId> parse_delivery_id(std::string_view text) {
@@ -60,10 +59,12 @@ Result<DeliveryId> parse_delivery_id(std::string_view text) {
     if (dot == std::string_view::npos) return no_such_delivery();
 
     DeliveryId id;
-    if (!parse_number(place.substr(0, dot), id.position) ||
+    std::uint64_t position = 0;
+    if (!parse_number(place.substr(0, dot), position) ||
         !parse_number(place.substr(dot + 1), id.attempt)) {
         return no_such_delivery();
     }
+    id.position = Position(position);
     id.group.name = text.substr(0, name_end);
     id.group.topic = text.substr(name_end + 1, topic_end - name_end - 1);
     if (!check(id.group)) return no_such_delivery();

@@ -37,7 +37,7 @@ std::size_t home_of(const GroupKey& key, std::size_t reactors);
 // One giving out of one event by one group: the place and the attempt make each different.
 struct DeliveryId {
     GroupKey group;
-    Position position = 0;
+    Position position;
     std::uint32_t attempt = 0;  // counted from 1
 
     friend bool operator==(const DeliveryId&, const DeliveryId&) = default;

@@ -1,4 +1,5 @@
 #include "groups/group_key.h"
+#include "support/position_literal.h"
 
 #include <gtest/gtest.h>
 
@@ -37,7 +38,7 @@ TEST(GroupKey, NamesAndTopicsThatAreNoneAreRefused) {
 }
 
 TEST(DeliveryId, ComesBackFromItsText) {
-    const DeliveryId id{{"thumbnails", "photo.**"}, 18446744073709551615U, 4294967295U};
+    const DeliveryId id{{"thumbnails", "photo.**"}, 18446744073709551615_pos, 4294967295U};
     EXPECT_EQ(to_string(id), "thumbnails:photo.**:18446744073709551615.4294967295");
     const Result<DeliveryId> read = parse_delivery_id(to_string(id));
     ASSERT_TRUE(read);

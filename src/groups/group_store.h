@@ -16,7 +16,7 @@ namespace eventbus {
 
 // An event that was given out and is not acknowledged.
 struct StoredFlight {
-    Position position = 0;
+    Position position;
     std::uint32_t attempt = 0;  // how often it was given out
     std::optional<Clock::WallTime> due =
         {};  // when it is to be given out again; none: a member has it
@@ -27,8 +27,8 @@ struct StoredFlight {
 // What a group is made of between two lives of the process.
 struct StoredGroup {
     GroupKey key;
-    std::string epoch;    // of the log that the positions belong to
-    Position cursor = 0;  // every matching event up to here is acknowledged or in flight
+    std::string epoch;  // of the log that the positions belong to
+    Position cursor;    // every matching event up to here is acknowledged or in flight
     std::vector<StoredFlight> in_flight = {};  // ascending
 
     friend bool operator==(const StoredGroup&, const StoredGroup&) = default;
@@ -38,7 +38,7 @@ struct StoredGroup {
 struct GroupChange {
     GroupKey key;
     std::string epoch;
-    Position cursor = 0;
+    Position cursor;
     std::vector<StoredFlight> put = {};  // in flight, new or changed
     std::vector<Position> erased = {};   // acknowledged, or gone from the log
 };

@@ -9,6 +9,7 @@
 #include <set>
 #include <vector>
 
+#include "support/position_literal.h"
 #include "support/seeded_random.h"
 
 namespace eventbus {
@@ -33,7 +34,7 @@ class GroupTest : public testing::Test {
  protected:
     GroupSettings settings_;
     SeededRandom random_{7};
-    Group group_{settings_, random_, 0};
+    Group group_{settings_, random_, Position()};
     Group::Time now_ = kStart;
 
     void take(Position first, Position last) {
@@ -46,8 +47,8 @@ class GroupTest : public testing::Test {
         group_.give_out(now_, out);
         std::vector<std::string> given;
         for (const Group::GivenOut& g : out) {
-            given.push_back(std::to_string(g.entry->position) + '.' + std::to_string(g.attempt) +
-                            "→" + std::to_string(static_cast<std::uint64_t>(g.member)));
+            given.push_back(to_string(g.entry->position) + '.' + std::to_string(g.attempt) + "→" +
+                            std::to_string(static_cast<std::uint64_t>(g.member)));
         }
         return given;
     }
@@ -80,28 +81,28 @@ TEST_F(GroupTest, EventsGoRoundTheMembersWithRoom) {
     ASSERT_TRUE(group_.join(kBob, 4));
     ASSERT_TRUE(group_.join(kCid, 1));
 
-    take(1, 9);
+    take(1_pos, 9_pos);
 
     EXPECT_EQ(give(), (Given{"1.1→1", "2.1→2", "3.1→3", "4.1→1", "5.1→2", "6.1→2", "7.1→2"}));
     EXPECT_EQ(give(), Given{});
-    ASSERT_TRUE(group_.ack(kCid, 3, 1));
+    ASSERT_TRUE(group_.ack(kCid, 3_pos, 1));
     EXPECT_EQ(give(), Given{"8.1→3"});
 }
 
 TEST_F(GroupTest, TheCursorStandsBelowWhatWasNotGivenOut) {
     ASSERT_TRUE(group_.join(kAnn, 2));
-    EXPECT_EQ(group_.cursor(), 0u);
-    take(3, 6);
-    EXPECT_EQ(group_.cursor(), 2u);
+    EXPECT_EQ(group_.cursor(), 0_pos);
+    take(3_pos, 6_pos);
+    EXPECT_EQ(group_.cursor(), 2_pos);
     give();
-    EXPECT_EQ(group_.cursor(), 4u);  // 3 and 4 are in flight: they are kept one by one
-    ASSERT_NE(group_.flight(3), nullptr);
-    ASSERT_TRUE(group_.ack(kAnn, 4, 1));
+    EXPECT_EQ(group_.cursor(), 4_pos);  // 3 and 4 are in flight: they are kept one by one
+    ASSERT_NE(group_.flight(3_pos), nullptr);
+    ASSERT_TRUE(group_.ack(kAnn, 4_pos, 1));
     give();
-    ASSERT_TRUE(group_.ack(kAnn, 5, 1));
+    ASSERT_TRUE(group_.ack(kAnn, 5_pos, 1));
     give();
-    group_.skip_to(20);
-    EXPECT_EQ(group_.cursor(), 20u);
+    group_.skip_to(20_pos);
+    EXPECT_EQ(group_.cursor(), 20_pos);
 }
 
 TEST_F(GroupTest, OnlyTheMemberThatHasAnEventAnswersForIt) {
@@ -113,18 +114,18 @@ TEST_F(GroupTest, OnlyTheMemberThatHasAnEventAnswersForIt) {
         bool accepted;
     };
     const Case cases[] = {
-        {"another member", kBob, 1, 1, false},
-        {"an attempt that was not yet", kAnn, 1, 2, false},
-        {"attempt 0", kAnn, 1, 0, false},
-        {"an event that was not given out", kAnn, 3, 1, false},
-        {"an event of another member", kAnn, 2, 1, false},
-        {"nobody's", kCid, 1, 1, false},
-        {"the one that has it", kAnn, 1, 1, true},
-        {"the same again", kAnn, 1, 1, false},
+        {"another member", kBob, 1_pos, 1, false},
+        {"an attempt that was not yet", kAnn, 1_pos, 2, false},
+        {"attempt 0", kAnn, 1_pos, 0, false},
+        {"an event that was not given out", kAnn, 3_pos, 1, false},
+        {"an event of another member", kAnn, 2_pos, 1, false},
+        {"nobody's", kCid, 1_pos, 1, false},
+        {"the one that has it", kAnn, 1_pos, 1, true},
+        {"the same again", kAnn, 1_pos, 1, false},
     };
     ASSERT_TRUE(group_.join(kAnn, 1));
     ASSERT_TRUE(group_.join(kBob, 1));
-    take(1, 3);
+    take(1_pos, 3_pos);
     give();
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -143,7 +144,7 @@ TEST_F(GroupTest, OnlyTheMemberThatHasAnEventAnswersForIt) {
 
 TEST_F(GroupTest, AnEventThatIsNotAnsweredInTimeGoesToAnother) {
     ASSERT_TRUE(group_.join(kAnn, 1));
-    take(1, 1);
+    take(1_pos, 1_pos);
     give();
     ASSERT_TRUE(group_.join(kBob, 1));
 
@@ -153,20 +154,20 @@ TEST_F(GroupTest, AnEventThatIsNotAnsweredInTimeGoesToAnother) {
 
     EXPECT_EQ(group_.totals().timed_out, 1u);
     EXPECT_EQ(give(), Given{"1.2→2"});
-    EXPECT_FALSE(group_.ack(kAnn, 1, 1));
-    EXPECT_TRUE(group_.ack(kBob, 1, 2));
+    EXPECT_FALSE(group_.ack(kAnn, 1_pos, 1));
+    EXPECT_TRUE(group_.ack(kBob, 1_pos, 2));
     EXPECT_EQ(group_.in_flight(), 0u);
 }
 
 TEST_F(GroupTest, TheBackOffDoublesToItsBoundWithJitter) {
     ASSERT_TRUE(group_.join(kAnn, 1));
-    take(1, 1);
+    take(1_pos, 1_pos);
     give();
     auto whole = settings_.retry_first;
     for (std::uint32_t attempt = 1; attempt <= 12; ++attempt) {
         SCOPED_TRACE(attempt);
-        ASSERT_TRUE(group_.nack(kAnn, 1, attempt, std::nullopt, now_));
-        const auto wait = group_.flight(1)->until - now_;
+        ASSERT_TRUE(group_.nack(kAnn, 1_pos, attempt, std::nullopt, now_));
+        const auto wait = group_.flight(1_pos)->until - now_;
         EXPECT_GE(wait, whole / 2);
         EXPECT_LE(wait, whole);
         advance(wait);
@@ -184,12 +185,12 @@ TEST_F(GroupTest, ANackSaysWhenTheEventComesAgain) {
     const Case cases[] = {
         {-5ms, 0ms}, {0ms, 0ms}, {1ms, 1ms}, {10min, 10min}, {24h * 400, settings_.nack_delay_max}};
     ASSERT_TRUE(group_.join(kAnn, 1));
-    take(1, 1);
+    take(1_pos, 1_pos);
     give();
     std::uint32_t attempt = 1;
     for (const Case& c : cases) {
         SCOPED_TRACE(c.asked.count());
-        ASSERT_TRUE(group_.nack(kAnn, 1, attempt, c.asked, now_));
+        ASSERT_TRUE(group_.nack(kAnn, 1_pos, attempt, c.asked, now_));
         if (c.waits > 0ms) {
             advance(c.waits - 1ms);
             EXPECT_EQ(give(), Given{});
@@ -202,7 +203,7 @@ TEST_F(GroupTest, ANackSaysWhenTheEventComesAgain) {
 
 TEST_F(GroupTest, WhatAMemberHadGoesToOthersAtOnceTheFirstTimeAndLaterAfterABackOff) {
     ASSERT_TRUE(group_.join(kAnn, 1));
-    take(1, 1);
+    take(1_pos, 1_pos);
     give();
 
     EXPECT_TRUE(group_.member_gone(kAnn, now_));
@@ -222,23 +223,23 @@ TEST_F(GroupTest, WhatAMemberHadGoesToOthersAtOnceTheFirstTimeAndLaterAfterABack
 
 TEST_F(GroupTest, AMemberThatLeavesAnswersForWhatItHas) {
     ASSERT_TRUE(group_.join(kAnn, 2));
-    take(1, 3);
+    take(1_pos, 3_pos);
     EXPECT_EQ(give(), (Given{"1.1→1", "2.1→1"}));
 
     EXPECT_TRUE(group_.leave(kAnn));
 
     EXPECT_FALSE(group_.has_room());
-    EXPECT_TRUE(group_.ack(kAnn, 1, 1));
+    EXPECT_TRUE(group_.ack(kAnn, 1_pos, 1));
     EXPECT_EQ(give(), Given{});
     EXPECT_EQ(group_.members(), 1u);
-    EXPECT_TRUE(group_.ack(kAnn, 2, 1));
+    EXPECT_TRUE(group_.ack(kAnn, 2_pos, 1));
     EXPECT_EQ(group_.members(), 0u);
     EXPECT_FALSE(group_.leave(kAnn));
 }
 
 TEST_F(GroupTest, AMemberThatLeavesAndComesBackGoesOn) {
     ASSERT_TRUE(group_.join(kAnn, 1));
-    take(1, 2);
+    take(1_pos, 2_pos);
     give();
     EXPECT_TRUE(group_.leave(kAnn));
     ASSERT_TRUE(group_.join(kAnn, 2));
@@ -250,47 +251,47 @@ TEST_F(GroupTest, AMemberThatLeavesAndComesBackGoesOn) {
 
 TEST_F(GroupTest, ASecondJoinChangesHowMuchAMemberTakes) {
     ASSERT_TRUE(group_.join(kAnn, 1));
-    take(1, 4);
+    take(1_pos, 4_pos);
     EXPECT_EQ(give().size(), 1u);
     ASSERT_TRUE(group_.join(kAnn, 3));
     EXPECT_EQ(give().size(), 2u);
     ASSERT_TRUE(group_.join(kAnn, 1));
-    ASSERT_TRUE(group_.ack(kAnn, 1, 1));
-    ASSERT_TRUE(group_.ack(kAnn, 2, 1));
+    ASSERT_TRUE(group_.ack(kAnn, 1_pos, 1));
+    ASSERT_TRUE(group_.ack(kAnn, 2_pos, 1));
     EXPECT_EQ(give(), Given{});
     EXPECT_EQ(group_.members(), 1u);
 }
 
 TEST_F(GroupTest, RetriesStandBeforeNewEvents) {
     ASSERT_TRUE(group_.join(kAnn, 1));
-    take(1, 3);
+    take(1_pos, 3_pos);
     give();
-    ASSERT_TRUE(group_.nack(kAnn, 1, 1, 0ms, now_));
+    ASSERT_TRUE(group_.nack(kAnn, 1_pos, 1, 0ms, now_));
     load();
     EXPECT_EQ(give(), Given{"1.2→1"});
 }
 
 TEST_F(GroupTest, AnEventThatIsRefusedForEverHoldsUpNoOther) {
     ASSERT_TRUE(group_.join(kAnn, 1));
-    take(1, 1);
+    take(1_pos, 1_pos);
     give();
-    for (Position p = 2; p < 2000; ++p) {
-        ASSERT_TRUE(group_.nack(kAnn, 1, static_cast<std::uint32_t>(p - 1), 1h, now_));
+    for (Position p = 2_pos; p < 2000_pos; ++p) {
+        ASSERT_TRUE(group_.nack(kAnn, 1_pos, static_cast<std::uint32_t>(p.number() - 1), 1h, now_));
         take(p, p);
-        ASSERT_EQ(give(), Given{std::to_string(p) + ".1→1"});
+        ASSERT_EQ(give(), Given{to_string(p) + ".1→1"});
         ASSERT_TRUE(group_.ack(kAnn, p, 1));
         advance(1h);
         ASSERT_EQ(give().size(), 1u);
     }
-    EXPECT_EQ(group_.cursor(), 1999u);
+    EXPECT_EQ(group_.cursor(), 1999_pos);
     EXPECT_EQ(group_.in_flight(), 1u);
 }
 
 TEST_F(GroupTest, WhatRetentionTookIsCountedAndStallsNothing) {
     ASSERT_TRUE(group_.join(kAnn, 10));
-    take(1, 5);
+    take(1_pos, 5_pos);
     give();
-    gone_ = {1, 2, 4};
+    gone_ = {1_pos, 2_pos, 4_pos};
     EXPECT_TRUE(group_.member_gone(kAnn, now_));
     ASSERT_TRUE(group_.join(kBob, 10));
     group_.take_changed();
@@ -300,25 +301,25 @@ TEST_F(GroupTest, WhatRetentionTookIsCountedAndStallsNothing) {
     EXPECT_EQ(give(), (Given{"3.2→2", "5.2→2"}));
     EXPECT_EQ(group_.totals().expired, 3u);
     EXPECT_EQ(group_.in_flight(), 2u);
-    EXPECT_EQ(group_.take_changed(), (std::vector<Position>{1, 2, 3, 4, 5}));
-    EXPECT_EQ(group_.flight(4), nullptr);
+    EXPECT_EQ(group_.take_changed(), (std::vector<Position>{1_pos, 2_pos, 3_pos, 4_pos, 5_pos}));
+    EXPECT_EQ(group_.flight(4_pos), nullptr);
 }
 
 TEST_F(GroupTest, NothingIsReadAgainWhileNobodyCanTakeIt) {
     ASSERT_TRUE(group_.join(kAnn, 1));
-    take(1, 1);
+    take(1_pos, 1_pos);
     give();
     EXPECT_TRUE(group_.member_gone(kAnn, now_));
     EXPECT_FALSE(group_.wanted(10));
     ASSERT_TRUE(group_.join(kBob, 1));
     ASSERT_TRUE(group_.wanted(10));
-    EXPECT_EQ(group_.wanted(10)->first, 1u);
+    EXPECT_EQ(group_.wanted(10)->first, 1_pos);
     EXPECT_EQ(group_.wanted(10)->count, 1u);
 }
 
 TEST_F(GroupTest, AReadOfRetriesSpansWhatIsDueAndNoMore) {
-    Group restored(settings_, random_, 100);
-    for (const Position p : {3, 5, 9, 40}) restored.restore(p, 1, now_);
+    Group restored(settings_, random_, 100_pos);
+    for (const Position p : {3_pos, 5_pos, 9_pos, 40_pos}) restored.restore(p, 1, now_);
     restored.tick(now_);
     ASSERT_TRUE(restored.join(kAnn, 1));
     struct Case {
@@ -327,7 +328,7 @@ TEST_F(GroupTest, AReadOfRetriesSpansWhatIsDueAndNoMore) {
     };
     for (const Case& c : {Case{1, 1}, {2, 1}, {3, 3}, {6, 3}, {7, 7}, {37, 7}, {38, 38}}) {
         SCOPED_TRACE(c.limit);
-        EXPECT_EQ(restored.wanted(c.limit)->first, 3u);
+        EXPECT_EQ(restored.wanted(c.limit)->first, 3_pos);
         EXPECT_EQ(restored.wanted(c.limit)->count, c.count);
     }
 }
@@ -346,38 +347,38 @@ TEST_F(GroupTest, BoundsAreKept) {
     EXPECT_EQ(refused.error().code, ErrorCode::kTooMany);
     EXPECT_TRUE(group_.join(kBob, 50));
 
-    take(1, 3);
+    take(1_pos, 3_pos);
     EXPECT_FALSE(group_.has_room());
     EXPECT_EQ(give().size(), 2u);
     EXPECT_TRUE(group_.has_room());
     EXPECT_EQ(give(), Given{});
-    ASSERT_TRUE(group_.ack(kAnn, 1, 1));
+    ASSERT_TRUE(group_.ack(kAnn, 1_pos, 1));
     EXPECT_EQ(give(), Given{"3.1→1"});
 
     auto large = std::make_shared<Entry>();
-    large->position = 4;
+    large->position = 4_pos;
     large->event.data.assign(settings_.pending_bytes_max, ' ');
     group_.take(large);
     EXPECT_FALSE(group_.has_room());
-    ASSERT_TRUE(group_.ack(kBob, 2, 1));
+    ASSERT_TRUE(group_.ack(kBob, 2_pos, 1));
     EXPECT_EQ(give().size(), 1u);
     EXPECT_TRUE(group_.has_room());
 }
 
 TEST_F(GroupTest, ARestoredEventGoesOnWithItsAttempts) {
-    Group restored(settings_, random_, 10);
-    restored.restore(4, 3, now_ + 5s);
+    Group restored(settings_, random_, 10_pos);
+    restored.restore(4_pos, 3, now_ + 5s);
     ASSERT_TRUE(restored.join(kAnn, 1));
     restored.tick(now_);
     EXPECT_FALSE(restored.wanted(10));
     restored.tick(now_ + 5s);
     ASSERT_TRUE(restored.wanted(10));
-    restored.loaded({entry(4)}, 4, 4);
+    restored.loaded({entry(4_pos)}, 4_pos, 4_pos);
     std::vector<Group::GivenOut> out;
     restored.give_out(now_, out);
     ASSERT_EQ(out.size(), 1u);
     EXPECT_EQ(out[0].attempt, 4u);
-    EXPECT_EQ(restored.cursor(), 10u);
+    EXPECT_EQ(restored.cursor(), 10_pos);
 }
 
 // Random steps against a model that is slow and plain: a list of events, each with its state.
@@ -419,10 +420,10 @@ TEST_P(GroupRun, EqualsTheSlowModelAndEveryEventIsAcknowledgedAtLast) {
     settings.in_flight_max = 1 + below(40);
     settings.members_max = 1 + below(5);
     SeededRandom random(GetParam());
-    Group group(settings, random, 0);
+    Group group(settings, random, Position());
     GroupModel model;
     Group::Time now = kStart;
-    Position written = 0;  // the log's frontier; every event matches
+    Position written;  // the log's frontier; every event matches
     std::vector<std::pair<MemberId, std::pair<Position, std::uint32_t>>> seen;
 
     const auto check = [&] {
@@ -442,8 +443,8 @@ TEST_P(GroupRun, EqualsTheSlowModelAndEveryEventIsAcknowledgedAtLast) {
             with_members += with ? 1 : 0;
         }
         ASSERT_EQ(group.with_members(), with_members);
-        for (Position p = 1; p <= group.cursor(); ++p) {  // (1)
-            ASSERT_TRUE(model.acked.contains(p) || model.held.contains(p)) << p;
+        for (Position p = 1_pos; p <= group.cursor(); ++p) {  // (1)
+            ASSERT_TRUE(model.acked.contains(p) || model.held.contains(p)) << to_string(p);
         }
         for (const auto& [member, max] : model.members) {
             if (!model.leaving.contains(member)) {
@@ -465,9 +466,10 @@ TEST_P(GroupRun, EqualsTheSlowModelAndEveryEventIsAcknowledgedAtLast) {
         group.give_out(now, out);
         for (const Group::GivenOut& given : out) {
             const Position position = given.entry->position;
-            ASSERT_FALSE(model.acked.contains(position)) << "given after its ack: " << position;
+            ASSERT_FALSE(model.acked.contains(position))
+                << "given after its ack: " << to_string(position);
             GroupModel::Held& held = model.held[position];
-            ASSERT_FALSE(held.with_member) << "with two members: " << position;
+            ASSERT_FALSE(held.with_member) << "with two members: " << to_string(position);
             ASSERT_TRUE(model.members.contains(given.member));
             ASSERT_FALSE(model.leaving.contains(given.member));
             ASSERT_LT(model.has(given.member), model.members[given.member]);
@@ -580,8 +582,8 @@ TEST_P(GroupRun, EqualsTheSlowModelAndEveryEventIsAcknowledgedAtLast) {
             model.acked.insert(delivery.first);
         }
     }
-    EXPECT_GT(written, 10u);
-    EXPECT_EQ(model.acked.size(), written);
+    EXPECT_GT(written, 10_pos);
+    EXPECT_EQ(model.acked.size(), written.number());
     EXPECT_EQ(group.cursor(), written);
 }
 

@@ -89,7 +89,7 @@ void Groups::restore(StoredGroup stored) {
     if (is_other_log) {
         diagnostics::warn("a group stood in another log; it begins at the start of this one",
                           {{"group", to_string(stored.key)}});
-        stored.cursor = 0;
+        stored.cursor = Position();
     }
     // The frontier is not asked: a log may show its newest entries only once it has started.
     GroupChange mended{stored.key, context_.log.epoch(), stored.cursor};
@@ -342,8 +342,8 @@ void Groups::note_lost(Home& home, const Page& page) {
         "retention may have taken events before a group had read them; keep them longer, or "
         "add members",
         {{"group", to_string(*home.key)},
-         {"after", std::to_string(home.group.read_through())},
-         {"through", std::to_string(page.lost_through)}});
+         {"after", to_string(home.group.read_through())},
+         {"through", to_string(page.lost_through)}});
 }
 
 void Groups::load_retries(Home& home) {
@@ -539,7 +539,7 @@ void Groups::watch_for_stall(Home& home) {
     if (home.idle_ticks > kTicksToStall) return;
     diagnostics::error("a group stands still with work to do and members that wait for it",
                        {{"group", to_string(*home.key)},
-                        {"cursor", std::to_string(group.cursor())},
+                        {"cursor", to_string(group.cursor())},
                         {"lag", std::to_string(lag_of(home))}});
 }
 

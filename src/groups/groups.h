@@ -58,7 +58,7 @@ struct GroupMember {
 
 // What a new member is told.
 struct GroupJoined {
-    Position cursor = 0;  // the group has given out every event up to here
+    Position cursor;  // the group has given out every event up to here
 };
 
 // The groups whose home is this reactor: takes entries from the tail while it keeps up, reads the
@@ -134,7 +134,7 @@ class Groups {
     // One group as an operator sees it.
     struct Status {
         GroupKey key;
-        Position cursor = 0;
+        Position cursor;
         std::uint64_t lag = 0;
         std::size_t members = 0;
         std::size_t in_flight = 0;

@@ -16,6 +16,7 @@
 #include "support/fake_clock.h"
 #include "support/fake_executor.h"
 #include "support/list_log.h"
+#include "support/position_literal.h"
 #include "support/seeded_random.h"
 
 namespace eventbus {
@@ -35,8 +36,8 @@ class Inbox final : public GroupReceiver {
     std::vector<std::string> take() {
         std::vector<std::string> taken;
         for (const GroupDelivery& d : std::exchange(got, {})) {
-            taken.push_back(std::to_string(d.entry->position) + '.' + std::to_string(d.attempt) +
-                            "→" + std::to_string(static_cast<std::uint64_t>(d.member)));
+            taken.push_back(to_string(d.entry->position) + '.' + std::to_string(d.attempt) + "→" +
+                            std::to_string(static_cast<std::uint64_t>(d.member)));
         }
         return taken;
     }
@@ -52,7 +53,7 @@ class Node {
         FakeExecutor executor;
         Inbox inbox;
         std::unique_ptr<Groups> groups;
-        Position shown = 0;
+        Position shown;
         bool wants_all = false;
     };
 
@@ -164,7 +165,7 @@ TEST_F(GroupsTest, AGroupBeginsNow) {
     log_.publish("a.x");
     const Result<GroupJoined> joined = join(kAnn);
     ASSERT_TRUE(joined);
-    EXPECT_EQ(joined->cursor, 1u);
+    EXPECT_EQ(joined->cursor, 1_pos);
     EXPECT_TRUE(node_->at().wants_all);
     node_->show_and_run();
     EXPECT_EQ(inbox().take(), Got{});
@@ -227,7 +228,7 @@ TEST_F(GroupsTest, AGroupThatFellBehindTheTailCatchesUpFromTheLog) {
         ASSERT_TRUE(ack(kAnn, "g:a.*:" + std::to_string(i) + ".1"));
     }
     EXPECT_EQ(node_->at().groups->statuses()[0].lag, 0u);
-    EXPECT_EQ(node_->at().groups->statuses()[0].cursor, 10u);
+    EXPECT_EQ(node_->at().groups->statuses()[0].cursor, 10_pos);
     const std::size_t reads = log_.reads;
     EXPECT_EQ(publish("a.x"), Got{"11.1→1"});  // from the tail again
     EXPECT_EQ(log_.reads, reads);
@@ -239,15 +240,15 @@ TEST_F(GroupsTest, NothingLeavesBeforeItWasWritten) {
     Node::Reactor& r = node_->at();
     node_->show(r);
 
-    EXPECT_EQ((*store_.load())[0].in_flight, (std::vector<StoredFlight>{{1, 1, std::nullopt}}));
-    EXPECT_EQ((*store_.load())[0].cursor, 1u);
+    EXPECT_EQ((*store_.load())[0].in_flight, (std::vector<StoredFlight>{{1_pos, 1, std::nullopt}}));
+    EXPECT_EQ((*store_.load())[0].cursor, 1_pos);
     EXPECT_EQ(r.inbox.take(), Got{});
     EXPECT_TRUE(r.executor.run_one());  // the store's answer
     EXPECT_TRUE(r.executor.run_one());
     EXPECT_EQ(r.inbox.take(), Got{"1.1→1"});
 
     bool answered = false;
-    r.groups->ack(kAnn, {{"g", "a.*"}, 1, 1}, r.executor, [&](Result<> result) {
+    r.groups->ack(kAnn, {{"g", "a.*"}, 1_pos, 1}, r.executor, [&](Result<> result) {
         EXPECT_TRUE(result);
         answered = true;
     });
@@ -447,7 +448,7 @@ TEST_F(GroupsTest, WhatRetentionTookIsCountedAndStallsNothing) {
     node_->run();
     for (int i = 0; i < 5; ++i) log_.publish("a.x");
     node_->show_and_run();
-    log_.retain_after(4);  // 1 is in flight, 2 to 4 were never read
+    log_.retain_after(4_pos);  // 1 is in flight, 2 to 4 were never read
 
     ASSERT_TRUE(join(kBob));
     EXPECT_EQ(inbox().take(), (Got{"5.1→2", "6.1→2"}));
@@ -455,7 +456,7 @@ TEST_F(GroupsTest, WhatRetentionTookIsCountedAndStallsNothing) {
     EXPECT_EQ(node_->at().groups->probe().expired_spans.get(), 1u);
     const std::vector<StoredFlight> in_flight = (*store_.load())[0].in_flight;
     ASSERT_EQ(in_flight.size(), 2u);
-    EXPECT_EQ(in_flight[0].position, 5u);
+    EXPECT_EQ(in_flight[0].position, 5_pos);
 }
 
 TEST_F(GroupsTest, ALogThatDoesNotAnswerIsAskedAgainAtTheNextTick) {
@@ -512,14 +513,15 @@ TEST_F(GroupsTest, AGroupOfAnotherLogBeginsAtTheStartOfThisOne) {
                                     [](Result<GroupJoined> result) { EXPECT_TRUE(result); });
     fresh.run();
     EXPECT_EQ(r.inbox.take(), Got{"1.1→2"});
-    EXPECT_EQ((*store_.load())[0], (StoredGroup{{"g", "a.*"}, "e2", 1, {{1, 1, std::nullopt}}}));
+    EXPECT_EQ((*store_.load())[0],
+              (StoredGroup{{"g", "a.*"}, "e2", 1_pos, {{1_pos, 1, std::nullopt}}}));
 }
 
 TEST_F(GroupsTest, TransientEventsThatACrashTookAreExpired) {
     ASSERT_TRUE(join(kAnn));
     for (int i = 0; i < 4; ++i) publish("a.x");
     ASSERT_TRUE(ack(kAnn, "g:a.*:1.1"));
-    log_.lose_after(2);
+    log_.lose_after(2_pos);
     crash();
 
     ASSERT_TRUE(join(kBob));
@@ -535,9 +537,9 @@ TEST_F(GroupsTest, ALogThatStartsAfterItsGroupsTakesNothingFromThem) {
     ASSERT_TRUE(join(kAnn));
     for (int i = 0; i < 4; ++i) publish("a.x");
     for (const char* done : {"g:a.*:1.1", "g:a.*:3.1"}) ASSERT_TRUE(ack(kAnn, done));
-    log_.frontier_max = 1;
+    log_.frontier_max = 1_pos;
     crash();
-    log_.frontier_max = ~Position{0};
+    log_.frontier_max = kEndOfTime;
 
     node_->show_and_run();
     ASSERT_TRUE(join(kBob));
@@ -562,7 +564,7 @@ TEST_F(GroupsTest, WhatComesDuringAWriteLeavesWithTheNext) {
     Node::Reactor& r = node_->at();
     int answers = 0;
     const auto count = [&](Result<> result) { answers += result ? 1 : 0; };
-    for (Position p = 1; p <= 3; ++p) {
+    for (Position p = 1_pos; p <= 3_pos; ++p) {
         r.groups->ack(kAnn, {{"g", "a.*"}, p, 1}, r.executor, count);
     }
 
@@ -577,9 +579,9 @@ TEST_F(GroupsTest, WhatComesDuringAWriteLeavesWithTheNext) {
 TEST_F(GroupsTest, TheCursorOfAnIdleGroupIsWrittenNowAndThen) {
     ASSERT_TRUE(join(kAnn));
     for (int i = 0; i < 9; ++i) publish("b.x");
-    EXPECT_EQ((*store_.load())[0].cursor, 0u);
+    EXPECT_EQ((*store_.load())[0].cursor, 0_pos);
     for (int i = 0; i < 50; ++i) node_->tick();
-    EXPECT_EQ((*store_.load())[0].cursor, 9u);
+    EXPECT_EQ((*store_.load())[0].cursor, 9_pos);
     EXPECT_EQ(node_->at().groups->probe().lag.get(), 0u);
     EXPECT_EQ(node_->at().groups->probe().groups.get(), 1u);
     EXPECT_EQ(node_->at().groups->probe().members.get(), 1u);
@@ -747,7 +749,7 @@ TEST_P(GroupsRun, NothingIsLostAndNothingComesAfterItsAck) {
             ASSERT_TRUE(group->in_flight.empty());
             ASSERT_GE(group->cursor, entry->position);
             EXPECT_FALSE(seen.attempts.empty())
-                << to_string(key) << " never saw " << entry->position;
+                << to_string(key) << " never saw " << to_string(entry->position);
         }
     }
     for (auto& r : node_->reactors) {

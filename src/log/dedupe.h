@@ -29,7 +29,7 @@ class Dedupe {
     };
     // The first append of a key.
     struct Seen {
-        Position position = 0;
+        Position position;
         std::uint64_t content_hash = 0;
         bool unowned = false;
     };

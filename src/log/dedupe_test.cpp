@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "support/plans.h"
+#include "support/position_literal.h"
 
 namespace eventbus {
 namespace {
@@ -27,8 +28,8 @@ TEST(Dedupe, AKeyIsOfPublisherSourceAndId) {
 
 TEST(Dedupe, AKeyIsForgottenWhenItsWindowIsOverAndNotBefore) {
     Dedupe dedupe({.window = seconds(10), .keys_max = 100});
-    dedupe.add("a", {1, 11, false}, kStart);
-    dedupe.add("b", {2, 22, true}, kStart + seconds(1));
+    dedupe.add("a", {1_pos, 11, false}, kStart);
+    dedupe.add("b", {2_pos, 22, true}, kStart + seconds(1));
     dedupe.commit();
 
     EXPECT_EQ(dedupe.forget(kStart + seconds(10) - std::chrono::nanoseconds(1)), 0u);
@@ -55,10 +56,10 @@ TEST(Dedupe, BeyondTheBoundTheOldestIsForgottenAndCounted) {
 
 TEST(Dedupe, UndoTakesBackWhatWasNotCommittedAndNothingElse) {
     Dedupe dedupe({.window = seconds(10), .keys_max = 100});
-    dedupe.add("a", {1, 1, false}, kStart);
+    dedupe.add("a", {1_pos, 1, false}, kStart);
     dedupe.commit();
-    dedupe.add("b", {2, 2, false}, kStart);
-    dedupe.add("c", {3, 3, false}, kStart);
+    dedupe.add("b", {2_pos, 2, false}, kStart);
+    dedupe.add("c", {3_pos, 3, false}, kStart);
 
     dedupe.undo();
     dedupe.undo();
@@ -66,9 +67,9 @@ TEST(Dedupe, UndoTakesBackWhatWasNotCommittedAndNothingElse) {
     EXPECT_NE(dedupe.find("a"), nullptr);
     EXPECT_EQ(dedupe.find("b"), nullptr);
     EXPECT_EQ(dedupe.find("c"), nullptr);
-    dedupe.add("b", {4, 4, false}, kStart);
+    dedupe.add("b", {4_pos, 4, false}, kStart);
     dedupe.commit();
-    EXPECT_EQ(dedupe.find("b")->position, 4u);
+    EXPECT_EQ(dedupe.find("b")->position, 4_pos);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ struct Eviction {
 
 // One place of the log, bound and immutable: an event, whom it goes to, and what each of them sees.
 struct Entry {
-    Position position = 0;
+    Position position;
     Event event;
     std::string name;
     std::vector<std::string> variants;

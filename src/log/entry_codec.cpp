@@ -109,7 +109,7 @@ std::string encode_entry(const Entry& entry) {
 Result<Entry> decode_entry(Position position, std::string_view bytes) {
     const auto damaged = [&](const std::string& what) {
         return Error{ErrorCode::kInternal,
-                     "the log's entry " + std::to_string(position) + " is damaged: " + what};
+                     "the log's entry " + to_string(position) + " is damaged: " + what};
     };
     ByteReader reader(bytes);
     const std::uint8_t version = reader.byte();

@@ -1,4 +1,5 @@
 #include "log/entry_codec.h"
+#include "support/position_literal.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +14,7 @@ using namespace std::string_literals;
 
 Entry full_entry() {
     Entry entry;
-    entry.position = 7;
+    entry.position = 7_pos;
     entry.event = {.id = "id-1",
                    .type = "photo.uploaded",
                    .source = "service:api",
@@ -41,10 +42,10 @@ Entry full_entry() {
 TEST(EntryCodec, AnEntryIsReadAsItWasWritten) {
     const Entry entry = full_entry();
 
-    const Result<Entry> again = decode_entry(7, encode_entry(entry));
+    const Result<Entry> again = decode_entry(7_pos, encode_entry(entry));
 
     ASSERT_TRUE(again.has_value());
-    EXPECT_EQ(again->position, 7u);
+    EXPECT_EQ(again->position, 7_pos);
     EXPECT_EQ(again->event.id, entry.event.id);
     EXPECT_EQ(again->event.type, entry.event.type);
     EXPECT_EQ(again->event.source, entry.event.source);
@@ -93,11 +94,11 @@ TEST(EntryCodec, TheBytesOfVersionOneStayAsTheyAre) {
 TEST(EntryCodec, BytesThatAreCutOffAnywhereAreNoEntry) {
     const std::string bytes = encode_entry(full_entry());
     for (std::size_t size = 0; size < bytes.size(); ++size) {
-        const Result<Entry> entry = decode_entry(7, std::string_view(bytes).substr(0, size));
+        const Result<Entry> entry = decode_entry(7_pos, std::string_view(bytes).substr(0, size));
         ASSERT_FALSE(entry.has_value()) << size;
         EXPECT_EQ(entry.error().code, ErrorCode::kInternal);
     }
-    EXPECT_FALSE(decode_entry(7, bytes + '\0').has_value());
+    EXPECT_FALSE(decode_entry(7_pos, bytes + '\0').has_value());
 }
 
 TEST(EntryCodec, WhatNoEncoderWritesIsRefused) {
@@ -106,7 +107,7 @@ TEST(EntryCodec, WhatNoEncoderWritesIsRefused) {
         "\0\0\0\0\0\0\0\x05"s
         "\0\0"s
         "\1i\1t\1s\0\0\0\2{}\1n\1p"s;
-    ASSERT_TRUE(decode_entry(1, good + "\0\0\0"s).has_value());
+    ASSERT_TRUE(decode_entry(1_pos, good + "\0\0\0"s).has_value());
     const struct {
         const char* name;
         std::string bytes;
@@ -124,7 +125,7 @@ TEST(EntryCodec, WhatNoEncoderWritesIsRefused) {
                                               "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02\0"s +
                                               good.substr(12) + "\0\0\0"s},
     };
-    for (const auto& c : cases) EXPECT_FALSE(decode_entry(1, c.bytes).has_value()) << c.name;
+    for (const auto& c : cases) EXPECT_FALSE(decode_entry(1_pos, c.bytes).has_value()) << c.name;
 }
 
 }  // namespace

@@ -6,14 +6,18 @@
 
 namespace eventbus {
 
-void append_receipt(std::string& json, const Receipt& receipt, const std::string& epoch) {
+void append_receipt(std::string& json, const Receipt& receipt, const Log& log) {
     json += "\"id\":";
     append_json_string(json, receipt.id);
     json.append(",\"offset\":\"")
-        .append(to_string(Offset{epoch, receipt.position}))
+        .append(offset_text(log, receipt.position))
         .append("\",\"duplicate\":")
         .append(receipt.duplicate ? "true" : "false");
     if (receipt.unowned) json += ",\"unowned\":true";
+}
+
+std::string offset_text(const Log& log, Position position) {
+    return to_string(Offset{log.epoch(), position});
 }
 
 Result<Position> visible_position(const Log& log, std::string_view text) {

@@ -13,27 +13,28 @@
 
 namespace eventbus {
 
+class Log;
 class Tail;
 
 // What the publisher of one event is told.
 struct Receipt {
     std::string id;
-    Position position = 0;
+    Position position;
     bool duplicate = false;  // an earlier append of the same event; position is that one's
     bool unowned = false;
 };
 // Appends it as the members of a JSON object, as publishers are shown it on every wire:
 // "id":…,"offset":…,"duplicate":…, and "unowned" if it is.
-void append_receipt(std::string& json, const Receipt& receipt, const std::string& epoch);
+void append_receipt(std::string& json, const Receipt& receipt, const Log& log);
 
 using AppendDone = Callback<Result<std::vector<Receipt>>>;
 
 // What read() found: entries in order, and how far the reading got.
 struct Page {
     std::vector<SharedEntry> entries;
-    Position through = 0;       // everything up to here that is retained has been looked at
-    bool at_end = false;        // `through` is the visible frontier
-    Position lost_through = 0;  // durable entries up to here may be gone by retention; 0: none
+    Position through;       // everything up to here that is retained has been looked at
+    bool at_end = false;    // `through` is the visible frontier
+    Position lost_through;  // durable entries up to here may be gone by retention; 0: none
 };
 using ReadDone = Callback<Result<Page>>;
 
@@ -73,6 +74,9 @@ class Log {
     // False after a failed sync or while the disk is full.
     virtual bool is_writable() const = 0;
 };
+
+// The offset of a position, as clients are shown it: the log makes it, and nobody keeps its epoch.
+std::string offset_text(const Log& log, Position position);
 
 // The position of an offset that a client gave, to go on from; never beyond what is visible.
 // Errors: kBadOffset, malformed or of another log.

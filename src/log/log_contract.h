@@ -13,6 +13,7 @@
 #include "support/fake_clock.h"
 #include "support/loop.h"
 #include "support/plans.h"
+#include "support/position_literal.h"
 
 // What every Log keeps. A backend's test includes this once, and says
 //
@@ -68,7 +69,7 @@ class LogContract : public testing::TestWithParam<MakeLog> {
     Position position_of(Plan plan) {
         const auto receipts = append(std::move(plan));
         EXPECT_TRUE(receipts.has_value()) << receipts.error().detail;
-        return receipts ? receipts->front().position : 0;
+        return receipts ? receipts->front().position : Position();
     }
 
     Page read(Position after, std::size_t limit) {
@@ -202,7 +203,7 @@ TEST_P(LogContract, AnEventForAnOwnerWhomNobodyNamedIsStoredAndSaysSo) {
 
     ASSERT_TRUE(receipts.has_value());
     EXPECT_TRUE(receipts->at(0).unowned);
-    const Page page = read(0, 10);
+    const Page page = read(Position(), 10);
     ASSERT_EQ(page.entries.size(), 1u);
     EXPECT_TRUE(page.entries[0]->unowned);
     EXPECT_TRUE(page.entries[0]->deliveries.empty());
@@ -295,7 +296,7 @@ TEST_P(LogContract, PagesHoldTheDurableEntriesInOrder) {
     const Position c = position_of(make_plan("c"));
     const Position d = position_of(make_transient_plan("d"));
 
-    const Page one = read(0, 1);
+    const Page one = read(Position(), 1);
     const Page two = read(one.through, 1);
     const Page rest = read(two.through, 1);
 
@@ -307,8 +308,8 @@ TEST_P(LogContract, PagesHoldTheDurableEntriesInOrder) {
     EXPECT_TRUE(rest.entries.empty());
     EXPECT_EQ(rest.through, d);
     EXPECT_TRUE(rest.at_end);
-    EXPECT_EQ(rest.lost_through, 0u);
-    EXPECT_EQ(ids(read(0, 10).entries), (Ids{"a", "c"}));
+    EXPECT_EQ(rest.lost_through, 0_pos);
+    EXPECT_EQ(ids(read(Position(), 10).entries), (Ids{"a", "c"}));
     EXPECT_TRUE(read(d + 100, 10).entries.empty());
 }
 
@@ -320,11 +321,11 @@ TEST_P(LogContract, WhatWasAnsweredAsDurableIsThereAfterACrash) {
     restart();
 
     EXPECT_EQ(log().epoch(), epoch);
-    const Page page = read(0, 10);
+    const Page page = read(Position(), 10);
     EXPECT_EQ(ids(page.entries), (Ids{"a", "b", "c"}));
     for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(page.entries[i]->position, positions[i]);
     // Readers see them again, and know that this is all there is.
-    EXPECT_EQ(reader().kept_after(), 0u);
+    EXPECT_EQ(reader().kept_after(), 0_pos);
     EXPECT_EQ(shown_ids(), (Ids{"a", "b", "c"}));
     EXPECT_TRUE(reader().is_at_end());
     EXPECT_EQ(page.entries[0]->deliveries.at(0).room, Room::subject("photo:1"));
@@ -332,7 +333,7 @@ TEST_P(LogContract, WhatWasAnsweredAsDurableIsThereAfterACrash) {
 
 TEST_P(LogContract, NoPositionIsUsedTwiceThoughACrashLosesTransientEntries) {
     ASSERT_TRUE(append(make_plan("a")).has_value());
-    Position last = 0;
+    Position last;
     for (int i = 0; i < 100; ++i) last = position_of(make_transient_plan(std::to_string(i)));
     for (int life = 0; life < 3; ++life) {
         restart();

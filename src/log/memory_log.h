@@ -20,7 +20,7 @@ namespace eventbus {
 // What a MemoryLog leaves behind when it ends: the next one goes on from it, as from a disk.
 struct MemoryDisk {
     struct Key {
-        Position position = 0;
+        Position position;
         std::uint64_t content_hash = 0;
         bool unowned = false;
         Clock::Time at;
@@ -29,8 +29,8 @@ struct MemoryDisk {
     std::map<Position, std::string> entries;  // as bytes: nothing survives but what is encoded
     std::map<std::string, std::string> changes;
     std::map<std::string, Key> dedupe_keys;
-    Position reserved = 0;
-    Position lost_through = 0;  // as the test's retention says
+    Position reserved;
+    Position lost_through;  // as the test's retention says
 };
 
 // The log in memory, for tests and simulation.
@@ -45,7 +45,7 @@ class MemoryLog final : public Log, public Turn {
     struct Settings {
         Sequencer::Settings sequencer;
         std::size_t tail_entries_max = 1024;
-        Position reserve = 1000;  // positions at a time
+        std::uint64_t reserve = 1000;  // positions at a time
     };
 
     MemoryLog(MemoryDisk& disk, Binder& binder, const Clock& clock, Settings settings);

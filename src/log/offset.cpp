@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 
 namespace eventbus {
 namespace {
@@ -17,7 +18,7 @@ bool is_epoch(std::string_view text) {
 }  // namespace
 
 std::string to_string(const Offset& offset) {
-    return offset.epoch + '.' + std::to_string(offset.position);
+    return offset.epoch + '.' + to_string(offset.position);
 }
 
 Result<Offset> parse_offset(std::string_view text) {
@@ -28,10 +29,10 @@ Result<Offset> parse_offset(std::string_view text) {
     const std::string_view digits = text.substr(dot + 1);
     // One place has one form: no sign, no leading zero.
     if (digits.empty() || (digits.size() > 1 && digits[0] == '0')) return wrong;
-    Position position = 0;
-    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), position);
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), number);
     if (error != std::errc{} || end != digits.end()) return wrong;
-    return Offset{std::string(text.substr(0, dot)), position};
+    return Offset{std::string(text.substr(0, dot)), Position(number)};
 }
 
 }  // namespace eventbus

@@ -1,21 +1,17 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "log/position.h"
 
 namespace eventbus {
-
-// A place in the log: positions rise by one with each entry and are never used twice in one epoch.
-// 0 is before the first.
-using Position = std::uint64_t;
 
 // A position that can be shown: it names the log that it belongs to. Clients take it as opaque.
 struct Offset {
     std::string epoch;  // [a-z0-9]{1,16}; changes when the log was replaced
-    Position position = 0;
+    Position position;
 
     friend bool operator==(const Offset&, const Offset&) = default;
 };

@@ -1,4 +1,5 @@
 #include "log/offset.h"
+#include "support/position_literal.h"
 
 #include <gtest/gtest.h>
 
@@ -6,14 +7,14 @@ namespace eventbus {
 namespace {
 
 TEST(Offset, WhatWasWrittenIsReadAgain) {
-    for (const Offset& offset : {Offset{"k3q9", 0}, Offset{"a", 42},
-                                 Offset{"0123456789abcdef", 18'446'744'073'709'551'615U}}) {
+    for (const Offset& offset : {Offset{"k3q9", 0_pos}, Offset{"a", 42_pos},
+                                 Offset{"0123456789abcdef", 18'446'744'073'709'551'615_pos}}) {
         SCOPED_TRACE(to_string(offset));
         const Result<Offset> again = parse_offset(to_string(offset));
         ASSERT_TRUE(again.has_value());
         EXPECT_EQ(*again, offset);
     }
-    EXPECT_EQ(to_string({"k3q9", 42}), "k3q9.42");
+    EXPECT_EQ(to_string(Offset{"k3q9", 42_pos}), "k3q9.42");
 }
 
 TEST(Offset, AnythingElseIsRefused) {

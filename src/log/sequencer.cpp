@@ -74,7 +74,7 @@ Result<> Sequencer::accept(std::vector<Plan>& plans) {
     batch_.receipts.clear();
     batch_.entries.clear();
     batch_.staged.clear();
-    batch_.visible_at = 0;
+    batch_.visible_at = Position();
     batch_.now = context_.clock.now();
     batch_.receipts.reserve(plans.size());
     context_.probe.dedupe_dropped.add(dedupe_.forget(batch_.now));

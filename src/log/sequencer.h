@@ -114,7 +114,7 @@ class Sequencer {
         bool needs_sync = false;
     };
     struct Waiter {
-        Position until = 0;
+        Position until;
         Executor* reply_to = nullptr;
         Callback<Result<>> then;
     };
@@ -122,7 +122,7 @@ class Sequencer {
         std::vector<Receipt> receipts;
         std::vector<Pending> entries;
         std::vector<Staged> staged;
-        Position visible_at = 0;  // when all of it is
+        Position visible_at;  // when all of it is
         Clock::Time now;
     };
 
@@ -136,9 +136,9 @@ class Sequencer {
     const Settings settings_;
     Dedupe dedupe_;
     Batch batch_;  // a member, for its memory
-    Position head_ = 0;
-    Position reserved_ = 0;
-    Position synced_ = 0;
+    Position head_;
+    Position reserved_;
+    Position synced_;
     std::deque<Pending> pending_;
     std::size_t pending_bytes_ = 0;
     std::deque<Waiter> waiters_;  // by `until`

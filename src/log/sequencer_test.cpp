@@ -12,6 +12,7 @@
 #include "support/fake_clock.h"
 #include "support/fake_executor.h"
 #include "support/plans.h"
+#include "support/position_literal.h"
 
 // The sequencer by way of the memory log, whose syncs a test holds back.
 
@@ -196,11 +197,11 @@ TEST_F(SequencerTest, ARefusedAppendChangesNothing) {
     EXPECT_EQ(error_of(refused), ErrorCode::kForbidden);
     EXPECT_EQ(binder_.undone, 1);
     EXPECT_EQ(binder_.committed, 0);
-    EXPECT_EQ(log_->frontier(), 0u);
+    EXPECT_EQ(log_->frontier(), 0_pos);
     EXPECT_TRUE(disk_.entries.empty());
     const Answer again = append(make_plan("a"));
     ASSERT_TRUE(is_good(again));
-    EXPECT_EQ((**again)->front().position, 1u);
+    EXPECT_EQ((**again)->front().position, 1_pos);
     EXPECT_FALSE((**again)->front().duplicate);
 }
 
@@ -216,7 +217,7 @@ TEST_F(SequencerTest, AfterAFailedSyncNothingPendingIsShownAndEverythingIsRefuse
     EXPECT_EQ(error_of(transient), ErrorCode::kReadOnly);
     EXPECT_EQ(error_of(append(make_transient_plan("d"))), ErrorCode::kReadOnly);
     EXPECT_EQ(shown(), "a");
-    EXPECT_EQ(log_->frontier(), 1u);
+    EXPECT_EQ(log_->frontier(), 1_pos);
     EXPECT_FALSE(log_->is_writable());
     EXPECT_EQ(log_->probe().pending_bytes.get(), 0u);
     log_->set_full(false);
@@ -254,7 +255,7 @@ TEST_F(SequencerTest, AnAppendFromWithinAnAnswerIsTakenAfterIt) {
         ASSERT_TRUE(is_good(inner));
         positions.push_back((**inner)->front().position);
     });
-    EXPECT_EQ(positions, (std::vector<Position>{1, 2}));
+    EXPECT_EQ(positions, (std::vector<Position>{1_pos, 2_pos}));
 }
 
 TEST_F(SequencerTest, WhatWasNotSyncedDiesWithTheLogAndItsPositionsAreNotUsedAgain) {
@@ -266,7 +267,7 @@ TEST_F(SequencerTest, WhatWasNotSyncedDiesWithTheLogAndItsPositionsAreNotUsedAga
     const Answer next = append(make_plan("b"));
     ASSERT_TRUE(is_good(next));
     EXPECT_FALSE((**next)->front().duplicate);
-    EXPECT_GT((**next)->front().position, 2u);
+    EXPECT_GT((**next)->front().position, 2_pos);
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ class Tail {
         std::atomic<Position>* cursor = nullptr;
     };
 
-    std::atomic<Position> frontier_{0};
+    std::atomic<Position> frontier_{Position{}};
     std::shared_ptr<TailSegment> current_;
     // hints_[room hash % kHints]: a bit for each reader that may have a member of such a room.
     std::vector<std::atomic<std::uint64_t>> hints_;
@@ -148,8 +148,8 @@ class TailReader {
     const std::size_t entries_max_;
     std::deque<std::shared_ptr<TailSegment>> segments_;  // the last one is being read
     std::size_t at_ = 0;                                 // next entry of the last segment
-    std::atomic<Position> cursor_{0};
-    Position kept_after_ = 0;
+    std::atomic<Position> cursor_{Position{}};
+    Position kept_after_;
     std::vector<std::uint32_t> hint_counts_;
     std::uint32_t want_all_count_ = 0;
 };

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/position_literal.h"
 #include "support/seeded_random.h"
 
 namespace eventbus {
@@ -52,11 +53,11 @@ TEST(Tail, AReaderSeesWhatIsPushedOnceAndInOrder) {
     CountingWaker waker;
     TailReader reader(tail, waker, 10'000);
     EXPECT_EQ(reader.next(), nullptr);
-    for (Position p = 1; p <= 3 * kSegment; ++p) {
+    for (Position p = 1_pos; p <= Position(3 * kSegment); ++p) {
         tail.push(make_entry(p));
         ASSERT_FALSE(reader.is_at_end());
         const SharedEntry* const entry = reader.next();
-        ASSERT_NE(entry, nullptr) << p;
+        ASSERT_NE(entry, nullptr) << to_string(p);
         EXPECT_EQ((*entry)->position, p);
         EXPECT_EQ(reader.cursor(), p);
         EXPECT_EQ(reader.next(), nullptr);
@@ -67,27 +68,27 @@ TEST(Tail, AReaderSeesWhatIsPushedOnceAndInOrder) {
 TEST(Tail, AReaderStandsWhereTheTailBegins) {
     Tail tail;
     CountingWaker waker;
-    tail.start_at(41);
+    tail.start_at(41_pos);
     TailReader reader(tail, waker, 100);
-    EXPECT_EQ(reader.kept_after(), 41u);
-    EXPECT_EQ(reader.cursor(), 41u);
-    tail.push(make_entry(42));
-    tail.advance_to(1000);
-    EXPECT_EQ(read_all(reader), std::vector<Position>{42});
-    EXPECT_EQ(reader.cursor(), 1000u) << "positions without an entry are passed by";
+    EXPECT_EQ(reader.kept_after(), 41_pos);
+    EXPECT_EQ(reader.cursor(), 41_pos);
+    tail.push(make_entry(42_pos));
+    tail.advance_to(1000_pos);
+    EXPECT_EQ(read_all(reader), std::vector<Position>{42_pos});
+    EXPECT_EQ(reader.cursor(), 1000_pos) << "positions without an entry are passed by";
     EXPECT_TRUE(reader.is_at_end());
-    tail.push(make_entry(1001));
-    EXPECT_EQ(read_all(reader), std::vector<Position>{1001});
+    tail.push(make_entry(1001_pos));
+    EXPECT_EQ(read_all(reader), std::vector<Position>{1001_pos});
 }
 
 TEST(Tail, AnAdvanceAtTheEndOfASegmentIsPassedByToo) {
     Tail tail;
     CountingWaker waker;
     TailReader reader(tail, waker, 100);
-    for (Position p = 1; p <= kSegment; ++p) tail.push(make_entry(p));
-    tail.advance_to(5'000);
+    for (Position p = 1_pos; p <= Position(kSegment); ++p) tail.push(make_entry(p));
+    tail.advance_to(5'000_pos);
     EXPECT_EQ(read_all(reader).size(), kSegment);
-    EXPECT_EQ(reader.cursor(), 5'000u);
+    EXPECT_EQ(reader.cursor(), 5'000_pos);
 }
 
 TEST(Tail, WhatIsKeptIsAllThatCameAfterKeptAfterAndNoMoreThanTheBound) {
@@ -95,14 +96,14 @@ TEST(Tail, WhatIsKeptIsAllThatCameAfterKeptAfterAndNoMoreThanTheBound) {
     CountingWaker waker;
     const std::size_t bound = 2 * kSegment;
     TailReader reader(tail, waker, bound);
-    for (Position p = 1; p <= 10 * kSegment + 3; ++p) {
+    for (Position p = 1_pos; p <= Position(10 * kSegment + 3); ++p) {
         tail.push(make_entry(p));
         read_all(reader);
         const auto kept = after(reader, reader.kept_after(), true, {});
         ASSERT_EQ(kept.size(), p - reader.kept_after());
         ASSERT_LE(kept.size(), bound + kSegment);
     }
-    EXPECT_GT(reader.kept_after(), 0u);
+    EXPECT_GT(reader.kept_after(), 0_pos);
 }
 
 TEST(Tail, OnlyReadersThatMayHaveAReceiverAreWoken) {
@@ -118,7 +119,7 @@ TEST(Tail, OnlyReadersThatMayHaveAReceiverAreWoken) {
     bobs.add_hint(hash_of(Room::user("bob")));
     alls.want_all(true);
 
-    Position position = 0;
+    Position position;
     const auto push_to_ann = [&] {
         tail.push(make_entry(++position, {"ann"}));
         tail.wake_readers();
@@ -145,7 +146,7 @@ TEST(Tail, AnEvictionWakesTheReadersOfItsSubject) {
     TailReader reader(tail, waker, 100);
     reader.add_hint(hash_of(Room::subject("photo:1")));
     Entry entry;
-    entry.position = 1;
+    entry.position = 1_pos;
     entry.evictions = {{"photo:1", Room::user("ann")}};
     tail.push(std::make_shared<const Entry>(entry));
     tail.wake_readers();
@@ -156,7 +157,7 @@ TEST(Tail, AReaderThatLagsIsWokenThoughItHasNoReceiver) {
     Tail tail;
     CountingWaker waker;
     TailReader reader(tail, waker, 100);
-    for (Position p = 1; p <= 10'000; ++p) {
+    for (Position p = 1_pos; p <= 10'000_pos; ++p) {
         tail.push(make_entry(p, {"nobody"}));
         tail.wake_readers();
     }
@@ -176,7 +177,7 @@ TEST(Tail, EqualsTheSlowModelOverALongRun) {
         TailReader reader(tail, waker, bound);
         std::vector<SharedEntry> model;
         std::size_t read = 0;
-        Position position = 0;
+        Position position;
         for (int step = 0; step < 20'000; ++step) {
             const std::uint64_t what = random(100);
             if (what < 60) {
@@ -220,13 +221,13 @@ TEST(Tail, ALongChainThatOnlyALaggingReaderHoldsIsLetGoWithoutDeepRecursion) {
     Tail tail;
     CountingWaker waker;
     auto reader = std::make_unique<TailReader>(tail, waker, 100);
-    for (Position p = 1; p <= 2'000 * kSegment; ++p) tail.push(make_entry(1'000 + p));
+    for (Position p = 1_pos; p <= Position(2'000 * kSegment); ++p) tail.push(make_entry(p + 1'000));
     reader.reset();
 }
 
 // One thread pushes, two read, each at its own pace; TSan looks on.
 TEST(Tail, ReadersOnOtherThreadsSeeEverythingOnceInOrderAndAreWokenForIt) {
-    constexpr Position kLast = 60'000;
+    constexpr Position kLast = 60'000_pos;
     class SleepingWaker final : public Tail::Waker {
      public:
         void wake_if_asleep() override {
@@ -241,12 +242,12 @@ TEST(Tail, ReadersOnOtherThreadsSeeEverythingOnceInOrderAndAreWokenForIt) {
     TailReader second(tail, wakers[1], 100'000);
     const auto read = [&](TailReader& reader, SleepingWaker& waker) {
         reader.add_hint(hash_of(Room::user("ann")));
-        Position last = 0;
+        Position last;
         while (last < kLast) {
             while (const SharedEntry* entry = reader.next()) {
                 ASSERT_EQ((*entry)->position, last + 1);
                 last = (*entry)->position;
-                if (last % 1'000 == 0) {
+                if (last.number() % 1'000 == 0) {
                     const auto kept = after(reader, reader.kept_after(), true, {});
                     ASSERT_EQ(kept.back(), last);
                     ASSERT_EQ(kept.size(), last - reader.kept_after());
@@ -261,9 +262,9 @@ TEST(Tail, ReadersOnOtherThreadsSeeEverythingOnceInOrderAndAreWokenForIt) {
     };
     std::thread one([&] { read(first, wakers[0]); });
     std::thread two([&] { read(second, wakers[1]); });
-    for (Position p = 1; p <= kLast; ++p) {
-        tail.push(make_entry(p, {p % 7 == 0 || p == kLast ? "ann" : "bob"}));
-        if (p % 3 == 0 || p == kLast) tail.wake_readers();
+    for (Position p = 1_pos; p <= kLast; ++p) {
+        tail.push(make_entry(p, {p.number() % 7 == 0 || p == kLast ? "ann" : "bob"}));
+        if (p.number() % 3 == 0 || p == kLast) tail.wake_readers();
     }
     // A reader that was about to sleep before it said its hint lags, and is woken as such; here the
     // last push may have been before both.

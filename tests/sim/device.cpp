@@ -57,7 +57,7 @@ void Device::take_frame() {
     const Position position = under_way_.front();
     under_way_.pop_front();
     if (position <= place_) {
-        fail(name_ + " at " + std::to_string(place_) + " was given " + std::to_string(position));
+        fail(name_ + " at " + to_string(place_) + " was given " + to_string(position));
     }
     seen_.push_back(position);
     place_ = position;
@@ -165,7 +165,7 @@ Device::Stay* Device::stay_in(const Room& room) {
 bool Device::push(const SharedFrame& frame) {
     if (under_way_.size() >= kUnderWayMax) is_too_slow_ = true;
     if (is_too_slow_) return false;
-    under_way_.push_back(std::stoull(frame->bytes));
+    under_way_.push_back(Position(std::stoull(frame->bytes)));
     return true;
 }
 
@@ -199,11 +199,11 @@ std::string Device::stays_for(const Entry& entry, const Witness& witness) const 
     std::string text;
     for (const Stay& one : stays_) {
         if (!witness.goes_to(entry, one.room)) continue;
-        text += ' ' + one.room.key() + " after " + std::to_string(one.from);
-        if (one.until) text += " before " + std::to_string(*one.until);
+        text += ' ' + one.room.key() + " after " + to_string(one.from);
+        if (one.until) text += " before " + to_string(*one.until);
         if (!one.room.is_subject()) continue;
         const auto ended = witness.right_ended(std::string(one.room.name()), user_, one.from);
-        if (ended) text += " with a right that ended at " + std::to_string(*ended);
+        if (ended) text += " with a right that ended at " + to_string(*ended);
     }
     return text.empty() ? " none of its rooms" : text;
 }
@@ -218,18 +218,18 @@ void Device::check(const Witness& witness, bool all_is_quiet) const {
     std::set<Position> seen;
     for (const Position position : seen_) {
         if (!seen.insert(position).second) {
-            fail(name_ + " saw " + std::to_string(position) + " twice");
+            fail(name_ + " saw " + to_string(position) + " twice");
         }
         const auto entry = witness.entries().find(position);
         if (entry == witness.entries().end()) {
-            fail(name_ + " saw " + std::to_string(position) + ", which is no entry");
+            fail(name_ + " saw " + to_string(position) + ", which is no entry");
         }
         const bool might = std::any_of(stays_.begin(), stays_.end(), [&](const Stay& one) {
             return covers(one, *entry->second, witness);
         });
         if (!might) {
-            fail(name_ + " saw " + std::to_string(position) + " (" + entry->second->event.type +
-                 " of " + entry->second->event.subject + "), which it may not; it was in" +
+            fail(name_ + " saw " + to_string(position) + " (" + entry->second->event.type + " of " +
+                 entry->second->event.subject + "), which it may not; it was in" +
                  stays_for(*entry->second, witness));
         }
     }
@@ -243,7 +243,7 @@ void Device::check(const Witness& witness, bool all_is_quiet) const {
         for (const auto& [position, entry] : witness.entries()) {
             if (entry->durability != Durability::kDurable || seen.contains(position)) continue;
             if (covers(one, *entry, witness) && !is_excused(position)) {
-                fail(name_ + " missed " + std::to_string(position) + " (" + entry->event.type +
+                fail(name_ + " missed " + to_string(position) + " (" + entry->event.type +
                      ") for the room " + one.room.key());
             }
         }

@@ -60,7 +60,7 @@ class Device final : public Receiver {
     // That it was in a room: from a place on, and until it left; none: it is there still.
     struct Stay {
         Room room;
-        Position from = 0;
+        Position from;
         std::optional<Position> until = {};
     };
 
@@ -82,7 +82,7 @@ class Device final : public Receiver {
 
     // The client's.
     std::vector<Position> seen_;
-    Position place_ = 0;
+    Position place_;
     std::vector<std::pair<Position, Position>> gaps_;
 
     // The session's: rooms and the places at which they were joined.

@@ -62,7 +62,7 @@ class Reactor final : public Executor, private Tail::Waker {
     class PlaceEncoder final : public Encoder {
         SharedFrame encode(const Entry& entry, std::uint16_t, As) override {
             auto frame = std::make_shared<Frame>();
-            frame->bytes = std::to_string(entry.position);
+            frame->bytes = to_string(entry.position);
             return frame;
         }
     };

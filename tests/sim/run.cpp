@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "catalog/loader.h"
+#include "support/position_literal.h"
 
 namespace eventbus::sim {
 namespace {
@@ -127,7 +128,7 @@ void Run::fault() {
         Device& device = any_device();
         if (device.is_connected()) device.drop(true);
     }
-    if (happens(faults_.retention) && log.frontier() > 150) {
+    if (happens(faults_.retention) && log.frontier() > 150_pos) {
         log.retain_after(log.frontier() - 150);
     }
 }
@@ -262,7 +263,7 @@ void Run::check(bool all_is_quiet) const {
     for (const auto& [id, position] : acknowledged_) {
         const auto entry = witness_.entries().find(position);
         if (entry == witness_.entries().end() || entry->second->event.id != id) {
-            fail(id + " was acknowledged at " + std::to_string(position) + " and is not there");
+            fail(id + " was acknowledged at " + to_string(position) + " and is not there");
         }
     }
     for (const auto& [position, entry] : witness_.entries()) {

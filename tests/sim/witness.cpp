@@ -19,12 +19,12 @@ void Witness::see(const SharedEntry& entry) {
     last_of_life_ = position;
     if (const auto known = entries_.find(position); known != entries_.end()) {
         if (known->second->event.id != entry->event.id) {
-            fail("the position " + std::to_string(position) + " was used twice");
+            fail("the position " + to_string(position) + " was used twice");
         }
         return;
     }
     if (!entries_.empty() && position < entries_.rbegin()->first) {
-        fail("the entry " + std::to_string(position) + " came to be after later ones were seen");
+        fail("the entry " + to_string(position) + " came to be after later ones were seen");
     }
     entries_.emplace(position, entry);
 

@@ -10,6 +10,7 @@
 
 #include "event/room.h"
 #include "log/entry.h"
+#include "support/position_literal.h"
 
 namespace eventbus::sim {
 
@@ -18,7 +19,7 @@ namespace eventbus::sim {
 class Witness {
  public:
     // Each life shows its newest entries again: those must be as they were.
-    void begin_life() { last_of_life_ = 0; }
+    void begin_life() { last_of_life_ = 0_pos; }
     void see(const SharedEntry& entry);
 
     const std::map<Position, SharedEntry>& entries() const { return entries_; }
@@ -39,7 +40,7 @@ class Witness {
     std::set<std::pair<std::string, std::string>> granted_;  // subject, user
     // subject, user -> where their last right ended
     std::map<std::pair<std::string, std::string>, std::vector<Position>> ended_;
-    Position last_of_life_ = 0;
+    Position last_of_life_;
 };
 
 // The value of a field of the simulation's own data, which are flat objects of strings.

@@ -55,7 +55,7 @@ class ListLog final : public Log {
     Tail& tail() override { return tail_; }
     bool is_writable() const override { return true; }
 
-    Position frontier_max = ~Position{0};  // lower: the log has not started
+    Position frontier_max = kEndOfTime;  // lower: the log has not started
     bool fail_reads = false;
     bool hold_reads = false;  // never answered
     std::size_t reads = 0;
@@ -80,8 +80,8 @@ class ListLog final : public Log {
 
     const std::string epoch_;
     std::vector<SharedEntry> entries_;
-    Position end_ = 0;
-    Position lost_through_ = 0;
+    Position end_;
+    Position lost_through_;
     Tail tail_;
 };
 

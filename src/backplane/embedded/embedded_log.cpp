@@ -48,7 +48,7 @@ class EmbeddedLog::Core {
 
  private:
     struct Read {
-        Position after = 0;
+        Position after;
         std::size_t limit = 0;
         Executor* reply_to = nullptr;
         ReadDone done;
@@ -86,7 +86,7 @@ class EmbeddedLog::Core {
     std::vector<SharedEntry> recent_;  // until start()
     std::atomic<bool> failed_{false};
     std::atomic<bool> is_full_{false};
-    Position reserved_ = 0;  // of the log thread, as it is on disk
+    Position reserved_;  // of the log thread, as it is on disk
     std::chrono::steady_clock::time_point next_look_;
 
     std::mutex mutex_;  // of what is handed to the log thread
@@ -223,10 +223,10 @@ void EmbeddedLog::Core::write(std::span<const Staged> staged, bool reserve) {
     probe_.synced_entries.add(staged.size());
 
     reserved_ = reserved.value_or(reserved_);
-    const Position through = staged.empty() ? 0 : staged.back().entry->position;
+    const Position through = staged.empty() ? Position() : staged.back().entry->position;
     turn_.take_turn([through, reserved](Sequencer& sequencer) {
         if (reserved) sequencer.reserve(*reserved);
-        if (through > 0) sequencer.synced(through);
+        if (!through.is_before_first()) sequencer.synced(through);
     });
 }
 

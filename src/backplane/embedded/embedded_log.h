@@ -34,7 +34,7 @@ struct EmbeddedLogSettings {
                                    << 20U;  // of the disk; below: kReadOnly until there is more
     // Positions that are reserved on disk at a time: at a million events a second, half of them
     // last half a second, in which the next must be synced.
-    Position reserve = 1U << 20U;
+    std::uint64_t reserve = 1U << 20U;
     Dedupe::Settings dedupe;
     rocksdb::Env* env = nullptr;  // the disk; tests give one that fails
 };

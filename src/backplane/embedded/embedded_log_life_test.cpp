@@ -64,7 +64,7 @@ TEST(EmbeddedLogLife, Publishes) {
     const Position begun = real.log().frontier();
     std::size_t under_way = 0;
     for (int i = 0;; ++i) {
-        const std::string id = std::to_string(begun) + '-' + std::to_string(i);
+        const std::string id = to_string(begun) + '-' + std::to_string(i);
         std::vector<Plan> plans;
         plans.push_back(i % 3 == 2 ? make_transient_plan(id)
                                    : make_owner_plan(id, "photo:" + id, "owner-" + id));
@@ -72,7 +72,7 @@ TEST(EmbeddedLogLife, Publishes) {
         real.log().append(std::move(plans), loop, [&, id](Result<std::vector<Receipt>> receipts) {
             --under_way;
             // Refused if what is reserved was used up for a moment.
-            if (receipts) say(id + ' ' + std::to_string(receipts->front().position));
+            if (receipts) say(id + ' ' + to_string(receipts->front().position));
         });
         loop.run_until([&] { return under_way < 8; });
     }
@@ -81,15 +81,15 @@ TEST(EmbeddedLogLife, Publishes) {
 TEST(EmbeddedLog, AfterKillNineAllThatWasAnsweredIsThereInOrderAndNoPositionIsUsedTwice) {
     const Folder folder;
     std::map<Position, std::string> answered;
-    Position highest = 0;
+    Position highest;
     for (const std::size_t lines : {1U, 100U, 2'000U}) {
         SCOPED_TRACE(lines);
         const auto said = live_and_be_killed("EmbeddedLogLife.Publishes", folder.path(), lines);
         for (const std::string& line : said) {
             const std::size_t space = line.find(' ');
-            const Position position = std::stoull(line.substr(space + 1));
+            const Position position(std::stoull(line.substr(space + 1)));
             EXPECT_TRUE(answered.emplace(position, line.substr(0, space)).second)
-                << position << " was used twice";
+                << to_string(position) << " was used twice";
         }
 
         RealLog real(folder.path());
@@ -97,7 +97,7 @@ TEST(EmbeddedLog, AfterKillNineAllThatWasAnsweredIsThereInOrderAndNoPositionIsUs
         EXPECT_GT(real.log().frontier(), highest);
         highest = real.log().frontier();
         std::map<Position, std::string> stored;
-        Position last = 0;
+        Position last;
         while (const SharedEntry* entry = real.reader().next()) {
             EXPECT_GT((*entry)->position, last);
             last = (*entry)->position;
@@ -207,7 +207,7 @@ TEST(EmbeddedLog, ManyThreadsGetPositionsInOneOrderThatEveryReaderSees) {
     std::sort(answered.begin(), answered.end());
     EXPECT_EQ(seen, answered);
     EXPECT_GT(answered.size(), 1'000u);
-    for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i], i + 1);
+    for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i], Position(i + 1));
     EXPECT_LT(real.log().probe().syncs.get(), answered.size());
 }
 

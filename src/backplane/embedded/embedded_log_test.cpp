@@ -19,6 +19,7 @@
 #include "support/folder.h"
 #include "support/loop.h"
 #include "support/plans.h"
+#include "support/position_literal.h"
 #include "support/seeded_random.h"
 
 namespace eventbus {
@@ -83,7 +84,7 @@ class EmbeddedLogTest : public testing::Test {
     Position position_of(Plan plan) {
         const Receipts receipts = append(std::move(plan));
         EXPECT_TRUE(receipts.has_value()) << receipts.error().detail;
-        return receipts ? receipts->front().position : 0;
+        return receipts ? receipts->front().position : Position();
     }
 
     Page read(Position after, std::size_t limit = 1000) {
@@ -95,7 +96,7 @@ class EmbeddedLogTest : public testing::Test {
     }
     Ids stored() {
         Ids ids;
-        for (const SharedEntry& entry : read(0).entries) ids.push_back(entry->event.id);
+        for (const SharedEntry& entry : read(0_pos).entries) ids.push_back(entry->event.id);
         return ids;
     }
     Ids shown() {
@@ -221,14 +222,14 @@ TEST_F(EmbeddedLogTest, NoPositionIsGivenThatIsNotReservedOnDisk) {
     disk_.hold_syncs(false);
     Receipts next = append(make_transient_plan("next"));
     while (!next) next = append(make_transient_plan("next"));  // until the log thread is there
-    EXPECT_EQ(next->front().position, 9u);
+    EXPECT_EQ(next->front().position, 9_pos);
 }
 
 TEST_F(EmbeddedLogTest, TooManyReadsAtOnceAreRefused) {
     settings_.reads_max = 0;
     open();
     std::optional<Result<Page>> answer;
-    log_->read(0, 1, loop_, [&](Result<Page> page) { answer = std::move(page); });
+    log_->read(Position(), 1, loop_, [&](Result<Page> page) { answer = std::move(page); });
     loop_.run_until([&] { return answer.has_value(); });
     ASSERT_FALSE(answer->has_value());
     EXPECT_EQ(answer->error().code, ErrorCode::kUnavailable);
@@ -256,14 +257,14 @@ TEST_F(EmbeddedLogTest, AWatchByAnUnansweredPublishIsAnsweredAfterItsSync) {
     ASSERT_TRUE(bob.has_value() && !bob->has_value());
     EXPECT_EQ(bob->error().code, ErrorCode::kForbidden);
     ASSERT_TRUE(admin.has_value() && admin->has_value());
-    EXPECT_EQ((*admin)->at, 1u);
-    EXPECT_EQ((*admin)->right_since, 0u);
+    EXPECT_EQ((*admin)->at, 1_pos);
+    EXPECT_EQ((*admin)->right_since, 0_pos);
 
     disk_.hold_syncs(false);
     loop_.run_until([&] { return ann.has_value(); });
     ASSERT_TRUE(ann->has_value());
-    EXPECT_EQ((*ann)->at, 1u);
-    EXPECT_EQ((*ann)->right_since, 1u);
+    EXPECT_EQ((*ann)->at, 1_pos);
+    EXPECT_EQ((*ann)->right_since, 1_pos);
     EXPECT_TRUE(published->has_value());
 }
 
@@ -485,13 +486,13 @@ TEST_F(EmbeddedLogTest, AnEntryIsKeptForTheAgeOfItsTypeAndNoLonger) {
     clock_.advance(std::chrono::hours(1));
     look();
     EXPECT_EQ(stored()[0], "hour");
-    EXPECT_EQ(read(0).lost_through, 0u);
+    EXPECT_EQ(read(0_pos).lost_through, 0_pos);
 
     clock_.advance(std::chrono::milliseconds(1));
     look();
 
     EXPECT_EQ(stored()[0], "forever");
-    EXPECT_EQ(read(0).lost_through, gone);
+    EXPECT_EQ(read(0_pos).lost_through, gone);
     EXPECT_EQ(log_->probe().swept_entries.get(), 1u);
     clock_.advance(std::chrono::hours(24 * 365));
     look();
@@ -499,7 +500,7 @@ TEST_F(EmbeddedLogTest, AnEntryIsKeptForTheAgeOfItsTypeAndNoLonger) {
     close();
     open();
     EXPECT_EQ(stored()[0], "forever");
-    EXPECT_GE(read(0).lost_through, gone);
+    EXPECT_GE(read(0_pos).lost_through, gone);
 }
 
 TEST_F(EmbeddedLogTest, ATypeKeepsNoMoreThanItsBytesTheNewestOnes) {
@@ -546,7 +547,7 @@ TEST_F(EmbeddedLogTest, AllTypesTogetherKeepNoMoreThanTheirBytesTheNewestOnes) {
     EXPECT_LE(ids.size(), 8U);
     EXPECT_EQ(std::count(ids.begin(), ids.end(), "e-19"), 1);
     EXPECT_EQ(std::count(ids.begin(), ids.end(), "e-0"), 0);
-    EXPECT_GE(read(0).lost_through, 10U);
+    EXPECT_GE(read(0_pos).lost_through, 10_pos);
 }
 
 TEST_F(EmbeddedLogTest, RetentionTakesMoreThanOneSliceAndARepeatIsKnownThoughItsEventIsGone) {

@@ -44,13 +44,13 @@ std::string key_of(char kind, const GroupKey& group) {
 std::string flight_key(const GroupKey& group, Position position) {
     std::string key = key_of(kFlightKind, group);
     key.push_back('\0');
-    put_number(key, position, 8);
+    put_number(key, position.number(), 8);
     return key;
 }
 
 std::string encode(const GroupChange& change) {
     std::string value;
-    put_number(value, change.cursor, 8);
+    put_number(value, change.cursor.number(), 8);
     value += change.epoch;
     return value;
 }
@@ -84,7 +84,7 @@ Result<GroupKey> decode_group(std::string_view text) {
 Result<StoredFlight> decode_flight(std::string_view position, std::string_view value) {
     if (value.size() != 12) return damaged("an event in flight of a wrong size");
     StoredFlight flight;
-    flight.position = get_number(position);
+    flight.position = Position(get_number(position));
     flight.attempt = static_cast<std::uint32_t>(get_number(value.substr(0, 4)));
     const std::uint64_t due_ms = get_number(value.substr(4));
     if (due_ms != 0) flight.due = Clock::WallTime(std::chrono::milliseconds(due_ms));
@@ -174,7 +174,8 @@ Result<std::vector<StoredGroup>> EmbeddedGroupStore::load() {
         if (!key) return key.error();
         const std::string_view value = view(at->value());
         if (value.size() < 9) return damaged("a group without a cursor");
-        groups.push_back({*key, std::string(value.substr(8)), get_number(value.substr(0, 8))});
+        groups.push_back(
+            {*key, std::string(value.substr(8)), Position(get_number(value.substr(0, 8)))});
     }
     for (StoredGroup& group : groups) {
         const std::string prefix = key_of(kFlightKind, group.key) + '\0';

@@ -18,6 +18,7 @@
 #include "support/killed_life.h"
 #include "support/list_log.h"
 #include "support/loop.h"
+#include "support/position_literal.h"
 #include "support/seeded_random.h"
 
 namespace eventbus {
@@ -49,18 +50,21 @@ TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
     const GroupKey other{"thumbnails", "photo.*"};
     const GroupKey longer{"thumbnails-2", "photo.**"};
     const auto due = Clock::WallTime(std::chrono::milliseconds(1'800'000'000'123));
-    const Position high = 0xfedcba9876543210U;
+    const Position high(0xfedcba9876543210U);
     const Case cases[] = {
         {"nothing", {}},
-        {"a group", {{kKey, "e1", 0}}},
+        {"a group", {{kKey, "e1", 0_pos}}},
         {"groups whose keys begin alike",
-         {{kKey, "e1", 3, {{1, 1}, {3, 2}}}, {other, "e1", 4, {{4, 1}}}, {longer, "e1", 9}}},
+         {{kKey, "e1", 3_pos, {{1_pos, 1}, {3_pos, 2}}},
+          {other, "e1", 4_pos, {{4_pos, 1}}},
+          {longer, "e1", 9_pos}}},
         {"positions of all sizes, in order",
-         {{kKey, "e1", high, {{256, 1}, {255, 1}, {high, 4294967295U, due}, {1, 1}}}}},
+         {{kKey, "e1", high, {{256_pos, 1}, {255_pos, 1}, {high, 4294967295U, due}, {1_pos, 1}}}}},
         {"a later change of the same write wins",
-         {{kKey, "e1", 3, {{1, 1}, {2, 1}}}, {kKey, "e1", 5, {{1, 2, due}}, {2}}}},
-        {"another epoch", {{kKey, "e1", 3, {{1, 1}}}, {kKey, "e2", 0, {}, {1}}}},
-        {"what is not there is erased", {{kKey, "e1", 3, {}, {77}}}},
+         {{kKey, "e1", 3_pos, {{1_pos, 1}, {2_pos, 1}}},
+          {kKey, "e1", 5_pos, {{1_pos, 2, due}}, {2_pos}}}},
+        {"another epoch", {{kKey, "e1", 3_pos, {{1_pos, 1}}}, {kKey, "e2", 0_pos, {}, {1_pos}}}},
+        {"what is not there is erased", {{kKey, "e1", 3_pos, {}, {77_pos}}}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -136,7 +140,7 @@ TEST(EmbeddedGroupStore, BytesThatAreNoGroupAreAnErrorAndNoCrash) {
         SCOPED_TRACE(c.name);
         const Folder folder;
         Loop loop;
-        ASSERT_TRUE(write(*open(folder.path()), loop, {{kKey, "e1", 1}}));
+        ASSERT_TRUE(write(*open(folder.path()), loop, {{kKey, "e1", 1_pos}}));
         put_raw(folder.path(), c.key, c.value);
         const auto store = open(folder.path());
         ASSERT_TRUE(store);
@@ -154,28 +158,28 @@ TEST(EmbeddedGroupStoreLife, Writes) {
     if (!folder) GTEST_SKIP() << "the life of another test";
     Loop loop;
     const auto store = open(*folder);
-    Position answered = 0;
-    const Position first = store->load()->empty() ? 1 : store->load()->front().cursor + 1;
+    Position answered;
+    const Position first = store->load()->empty() ? 1_pos : store->load()->front().cursor + 1;
     for (Position k = first;; ++k) {
         GroupChange change{kKey, "e1", k, {{k, 1}}};
-        if (k > 3) change.erased = {k - 3};
+        if (k > 3_pos) change.erased = {k - 3};
         store->write({change}, loop, [&answered, k](const Result<>& result) {
             if (!result) ::_exit(1);
             answered = k;
-            say(std::to_string(k));
+            say(to_string(k));
         });
-        if (k % 8 == 0) loop.run_until([&] { return answered == k; });
+        if (k.number() % 8 == 0) loop.run_until([&] { return answered == k; });
     }
 }
 
 TEST(EmbeddedGroupStore, WhatWasAnsweredSurvivesKillNine) {
     const Folder folder;
-    Position before = 0;
+    Position before;
     for (const std::size_t lines : {1U, 7U, 50U, 1000U}) {
         SCOPED_TRACE(lines);
         const auto said = live_and_be_killed("EmbeddedGroupStoreLife.Writes", folder.path(), lines);
         ASSERT_GE(said.size(), lines);
-        const Position answered = std::stoull(said.back());
+        const Position answered(std::stoull(said.back()));
 
         const auto store = open(folder.path());
         ASSERT_TRUE(store);
@@ -184,7 +188,7 @@ TEST(EmbeddedGroupStore, WhatWasAnsweredSurvivesKillNine) {
         EXPECT_GE(group.cursor, answered);
         EXPECT_GT(group.cursor, before);
         std::vector<StoredFlight> in_flight;
-        for (Position k = group.cursor < 3 ? 1 : group.cursor - 2; k <= group.cursor; ++k) {
+        for (Position k = group.cursor < 3_pos ? 1_pos : group.cursor - 2; k <= group.cursor; ++k) {
             in_flight.push_back({k, 1});
         }
         EXPECT_EQ(group.in_flight, in_flight);  // a whole write, and no half of the next
@@ -198,7 +202,7 @@ class Worker final : public GroupReceiver {
     explicit Worker(const fs::path& folder) : store_(open(folder)) {
         for (int i = 0; i < 2000; ++i) log_.publish("photo.uploaded");
         auto stored = *store_->load();
-        if (stored.empty()) stored.push_back({kKey, "e1", 0});  // as if it began before them
+        if (stored.empty()) stored.push_back({kKey, "e1", 0_pos});  // as if it began before them
         groups_ = std::make_unique<Groups>(Groups::Context{log_, *store_, clock_, random_, loop_},
                                            GroupSettings{}, std::move(stored));
         groups_->subscribe({MemberId{1}, kKey, 20, &loop_, this}, loop_,
@@ -209,13 +213,13 @@ class Worker final : public GroupReceiver {
     void deliver(const GroupDelivery& delivery) override {
         const Position position = delivery.entry->position;
         got[position].push_back(delivery.attempt);
-        say("got " + std::to_string(position));
-        if (is_killed_life && position % 100 == 0) return;
+        say("got " + to_string(position));
+        if (is_killed_life && position.number() % 100 == 0) return;
         groups_->ack(MemberId{1}, *parse_delivery_id(delivery.delivery), loop_,
                      [this, position](const Result<>& result) {
                          if (!result) return;
                          acked.insert(position);
-                         say("acked " + std::to_string(position));
+                         say("acked " + to_string(position));
                      });
     }
     void work_until_all_is_done() {
@@ -257,7 +261,7 @@ TEST(EmbeddedGroupStore, AfterKillNineWhatWasNotAcknowledgedComesAgainAndTheRest
         std::set<Position> acked;
         for (const std::string& line :
              live_and_be_killed("EmbeddedGroupStoreLife.Works", folder.path(), lines)) {
-            const Position position = std::stoull(line.substr(line.find(' ')));
+            const Position position(std::stoull(line.substr(line.find(' '))));
             (line.starts_with("acked") ? acked : got).insert(position);
         }
         ASSERT_FALSE(acked.empty());
@@ -267,23 +271,23 @@ TEST(EmbeddedGroupStore, AfterKillNineWhatWasNotAcknowledgedComesAgainAndTheRest
         worker.work_until_all_is_done();
         testing::internal::GetCapturedStdout();
 
-        for (Position p = 1; p <= 2000; ++p) {
+        for (Position p = 1_pos; p <= 2000_pos; ++p) {
             const bool came = worker.got.contains(p);
             if (acked.contains(p)) {
-                EXPECT_FALSE(came) << p << " came after its ack was answered";
+                EXPECT_FALSE(came) << to_string(p) << " came after its ack was answered";
             } else if (came) {
                 // One that was written as given out and not seen, or seen: it comes as a repeat.
                 if (got.contains(p)) {
-                    EXPECT_EQ(worker.got[p], std::vector<std::uint32_t>{2}) << p;
+                    EXPECT_EQ(worker.got[p], std::vector<std::uint32_t>{2}) << to_string(p);
                 }
             } else {
                 // Its ack was written, and the answer died with the process.
-                EXPECT_TRUE(got.contains(p)) << p << " was lost";
+                EXPECT_TRUE(got.contains(p)) << to_string(p) << " was lost";
             }
         }
         for (const Position p : got) {
-            if (p % 100 == 0) {
-                EXPECT_TRUE(worker.got.contains(p)) << p << " was lost";
+            if (p.number() % 100 == 0) {
+                EXPECT_TRUE(worker.got.contains(p)) << to_string(p) << " was lost";
             }
         }
     }

@@ -36,18 +36,18 @@ std::string fixed(std::uint64_t number) {
     return bytes;
 }
 
-std::string key_of(char kind, Position position) { return kind + fixed(position); }
+std::string key_of(char kind, Position position) { return kind + fixed(position.number()); }
 
 std::string index_key(std::string_view type, Position position) {
     std::string key(1, 'r');
     key.append(type).append(1, '\0');
-    put_fixed(key, position);
+    put_fixed(key, position.number());
     return key;
 }
 
 // The position at the end of a key.
 Position position_of(std::string_view key) {
-    return ByteReader(key.substr(key.size() - 8)).fixed();
+    return Position(ByteReader(key.substr(key.size() - 8)).fixed());
 }
 
 std::int64_t to_ms(Clock::WallTime time) {
@@ -147,8 +147,8 @@ Result<> LogStore::read_meta(Random& random, bool is_damaged_at_end) {
     const auto lost = get(kLostKey);
     if (!epoch || !reserved || !lost || !*epoch || !*reserved) return damaged("it has no epoch");
     epoch_ = **epoch;
-    reserved_ = ByteReader(**reserved).fixed();
-    if (*lost) lost_through_ = ByteReader(**lost).fixed();
+    reserved_ = Position(ByteReader(**reserved).fixed());
+    if (*lost) lost_through_ = Position(ByteReader(**lost).fixed());
 
     const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
     at->SeekForPrev("f");
@@ -288,7 +288,7 @@ Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position>
         const auto found = types_.find(type);
         put_type(batch, found->first, found->second);
     }
-    if (reserve) batch.Put(slice(kReservedKey), fixed(*reserve));
+    if (reserve) batch.Put(slice(kReservedKey), fixed(reserve->number()));
     return commit(batch, true);
 }
 
@@ -360,7 +360,7 @@ Result<bool> LogStore::sweep(Position frontier, std::size_t& swept) {
         left -= *taken;
     }
     swept = kSweepEntries - left;
-    if (swept > 0) batch.Put(slice(kLostKey), fixed(lost_through_));
+    if (swept > 0) batch.Put(slice(kLostKey), fixed(lost_through_.load().number()));
     const std::size_t keys = sweep_dedupe(kSweepEntries, batch);
     if (batch.Count() == 0) return false;
     // Not synced: after a crash it is done again.
@@ -374,7 +374,7 @@ Result<std::size_t> LogStore::sweep_type(const std::string& name, Type& type, Po
     if (rule.age.count() == 0 && rule.bytes_max == 0) return std::size_t{0};
     const std::int64_t oldest = rule.age.count() == 0 ? 0 : to_ms(clock_.wall_now() - rule.age);
     std::size_t taken = 0;
-    const std::string prefix = index_key(name, 0).substr(0, name.size() + 2);
+    const std::string prefix = index_key(name, Position()).substr(0, name.size() + 2);
     const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
     for (at->Seek(index_key(name, type.swept + 1));
          taken < entries_max && at->Valid() && at->key().starts_with(prefix); at->Next()) {

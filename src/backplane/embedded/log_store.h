@@ -57,7 +57,7 @@ class LogStore {
     // The newest entries, oldest first, and a position after which they are all there is.
     struct Recent {
         std::vector<SharedEntry> entries;
-        Position after = 0;
+        Position after;
     };
     Result<Recent> recent(std::size_t entries_max) const;
 
@@ -87,7 +87,7 @@ class LogStore {
     struct Type {
         std::uint64_t bytes = 0;
         Retention retention;
-        Position swept = 0;  // nothing of it is left up to here
+        Position swept;  // nothing of it is left up to here
     };
 
     LogStore(const EmbeddedLogSettings& settings, const Clock& clock,
@@ -111,11 +111,11 @@ class LogStore {
     const Clock& clock_;
     const std::unique_ptr<rocksdb::DB> db_;
     std::string epoch_;
-    Position reserved_ = 0;
-    std::atomic<Position> lost_through_{0};
+    Position reserved_;
+    std::atomic<Position> lost_through_{Position{}};
     StringMap<Type> types_;
-    Position dedupe_swept_ = 0;
-    Position swept_ = 0;  // nothing is left up to here
+    Position dedupe_swept_;
+    Position swept_;  // nothing is left up to here
 };
 
 }  // namespace eventbus

@@ -23,11 +23,11 @@ std::string encode_session(const SessionRecord& record) {
     put_fixed(out, static_cast<std::uint64_t>(expires_ms(record)));
     put_string(out, record.principal);
     put_string(out, record.sid);
-    put_number(out, record.started_at);
+    put_number(out, record.started_at.number());
     put_number(out, record.rooms.size());
     for (const SessionRecord::Joined& joined : record.rooms) {
         put_string(out, joined.room.key());
-        put_number(out, joined.at);
+        put_number(out, joined.at.number());
     }
     return out;
 }
@@ -41,10 +41,10 @@ std::optional<SessionRecord> decode_session(std::string_view pid, std::string_vi
         std::chrono::milliseconds(static_cast<std::int64_t>(reader.fixed())));
     record.principal = reader.string();
     record.sid = reader.string();
-    record.started_at = reader.number();
+    record.started_at = Position(reader.number());
     for (std::size_t left = reader.count(2); left > 0; --left) {
         std::string key(reader.string());
-        record.rooms.push_back({Room::from_key(std::move(key)), reader.number()});
+        record.rooms.push_back({Room::from_key(std::move(key)), Position(reader.number())});
     }
     if (!reader.is_at_end()) return std::nullopt;
     return record;

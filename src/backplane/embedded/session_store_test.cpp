@@ -11,6 +11,7 @@
 #include "support/folder.h"
 #include "support/killed_life.h"
 #include "support/loop.h"
+#include "support/position_literal.h"
 
 namespace eventbus {
 namespace {
@@ -33,8 +34,8 @@ class EmbeddedSessionStoreTest : public testing::Test {
         return {.pid = std::move(pid),
                 .principal = "user:ann",
                 .sid = "sid",
-                .started_at = 7,
-                .rooms = {{Room::user("ann"), 7}, {Room::everyone(), 9}},
+                .started_at = 7_pos,
+                .rooms = {{Room::user("ann"), 7_pos}, {Room::everyone(), 9_pos}},
                 .expires_at = clock_.wall_now() + lives};
     }
 
@@ -70,10 +71,10 @@ TEST_F(EmbeddedSessionStoreTest, WhatWasPutIsFoundAsItWasUntilItIsErased) {
     EXPECT_EQ(found->pid, "p");
     EXPECT_EQ(found->principal, "user:ann");
     EXPECT_EQ(found->sid, "sid");
-    EXPECT_EQ(found->started_at, 7u);
+    EXPECT_EQ(found->started_at, 7_pos);
     ASSERT_EQ(found->rooms.size(), 2u);
     EXPECT_EQ(found->rooms[1].room, Room::everyone());
-    EXPECT_EQ(found->rooms[1].at, 9u);
+    EXPECT_EQ(found->rooms[1].at, 9_pos);
     EXPECT_EQ(found->expires_at, clock_.wall_now() + hours(1));
     EXPECT_FALSE(find("q").has_value());
     store_->erase("p");
@@ -190,7 +191,7 @@ TEST_F(EmbeddedSessionStoreTest, AfterTheMachineWentDownWithoutACleanEndNoSessio
 
 TEST(SessionCodec, BytesThatAreCutOffOrOfAnotherVersionAreNoSession) {
     const std::string bytes = encode_session(
-        {.pid = "p", .principal = "user:ann", .sid = "s", .rooms = {{Room::everyone(), 300}}});
+        {.pid = "p", .principal = "user:ann", .sid = "s", .rooms = {{Room::everyone(), 300_pos}}});
     EXPECT_TRUE(decode_session("p", bytes).has_value());
     for (std::size_t size = 0; size < bytes.size(); ++size) {
         EXPECT_FALSE(decode_session("p", std::string_view(bytes).substr(0, size)).has_value());

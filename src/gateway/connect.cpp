@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "auth/credentials.h"
+#include "base/assert.h"
 #include "base/diagnostics.h"
 #include "bus/access.h"
 #include "event/topic.h"
@@ -218,7 +219,13 @@ void Gateway::admit(const SharedArrival& arrival) {
         arrival->connecting->accept(record.sid, record.pid, std::move(data));
     if (!socket) return;
     probe_.sign_ins.add();
-    if (!member.pid().empty()) by_pid_[member.pid()] = socket.get();
+    if (!member.pid().empty()) {
+        // Another socket with this pid may have been admitted since the session was found. The key
+        // of the table lies in that socket, so it has to go before this one comes in.
+        close_for_take_over(record.pid);
+        BUS_ASSERT(by_pid_.find(member.pid()) == nullptr);
+        by_pid_[member.pid()] = socket.get();
+    }
     member.attach(*socket);
     for (const SessionRecord::Joined& joined : record.rooms) {
         hub().join(member.receiver(), joined.room, joined.at);

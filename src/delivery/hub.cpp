@@ -144,7 +144,8 @@ std::vector<SessionRecord::Joined> Hub::rooms_of(ReceiverId id) const {
 Hub::More Hub::deliver() {
     if (!std::exchange(writes_wait_, false)) batch_pushes_ = batch_bytes_ = 0;
     pushes_ = 0;
-    const bool waits = waits_until().has_value();
+    waits_until_ = wait_at(clock_.now());
+    const bool waits = waits_until_.has_value();
     while (!waits && pushes_ < kPushesPerTurn) {
         if (run_.entries.empty()) {
             if (batch_pushes_ >= kBatchPushes || batch_bytes_ >= kBatchBytes) break;
@@ -173,7 +174,10 @@ Hub::More Hub::deliver() {
     return has_more ? More::kAfterWrites : More::kNo;
 }
 
-std::optional<Clock::Time> Hub::waits_until() {
+// Until when what was not read yet waits for company; nullopt: it does not. An entry that waits
+// longer is looked at when one that waits less would be due: should one come meanwhile, the time
+// that was given before is not later than its own.
+std::optional<Clock::Time> Hub::wait_at(Clock::Time now) {
     const auto longest = std::max(coalesce_.all, coalesce_.latest);
     if (longest.count() == 0 || !run_.entries.empty()) return std::nullopt;
     auto window = longest;
@@ -183,10 +187,10 @@ std::optional<Clock::Time> Hub::waits_until() {
         if (!entry.latest) window = coalesce_.all;
     });
     if (unread == 0 || unread > kRunEntries) return std::nullopt;  // so many need no company
-    if (window.count() == 0) return std::nullopt;
-    const Clock::Time until = live_at_ + window;
-    if (clock_.now() >= until) return std::nullopt;
-    return until;
+    for (const Clock::Time until : {live_at_ + coalesce_.all, live_at_ + window}) {
+        if (now < until) return until;
+    }
+    return std::nullopt;
 }
 
 // Reads the next entry, and those that go with it. False: there is none.
@@ -248,6 +252,7 @@ void Hub::walk_run(std::size_t pushes_max) {
 // False: not all of its members have got the run.
 bool Hub::walk_room(const RunTarget& target, std::size_t pushes_max) {
     const std::span<const Rooms::Membership> members = rooms_.members(target.room);
+    const Position first = run_.entries.front()->position;
     const Encoder* encoder = nullptr;  // of `frames`
     std::span<const SharedFrame> frames;
     std::uint64_t delivered = 0;
@@ -258,6 +263,10 @@ bool Hub::walk_room(const RunTarget& target, std::size_t pushes_max) {
         Member& to = member(membership.member);
         ++pushes_;
         if (to.receiver == nullptr || to.behind) continue;  // behind: it comes to these by itself
+        if (membership.joined_at >= first) {
+            delivered += give_as_joined(membership.member);
+            continue;
+        }
         if (to.encoder != encoder) {
             encoder = to.encoder;
             frames = frames_of_run(target, *to.encoder);
@@ -265,7 +274,7 @@ bool Hub::walk_room(const RunTarget& target, std::size_t pushes_max) {
         pushes_ += frames.size();
         for (std::size_t i = 0; i < frames.size() && to.receiver != nullptr; ++i) {
             const Position position = run_.entries[i]->position;
-            if (position <= membership.joined_at || position <= to.last_given) continue;
+            if (position <= to.last_given) continue;
             to.last_given = position;
             if (to.receiver->push(frames[i])) ++delivered;
         }
@@ -274,6 +283,24 @@ bool Hub::walk_room(const RunTarget& target, std::size_t pushes_max) {
     batch_pushes_ += delivered;
     probe_.deliveries.add(delivered);
     return run_.place == members.size();
+}
+
+// Gives the run to a member that joined one of its rooms amid it: it may have the entries before
+// that by another, and all have to come in order. Returns how many it got.
+std::uint64_t Hub::give_as_joined(ReceiverId id) {
+    Member& to = member(id);
+    std::uint64_t delivered = 0;
+    for (std::size_t i = 0; i < run_.entries.size() && to.receiver != nullptr; ++i) {
+        const Entry& entry = *run_.entries[i];
+        if (entry.position <= to.last_given) continue;
+        const std::optional<std::uint16_t> variant = variant_for(id, entry, {});
+        if (!variant) continue;
+        to.last_given = entry.position;
+        const Encoder::As as = Encoder::As::kInOrder;
+        if (to.receiver->push(frames_.get(entry, *variant, *to.encoder, as))) ++delivered;
+        ++pushes_;
+    }
+    return delivered;
 }
 
 void Hub::end_run() {

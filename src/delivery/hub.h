@@ -115,8 +115,9 @@ class Hub {
     // Delivers what became visible, and a slice to those that catch up.
     More deliver();
 
-    // When deliver() is to be called again for what now waits for company, if anything does.
-    std::optional<Clock::Time> waits_until();
+    // When deliver() is to be called again for what the last call let wait for company, if it did.
+    // As long as anything waits, later calls never give an earlier time.
+    std::optional<Clock::Time> waits_until() const { return waits_until_; }
 
     const DeliveryProbe& probe() const { return probe_; }
 
@@ -169,6 +170,8 @@ class Hub {
     void walk_run(std::size_t pushes_max);
     void end_run();
     bool walk_room(const RunTarget& target, std::size_t pushes_max);
+    std::uint64_t give_as_joined(ReceiverId id);
+    std::optional<Clock::Time> wait_at(Clock::Time now);
     std::span<const SharedFrame> frames_of_run(const RunTarget& target, Encoder& encoder);
     void prefetch(std::span<const Rooms::Membership> members, std::size_t place);
     void evict(const Eviction& eviction, Position at);
@@ -204,6 +207,7 @@ class Hub {
     Run run_;                       // under way if it has entries
     std::vector<Encoded> encoded_;  // of the run, for its target
     Clock::Time live_at_{};         // when the last run had been given
+    std::optional<Clock::Time> waits_until_;
     std::size_t pushes_ = 0;        // in this turn
     std::size_t batch_pushes_ = 0;  // since the last writes
     std::size_t batch_bytes_ = 0;   // for one member that gets all

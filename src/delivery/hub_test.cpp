@@ -189,6 +189,37 @@ TEST_F(HubTest, ARoomIsHeardFromThePlaceAtWhichItWasJoined) {
     EXPECT_EQ(from_now.got, Strings({"c"}));
 }
 
+// The room of a member that it joins in the middle of what it gets by another room.
+TEST_F(HubTest, WhoJoinsARoomAmidARunThatItGetsByAnotherGetsAllOfItOnceAndInOrder) {
+    constexpr std::size_t kEvents = 8;
+    int runs = 0;
+    for (const bool joined_is_first : {true, false}) {
+        for (std::size_t joined_after = 0; joined_after <= kEvents; ++joined_after) {
+            SCOPED_TRACE(testing::Message() << (joined_is_first ? "named first" : "named last")
+                                            << ", joined after " << joined_after);
+            FakeReceiver owner;
+            const ReceiverId id = add(owner, {alice_}, log_.frontier());
+            const Position before = log_.frontier();
+            Strings expected;
+            for (std::size_t i = 0; i < kEvents; ++i) {
+                std::string name = std::to_string(runs) + "." + std::to_string(i);
+                Plan plan = make_plan(name);
+                plan.variants = {R"({"of":"owners"})", R"({"of":"watchers"})"};
+                plan.audience = {{.room = alice_, .variant = 1}, {.room = photo1_, .variant = 2}};
+                if (joined_is_first) std::swap(plan.audience[0], plan.audience[1]);
+                publish(std::move(plan));
+                const bool as_watcher = joined_is_first && i >= joined_after;
+                expected.push_back(name + (as_watcher ? "/2" : "/1"));
+            }
+            ++runs;
+            ASSERT_TRUE(hub_.join(id, photo1_, before + joined_after));
+            deliver();
+            EXPECT_EQ(owner.got, expected);
+            hub_.remove(id);
+        }
+    }
+}
+
 TEST_F(HubTest, APatternHearsItsTypesWholeWhateverTheRoom) {
     FakeReceiver service;
     const ReceiverId id = add(service, {Room::pattern("photo.*")}, 0_pos);
@@ -715,9 +746,53 @@ TEST_F(HubCoalesceTest, TheFirstAfterASilenceDoesNotWaitAndThoseBehindItLeaveTog
     EXPECT_EQ(member_.got, Strings({"a"}));
     EXPECT_EQ(patient_.waits_until(), clock_.now() + std::chrono::milliseconds(6));
     pass(6);
-    EXPECT_EQ(patient_.waits_until(), std::nullopt);
     EXPECT_EQ(patient_.deliver(), Hub::More::kNo);
+    EXPECT_EQ(patient_.waits_until(), std::nullopt);
     EXPECT_EQ(member_.got, Strings({"a", "b", "c"}));
+}
+
+TEST_F(HubCoalesceTest, ATimeThatWasGivenIsNotLaterThanThatOfOneThatComesMeanwhile) {
+    pass(100);
+    publish_latest("a");
+    patient_.deliver();
+    const Clock::Time live_at = clock_.now();
+    publish_latest("b");
+    patient_.deliver();
+    const std::optional<Clock::Time> timer = patient_.waits_until();
+    pass(1);
+    publish(make_plan("c"));
+    patient_.deliver();
+    ASSERT_EQ(patient_.waits_until(), live_at + std::chrono::milliseconds(2));
+    ASSERT_TRUE(timer);
+    EXPECT_LE(*timer, *patient_.waits_until());
+}
+
+// Time goes on a little whenever somebody looks.
+class TickingClock final : public Clock {
+ public:
+    Time now() const override { return at += step; }
+    WallTime wall_now() const override { return {}; }
+
+    mutable Time at = Time(std::chrono::hours(1));
+    Time::duration step{0};
+};
+
+TEST_F(HubTest, WhatIsLeftWaitingHasATimeHoweverLateATurnLooks) {
+    TickingClock clock;
+    Hub hub(reactor_, clock, log_, reader_, {.all = std::chrono::milliseconds(50)});
+    publish(make_plan("a"));
+    hub.deliver();  // the first after a silence
+    const Clock::Time window_end = clock.at + std::chrono::milliseconds(50);
+    clock.step = std::chrono::microseconds(1);  // between two looks
+    for (int before_end_ns = 2'500; before_end_ns > -2'500; before_end_ns -= 500) {
+        SCOPED_TRACE(before_end_ns);
+        publish(make_plan("b" + std::to_string(before_end_ns)));
+        clock.at = window_end - std::chrono::nanoseconds(before_end_ns);
+        const bool again = hub.deliver() != Hub::More::kNo;
+        if (reader_.is_at_end()) return;  // it was late enough
+        EXPECT_TRUE(again || hub.waits_until()) << "nothing would wake the reactor for it";
+    }
+    FAIL() << "it waited past the end of its window";
 }
 
 TEST_F(HubCoalesceTest, OneThatWaitsLessTakesThoseBeforeItAlong) {

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/text.h"
 #include "socketio/farewells.h"
 #include "socketio/frames.h"
 #include "support/engine_world.h"
@@ -67,6 +68,11 @@ class EngineTest : public EngineWorld {
     bool is_closed_for(const char* reason) {
         return echo().open == 0 && !echo().log.empty() &&
                echo().log.back() == "(" + std::string(reason) + ")";
+    }
+    static Strings packets_of(std::string_view payload) {
+        Strings packets;
+        while (!payload.empty()) packets.emplace_back(take_part(payload, '\x1e'));
+        return packets;
     }
     Echo& echo() { return echoes_[0]; }
 
@@ -327,6 +333,57 @@ TEST_F(EngineTest, WhatWaitsIsSplitOverPollsInOrder) {
     EXPECT_EQ(got, expected);
     EXPECT_EQ(polls, 3);
     EXPECT_GT(echo().drained, 0);
+}
+
+TEST_F(EngineTest, AnAnswerHoldsAtMost16PacketsAndTheNextPollGetsTheRestAtOnce) {
+    const std::string query = open_polling();
+    Strings sent;
+    for (int i = 0; i < 40; ++i) {
+        sent.push_back("4" + std::to_string(i));
+        ASSERT_TRUE(echo().last->send(text_frame(sent.back())));
+    }
+
+    Strings got;
+    for (const std::size_t expected : {16, 16, 8}) {
+        const Strings packets = packets_of(get(query).body);  // none of them waits for anything
+        EXPECT_EQ(packets.size(), expected);
+        got.insert(got.end(), packets.begin(), packets.end());
+    }
+    EXPECT_EQ(got, sent);
+}
+
+TEST_F(EngineTest, APollThatWaitsGetsAtMost16PacketsToo) {
+    const std::string query = open_polling();
+    EngineClient& waiting = poll(query);
+    for (int i = 0; i < 17; ++i) ASSERT_TRUE(echo().last->send(text_frame("4")));
+
+    EXPECT_EQ(packets_of(response(waiting).body).size(), 16u);
+    EXPECT_EQ(get(query).body, "4");
+}
+
+TEST_F(EngineTest, WhatIsSaidAtTheEndComesInAnswersOfAtMost16PacketsWithTheCloseAsTheLast) {
+    for (const bool waits : {false, true}) {
+        for (const int sent : {0, 15, 16, 40}) {
+            SCOPED_TRACE(std::to_string(sent) + (waits ? ", a poll waits" : ""));
+            const std::string query = open_polling();
+            EngineClient* const waiting = waits ? &poll(query) : nullptr;
+            for (int i = 0; i < sent; ++i) ASSERT_TRUE(echo().last->send(text_frame("4")));
+            echo().last->close(CloseReason::kServer);
+
+            Strings got;
+            for (int n = 0; n < 10 && (got.empty() || got.back() != "1"); ++n) {
+                const std::string body =
+                    n == 0 && waits ? response(*waiting).body : get(query).body;
+                const Strings packets = packets_of(body);
+                EXPECT_LE(packets.size(), 16u);
+                got.insert(got.end(), packets.begin(), packets.end());
+            }
+            Strings expected(static_cast<std::size_t>(sent), "4");
+            expected.emplace_back("1");
+            EXPECT_EQ(got, expected);
+            EXPECT_EQ(get(query).status, 400);
+        }
+    }
 }
 
 TEST_F(EngineTest, ASlowPollingClientIsClosedAtTheBound) {
@@ -770,7 +827,7 @@ TEST(Farewells, AreBoundedInBytes) {
     FakeClock clock;
     Reactor reactor(0, clock);
     Farewells farewells(reactor);
-    for (int i = 0; i < 100; ++i) farewells.keep(std::to_string(i), std::string(100'000, 'x'));
+    for (int i = 0; i < 100; ++i) farewells.keep(std::to_string(i), {std::string(100'000, 'x')});
     EXPECT_LE(farewells.bytes(), Farewells::kBytesMax);
     EXPECT_TRUE(farewells.take("0"));
     EXPECT_FALSE(farewells.take("0"));

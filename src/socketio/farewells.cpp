@@ -2,16 +2,22 @@
 
 #include <utility>
 
+#include "base/assert.h"
+
 namespace eventbus {
 
 struct Farewells::Words final : Due {
-    Words(Farewells& of, std::string_view whose, std::string what)
-        : farewells(of), sid(whose), payload(std::move(what)) {}
-    void on_due() override { farewells.take(sid); }  // ends this
+    Words(Farewells& of, std::string_view whose, std::vector<std::string> what)
+        : farewells(of), sid(whose), payloads(std::move(what)) {
+        for (const std::string& payload : payloads) cost += payload.size();
+    }
+    void on_due() override { farewells.forget(sid); }  // ends this
 
     Farewells& farewells;
     const std::string sid;
-    std::string payload;
+    std::vector<std::string> payloads;
+    std::size_t next = 0;  // of payloads
+    std::size_t cost = kCost;
 };
 
 Farewells::Farewells(Reactor& reactor) : reactor_(reactor), due_(kKept) {
@@ -20,10 +26,11 @@ Farewells::Farewells(Reactor& reactor) : reactor_(reactor), due_(kKept) {
 
 Farewells::~Farewells() = default;
 
-void Farewells::keep(std::string_view sid, std::string payload) {
-    const std::size_t cost = payload.size() + kCost;
+void Farewells::keep(std::string_view sid, std::vector<std::string> payloads) {
+    BUS_ASSERT(!payloads.empty());
+    auto words = std::make_unique<Words>(*this, sid, std::move(payloads));
+    const std::size_t cost = words->cost;
     if (bytes_ + cost > kBytesMax) return;
-    auto words = std::make_unique<Words>(*this, sid, std::move(payload));
     due_.arm(*words, reactor_.now());
     const std::string_view key = words->sid;
     if (words_.emplace(key, std::move(words)).second) bytes_ += cost;
@@ -32,10 +39,17 @@ void Farewells::keep(std::string_view sid, std::string payload) {
 std::optional<std::string> Farewells::take(std::string_view sid) {
     const auto found = words_.find(sid);
     if (found == words_.end()) return std::nullopt;
+    Words& words = *found->second;
+    std::string payload = std::move(words.payloads[words.next++]);
+    if (words.next == words.payloads.size()) forget(sid);
+    return payload;
+}
+
+void Farewells::forget(std::string_view sid) {
+    const auto found = words_.find(sid);
     const std::unique_ptr<Words> words = std::move(found->second);
     words_.erase(found);
-    bytes_ -= words->payload.size() + kCost;
-    return std::move(words->payload);
+    bytes_ -= words->cost;
 }
 
 }  // namespace eventbus

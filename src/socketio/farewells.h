@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "net/due_list.h"
 #include "net/reactor.h"
@@ -14,7 +15,7 @@
 namespace eventbus {
 
 // The last words to polling clients whose session the server has ended between two of their
-// requests: the next one fetches them, and the client learns why instead of "Session ID unknown".
+// requests: the next ones fetch them, and the client learns why instead of "Session ID unknown".
 //
 // Thread:  reactor.
 // Bounded: kBytesMax in all, kKept in time; what does not fit is not said.
@@ -26,16 +27,19 @@ class Farewells {
     explicit Farewells(Reactor& reactor);
     ~Farewells();
 
-    void keep(std::string_view sid, std::string payload);
+    // The answers to the next polls of this session, in their order; not none.
+    void keep(std::string_view sid, std::vector<std::string> payloads);
 
-    // The payload for this session, once.
+    // The next of them, once.
     std::optional<std::string> take(std::string_view sid);
 
     std::size_t bytes() const { return bytes_; }
 
  private:
     struct Words;
-    static constexpr std::size_t kCost = 256;  // of one beside its payload
+    void forget(std::string_view sid);
+
+    static constexpr std::size_t kCost = 256;  // of one beside its payloads
 
     Reactor& reactor_;
     std::size_t bytes_ = 0;

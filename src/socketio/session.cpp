@@ -258,19 +258,37 @@ void Session::on_heartbeat_due() {
 
 void Session::flush() {
     if (is_closed_ || !polling_ || !polling_->poll || polling_->queue.is_empty()) return;
-    answer_poll(take_payload(server_.settings_.poll_bytes));
+    answer_poll(take_payload().text);
     if (!is_closed_ && polling_->queue.is_empty()) server_.handler_.on_drained(*this);
 }
 
-// Takes what waits, at most `bytes_max` of it, but a packet at least.
-std::string Session::take_payload(std::size_t bytes_max) {
+void Session::Payload::append(const Frame& frame) {
+    append_to_poll(text, frame);
+    ++packets;
+}
+
+// Takes of what waits as much as an answer may hold, but a packet at least; none if nothing waits.
+Session::Payload Session::take_payload() {
     Outbox& queue = polling_->queue;
-    std::string payload;
-    while (!queue.is_empty()) {
-        if (!payload.empty() && payload.size() + queue.next_bytes() > bytes_max) break;
-        append_to_poll(payload, *queue.pop());
+    const std::size_t bytes_max = server_.settings_.poll_bytes;
+    Payload payload;
+    while (!queue.is_empty() && payload.packets < kPollPacketsMax) {
+        if (payload.packets > 0 && payload.text.size() + queue.next_bytes() > bytes_max) break;
+        payload.append(*queue.pop());
     }
     return payload;
+}
+
+// All that waits and the end, in as many answers as it takes.
+std::vector<std::string> Session::take_last_payloads() {
+    std::vector<std::string> payloads;
+    Payload last = take_payload();
+    while (!polling_->queue.is_empty() || last.packets == kPollPacketsMax) {
+        payloads.push_back(std::exchange(last, take_payload()).text);
+    }
+    engineio::append_to_payload(last.text, engineio::kClosePacket);
+    payloads.push_back(std::move(last.text));
+    return payloads;
 }
 
 void Session::answer_poll(std::string payload) {
@@ -280,19 +298,22 @@ void Session::answer_poll(std::string payload) {
     }
 }
 
-// The last answer over polling. Only if it was us who ended the session is what waits worth saying.
+// The last answers over polling. Only if it was us who ended the session is what waits worth
+// saying.
 void Session::say_goodbye(CloseReason reason) {
-    std::string payload;
-    if (reason == CloseReason::kClientClosed) {
-        payload = engineio::kNoopPacket;
+    std::vector<std::string> payloads;
+    if (reason == CloseReason::kServer) {
+        payloads = take_last_payloads();
     } else {
-        if (reason == CloseReason::kServer) payload = take_payload(polling_->queue.bytes() * 2);
-        engineio::append_to_payload(payload, engineio::kClosePacket);
+        const bool has_left = reason == CloseReason::kClientClosed;
+        payloads.emplace_back(has_left ? engineio::kNoopPacket : engineio::kClosePacket);
     }
     if (polling_->poll) {
-        answer_poll(std::move(payload));
-    } else if (reason == CloseReason::kServer) {
-        server_.farewells_.keep(sid(), std::move(payload));
+        answer_poll(std::move(payloads.front()));
+        payloads.erase(payloads.begin());
+    }
+    if (reason == CloseReason::kServer && !payloads.empty()) {
+        server_.farewells_.keep(sid(), std::move(payloads));
     }
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/frame.h"
 #include "net/due_list.h"
@@ -41,7 +42,8 @@ class SessionContext {
 // and then by the other.
 //
 // Thread:  reactor.
-// Bounded: what waits for the client by queue_bytes_max; past it the session closes.
+// Bounded: what waits for the client by queue_bytes_max; past it the session closes. An answer to a
+//          poll by poll_bytes, or one packet that is larger, and by kPollPacketsMax.
 // Invariants:
 //   (1) Packets leave in the order of send(), over a change of transport too; pings go ahead. What
 //       was sent before close() leaves before the end.
@@ -49,6 +51,9 @@ class SessionContext {
 class Session final : private Flushable {
  public:
     static constexpr std::size_t kSidBytes = 20;
+    // python-engineio and what was built after it drop an answer of more, and come back for the
+    // same again.
+    static constexpr std::size_t kPollPacketsMax = 16;
     using Sid = std::array<char, kSidBytes>;
 
     Session(EngineServer& server, Sid sid);
@@ -105,7 +110,13 @@ class Session final : private Flushable {
     void start_heartbeat();
     void on_heartbeat_due();
     void flush() override;
-    std::string take_payload(std::size_t bytes_max);
+    struct Payload {
+        std::string text;
+        std::size_t packets = 0;
+        void append(const Frame& frame);
+    };
+    Payload take_payload();
+    std::vector<std::string> take_last_payloads();
     void answer_poll(std::string payload);
     void say_goodbye(CloseReason reason);
     void end(CloseReason reason);

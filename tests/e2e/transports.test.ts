@@ -24,6 +24,27 @@ test.each([
   expect(events.map(({ data }) => data.photoId)).toEqual(Array.from({ length: 300 }, (_, n) => `${n}`));
 });
 
+test('an answer to a poll holds at most 16 packets, and the next poll gets the rest at once', async () => {
+  const server = await BusServer.start();
+  const open = await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`);
+  const { sid } = JSON.parse((await open.text()).slice(1)) as { sid: string };
+  const session = `${server.url}/socket.io/?EIO=4&transport=polling&sid=${sid}`;
+  const poll = async () => (await (await fetch(session)).text()).split('\x1e');
+  await fetch(session, { method: 'POST', body: `40${JSON.stringify({ token: kAlice })}` });
+  expect((await poll())[0]).toMatch(/^40/);
+  const uploads = Array.from({ length: 60 }, (_, n) => ({ type: 'photo.uploaded', data: { ...kUpload, photoId: `${n}` } }));
+  const published = await sdk(server, serviceToken('api')).publish(uploads);
+  expect(published).toHaveLength(60);
+
+  const photos: unknown[] = [];
+  while (photos.length < uploads.length) {
+    const packets = (await poll()).filter((packet) => packet !== '2');
+    expect(packets.length).toBeLessThanOrEqual(16);
+    photos.push(...packets.map((packet) => (JSON.parse(packet.slice(2)) as [string, { photoId: string }])[1].photoId));
+  }
+  expect(photos).toEqual(uploads.map(({ data }) => data.photoId));
+});
+
 test('upgrades lose and reorder nothing while events come in', async () => {
   const server = await BusServer.start();
   const api = sdk(server, serviceToken('api'));

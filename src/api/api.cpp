@@ -3,6 +3,22 @@
 #include <utility>
 
 namespace eventbus {
+namespace {
+
+constexpr std::string_view kReads = "GET, HEAD";
+
+bool is_of_operations(std::string_view path) {
+    return path == "/healthz" || path == "/readyz" || path == "/metrics";
+}
+
+// What the path takes; empty: there is nothing at it.
+std::string_view methods_of(std::string_view path) {
+    if (path == "/v1/events" || path == "/v1/tickets") return "POST, OPTIONS";
+    if (path == "/v1/stream") return "GET, OPTIONS";
+    return is_of_operations(path) ? "GET, HEAD, OPTIONS" : "";
+}
+
+}  // namespace
 
 Api::Api(Context context, ReadLimits limits, std::size_t topics_max,
          std::shared_ptr<const Catalog> catalog)
@@ -11,7 +27,8 @@ Api::Api(Context context, ReadLimits limits, std::size_t topics_max,
       catalog_(std::move(catalog)),
       reader_(limits),
       tickets_(context_.reactor.index(), context_.random),
-      encoder_(context_.log),
+      chunk_encoder_(context_.log, SseFraming::kChunks),
+      plain_encoder_(context_.log, SseFraming::kNone),
       sse_heartbeats_(SseStream::kHeartbeat),
       expiries_(context_.reactor, context_.clock) {
     context_.reactor.add_due_list(sse_heartbeats_);
@@ -23,40 +40,36 @@ void Api::on_request(const SharedExchange& exchange) {
         exchange->respond(context_.cors.preflight(request));
         return;
     }
-    const bool is_get = request.method == HttpMethod::kGet || request.method == HttpMethod::kHead;
-    const auto wants = [&](bool method_fits, std::string_view allowed) {
-        if (method_fits) return true;
-        HttpResponse response = problem_response(
-            Error{ErrorCode::kMethodNotAllowed, "this path takes " + std::string(allowed)});
-        response.headers.set("Allow", std::string(allowed));
-        respond(*exchange, std::move(response));
-        return false;
-    };
-    if (request.path == "/v1/events") {
-        if (wants(request.method == HttpMethod::kPost, "POST")) publish(exchange);
-    } else if (request.path == "/v1/stream") {
-        if (wants(request.method == HttpMethod::kGet, "GET")) stream(exchange);
-    } else if (request.path == "/v1/tickets") {
-        if (wants(request.method == HttpMethod::kPost, "POST")) make_ticket(*exchange);
-    } else if (request.path == "/metrics") {
-        if (wants(is_get, "GET")) serve_metrics(*exchange);
-    } else if (!is_get || !answer_health(*exchange)) {
-        refuse(
+    const std::string_view allowed = methods_of(request.path);
+    if (allowed.empty()) {
+        return refuse(
             *exchange,
             Error{ErrorCode::kNotFound,
                   "there is nothing at this path; there are /v1/events, /v1/stream, /v1/tickets, "
                   "/healthz, /readyz, /metrics and /socket.io/"});
     }
+    if (!list_contains(allowed, to_string(request.method))) {
+        return respond(*exchange, method_refusal(allowed));
+    }
+    if (request.path == "/v1/events") return publish(exchange);
+    if (request.path == "/v1/stream") return stream(exchange);
+    if (request.path == "/v1/tickets") return make_ticket(*exchange);
+    if (request.path == "/metrics") return serve_metrics(*exchange);
+    answer_health(*exchange);
 }
 
 void Api::on_admin_request(const SharedExchange& exchange) {
-    if (exchange->request.path == "/metrics") {
-        return respond(*exchange, text_response(200, context_.metrics(),
-                                                "text/plain; version=0.0.4; charset=utf-8"));
+    const HttpRequest& request = exchange->request;
+    if (!is_of_operations(request.path)) {
+        return refuse(*exchange, Error{ErrorCode::kNotFound,
+                                       "the admin address has /metrics, /healthz and /readyz"});
     }
-    if (answer_health(*exchange)) return;
-    refuse(*exchange,
-           Error{ErrorCode::kNotFound, "the admin address has /metrics, /healthz and /readyz"});
+    if (!list_contains(kReads, to_string(request.method))) {
+        return respond(*exchange, method_refusal(kReads));
+    }
+    if (request.path != "/metrics") return answer_health(*exchange);
+    respond(*exchange,
+            text_response(200, context_.metrics(), "text/plain; version=0.0.4; charset=utf-8"));
 }
 
 void Api::close_streams() {
@@ -75,19 +88,13 @@ void Api::refuse(HttpExchange& exchange, const Error& error) const {
     respond(exchange, std::move(response));
 }
 
-bool Api::answer_health(HttpExchange& exchange) const {
+void Api::answer_health(HttpExchange& exchange) const {
     if (exchange.request.path == "/healthz") {
-        respond(exchange, json_response(200, R"({"status":"ok"})"));
-        return true;
+        return respond(exchange, json_response(200, R"({"status":"ok"})"));
     }
-    if (exchange.request.path != "/readyz") return false;
     const Result<> ready = context_.is_ready();
-    if (ready) {
-        respond(exchange, json_response(200, R"({"status":"ready"})"));
-    } else {
-        refuse(exchange, ready.error());
-    }
-    return true;
+    if (!ready) return refuse(exchange, ready.error());
+    respond(exchange, json_response(200, R"({"status":"ready"})"));
 }
 
 void Api::serve_metrics(HttpExchange& exchange) {

@@ -81,7 +81,7 @@ class Api {
 
     void respond(HttpExchange& exchange, HttpResponse response) const;
     void refuse(HttpExchange& exchange, const Error& error) const;
-    bool answer_health(HttpExchange& exchange) const;
+    void answer_health(HttpExchange& exchange) const;
     void serve_metrics(HttpExchange& exchange);
 
     // publish.cpp
@@ -100,7 +100,8 @@ class Api {
     std::shared_ptr<const Catalog> catalog_;
     EventReader reader_;
     Tickets tickets_;
-    SseEncoder encoder_;
+    SseEncoder chunk_encoder_;
+    SseEncoder plain_encoder_;
     DueList sse_heartbeats_;
     Expiries expiries_;  // of streams, by their tokens
     std::unordered_set<SseStream*> streams_;

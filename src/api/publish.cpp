@@ -9,17 +9,6 @@
 namespace eventbus {
 namespace {
 
-// The media type of a Content-Type, without parameters, in lower case.
-std::string media_type(const HttpRequest& request) {
-    std::string type(request.headers.find("Content-Type").value_or("application/json"));
-    type = type.substr(0, type.find(';'));
-    while (!type.empty() && type.back() == ' ') type.pop_back();
-    for (char& c : type) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    }
-    return type;
-}
-
 constexpr std::string_view kAttributePrefix = "ce-";
 
 bool is_attribute(std::string_view header) {
@@ -35,6 +24,10 @@ void Api::publish(const SharedExchange& exchange) {
     if (!principal) {
         probe_.unauthorized.add();
         return refuse(*exchange, principal.error());
+    }
+    if (has_content_coding(exchange->request.headers)) {
+        probe_.publish_refusals.add();
+        return respond(*exchange, content_coding_refusal());
     }
     Result<EventReader::Events> read = read_events(exchange->request);
     if (!read) {
@@ -67,8 +60,15 @@ Result<EventReader::Events> Api::read_events(const HttpRequest& request) {
         events.events.push_back(std::move(*event));
         return events;
     };
-    const std::string type = media_type(request);
-    if (request.headers.contains("ce-specversion")) {
+    // CloudEvents' HTTP binding, 3: the type alone says which mode it is, whatever `ce-` headers
+    // a proxy or a library has left there.
+    const std::string type = media_type(request.headers);
+    if (type == "application/cloudevents+json") return one(reader_.read_cloud_event(request.body));
+    if (type == "application/cloudevents-batch+json") {
+        return reader_.read_cloud_batch(request.body);
+    }
+    const bool is_cloud = type.starts_with("application/cloudevents");
+    if (!is_cloud && request.headers.contains("ce-specversion")) {
         std::vector<EventReader::Attribute> attributes;
         for (const HttpHeader& header : request.headers) {
             if (!is_attribute(header.name)) continue;
@@ -77,11 +77,9 @@ Result<EventReader::Events> Api::read_events(const HttpRequest& request) {
         }
         return one(reader_.read_binary(attributes, request.body));
     }
-    if (type == "application/cloudevents+json") return one(reader_.read_cloud_event(request.body));
-    if (type == "application/cloudevents-batch+json") {
-        return reader_.read_cloud_batch(request.body);
+    if (type.empty() || type == "application/json" || type == "text/json") {
+        return reader_.read(request.body);
     }
-    if (type == "application/json" || type == "text/json") return reader_.read(request.body);
     return Error{ErrorCode::kUnsupportedMedia,
                  "send application/json, application/cloudevents+json, "
                  "application/cloudevents-batch+json, or CloudEvents' binary mode"};

@@ -11,8 +11,9 @@
 namespace eventbus {
 namespace {
 
-SharedFrame chunk(std::string_view text) {
-    return std::make_shared<const Frame>(Frame{encode_chunk(text)});
+SharedFrame frame(std::string text, SseFraming framing) {
+    if (framing == SseFraming::kChunks) text = encode_chunk(text);
+    return std::make_shared<const Frame>(Frame{std::move(text)});
 }
 
 }  // namespace
@@ -23,10 +24,11 @@ SharedFrame SseEncoder::encode(const Entry& entry, std::uint16_t variant, As) {
     text.append(entry.payload(variant)).append(",\"meta\":");
     append_meta(text, entry.event, offset);
     text += "}\n\n";
-    return chunk(text);
+    return frame(std::move(text), framing_);
 }
 
-SseStream::SseStream(Api& api, Connection& connection) : api_(api), connection_(connection) {
+SseStream::SseStream(Api& api, Connection& connection, SseFraming framing)
+    : api_(api), connection_(connection), framing_(framing) {
     api_.streams_.insert(this);
     api_.probe_.streams.add();
 }
@@ -41,7 +43,9 @@ void SseStream::begin(const std::vector<Joined>& rooms, Position after,
                          json_string(unknown_since)));
     }
     if (!connection_.is_open()) return;
-    receiver_ = api_.context_.hub.add(*this, api_.encoder_);
+    const bool is_chunked = framing_ == SseFraming::kChunks;
+    SseEncoder& encoder = is_chunked ? api_.chunk_encoder_ : api_.plain_encoder_;
+    receiver_ = api_.context_.hub.add(*this, encoder);
     for (const Joined& joined : rooms) api_.context_.hub.join(*receiver_, joined.room, joined.at);
     if (after < api_.context_.hub.cursor()) api_.context_.hub.resume(*receiver_, after);
     on_heartbeat_due();
@@ -55,7 +59,8 @@ void SseStream::evict_if_late(const std::vector<Joined>& rooms, Position as_of) 
 }
 
 void SseStream::close() {
-    connection_.push(std::string(kLastChunk));  // without it strict clients report a broken answer
+    // Without it strict clients report a broken answer.
+    if (framing_ == SseFraming::kChunks) connection_.push(std::string(kLastChunk));
     connection_.close_when_sent();
 }
 
@@ -91,6 +96,6 @@ void SseStream::on_heartbeat_due() {
     if (connection_.is_open()) api_.sse_heartbeats_.arm(heartbeat_, api_.context_.reactor.now());
 }
 
-void SseStream::send(std::string_view text) { connection_.push(chunk(text)); }
+void SseStream::send(std::string text) { connection_.push(frame(std::move(text), framing_)); }
 
 }  // namespace eventbus

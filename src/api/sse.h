@@ -20,18 +20,23 @@ namespace eventbus {
 
 class Api;
 
-// Makes server-sent events (WHATWG HTML, 9.2), each a chunk:
+// How the pieces of an answer without a length are told apart: HTTP/1.0 knows no chunks, and there
+// the connection's end is the answer's.
+enum class SseFraming : std::uint8_t { kChunks, kNone };
+
+// Makes server-sent events (WHATWG HTML, 9.2), each a chunk, if there are chunks:
 //
 //   id: k3f9.42
 //   event: photo:processing.completed
 //   data: {"data":{…},"meta":{…}}
 class SseEncoder final : public Encoder {
  public:
-    explicit SseEncoder(const Log& log) : log_(log) {}
+    SseEncoder(const Log& log, SseFraming framing) : log_(log), framing_(framing) {}
     SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override;
 
  private:
     const Log& log_;
+    const SseFraming framing_;
 };
 
 // One open stream. Owned by its connection. Reactor.
@@ -43,7 +48,7 @@ class SseStream final : public Protocol, public Receiver, public Expiring {
         Room room;
         Position at;
     };
-    SseStream(Api& api, Connection& connection);
+    SseStream(Api& api, Connection& connection, SseFraming framing);
     ~SseStream() override;
 
     // Begins to receive what is in `rooms`, after `after`.
@@ -70,10 +75,11 @@ class SseStream final : public Protocol, public Receiver, public Expiring {
  private:
     void on_expired() override { close(); }
     void on_heartbeat_due();
-    void send(std::string_view text);
+    void send(std::string text);
 
     Api& api_;
     Connection& connection_;
+    const SseFraming framing_;
     std::optional<ReceiverId> receiver_;
     MemberDue<SseStream, &SseStream::on_heartbeat_due> heartbeat_{*this};
 };

@@ -135,7 +135,8 @@ void Api::open_stream(const std::shared_ptr<Opening>& opening) {
     head.headers.set("Event-Bus-Offset", offset_text(context_.log, context_.log.frontier()));
 
     const std::shared_ptr<Connection> connection = exchange.connection();
-    auto made = std::make_unique<SseStream>(*this, *connection);
+    const auto framing = exchange.request.is_http_1_0 ? SseFraming::kNone : SseFraming::kChunks;
+    auto made = std::make_unique<SseStream>(*this, *connection, framing);
     SseStream& stream = *made;
     exchange.respond_with_stream(head, std::move(made));
     stream.begin(opening->rooms, opening->since.value_or(opening->now), opening->unknown_since);

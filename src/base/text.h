@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace eventbus {
@@ -13,6 +14,9 @@ std::string_view trim(std::string_view text);
 // Takes the part up to `separator`, or all, off the front of `list`, and the separator; returns it
 // trimmed.
 std::string_view take_part(std::string_view& list, char separator);
+
+// Of letters of ASCII; all else stays as it is.
+std::string to_lower_case(std::string_view text);
 
 // Of letters of ASCII; all else must be the same.
 bool equals_ignoring_case(std::string_view a, std::string_view b);

@@ -15,6 +15,10 @@ TEST(Text, TrimTakesSpacesAndTabsOffBothEndsAndNothingElse) {
     EXPECT_EQ(trim(""), "");
 }
 
+TEST(Text, OnlyLettersOfAsciiGetLower) {
+    EXPECT_EQ(to_lower_case("A-Zz\xc3\x84["), "a-zz\xc3\x84[");
+}
+
 TEST(Text, PartsOfAListComeTrimmedInOrderAndEmptyOnesCount) {
     const auto parts = [](std::string_view list) {
         std::vector<std::string_view> taken;

@@ -6,11 +6,13 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "base/assert.h"
 #include "base/json_text.h"
 #include "base/json_walk.h"
+#include "base/text.h"
 #include "event/attributes.h"
 #include "event/nearest.h"
 #include "event/subject.h"
@@ -71,7 +73,7 @@ Result<> read_string(std::string_view json, std::string_view name, std::string& 
 }
 
 bool is_json_type(std::string_view content_type) {
-    const std::string_view type = content_type.substr(0, content_type.find_first_of("; "));
+    const std::string type = to_lower_case(take_part(content_type, ';'));
     return type == "application/json" || type == "text/json" ||
            (type.starts_with("application/") && type.ends_with("+json"));
 }
@@ -136,14 +138,6 @@ Result<std::string> decode_header(std::string_view name, std::string_view value)
         return bad("the header ce-" + std::string(name) + " is no UTF-8 when percent-decoded");
     }
     return text;
-}
-
-std::string in_lower_case(std::string_view text) {
-    std::string lower(text);
-    for (char& c : lower) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return lower;
 }
 
 }  // namespace
@@ -281,8 +275,10 @@ Result<Event> EventReader::read_binary(std::span<const Attribute> attributes,
                                        std::string_view body) {
     Event event;
     CloudForm form;
+    std::unordered_set<std::string> seen;
     for (const Attribute& attribute : attributes) {
-        const std::string name = in_lower_case(attribute.name);
+        const std::string name = to_lower_case(attribute.name);
+        if (!seen.insert(name).second) return bad("the header ce-" + name + " stands there twice");
         Result<std::string> value = decode_header(name, attribute.value);
         if (!value) return value.error();
         if (name == "specversion") {

@@ -189,6 +189,22 @@ TEST(EventReader, ReadsBinaryModeWithPercentEncoding) {
     EXPECT_FALSE(reader.read_binary(broken, "{}"));
     const std::vector<Attribute> no_version{{"type", "a"}, {"source", "/s"}, {"id", "1"}};
     EXPECT_FALSE(reader.read_binary(no_version, "{}"));
+    std::vector<Attribute> twice = attributes;
+    twice.push_back({"ID", "2"});
+    const auto refused = reader.read_binary(twice, "{}");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().detail, "the header ce-id stands there twice");
+}
+
+TEST(EventReader, TheTypeOfTheDataIsReadWithoutCase) {
+    EventReader reader;
+    for (const char* type : {"Application/JSON", "application/json ; charset=UTF-8", "TEXT/Json",
+                             "application/vnd.Photo+JSON"}) {
+        const auto event = reader.read_cloud_event(
+            R"({"specversion":"1.0","type":"a","source":"/s","id":"1","datacontenttype":")" +
+            std::string(type) + "\"}");
+        EXPECT_TRUE(event) << type;
+    }
 }
 
 TEST(Attributes, TimeIsRfc3339) {

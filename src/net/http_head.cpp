@@ -14,6 +14,11 @@ namespace {
 
 constexpr std::size_t kLengthDigitsMax = 18;  // below 2^63
 
+// Fields by which it is decided who asks, and what for: each has one value (RFC 9110, 5.3).
+constexpr std::string_view kOnce[] = {
+    "Authorization",  "Content-Type",      "Last-Event-ID",        "Origin",
+    "Sec-Fetch-Site", "Sec-WebSocket-Key", "Sec-WebSocket-Version"};
+
 bool is_letter_or_digit(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -55,7 +60,7 @@ std::optional<std::string_view> take_until(std::string_view& text, std::string_v
 std::optional<HttpMethod> method_named(std::string_view name) {
     for (const HttpMethod method :
          {HttpMethod::kGet, HttpMethod::kHead, HttpMethod::kPost, HttpMethod::kPut,
-          HttpMethod::kPatch, HttpMethod::kDelete, HttpMethod::kOptions}) {
+          HttpMethod::kPatch, HttpMethod::kDelete, HttpMethod::kOptions, HttpMethod::kTrace}) {
         if (to_string(method) == name) return method;
     }
     return {};
@@ -167,11 +172,21 @@ class HeadParser {
             [name](const HttpHeader& header) { return equals_ignoring_case(header.name, name); }));
     }
 
+    // Of two that differ, one reader takes the first and another the last.
+    Fault judge_repeats() {
+        for (const std::string_view name : kOnce) {
+            if (count(name) < 2) continue;
+            return HttpFailure{400, "the field " + std::string(name) + " must stand there once"};
+        }
+        return {};
+    }
+
     Fault judge_fields() {
         const std::size_t hosts = count("Host");
         if (hosts > 1 || (hosts == 0 && !request_.is_http_1_0)) {
             return fault(400, "there must be exactly one Host");
         }
+        if (Fault wrong = judge_repeats()) return wrong;
         if (!all(request_.headers.find("Host").value_or(""), is_host_character)) {
             return fault(400, "the Host is malformed");
         }
@@ -212,7 +227,9 @@ class HeadParser {
         const std::string connection = request_.headers.joined("Connection");
         request_.keep_alive = !list_contains(connection, "close") &&
                               (!request_.is_http_1_0 || list_contains(connection, "keep-alive"));
-        request_.is_upgrade = list_contains(connection, "upgrade") && !has_body() &&
+        // RFC 9110, 7.8: a server ignores an Upgrade in HTTP/1.0.
+        request_.is_upgrade = !request_.is_http_1_0 && !has_body() &&
+                              list_contains(connection, "upgrade") &&
                               list_contains(request_.headers.joined("Upgrade"), "websocket");
     }
 

@@ -65,6 +65,8 @@ std::string_view to_string(HttpMethod method) {
             return "DELETE";
         case HttpMethod::kOptions:
             return "OPTIONS";
+        case HttpMethod::kTrace:
+            return "TRACE";
     }
     BUS_ASSERT(!"a method that is not in the list");
 }
@@ -130,6 +132,13 @@ HttpResponse problem_response(int status, const Error& error) {
     return text_response(status, std::move(body), "application/problem+json");
 }
 
+HttpResponse method_refusal(std::string_view allowed) {
+    HttpResponse response = problem_response(
+        Error{ErrorCode::kMethodNotAllowed, "this path takes " + std::string(allowed)});
+    response.headers.set("Allow", std::string(allowed));
+    return response;
+}
+
 std::string serialize(const HttpResponse& response, bool keep_alive, bool is_head) {
     std::string out;
     out.reserve(256 + response.body.size());
@@ -148,10 +157,11 @@ std::string serialize(const HttpResponse& response, bool keep_alive, bool is_hea
     return out;
 }
 
-std::string serialize_stream_head(const HttpResponse& response) {
+std::string serialize_stream_head(const HttpResponse& response, bool is_chunked) {
     std::string out;
     append_head(out, response);
-    out += "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    if (is_chunked) out += "Transfer-Encoding: chunked\r\n";
+    out += "Connection: close\r\n\r\n";
     return out;
 }
 
@@ -213,6 +223,23 @@ std::optional<std::string_view> cookie_value(std::string_view cookies, std::stri
         return value;
     }
     return {};
+}
+
+std::string media_type(const HttpHeaders& headers) {
+    std::string_view value = headers.find("Content-Type").value_or("");
+    return to_lower_case(take_part(value, ';'));
+}
+
+bool has_content_coding(const HttpHeaders& headers) {
+    const std::string codings = headers.joined("Content-Encoding");
+    return !codings.empty() && !equals_ignoring_case(codings, "identity");
+}
+
+HttpResponse content_coding_refusal() {
+    HttpResponse response = problem_response(
+        Error{ErrorCode::kUnsupportedMedia, "the body is compressed; send it as it is"});
+    response.headers.set("Accept-Encoding", "identity");
+    return response;
 }
 
 bool list_contains(std::string_view list, std::string_view token) {

@@ -16,7 +16,16 @@ namespace eventbus {
 // HTTP/1.1 requests and responses as values, and the few questions that routes ask of them. Any
 // thread. The bounds of what comes from a client are those of HttpRequestReader.
 
-enum class HttpMethod : std::uint8_t { kGet, kHead, kPost, kPut, kPatch, kDelete, kOptions };
+enum class HttpMethod : std::uint8_t {
+    kGet,
+    kHead,
+    kPost,
+    kPut,
+    kPatch,
+    kDelete,
+    kOptions,
+    kTrace
+};
 
 std::string_view to_string(HttpMethod method);
 
@@ -80,11 +89,16 @@ HttpResponse problem_response(const Error& error);
 // The same with a status of HTTP's own, such as 408 or 431.
 HttpResponse problem_response(int status, const Error& error);
 
+// 405; `allowed` is the list of methods that the path takes.
+HttpResponse method_refusal(std::string_view allowed);
+
 // The bytes of a whole response. `is_head`: the answer to HEAD has every field, and no body.
 std::string serialize(const HttpResponse& response, bool keep_alive, bool is_head = false);
 
-// A response without an end that is known (SSE): its head, then encode_chunk() for each piece.
-std::string serialize_stream_head(const HttpResponse& response);
+// A response without an end that is known (SSE): its head, then encode_chunk() for each piece. To a
+// client of HTTP/1.0, which knows no chunks, the pieces go as they are, and the connection's end is
+// theirs.
+std::string serialize_stream_head(const HttpResponse& response, bool is_chunked);
 std::string encode_chunk(std::string_view bytes);  // not empty: an empty chunk is the end
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
@@ -104,6 +118,14 @@ std::optional<std::string> percent_decode(std::string_view text);
 
 // The value of one cookie of a Cookie field.
 std::optional<std::string_view> cookie_value(std::string_view cookies, std::string_view name);
+
+// The media type of Content-Type, in lower case and without its parameters; empty: there is none.
+std::string media_type(const HttpHeaders& headers);
+
+// Whether the body is coded (gzip), which nobody here decodes.
+bool has_content_coding(const HttpHeaders& headers);
+// The answer then: 415, which says what is taken (RFC 9110, 12.5.3).
+HttpResponse content_coding_refusal();
 
 // Whether a comma-separated list (Connection, Accept-Encoding without weights) holds `token`, in
 // any case.

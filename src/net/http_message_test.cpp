@@ -28,9 +28,11 @@ TEST(HttpMessage, AValueBeginsNoFieldOfItsOwn) {
               "HTTP/1.1 204 No Content\r\nX: aSet-Cookie: b\r\nConnection: keep-alive\r\n\r\n");
 }
 
-TEST(HttpMessage, AStreamIsChunked) {
-    EXPECT_EQ(serialize_stream_head({.status = 200, .headers = {}, .body = ""}),
+TEST(HttpMessage, AStreamIsChunkedUnlessTheClientKnowsNoChunks) {
+    const HttpResponse head{.status = 200, .headers = {}, .body = ""};
+    EXPECT_EQ(serialize_stream_head(head, true),
               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+    EXPECT_EQ(serialize_stream_head(head, false), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
     EXPECT_EQ(encode_chunk("hello chunked world"), "13\r\nhello chunked world\r\n");
 }
 
@@ -42,6 +44,21 @@ TEST(HttpMessage, AProblemSaysWhatHowAndWhen) {
                           R"("detail":"\"x\" is no topic","code":"bad_topic"})");
     EXPECT_FALSE(never.headers.contains("Retry-After"));
     EXPECT_TRUE(problem_response({ErrorCode::kReadOnly, ""}).headers.contains("Retry-After"));
+}
+
+TEST(HttpMessage, AMediaTypeHasNoCaseAndNoParameters) {
+    EXPECT_EQ(media_type({{"Content-Type", " Application/JSON\t; charset=UTF-8"}}),
+              "application/json");
+    EXPECT_EQ(media_type({}), "");
+}
+
+TEST(HttpMessage, ACodedBodyIsRefusedWithWhatIsTaken) {
+    EXPECT_TRUE(has_content_coding({{"content-encoding", "gzip"}}));
+    EXPECT_TRUE(has_content_coding({{"Content-Encoding", "identity"}, {"Content-Encoding", "br"}}));
+    EXPECT_FALSE(has_content_coding({{"Content-Encoding", "Identity"}}));
+    EXPECT_FALSE(has_content_coding({}));
+    EXPECT_EQ(content_coding_refusal().status, 415);
+    EXPECT_EQ(content_coding_refusal().headers.find("Accept-Encoding"), "identity");
 }
 
 TEST(HttpMessage, QueriesAreDecoded) {

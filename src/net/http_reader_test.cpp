@@ -107,6 +107,10 @@ TEST(HttpReader, ReadsRequestsHoweverTheyAreCut) {
          "GET /s HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: "
          "websocket\r\n\r\n",
          "GET /s [] upgrade\n"},
+        {"no upgrade in 1.0",
+         "GET /s HTTP/1.0\r\nConnection: Upgrade, keep-alive\r\nUpgrade: websocket\r\n\r\n",
+         "GET /s []\n"},
+        {"TRACE", "TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n", "TRACE /a []\n"},
         {"no upgrade to anything else",
          "GET /s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: "
          "h2c\r\n\r\n",
@@ -166,6 +170,15 @@ TEST(HttpReader, RefusesWhatAnotherReaderCouldUnderstandOtherwise) {
         {"no Host", "GET / HTTP/1.1\r\n\r\n", "400"},
         {"two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400"},
         {"two Hosts in one", "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", "400"},
+        {"two tokens", post("Authorization: Bearer a\r\nauthorization: Bearer b\r\n"), "400"},
+        {"two types", post("Content-Type: a/b\r\nContent-Type: c/d\r\n"), "400"},
+        {"two origins", post("Origin: https://a\r\nOrigin: https://b\r\n"), "400"},
+        {"two places", post("Last-Event-ID: a.1\r\nLast-Event-ID: a.2\r\n"), "400"},
+        {"two keys of a WebSocket",
+         "GET /s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+         "400"},
         {"a Host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", "400"},
         {"bare line feeds", "GET / HTTP/1.1\nHost: a\n\n", "400"},
         {"one bare line feed", "GET / HTTP/1.1\r\nHost: a\n\r\n", "400"},

@@ -154,8 +154,10 @@ class HttpProtocol final : public Protocol {
 
     // Nothing that follows can be read as a request.
     void give_up(HttpResponse response) {
-        server_.handler_.complete(reader_.head(), response);
-        connection()->push(serialize(response, false));
+        const HttpRequest* const head = reader_.head();
+        server_.handler_.complete(head, response);
+        const bool is_head = head != nullptr && head->method == HttpMethod::kHead;
+        connection()->push(serialize(response, false, is_head));
         connection()->close_when_sent();
     }
 
@@ -200,7 +202,8 @@ bool HttpExchange::respond(const HttpResponse& response) {
 void HttpExchange::respond_with_stream(const HttpResponse& head,
                                        std::unique_ptr<Protocol> protocol) {
     if (!is_open()) return;
-    const std::string rest = upgrade(serialize_stream_head(head), std::move(protocol));
+    const std::string rest =
+        upgrade(serialize_stream_head(head, !request.is_http_1_0), std::move(protocol));
     if (!rest.empty()) connection_->close();  // nobody sends a request behind an endless answer
 }
 

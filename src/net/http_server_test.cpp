@@ -191,6 +191,14 @@ TEST_F(HttpServerTest, ABodyAboveTheLimitIs413WithoutBeingReadAndOneOfTheLimitIs
     EXPECT_TRUE(loop_.run_until([&] { return much.saw_end(); }));
 }
 
+TEST_F(HttpServerTest, AnAnswerToHeadHasNoBodyThoughTheRequestBrokeHttp) {
+    RawClient& c = client();
+    c.send("HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n");
+    ASSERT_TRUE(loop_.run_until([&] { return c.saw_end(); }));
+    EXPECT_TRUE(c.received().starts_with("HTTP/1.1 413 ")) << c.received();
+    EXPECT_TRUE(c.received().ends_with("\r\n\r\n")) << c.received();
+}
+
 TEST_F(HttpServerTest, NothingAfterAMalformedRequestIsReadAsOne) {
     RawClient& c = client();
     c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n" +

@@ -77,6 +77,12 @@ void EngineServer::on_request(SharedExchange exchange) {
         return;
     }
 
+    if (request.method == HttpMethod::kTrace) {
+        probe_.refused.add();
+        respond(*exchange, method_refusal("GET, POST, OPTIONS"));
+        return;
+    }
+
     engineio::Request asked{.method = to_string(request.method),
                             .query = engineio::parse_query(request.query),
                             .is_upgrade = request.is_upgrade};
@@ -102,6 +108,11 @@ void EngineServer::on_request(SharedExchange exchange) {
         case engineio::Ask::kPoll:
             return session->on_poll(std::move(exchange));
         case engineio::Ask::kPost:
+            if (has_content_coding(request.headers)) {
+                probe_.refused.add();
+                respond(*exchange, content_coding_refusal());
+                return;
+            }
             return session->on_post(exchange);
         case engineio::Ask::kUpgrade:
             return upgrade(*session, exchange);
@@ -227,7 +238,7 @@ bool EngineServer::refuse_bad_handshake(HttpExchange& exchange) {
     if (!refusal) return false;
     probe_.refused.add();
     HttpResponse response = text_response(refusal->status, std::string(refusal->detail));
-    if (refusal->status == 405) response.headers.set("Allow", "GET");
+    if (refusal->status == 405) response.headers.set("Allow", "GET");  // as a WebSocket
     if (refusal->status == 426) {
         response.headers.set("Sec-WebSocket-Version", "13");
         response.headers.set("Upgrade", "websocket");

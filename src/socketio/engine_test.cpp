@@ -130,6 +130,31 @@ TEST_F(EngineTest, AWebSocketIsRefusedInPlainTextBeforeThe101) {
     }
 }
 
+TEST_F(EngineTest, AnUpgradeIn1_0IsIgnored) {
+    EngineClient& c = client();
+    c.send("GET /socket.io/?" + std::string(kWebSocket) +
+           " HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    EXPECT_EQ(response(c).body, R"({"code":3,"message":"Bad request"})");
+}
+
+TEST_F(EngineTest, TraceIsRefusedWithWhatThePathTakes) {
+    EngineClient& c = client();
+    c.send("TRACE /socket.io/?" + std::string(kPolling) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    const RawResponse refused = response(c);
+    EXPECT_EQ(refused.status, 405);
+    EXPECT_EQ(refused.field("Allow"), "GET, POST, OPTIONS");
+}
+
+TEST_F(EngineTest, ACompressedPostIsRefusedAndTheSessionStays) {
+    const std::string session = open_polling();
+    const RawResponse refused = post(session, "\x1f\x8b", "Content-Encoding: gzip\r\n");
+    EXPECT_EQ(refused.status, 415);
+    EXPECT_EQ(refused.field("Accept-Encoding"), "identity");
+    EXPECT_EQ(post(session, "4a", "Content-Encoding: identity\r\n").body, "ok");
+    EXPECT_EQ(get(session).body, "4a");
+}
+
 TEST_F(EngineTest, PacketsOfAPostComeBackByOnePoll) {
     const std::string session = open_polling();
     const RawResponse posted = post(session,

@@ -164,8 +164,7 @@ std::unique_ptr<BodyWatch> Session::watch_post() {
 }
 
 void Session::on_post(const SharedExchange& exchange) {
-    const auto type = exchange->request.headers.find("Content-Type");
-    if (type && type->starts_with("application/octet-stream")) {
+    if (media_type(exchange->request.headers) == "application/octet-stream") {
         server_.refuse(*exchange, Refusal::kBadRequest);
         return end(CloseReason::kParseError);
     }

@@ -79,10 +79,7 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
 
     const std::optional<std::string> token = token_of(*connecting, arrival->auth.token);
     if (!token) {
-        // A page of another origin polls first, and its cookie comes with the WebSocket only.
-        if (connecting->transport() == engineio::Transport::kPolling) {
-            return connecting->wait_for_upgrade();
-        }
+        if (may_have_cookie_later(connecting->request()) && connecting->wait_for_upgrade()) return;
         return refuse(
             *connecting,
             Error{ErrorCode::kUnauthorized,
@@ -253,6 +250,13 @@ void Gateway::refuse(Connecting& connecting, const Error& error) {
     }
     connecting.refuse(error.detail.empty() ? error_info(error.code).title : error.detail,
                       notices::error_object(error));
+}
+
+// A page of another origin polls first, and its browser sends the cookie with the WebSocket only.
+bool Gateway::may_have_cookie_later(const HttpRequest& request) const {
+    const std::string_view origin = request.headers.find("Origin").value_or("");
+    return !settings_.cookie_name.empty() && context_.cors.allows_credentials(origin) &&
+           !is_own_origin(origin, request.headers.find("Host").value_or(""));
 }
 
 std::optional<std::string> Gateway::token_of(const Connecting& connecting,

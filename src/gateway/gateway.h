@@ -109,6 +109,7 @@ class Gateway final : public GroupReceiver {
     void on_rooms_asked(const SharedArrival& arrival);
     void admit(const SharedArrival& arrival);
     void refuse(Connecting& connecting, const Error& error);
+    bool may_have_cookie_later(const HttpRequest& request) const;
     std::optional<std::string> token_of(const Connecting& connecting, std::string_view from_auth);
     void on_disconnect(Socket& socket, CloseReason reason);
     void refresh_sessions(std::size_t part);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace eventbus {
 namespace {
 
@@ -17,6 +19,12 @@ bool is_loopback(std::string_view origin) {
 }
 
 }  // namespace
+
+bool is_own_origin(std::string_view origin, std::string_view host) {
+    const auto scheme_end = origin.find("://");
+    return scheme_end != std::string_view::npos && !host.empty() &&
+           equals_ignoring_case(origin.substr(scheme_end + 3), host);
+}
 
 bool CorsPolicy::allows_any() const {
     return std::find(settings_.origins.begin(), settings_.origins.end(), "*") !=

@@ -9,6 +9,10 @@
 
 namespace eventbus {
 
+// Whether the origin of a request is that of the server, as its Host names it. The scheme does not
+// count: a proxy in front may speak TLS for us.
+bool is_own_origin(std::string_view origin, std::string_view host);
+
 // Which pages of other origins may talk to us (WHATWG Fetch, 3.2). Immutable; any thread.
 class CorsPolicy {
  public:

@@ -74,5 +74,15 @@ TEST(Cors, APreflightAllowsWhatItAsksFor) {
     EXPECT_EQ(response.headers.find("Access-Control-Allow-Methods"), "GET, POST, OPTIONS");
 }
 
+TEST(Cors, TheServersOwnOriginIsTheOneThatItsHostNames) {
+    EXPECT_TRUE(is_own_origin("https://Bus.example.com", "bus.example.com"));
+    EXPECT_TRUE(is_own_origin("http://[::1]:8080", "[::1]:8080"));
+    EXPECT_FALSE(is_own_origin("https://bus.example.com", "bus.example.com:8080"));
+    EXPECT_FALSE(is_own_origin("https://app.example.com", "bus.example.com"));
+    EXPECT_FALSE(is_own_origin("null", "null"));
+    EXPECT_FALSE(is_own_origin("https://", ""));
+    EXPECT_FALSE(is_own_origin("", ""));
+}
+
 }  // namespace
 }  // namespace eventbus

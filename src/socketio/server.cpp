@@ -146,6 +146,11 @@ engineio::Transport Connecting::transport() const {
     return session_->transport();
 }
 
+bool Connecting::wait_for_upgrade() {
+    waits_for_upgrade_ = is_open() && may_wait_ && transport() == engineio::Transport::kPolling;
+    return waits_for_upgrade_;
+}
+
 std::shared_ptr<Socket> Connecting::accept(std::string_view sid, std::string_view pid,
                                            std::unique_ptr<SocketData> data) {
     BUS_ASSERT(sid.size() <= Socket::kSidBytesMax);
@@ -291,13 +296,18 @@ void SocketServer::on_event(Socket& socket, const socketio::Packet& packet) {
 }
 
 void SocketServer::on_upgraded(Session& session) {
+    ask_those_that_wait(session);
+    if (session.is_open()) forget_request_if_joined(session);
+}
+
+void SocketServer::ask_those_that_wait(Session& session) {
     const auto connecting = client_of(session).connecting;  // a handler may change it
     for (const auto& waiting : connecting) {
+        waiting->may_wait_ = false;
         if (waiting->is_open() && std::exchange(waiting->waits_for_upgrade_, false)) {
             waiting->nsp_.connect_(waiting);
         }
     }
-    if (session.is_open()) forget_request_if_joined(session);
 }
 
 void SocketServer::forget_request_if_joined(Session& session) {
@@ -331,6 +341,7 @@ void SocketServer::await_connect(Session& session) {
 
 void SocketServer::on_connect_due(Session& session) {
     probe_.connect_timeouts.add();
+    ask_those_that_wait(session);  // closed without a word, a client would come back forever
     session.close(CloseReason::kServer);
 }
 

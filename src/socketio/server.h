@@ -145,8 +145,9 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
     // `data` is JSON; the connection stays open for other namespaces.
     void refuse(std::string_view message, std::string_view data = {});
 
-    // Asks again once the client has upgraded, whose request may bring a cookie.
-    void wait_for_upgrade() { waits_for_upgrade_ = true; }
+    // Asks again once the client has upgraded, whose request may bring a cookie, or when
+    // connect_timeout has passed without. False: it has, so there is nothing to wait for.
+    [[nodiscard]] bool wait_for_upgrade();
 
  private:
     friend class SocketServer;
@@ -156,6 +157,7 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
     Namespace& nsp_;
     const std::string auth_;
     bool waits_for_upgrade_ = false;
+    bool may_wait_ = true;
 };
 
 // Handlers of one namespace; to be set before the server runs.
@@ -244,6 +246,7 @@ class SocketServer final : public EngineHandler {
     Socket* find(Session& session, std::string_view nsp);
     static bool is_put_out_of(Session& session, std::string_view nsp);
     void settle(Session& session, const Connecting& connecting);
+    void ask_those_that_wait(Session& session);
     void forget_request_if_joined(Session& session);
     void leave(Session& session, Socket& socket, CloseReason reason);
 

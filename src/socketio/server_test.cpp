@@ -276,9 +276,7 @@ TEST_F(ServerTest, AConnectThatWaitsForTheUpgradeIsAskedAgainWithItsRequest) {
     int asked = 0;
     servers_[0].of("/").on_connect([&](const std::shared_ptr<Connecting>& connecting) {
         ++asked;
-        if (connecting->transport() == engineio::Transport::kPolling) {
-            return connecting->wait_for_upgrade();
-        }
+        if (connecting->wait_for_upgrade()) return;
         EXPECT_TRUE(connecting->request().query.find("websocket") != std::string::npos);
         accept(connecting);
     });
@@ -291,13 +289,33 @@ TEST_F(ServerTest, AConnectThatWaitsForTheUpgradeIsAskedAgainWithItsRequest) {
     EXPECT_EQ(asked, 2);
 }
 
-TEST_F(ServerTest, AConnectThatWaitsForAnUpgradeThatNeverComesIsClosedInTime) {
-    servers_[0].of("/").on_connect(
-        [](const std::shared_ptr<Connecting>& connecting) { connecting->wait_for_upgrade(); });
+TEST_F(ServerTest, AConnectThatWaitsForAnUpgradeThatNeverComesIsAskedAgainBeforeTheClose) {
+    int asked = 0;
+    servers_[0].of("/").on_connect([&](const std::shared_ptr<Connecting>& connecting) {
+        ++asked;
+        if (!connecting->wait_for_upgrade()) connecting->refuse("nobody");
+    });
     const std::string session = open_polling();
     post(session, "40");
-    pass(seconds(10));
-    EXPECT_EQ(get(session).body, "1");
+    EngineClient& waiting = poll(session);
+    pass(seconds(9));
+    EXPECT_EQ(asked, 1);
+    pass(seconds(1));
+    EXPECT_EQ(asked, 2);
+    EXPECT_EQ(response(waiting).body,
+              "44{\"message\":\"nobody\"}\x1e"
+              "1");
+    EXPECT_EQ(get(session).status, 400);
+}
+
+TEST_F(ServerTest, AConnectOverAWebSocketHasNoUpgradeToWaitFor) {
+    servers_[0].of("/").on_connect([](const std::shared_ptr<Connecting>& connecting) {
+        EXPECT_FALSE(connecting->wait_for_upgrade());
+        connecting->refuse("nobody");
+    });
+    EngineClient& ws = open_websocket();
+    ws.send_text("40");
+    EXPECT_EQ(next(ws), R"(44{"message":"nobody"})");
 }
 
 // ---- 21 to 23: events, attachments, acks ----

@@ -62,6 +62,40 @@ test('upgrades lose and reorder nothing while events come in', async () => {
   }
 });
 
+const kOrigin = 'https://photo-platform.com';  // an allowed one, by support/server.ts
+
+test.each([
+  ['no Origin', {}, {}],
+  ['an origin that is not allowed', { origin: 'https://elsewhere.example' }, {}],
+  ['an allowed origin where cookies sign nobody in', { origin: kOrigin }, { cookie_name: 'off' }],
+])('over polling without a token, with %s, the refusal comes at once', async (_name, extraHeaders, settings) => {
+  const server = await BusServer.start({ settings: { ...settings, connect_timeout: '10m' } });
+  const refused = connect(server, undefined, { transports: ['polling'], extraHeaders });
+  await expect(refused).rejects.toMatchObject({ data: { code: 'unauthorized' } });
+});
+
+test('over polling without a token, a page of the server itself is refused at once', async () => {
+  const first = await BusServer.start();
+  const { url } = first;
+  const server = await BusServer.start({ settings: { connect_timeout: '10m', allowed_origins: url } });
+  await Promise.all([first.stop(), server.stop()]);
+  await server.upAt(url);
+  const refused = connect(server, undefined, { transports: ['polling'], extraHeaders: { origin: url } });
+  await expect(refused).rejects.toMatchObject({ data: { code: 'unauthorized' } });
+});
+
+test('a page of an allowed origin may bring its cookie with the upgrade, and one that does not is refused at the end of the wait', async () => {
+  const server = await BusServer.start({ settings: { connect_timeout: '500ms' } });
+  const extraHeaders = { origin: kOrigin };
+  const withCookie = { polling: { extraHeaders }, websocket: { extraHeaders: { ...extraHeaders, cookie: `eventbus_token=${kAlice}` } } };
+  const alice = await connect(server, undefined, { transports: ['polling', 'websocket'], transportOptions: withCookie });
+  expect(alice.socket.connected).toBe(true);
+
+  const nobody = new PlainClient(server, undefined, { transports: ['polling'], extraHeaders });
+  await expect(nobody.connected()).rejects.toMatchObject({ data: { code: 'unauthorized' } });
+  expect(nobody.socket.active).toBe(false);  // it does not come back for the same
+});
+
 test('a large event passes both ways on both transports', async () => {
   const server = await BusServer.start();
   const filename = 'x'.repeat(500_000);

@@ -3,10 +3,12 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
 
-#include "catalog/filter_node.h"
+#include "catalog/filter_field.h"
 
 namespace eventbus {
 namespace {
@@ -14,29 +16,13 @@ namespace {
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
-// What a field holds: nothing, an attribute of the event, or a value of its data.
-struct Found {
-    enum class Kind : std::uint8_t { kNothing, kText, kValue };
-    Kind kind = Kind::kNothing;
-    std::string_view text;
-    element value;
-};
-
-Found found(std::string_view text) {
-    if (text.empty()) return {};  // an attribute that the event does not have
-    return {Found::Kind::kText, text, {}};
-}
-Found found(element value) { return {Found::Kind::kValue, {}, value}; }
-
-Found find_in_event(const Scope& scope, std::string_view name) {
-    const Event& event = scope.event;
-    if (name == "data") return found(scope.data);
-    if (name == "type") return found(event.type);
-    if (name == "subject") return found(event.subject);
-    if (name == "source") return found(event.source);
-    if (name == "id") return found(event.id);
-    if (name == "time") return found(event.time);
-    if (name == "traceparent") return found(event.traceparent);
+std::string_view attribute(const Event& event, std::string_view name) {
+    if (name == "type") return event.type;
+    if (name == "subject") return event.subject;
+    if (name == "source") return event.source;
+    if (name == "id") return event.id;
+    if (name == "time") return event.time;
+    if (name == "traceparent") return event.traceparent;
     return {};
 }
 
@@ -63,7 +49,7 @@ bool any_matches(const std::vector<Matcher>& matchers, const LeafValue& value) {
                        [&](const Matcher& matcher) { return matcher.matches(value); });
 }
 
-// Whether a leaf of `value` matches: the value itself, or one in its arrays. `has_leaf` is set if
+// Whether a leaf of `value` matches: the value itself, or one in its lists. `has_leaf` is set if
 // there was one.
 bool leaf_matches(const std::vector<Matcher>& matchers, element value, bool& has_leaf) {
     simdjson::dom::array array;
@@ -78,73 +64,105 @@ bool leaf_matches(const std::vector<Matcher>& matchers, element value, bool& has
     return any_matches(matchers, leaf_of(value));
 }
 
-bool accepts_missing(const std::vector<Matcher>& matchers) {
-    return std::any_of(matchers.begin(), matchers.end(),
-                       [](const Matcher& matcher) { return matcher.op == Matcher::Op::kMissing; });
+std::optional<element> field_of(element value, const std::string& name) {
+    simdjson::dom::object object;
+    element inner;
+    if (value.get(object) != simdjson::SUCCESS || object.at_key(name).get(inner)) return {};
+    return inner;
 }
 
-bool conditions_match(const std::vector<Matcher>& matchers, const Found& field) {
-    bool has_leaf = false;
-    if (field.kind == Found::Kind::kText) {
-        return any_matches(matchers, {LeafValue::Kind::kText, 0, field.text});
+// Whether there is a leaf at `path`, in any element of the lists on the way.
+bool has_leaf_at(element value, std::span<const std::string> path) {
+    simdjson::dom::array array;
+    if (value.get(array) == simdjson::SUCCESS) {
+        return std::any_of(array.begin(), array.end(),
+                           [&](element item) { return has_leaf_at(item, path); });
     }
-    if (field.kind == Found::Kind::kValue && leaf_matches(matchers, field.value, has_leaf))
-        return true;
-    return !has_leaf && accepts_missing(matchers);
+    if (path.empty()) return value.type() != element_type::OBJECT;
+    const std::optional<element> inner = field_of(value, path.front());
+    return inner && has_leaf_at(*inner, path.subspan(1));
 }
 
-// Patterns and what is in the event at their place: templates only over how a field is looked up.
+// Fields of a branch and what is in the event at their place: templates only because a field is
+// the filter's own.
 struct Evaluation {
-    template <class Node, class Lookup>
-    static bool node_matches(const Node& node, const Lookup& lookup) {
-        for (const auto& field : node.fields) {
-            const Found value = lookup(std::string_view(field.name));
-            if (!(field.inner ? inner_matches(*field.inner, value)
-                              : conditions_match(field.any, value))) {
-                return false;
-            }
+    // `fields` have the first `depth` steps of their paths in common, which lead to `value`.
+    template <class Fields>
+    static bool fields_match(const Fields& fields, std::size_t depth, element value) {
+        if (value.type() == element_type::ARRAY) return one_element_matches(fields, depth, value);
+        for (auto from = fields.begin(); from != fields.end();) {
+            const std::string& name = (*from)->path[depth];
+            const bool is_leaf = (*from)->path.size() == depth + 1;
+            const auto to = std::find_if(from + 1, fields.end(), [&](const auto& field) {
+                return is_leaf || field->path.size() == depth + 1 || field->path[depth] != name;
+            });
+            const std::optional<element> inner = field_of(value, name);
+            const Fields below(from, to);
+            const bool well = !inner    ? all_accept_missing(below)
+                              : is_leaf ? conditions_match(**from, *inner)
+                                        : fields_match(below, depth + 1, *inner);
+            if (!well) return false;
+            from = to;
         }
-        return std::all_of(node.ors.begin(), node.ors.end(), [&](const auto& alternatives) {
-            return std::any_of(alternatives.begin(), alternatives.end(),
-                               [&](const Node& one) { return node_matches(one, lookup); });
+        return true;
+    }
+
+    // Which element of a list the fields are about, says the first of them that is in any: those
+    // before it are missing in the whole list, and for those behind it the others do not count.
+    template <class Fields>
+    static bool one_element_matches(const Fields& fields, std::size_t depth, element list) {
+        const auto has = [&](const auto& field, element value) {
+            return has_leaf_at(value, std::span(field->path).subspan(depth));
+        };
+        const auto first = std::find_if(fields.begin(), fields.end(), [&](const auto& field) {
+            return !field->accepts_missing || has(field, list);
+        });
+        if (first == fields.end()) return true;
+        const simdjson::dom::array elements = list;
+        return std::any_of(elements.begin(), elements.end(), [&](element item) {
+            return has(*first, item) && fields_match(fields, depth, item);
         });
     }
 
-    // A pattern inside of a field: on the object there, or on one object of an array. Where there
-    // is no object all fields of the pattern are missing, which `exists: false` accepts.
-    template <class Node>
-    static bool inner_matches(const Node& node, const Found& field) {
-        bool has_object = false;
-        if (field.kind == Found::Kind::kValue && object_matches(node, field.value, has_object)) {
-            return true;
-        }
-        return !has_object && node_matches(node, [](std::string_view) { return Found(); });
+    template <class Fields>
+    static bool all_accept_missing(const Fields& fields) {
+        return std::all_of(fields.begin(), fields.end(),
+                           [](const auto& field) { return field->accepts_missing; });
     }
 
-    template <class Node>
-    static bool object_matches(const Node& node, element value, bool& has_object) {
-        simdjson::dom::array array;
-        if (value.get(array) == simdjson::SUCCESS) {
-            for (const element item : array) {
-                if (object_matches(node, item, has_object)) return true;
-            }
-            return false;
-        }
-        simdjson::dom::object object;
-        if (value.get(object) != simdjson::SUCCESS) return false;
-        has_object = true;
-        return node_matches(node, [&](std::string_view name) {
-            element inner;
-            return object.at_key(name).get(inner) == simdjson::SUCCESS ? found(inner) : Found();
-        });
+    template <class Field>
+    static bool conditions_match(const Field& field, element value) {
+        bool has_leaf = false;
+        return leaf_matches(field.any, value, has_leaf) || (!has_leaf && field.accepts_missing);
+    }
+
+    template <class Field>
+    static bool attribute_matches(const Field& field, std::string_view text) {
+        if (text.empty()) return field.accepts_missing;  // the event does not have it
+        return any_matches(field.any, {LeafValue::Kind::kText, 0, text});
+    }
+
+    template <class Fields>
+    static bool branch_matches(const Fields& fields, const Scope& scope) {
+        const auto is_of_data = [](const auto& field) { return field->path[0] == "data"; };
+        const auto data = std::find_if(fields.begin(), fields.end(), is_of_data);
+        const auto data_end = std::find_if_not(data, fields.end(), is_of_data);
+        const auto attributes_match = [&](auto from, auto to) {
+            return std::all_of(from, to, [&](const auto& field) {
+                return attribute_matches(*field, attribute(scope.event, field->path[0]));
+            });
+        };
+        return attributes_match(fields.begin(), data) && attributes_match(data_end, fields.end()) &&
+               (data == data_end || fields_match(Fields(data, data_end), 1, scope.data));
     }
 };
 
 }  // namespace
 
 bool Filter::matches(const Scope& scope) const {
-    return Evaluation::node_matches(
-        *root_, [&](std::string_view name) { return find_in_event(scope, name); });
+    return std::any_of(branches_->begin(), branches_->end(), [&](const Branch& branch) {
+        return Evaluation::branch_matches(std::span(branch), scope);
+    });
 }
 
 bool Filter::reads_data() const { return reads_data_; }

@@ -17,16 +17,19 @@ struct Spec;
 // docs/catalog.md has the semantics.
 //
 // Thread:  any; immutable.
-// Bounded: kConditionsMax conditions, kDepthMax levels, texts of kTextBytesMax.
-// Cost:    at most conditions times values of the event; no operator goes back over a text.
+// Bounded: kConditionsMax conditions, kDepthMax levels, texts of kTextBytesMax, kBranchFieldsMax
+//          fields in all branches.
+// Cost:    at most fields of all branches times values of the event, once for each level of lists;
+//          no operator goes back over a text.
 class Filter {
  public:
     static constexpr std::size_t kConditionsMax = 256;
     static constexpr std::size_t kDepthMax = 16;
     static constexpr std::size_t kTextBytesMax = 256;
+    static constexpr std::size_t kBranchFieldsMax = 4096;
 
     // From a subscriber's JSON, checked before (base/json_check.h).
-    // Errors: kBadRequest; the detail names the place and the mend.
+    // Errors: kBadRequest; the detail names the place and the fix.
     static Result<Filter> compile(std::string_view json);
 
     // From a catalog. On an error `line` is set to its place.
@@ -44,8 +47,11 @@ class Filter {
     const std::vector<Surprise>& surprises() const { return surprises_; }
 
  private:
-    struct Node;
-    std::shared_ptr<const Node> root_;
+    struct Field;
+    // One choice among the alternatives of each `$or`: all of its fields must match, those below
+    // one list in the same element of it. Sorted.
+    using Branch = std::vector<std::shared_ptr<const Field>>;
+    std::shared_ptr<const std::vector<Branch>> branches_;  // one must match
     bool reads_data_ = false;
     std::vector<Surprise> surprises_;
 };

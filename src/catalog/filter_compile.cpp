@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <memory>
 #include <utility>
 
 #include "catalog/filter.h"
-#include "catalog/filter_node.h"
+#include "catalog/filter_field.h"
 #include "catalog/spec.h"
 #include "event/nearest.h"
 
@@ -213,11 +215,40 @@ class ConditionCompiler {
     std::size_t& conditions_;
 };
 
-// Makes nodes of maps.
-template <class Node>
-class NodeCompiler {
+// In the order in which EventBridge looks at fields (its engine sorts `a.b` by its bytes), which
+// decides what `exists: false` sees of a list. The fields below one field follow each other.
+bool is_before(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+    const auto step = [](const std::vector<std::string>& path, std::size_t i) {
+        return i + 1 == path.size() ? path[i] : path[i] + ".";
+    };
+    for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
+        if (const int order = step(a, i).compare(step(b, i)); order != 0) return order < 0;
+    }
+    return a.size() < b.size();
+}
+
+// Makes the branches of a pattern: one for each choice among the alternatives of its `$or`s.
+template <class Field, class Branch>
+class BranchCompiler {
  public:
-    bool object(const Spec& spec, const std::string& place, std::size_t depth, Node& out) {
+    bool compile(const Spec& spec) {
+        if (!object(spec, "", 0, branches)) return false;
+        for (Branch& branch : branches) {
+            std::stable_sort(branch.begin(), branch.end(), [](const auto& a, const auto& b) {
+                return is_before(a->path, b->path);
+            });
+        }
+        return true;
+    }
+
+    std::vector<Branch> branches{1};
+    Failure failure;
+    std::vector<Filter::Surprise> surprises;
+
+ private:
+    // What the map asks for comes to each branch of `out`.
+    bool object(const Spec& spec, const std::string& place, std::size_t depth,
+                std::vector<Branch>& out) {
         if (!spec.is_map()) {
             return fail(spec, place,
                         "a pattern is a map of fields, such as data: { kind: [jpeg] }");
@@ -232,12 +263,8 @@ class NodeCompiler {
         return true;
     }
 
-    Failure failure;
-    std::vector<Filter::Surprise> surprises;
-
- private:
     bool one_field(const SpecField& field, const std::string& parent, std::size_t depth,
-                   Node& out) {
+                   std::vector<Branch>& out) {
         const std::string place = parent.empty() ? field.name : parent + "." + field.name;
         if (parent.empty() && !is_attribute(field.name)) {
             return fail(field.value, place,
@@ -249,45 +276,60 @@ class NodeCompiler {
             return fail(field.value, parent,
                         "an operator stands in a list of conditions: [{ " + field.name + ": … }]");
         }
-        auto& made = out.fields.emplace_back();
-        made.name = field.name;
+        path_.push_back(field.name);
+        const bool well = field_value(field, place, depth, out);
+        path_.pop_back();
+        return well;
+    }
+
+    bool field_value(const SpecField& field, const std::string& place, std::size_t depth,
+                     std::vector<Branch>& out) {
         if (field.value.is_map()) {
-            if (parent.empty() && field.name != "data") {
+            if (depth == 0 && field.name != "data" && path_.size() == 1) {
                 return fail(field.value, place, "an attribute is text; write a list of conditions");
             }
-            made.inner = std::make_unique<Node>();
-            return object(field.value, place, depth + 1, *made.inner);
+            return object(field.value, place, depth + 1, out);
         }
         if (place == "data") return fail(field.value, place, "write a map of the data's fields");
         if (!field.value.is_list()) {
             return fail(field.value, place, "conditions are a list: [" + shown(field.value) + "]");
         }
-        return conditions(field.value, place, made.any);
+        return conditions(field.value, place, out);
     }
 
-    bool conditions(const Spec& list, const std::string& place, std::vector<Matcher>& out) {
+    bool conditions(const Spec& list, const std::string& place, std::vector<Branch>& out) {
         if (list.items.empty())
             return fail(list, place, "an empty list matches nothing; leave it out");
+        auto field = std::make_shared<Field>();
+        field->path = path_;
         ConditionCompiler compiler(failure, place, conditions_);
         for (const Spec& item : list.items) {
-            if (!count(item, place) || !compiler.condition(item, out.emplace_back())) return false;
+            if (!count(item, place) || !compiler.condition(item, field->any.emplace_back()))
+                return false;
         }
         const auto has = [&](Op op) {
-            return std::any_of(out.begin(), out.end(),
+            return std::any_of(field->any.begin(), field->any.end(),
                                [&](const Matcher& m) { return m.op == op; });
         };
-        if (has(Op::kAnythingBut) && !has(Op::kMissing)) surprises.push_back({place, list.line});
-        return true;
+        field->accepts_missing = has(Op::kMissing);
+        if (has(Op::kAnythingBut) && !field->accepts_missing)
+            surprises.push_back({place, list.line});
+        for (Branch& branch : out) branch.push_back(field);
+        return is_bounded(list, place, out);
     }
 
-    bool alternatives(const Spec& spec, const std::string& place, std::size_t depth, Node& out) {
+    bool alternatives(const Spec& spec, const std::string& place, std::size_t depth,
+                      std::vector<Branch>& out) {
         if (!spec.is_list() || spec.items.size() < 2) {
             return fail(spec, place, "`$or` is a list of at least two patterns");
         }
-        auto& made = out.ors.emplace_back();
+        const std::vector<Branch> before = std::move(out);
+        out.clear();
         for (const Spec& item : spec.items) {
-            if (!count(item, place) || !object(item, place, depth + 1, made.emplace_back()))
-                return false;
+            std::vector<Branch> chosen = before;
+            if (!count(item, place) || !object(item, place, depth + 1, chosen)) return false;
+            std::move(chosen.begin(), chosen.end(), std::back_inserter(out));
+            if (!is_bounded(item, place, out)) return false;
         }
         return true;
     }
@@ -295,6 +337,15 @@ class NodeCompiler {
     bool count(const Spec& spec, const std::string& place) {
         if (++conditions_ <= Filter::kConditionsMax) return true;
         return fail(spec, place, kTooMany);
+    }
+
+    bool is_bounded(const Spec& spec, const std::string& place, const std::vector<Branch>& out) {
+        std::size_t fields = 0;
+        for (const Branch& branch : out) fields += branch.size();
+        if (fields <= Filter::kBranchFieldsMax) return true;
+        return fail(spec, place,
+                    "the combinations of the alternatives of `$or` have more than 4096 fields; "
+                    "write fewer `$or` side by side, or values of one field as one list");
     }
 
     // `size: { numeric: […] }`, which would be a field `numeric` inside of `size`.
@@ -322,21 +373,26 @@ class NodeCompiler {
         return false;
     }
 
+    std::vector<std::string> path_;
     std::size_t conditions_ = 0;
 };
 
 }  // namespace
 
 Result<Filter> Filter::compile(const Spec& spec, int& line) {
-    NodeCompiler<Node> compiler;
-    auto root = std::make_shared<Node>();
-    if (!compiler.object(spec, "", 0, *root)) {
+    BranchCompiler<Field, Branch> compiler;
+    if (!compiler.compile(spec)) {
         line = compiler.failure.line;
         return Error{ErrorCode::kBadRequest, compiler.failure.what};
     }
     Filter filter;
-    filter.reads_data_ = spec.find("data") != nullptr || !root->ors.empty();
-    filter.root_ = std::move(root);
+    for (const Branch& branch : compiler.branches) {
+        filter.reads_data_ =
+            filter.reads_data_ || std::any_of(branch.begin(), branch.end(), [](const auto& field) {
+                return field->path[0] == "data";
+            });
+    }
+    filter.branches_ = std::make_shared<const std::vector<Branch>>(std::move(compiler.branches));
     filter.surprises_ = std::move(compiler.surprises);
     return filter;
 }

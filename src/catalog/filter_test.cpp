@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
 #include <string>
 
 #include "catalog/spec.h"
@@ -168,6 +169,54 @@ TEST(Filter, ObjectsAreAndOrIsOr) {
     check(cases);
 }
 
+// The values are those of EventBridge's own engine (event-ruler 1.8.1).
+TEST(Filter, WhatIsInOneElementOfAListIsNotMissing) {
+    const Case cases[] = {
+        {R"({"b":[{"exists":false}]})", R"({"x":[{"b":1},{}]})", false},
+        {R"({"b":[{"exists":false}]})", R"({"x":[{"d":1},{"b":1}]})", false},
+        {R"({"b":[{"exists":false}]})", R"({"x":[[{"b":1}],{}]})", false},
+        {R"({"b":[{"exists":false}]})", R"({"x":[{}]})", true},
+        {R"({"b":[{"exists":false}]})", R"({"x":[{"b":{"y":1}},{"b":[]}]})", true},
+        {R"({"b":[{"exists":false},{"anything-but":1}]})", R"({"x":[{"b":1},{}]})", false},
+        {R"({"b":[{"exists":false},{"anything-but":1}]})", R"({"x":[{"b":1},{"b":2}]})", true},
+        {R"({"d":{"b":[{"exists":false}]}})", R"({"x":[{"d":[{"b":1}]},{"d":{}}]})", false},
+        {R"({"d":{"b":[{"exists":false}]}})", R"({"x":{"d":[[{"b":1}],{}]}})", false},
+    };
+    check(cases);
+}
+
+// Fields go by name: `a` has chosen the element in which `b` is missing, `d` comes too late to.
+TEST(Filter, AFieldBeforeItChoosesTheElementInWhichAnotherIsMissing) {
+    const Case cases[] = {
+        {R"({"a":[1],"b":[{"exists":false}]})", R"({"x":[{"a":1},{"b":1}]})", true},
+        {R"({"a":[1],"b":[{"exists":false}]})", R"({"x":[{"a":1,"b":1},{"a":1}]})", true},
+        {R"({"a":[1],"b":[{"exists":false}]})", R"({"x":[{"a":1,"b":1},{"a":2}]})", false},
+        {R"({"b":[{"exists":false}],"d":[1]})", R"({"x":[{"d":1},{"b":1}]})", false},
+        {R"({"b":[{"exists":false}],"d":[1]})", R"({"x":[{"d":1},{}]})", true},
+        {R"({"a":[1],"d":{"b":[{"exists":false}]}})", R"({"x":[{"a":1,"d":[{},{"b":1}]},{"a":1}]})",
+         true},
+        {R"({"a":[1],"d":{"b":[{"exists":false}]}})", R"({"x":[{"a":1,"d":[{},{"b":1}]}]})", false},
+        {R"({"a":{"y":[{"exists":false}]},"a-":[1]})", R"({"x":[{"a-":1},{"a":{"y":1}}]})", true},
+        {R"({"a":[{"exists":false}],"a-":[1]})", R"({"x":[{"a-":1},{"a":1}]})", false},
+    };
+    check(cases);
+}
+
+TEST(Filter, AlternativesAreAboutTheElementThatTheOtherFieldsChose) {
+    const Case cases[] = {
+        {R"({"$or":[{"a":[1]},{"b":[{"exists":false}]}]})", R"({"x":[{"a":2,"b":1},{"a":3}]})",
+         false},
+        {R"({"$or":[{"a":[1]},{"b":[{"exists":false}]}]})", R"({"x":[{"a":2,"b":1},{"a":1}]})",
+         true},
+        {R"({"$or":[{"a":[1],"e":[{"exists":false}]},{"b":[2]}],"d":[1]})",
+         R"({"x":[{"a":1,"d":1},{"e":1}]})", true},
+    };
+    check(cases);
+    const std::string outside = R"({"data":{"c":{"a":[1]},"$or":[{"c":{"b":[2]}},{"d":[3]}]}})";
+    EXPECT_FALSE(matches(outside, R"({"c":[{"a":1},{"b":2}]})"));
+    EXPECT_TRUE(matches(outside, R"({"c":[{"a":1,"b":2}]})"));
+}
+
 TEST(Filter, AttributesAreText) {
     EXPECT_TRUE(matches(R"({"type":["photo.uploaded"]})", "{}"));
     EXPECT_TRUE(matches(R"({"type":[{"prefix":"photo."}],"subject":["photo:1"]})", "{}"));
@@ -178,7 +227,7 @@ TEST(Filter, AttributesAreText) {
     EXPECT_TRUE(Filter::compile(R"({"data":{"x":["a"]}})")->reads_data());
 }
 
-TEST(Filter, WhatIsNoPatternIsRefusedWithThePlaceAndTheMend) {
+TEST(Filter, WhatIsNoPatternIsRefusedWithThePlaceAndTheFix) {
     struct BadCase {
         std::string json;
         const char* says;
@@ -188,6 +237,8 @@ TEST(Filter, WhatIsNoPatternIsRefusedWithThePlaceAndTheMend) {
     std::string many = "[0";
     for (int i = 0; i < 256; ++i) many += "," + std::to_string(i);
     many += "]";
+    std::string ors = R"({"$or":[{"a":[1]},{"b":[1]}])";
+    for (int i = 0; i < 10; ++i) ors = R"({"$or":[{"a":[1]},{"b":[1]}],"c":)" + ors + "}";
     const BadCase cases[] = {
         {"[]", "map of fields"},
         {"{}", "leave it out"},
@@ -223,6 +274,7 @@ TEST(Filter, WhatIsNoPatternIsRefusedWithThePlaceAndTheMend) {
         {R"({"data":)" + deep + "}", "16 levels"},
         {R"({"data":{"x":)" + many + "}}", "256 conditions"},
         {R"({"data":{"x":[{"anything-but":)" + many + "}]}}", "256 conditions"},
+        {R"({"data":)" + ors + "}}", "have more than 4096 fields"},
     };
     for (const BadCase& c : cases) {
         SCOPED_TRACE(c.json);

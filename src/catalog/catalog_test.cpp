@@ -88,6 +88,42 @@ rooms:
     EXPECT_NE(catalog->watch_rule("b"), nullptr);
 }
 
+// What the tree itself may not hold in a file; the others are in tests/catalogs/broken.
+TEST(Catalog, BytesThatAreNoTextAreRefusedWithTheirLine) {
+    struct Case {
+        std::string yaml;
+        const char* says;
+    };
+    const Case cases[] = {
+        {"events:\n  t.a:\n    emit: \"x\xE9y\"\n", "t:3: `emit` is not UTF-8; save the file as"},
+        {"events:\n  t.a: {}\n  t.b: {} # caf\xE9\n", "t:3: the line is not UTF-8"},
+        {"events:\n  t.a:\n    audience: [{ to: everyone, transform: { set: { \"\xE9\": 1 } } }]\n",
+         "t:3: a key is not UTF-8"},
+        {"events:\n  t.a:\n    audience: [\"user:\xED\xA0\x80\"]\n",
+         "t:3: `audience` is not UTF-8"},
+        {std::string("\xFF\xFE"
+                     "e\0v\0",
+                     6),
+         "t:1: the file is UTF-16"},
+        // yaml-cpp takes it for the end of the file, and would drop what follows.
+        {"events:\n  t.a: {}\n  \x04\n  t.b: { audiense: [owner] }\n",
+         "t:3: the line holds the control character 0x04"},
+        {"events:\n\tt.a: {}\n", "t:2: it is not YAML: the line is indented with a tab"},
+        {"events:\n  t.a:\n    audience:\n\t- everyone\n",
+         "t:4: it is not YAML: the line is indented with a tab"},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.says);
+        const Loaded loaded = parse_catalog(c.yaml, "t");
+        EXPECT_EQ(loaded.catalog, nullptr);
+        ASSERT_EQ(loaded.problems.size(), 1u);
+        EXPECT_TRUE(loaded.problems[0].text().starts_with(c.says)) << loaded.problems[0].text();
+    }
+    EXPECT_TRUE(
+        load("\xEF\xBB\xBF"
+             "events: { t.a: { emit: \"caf\xC3\xA9\" } } # \t tabs are fine here\r\n"));
+}
+
 TEST(Catalog, WarningsLoad) {
     struct Case {
         const char* yaml;
@@ -105,6 +141,9 @@ TEST(Catalog, WarningsLoad) {
         {"events:\n  a.a:\n    audience:\n      - to: everyone\n        filter: { data: { x: [{ "
          "anything-but: y }] } }\n",
          "t:5: warning: `anything-but` on `data.x`"},
+        {"events:\n  a.a:\n    audience:\n      - to: everyone\n        filter:\n          data:\n"
+         "            x:\n              - >\n                b\n",
+         "t:8: warning: a text of `data.x` ends with a line break"},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.yaml);

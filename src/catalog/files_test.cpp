@@ -86,7 +86,7 @@ TEST(CatalogFiles, AFileThatIsNotThereIsAProblem) {
     const Loaded loaded = load_catalog("/nowhere/catalog.yaml");
     EXPECT_EQ(loaded.catalog, nullptr);
     EXPECT_EQ(all_problems(loaded),
-              "/nowhere/catalog.yaml: the catalog can not be read; name a file that is there, with "
+              "/nowhere/catalog.yaml: the catalog cannot be read; name a file that is there, with "
               "--catalog FILE\n");
     EXPECT_EQ(load_catalog("/").catalog, nullptr);
 }

@@ -38,11 +38,11 @@ class Filter {
     bool matches(const Scope& scope) const;
     bool reads_data() const;  // else matches() leaves scope.data alone
 
-    // Fields with `anything-but` where no alternative accepts that they are missing: a reader may
-    // expect that they do. For the catalog's warnings.
+    // What a reader may expect otherwise, and how it is written then. For the catalog's warnings.
     struct Surprise {
-        std::string field;
         int line = 0;
+        std::string what;
+        std::string mend;
     };
     const std::vector<Surprise>& surprises() const { return surprises_; }
 

@@ -34,6 +34,14 @@ constexpr RelationName kRelations[] = {
     {">=", Matcher::Relation::kGreaterOrEqual},
 };
 
+// As block scalars leave it, which few values of events have.
+bool ends_with_line_break(const Spec& spec) {
+    return spec.text.ends_with('\n') ||
+           std::any_of(spec.items.begin(), spec.items.end(), ends_with_line_break) ||
+           std::any_of(spec.fields.begin(), spec.fields.end(),
+                       [](const SpecField& field) { return ends_with_line_break(field.value); });
+}
+
 // What went wrong first.
 struct Failure {
     bool has_failed = false;
@@ -306,14 +314,23 @@ class BranchCompiler {
         for (const Spec& item : list.items) {
             if (!count(item, place) || !compiler.condition(item, field->any.emplace_back()))
                 return false;
+            if (ends_with_line_break(item)) {
+                surprises.push_back(
+                    {item.line, "a text of `" + place + "` ends with a line break",
+                     "write it on one line, or `>-` and `|-` instead of `>` and `|`"});
+            }
         }
         const auto has = [&](Op op) {
             return std::any_of(field->any.begin(), field->any.end(),
                                [&](const Matcher& m) { return m.op == op; });
         };
         field->accepts_missing = has(Op::kMissing);
-        if (has(Op::kAnythingBut) && !field->accepts_missing)
-            surprises.push_back({place, list.line});
+        if (has(Op::kAnythingBut) && !field->accepts_missing) {
+            surprises.push_back(
+                {list.line,
+                 "`anything-but` on `" + place + "` does not match where the field is missing",
+                 "add { exists: false } to the list if a missing field should match too"});
+        }
         for (Branch& branch : out) branch.push_back(field);
         return is_bounded(list, place, out);
     }

@@ -290,7 +290,7 @@ TEST(Filter, TellsWhereAnythingButMaySurprise) {
         R"({"data":{"a":[{"anything-but":"x"}],"b":[{"exists":false},{"anything-but":"x"}]}})");
     ASSERT_TRUE(filter);
     ASSERT_EQ(filter->surprises().size(), 1u);
-    EXPECT_EQ(filter->surprises()[0].field, "data.a");
+    EXPECT_NE(filter->surprises()[0].what.find("`data.a`"), std::string::npos);
 }
 
 }  // namespace

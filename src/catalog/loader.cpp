@@ -178,7 +178,7 @@ Loaded load_catalog(const std::string& path) {
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (file.bad() || (!file.is_open() || (file.fail() && !file.eof()))) {
         Problems problems(path);
-        problems.error(0, "the catalog can not be read",
+        problems.error(0, "the catalog cannot be read",
                        "name a file that is there, with --catalog FILE");
         return {nullptr, problems.take_sorted()};
     }

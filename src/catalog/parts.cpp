@@ -63,6 +63,20 @@ void read_access_word(const Spec& word, const std::string& key, AccessRule& rule
     }
 }
 
+// What is quoted from the file may hold anything; a problem is one line.
+std::string on_one_line(std::string_view text) {
+    std::string line;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '\n') {
+            line += "\\n";
+        } else {
+            line += byte < 0x20 || byte == 0x7f ? '?' : c;
+        }
+    }
+    return line;
+}
+
 }  // namespace
 
 std::vector<const Spec*> as_list(const Spec& spec) {
@@ -116,6 +130,13 @@ Retention read_retention(const Spec& spec, Retention defaults, Problems& problem
         }
     }
     return defaults;
+}
+
+void Problems::add(Problem problem) {
+    if (problems_.size() == kProblemsMax) return;
+    problem.what = on_one_line(problem.what);
+    problem.mend = on_one_line(problem.mend);
+    problems_.push_back(std::move(problem));
 }
 
 std::vector<Problem> Problems::take_sorted() {

@@ -90,7 +90,7 @@ class Routing {
         Event& event = plan_.event;
         if (!rule_.subject) return check_given_subject();
         Result<std::string> subject = rule_.subject->render(scope_);
-        if (!subject) return bad_subject("its subject can not be made: " + subject.error().detail);
+        if (!subject) return bad_subject("its subject cannot be made: " + subject.error().detail);
         if (Result<> checked = check_subject(*subject); !checked) {
             return bad_subject(checked.error().detail);
         }
@@ -118,7 +118,7 @@ class Routing {
     Result<> set_owner() {
         if (!rule_.owner) return {};
         Result<std::string> owner = rule_.owner->render(scope_);
-        if (!owner) return bad_subject("its owner can not be named: " + owner.error().detail);
+        if (!owner) return bad_subject("its owner cannot be named: " + owner.error().detail);
         if (!is_subject_id(*owner)) return bad_subject("its owner's id has more than 256 bytes");
         plan_.owner = std::move(*owner);
         plan_.transfer = rule_.transfer;
@@ -143,7 +143,8 @@ class Routing {
         if (line.to == To::kWatchers) target.room = Room::subject(plan_.event.subject);
         if (line.to != To::kUser && line.to != To::kRole) return {};
         const Result<std::string> id = line.id->render(scope_);
-        if (!id) return bad_subject("a receiver can not be named: " + id.error().detail);
+        if (!id) return bad_subject("a receiver cannot be named: " + id.error().detail);
+        if (!is_subject_id(*id)) return bad_subject("a receiver's name has more than 256 bytes");
         target.room = line.to == To::kUser ? Room::user(*id) : Room::role(*id);
         return {};
     }
@@ -168,7 +169,8 @@ class Routing {
     Result<> set_grants() {
         for (const GrantRule& grant : rule_.grants) {
             const Result<std::string> id = grant.id.render(scope_);
-            if (!id) return bad_subject("whom it grants can not be named: " + id.error().detail);
+            if (!id) return bad_subject("whom it grants cannot be named: " + id.error().detail);
+            if (!is_subject_id(*id)) return bad_subject("whom it grants has more than 256 bytes");
             plan_.grants.push_back(
                 {grant.who == GrantRule::Who::kUser ? Room::user(*id) : Room::role(*id),
                  grant.revoke});

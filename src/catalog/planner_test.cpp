@@ -156,7 +156,37 @@ TEST_F(PlannerTest, EqualPayloadsAreOneVariant) {
     EXPECT_NE(plan->audience[1].variant, plan->audience[2].variant);
 }
 
-TEST_F(PlannerTest, RefusesWhatItCanNotRoute) {
+// Each value is short enough; a room of that name could have nobody in it.
+TEST(PlannerNames, OfMoreThan256BytesAreRefused) {
+    for (const char* line :
+         {R"(audience: ["user:{data.a}{data.b}"])", R"(audience: ["role:{data.a}{data.b}"])",
+          R"(grant: { watch: "user:{data.a}{data.b}" })", R"(owner: "user:{data.a}{data.b}")"}) {
+        SCOPED_TRACE(line);
+        const Loaded loaded = parse_catalog(
+            "events:\n  a.a:\n    subject: x:{id}\n    " + std::string(line) + "\n", "t");
+        ASSERT_TRUE(loaded.catalog);
+        Planner planner(loaded.catalog);
+        const auto plan = [&](std::size_t bytes) {
+            const std::string data = R"({"a":")" + std::string(200, 'a') + R"(","b":")" +
+                                     std::string(bytes, 'b') + "\"}";
+            return planner.plan({.id = "1",
+                                 .type = "a.a",
+                                 .source = "service:api",
+                                 .subject = {},
+                                 .time = "2024-05-01T12:00:00Z",
+                                 .traceparent = {},
+                                 .data = data},
+                                kApi, {});
+        };
+        EXPECT_TRUE(plan(56));
+        const Result<Plan> refused = plan(57);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, ErrorCode::kBadSubject);
+        EXPECT_NE(refused.error().detail.find("256 bytes"), std::string::npos);
+    }
+}
+
+TEST_F(PlannerTest, RefusesWhatItCannotRoute) {
     struct Case {
         const char* type;
         const char* data;

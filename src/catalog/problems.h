@@ -28,9 +28,7 @@ class Problems {
     std::vector<Problem> take_sorted();  // by line
 
  private:
-    void add(Problem problem) {
-        if (problems_.size() < kProblemsMax) problems_.push_back(std::move(problem));
-    }
+    void add(Problem problem);
 
     std::string file_;
     bool has_error_ = false;

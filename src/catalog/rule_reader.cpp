@@ -95,11 +95,15 @@ class RuleReader {
         return at == spec_.fields.end() ? nullptr : &*at;
     }
 
-    // A template of a text. What it reads is noted.
-    std::optional<Template> read_template(int line, std::string_view text) {
-        Result<Template> made = Template::compile(text);
-        if (!made) {
-            error(line, "the template '" + std::string(text) + "' is wrong", made.error().detail);
+    // The template of `spec` from `prefix` on. It makes a name, or ends in one: `name`.
+    // What it reads is noted.
+    std::optional<Template> read_template(const Spec& spec, std::string_view key,
+                                          std::size_t prefix, std::string_view name) {
+        Result<Template> made = Template::compile(std::string_view(spec.text).substr(prefix));
+        const std::string fault = made ? name_fault(name) : made.error().detail;
+        if (!fault.empty()) {
+            error(spec.line,
+                  "`" + std::string(key) + "`: the template '" + spec.text + "' is wrong", fault);
             return std::nullopt;
         }
         if (made->reads(Source::kSubject)) rule_.needs_subject = true;
@@ -143,7 +147,7 @@ class RuleReader {
             return error(spec->line, "the subject '" + text + "' has no id",
                          "write " + text + "{data.FIELD}");
         }
-        rule_.subject = read_template(spec->line, text);
+        rule_.subject = read_template(*spec, "subject", 0, subject_id(text));
         if (rule_.subject && rule_.subject->reads(Source::kSubject)) {
             error(spec->line, "the subject '" + text + "' is made of itself",
                   "take a field of the data");
@@ -166,7 +170,7 @@ class RuleReader {
             return error(spec->line, "the owner '" + spec->text + "' is no user",
                          "an owner is a user, written user:{data.FIELD}");
         }
-        rule_.owner = read_template(spec->line, std::string_view(spec->text).substr(kUser.size()));
+        rule_.owner = read_template(*spec, "owner", kUser.size(), spec->text.substr(kUser.size()));
         rule_.needs_subject = true;
     }
 
@@ -222,7 +226,7 @@ class RuleReader {
         }
         if ((text.starts_with("user:") || text.starts_with("role:")) && text.size() > 5) {
             out.to = text.starts_with("user:") ? To::kUser : To::kRole;
-            out.id = read_template(spec.line, text.substr(5));
+            out.id = read_template(spec, "audience", 5, text.substr(5));
             return out.id.has_value();
         }
         error(spec.line, "there is no receiver '" + spec.text + "'", receiver_mend(text, kWords));
@@ -250,10 +254,7 @@ class RuleReader {
             return error(line, "the filter is wrong", filter.error().detail);
         }
         for (const Filter::Surprise& surprise : filter->surprises()) {
-            problems_.warn(surprise.line,
-                           "`anything-but` on `" + surprise.field +
-                               "` does not match where the field is missing",
-                           "add { exists: false } to the list if a missing field should match too");
+            problems_.warn(surprise.line, surprise.what, surprise.mend);
         }
         if (filter->reads_data()) rule_.reads_document = true;
         out.filter = std::move(*filter);
@@ -277,9 +278,12 @@ class RuleReader {
         }
         if (!is_text(*spec, "emit", "photo:processing.update")) return;
         if (is_reserved_name(spec->text)) return refuse_reserved(spec->line, spec->text);
-        if (spec->text.size() > kEmitBytesMax || has_control_characters(spec->text)) {
-            return error(spec->line, "the name on the wire is too long or holds control characters",
-                         "it has at most 128 bytes, such as photo:processing.update");
+        if (spec->text.size() > kEmitBytesMax) {
+            return error(spec->line, "the name on the wire, `emit`, has more than 128 bytes",
+                         "write a shorter one, such as photo:processing.update");
+        }
+        if (const std::string fault = name_fault(spec->text); !fault.empty()) {
+            return error(spec->line, "`emit`: the name '" + spec->text + "' is wrong", fault);
         }
         rule_.emit = spec->text;
     }
@@ -352,7 +356,7 @@ class RuleReader {
                          "`" + key + "` names '" + who.text + "', neither a user nor a role",
                          "write \"user:{data.FIELD}\" or \"role:NAME\"");
         }
-        std::optional<Template> id = read_template(who.line, text.substr(5));
+        std::optional<Template> id = read_template(who, key, 5, text.substr(5));
         if (!id) return;
         rule_.grants.push_back(
             {is_user ? GrantRule::Who::kUser : GrantRule::Who::kRole, std::move(*id), revoke});
@@ -381,7 +385,7 @@ class RuleReader {
                          "write it as data.FIELD, such as data.userId");
         }
         if (!is_text(field.value, "bind", "data.userId: \"{principal.id}\"")) return;
-        std::optional<Template> value = read_template(field.value.line, field.value.text);
+        std::optional<Template> value = read_template(field.value, "bind", 0, field.value.text);
         if (!value) return;
         if (!value->reads(Source::kPrincipalId)) {
             return error(field.value.line,
@@ -489,6 +493,8 @@ WatchRule read_watch_rule(const SpecField& entry, Problems& problems) {
         } else if (word->is_string() && text == "everyone") {
             rule.everyone = true;
         } else if (word->is_string() && text.starts_with("role:") && text.size() > 5) {
+            if (const std::string fault = name_fault(text.substr(5)); !fault.empty())
+                problems.error(word->line, "`watch`: '" + text + "' is wrong", fault);
             rule.roles.push_back(text.substr(5));
         } else {
             const std::string_view near = nearest(text, kWords);

@@ -2,10 +2,13 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <map>
 #include <sstream>
 #include <utility>
 
+#include "base/utf8.h"
 #include "catalog/spec.h"
 
 namespace eventbus {
@@ -43,6 +46,67 @@ bool is_number(std::string_view text) {
     return is_digits(text);
 }
 
+// What the event's parser takes, too: integers of 64 bits and finite doubles.
+bool is_in_range(std::string_view number) {
+    const char* const end = number.data() + number.size();
+    const auto fits = [&](auto value) {
+        const auto read = std::from_chars(number.data(), end, value);
+        return read.ec == std::errc() && read.ptr == end;
+    };
+    if (number.find_first_of(".eE") != std::string_view::npos) return fits(double());
+    return fits(std::int64_t()) || fits(std::uint64_t());
+}
+
+std::string hex(char byte) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    const auto value = static_cast<unsigned char>(byte);
+    return {'0', 'x', kDigits[value >> 4U], kDigits[value & 15U]};
+}
+
+// The control characters that YAML has no place for; yaml-cpp takes one of them (0x04) for the end
+// of the file.
+bool is_forbidden(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7f;
+}
+
+constexpr const char* kSaveAsUtf8 = "save the file as UTF-8";
+
+// What no text of a catalog may be, before YAML is looked for in it.
+void check_bytes(std::string_view text) {
+    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
+        throw Refusal{1, "the file is UTF-16", kSaveAsUtf8};
+    int line = 1;
+    for (const char c : text) {
+        if (is_forbidden(c)) {
+            throw Refusal{line, "the line holds the control character " + hex(c),
+                          "remove it; in double quotes it can be written as an escape"};
+        }
+        if (c == '\n') ++line;
+    }
+}
+
+// What comments hold, too: each text has been checked.
+void check_lines(std::string_view text) {
+    for (int line = 1; !text.empty(); ++line) {
+        const auto end = std::min(text.find('\n'), text.size());
+        if (!is_utf8(text.substr(0, end)))
+            throw Refusal{line, "the line is not UTF-8", kSaveAsUtf8};
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+}
+
+// The first line up to `last` that is indented with a tab, which YAML does not take; 0: none.
+int tab_line(std::string_view text, int last) {
+    for (int line = 1; line <= last && !text.empty(); ++line) {
+        const auto end = std::min(text.find('\n'), text.size());
+        const auto indent = std::min(text.find_first_not_of(" \t"), end);
+        if (text.substr(0, indent).find('\t') != std::string_view::npos) return line;
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return 0;
+}
+
 // The core schema of YAML 1.2: `yes` and `on` are text.
 Spec plain_scalar(const std::string& text, int line) {
     Spec spec;
@@ -56,6 +120,10 @@ Spec plain_scalar(const std::string& text, int line) {
         return spec;
     }
     spec.kind = is_number(text) ? Spec::Kind::kNumber : Spec::Kind::kString;
+    if (spec.is_number() && !is_in_range(text)) {
+        throw Refusal{line, "the number " + text + " is beyond 64 bits",
+                      "write a smaller one, or put it in quotes if it is text"};
+    }
     spec.text = text;
     return spec;
 }
@@ -88,6 +156,7 @@ class Builder : public YAML::EventHandler {
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   const std::string& value) override {
         const int line = line_of(mark);
+        check_text(line, value);
         if (tag == "?" || tag.empty()) return add(mark, plain_scalar(value, line), anchor);
         Spec spec;
         spec.kind = Spec::Kind::kString;
@@ -137,6 +206,17 @@ class Builder : public YAML::EventHandler {
         take_key(line_of(mark), spec);
         if (anchor != 0) anchors_[anchor] = std::move(spec);
     }
+    void check_text(int line, const std::string& text) {
+        if (!is_utf8(text)) throw Refusal{line, what_is_next() + " is not UTF-8", kSaveAsUtf8};
+    }
+    // What the next text is: "`emit`", or "a key".
+    std::string what_is_next() const {
+        for (auto open = open_.rbegin(); open != open_.rend(); ++open) {
+            if (!open->spec.is_map()) continue;
+            return open->has_key ? "`" + open->key + "`" : "a key";
+        }
+        return "the text";
+    }
     void take_key(int line, const Spec& spec) {
         if (spec.kind != Spec::Kind::kString && spec.kind != Spec::Kind::kNumber) {
             throw Refusal{line, kKeyIsText, "write `key: value`, and a template in quotes"};
@@ -181,6 +261,7 @@ class Builder : public YAML::EventHandler {
 };
 
 Spec parse(std::string_view text) {
+    check_bytes(text);
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
     Builder builder;
@@ -191,6 +272,7 @@ Spec parse(std::string_view text) {
         throw Refusal{rest.take().line, "a second document begins",
                       "a catalog is one: remove the line `---`"};
     }
+    check_lines(text);
     return root;
 }
 
@@ -204,6 +286,10 @@ Result<Spec> spec_from_yaml(std::string_view text, YamlFault& fault) {
         return Error{ErrorCode::kBadRequest, refusal.what};
     } catch (const YAML::Exception& error) {
         fault.line = error.mark.is_null() ? 1 : line_of(error.mark);
+        if (const int line = tab_line(text, fault.line); line != 0) {
+            fault = {line, "indent it with blanks"};
+            return Error{ErrorCode::kBadRequest, "it is not YAML: the line is indented with a tab"};
+        }
         fault.mend =
             "look for a bracket or quote that is not closed here or above; a template inside of { "
             "} "

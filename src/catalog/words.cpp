@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "event/subject.h"
+
 namespace eventbus {
 namespace {
 
@@ -56,6 +58,27 @@ std::optional<std::chrono::seconds> parse_age(std::string_view text) {
 
 std::optional<std::uint64_t> parse_bytes(std::string_view text) {
     return parse_amount(text, kByteUnits, kBytesMax);
+}
+
+std::string name_fault(std::string_view name) {
+    if (name.ends_with('\n')) {
+        return "it ends with a line break; write it on one line, or `>-` and `|-` instead of `>` "
+               "and `|`";
+    }
+    if (has_control_characters(name)) {
+        return "it holds a line break or another control character; write it on one line";
+    }
+    if (name.starts_with(' ') || name.ends_with(' '))
+        return "it begins or ends with a blank; remove the blank";
+    std::size_t bytes = name.size();
+    for (std::size_t open = name.find('{'); open != std::string_view::npos;
+         open = name.find('{', open)) {
+        const auto close = std::min(name.find('}', open), name.size());
+        bytes -= close - open;  // of a reference one byte counts at least
+        open = close;
+    }
+    if (bytes > kSubjectIdBytesMax) return "it has more than 256 bytes; write a shorter one";
+    return {};
 }
 
 bool is_reserved_name(std::string_view name) {

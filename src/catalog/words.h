@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace eventbus {
@@ -16,5 +17,9 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
 // Names that Socket.IO or the bus itself emits; an event may have none of them on the wire.
 bool is_reserved_name(std::string_view name);
+
+// What is wrong with a name that goes into a room or on the wire, perhaps with references in it:
+// nobody would ever have it, or listen to it. Empty: nothing.
+std::string name_fault(std::string_view name);
 
 }  // namespace eventbus

@@ -171,6 +171,7 @@ class Counter final : public Receiver {
     bool has_room() override { return true; }
     void on_caught_up(std::uint64_t) override {}
     void on_gap(Position, Position) override {}
+    void on_history_given(const Room&) override {}
     void on_evicted(std::string_view, Position) override {}
     std::size_t bytes = 0;
 };

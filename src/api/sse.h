@@ -70,6 +70,7 @@ class SseStream final : public Protocol, public Receiver, public Expiring {
     bool has_room() override { return connection_.has_room(); }
     void on_caught_up(std::uint64_t) override {}
     void on_gap(Position from, Position to) override;
+    void on_history_given(const Room&) override {}
     void on_evicted(std::string_view subject, Position at) override;
 
  private:

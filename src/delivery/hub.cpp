@@ -38,7 +38,7 @@ ReceiverId Hub::add(Receiver& receiver, Encoder& encoder) {
     Member& added = member(id);
     added.receiver = &receiver;
     added.encoder = &encoder;
-    added.last_given = Position();
+    added.given = added.through = Position();
     probe_.members.add();
     return id;
 }
@@ -85,6 +85,12 @@ bool Hub::leave(ReceiverId id, const Room& room) {
     const std::size_t hash = rooms_.hash(left);
     const bool was_last = rooms_.members(left).size() == 1;
     if (!rooms_.leave(id, left)) return false;
+    if (CatchUp* const behind = member(id).behind.get()) {
+        std::erase_if(behind->losses, [&](const Loss& loss) {
+            return room.is_subject() && loss.subject == room.name();
+        });
+        std::erase_if(behind->stretches, [&](const Stretch& one) { return one.only == room; });
+    }
     if (!was_last) return true;
     probe_.rooms.set(rooms_.size());
     if (room.is_pattern()) {
@@ -98,11 +104,28 @@ bool Hub::leave(ReceiverId id, const Room& room) {
 
 void Hub::join_earlier(ReceiverId id, const Room& room, Position at) {
     const RoomId found = rooms_.find(room);
-    const Rooms::Membership* const membership =
-        found == RoomId::kNone ? nullptr : rooms_.membership(id, found);
+    if (found == RoomId::kNone) return;
+    const Rooms::Membership* const membership = rooms_.membership(id, found);
     if (membership == nullptr || membership->joined_at <= at) return;
-    leave(id, room);
-    join(id, room, at);
+    end_run();
+    rooms_.set_joined_at(id, found, at);
+}
+
+bool Hub::keep(ReceiverId id, const Room& room, Position since) {
+    const RoomId found = rooms_.find(room);
+    if (found == RoomId::kNone) return false;
+    const Rooms::Membership* const membership = rooms_.membership(id, found);
+    if (membership == nullptr) return false;
+    end_run();
+    rooms_.set_joined_at(id, found, std::max(membership->joined_at, since));
+    return true;
+}
+
+void Hub::release(ReceiverId id) {
+    BUS_ASSERT(member(id).behind && member(id).behind->is_held);
+    member(id).behind->is_held = false;
+    queue_behind(id);
+    reactor_.post([] {});  // one more turn
 }
 
 bool Hub::is_in(ReceiverId id, const Room& room) const {
@@ -111,10 +134,9 @@ bool Hub::is_in(ReceiverId id, const Room& room) const {
 }
 
 void Hub::evict_if_late(ReceiverId id, std::string_view subject, Position as_of) {
+    end_run();
     const std::optional<Position> at = eviction_after(id, subject, as_of);
-    if (!at || !leave(id, Room::subject(subject))) return;
-    probe_.evictions.add();
-    member(id).receiver->on_evicted(subject, *at);
+    if (at && is_in(id, Room::subject(subject))) lose(id, subject, *at);
 }
 
 // The first entry after `as_of` by which the member has to leave, or may have to: what is no longer
@@ -131,6 +153,14 @@ std::optional<Position> Hub::eviction_after(ReceiverId id, std::string_view subj
         return !at;
     });
     return at;
+}
+
+Hub::Place Hub::place(ReceiverId id) const {
+    const Member& one = members_[static_cast<std::size_t>(id)];
+    if (one.behind) return {one.given, one.behind->stretches.back().at};
+    // What is under way may not have come to it yet.
+    const Position live = run_.entries.empty() ? cursor() : run_.entries.front()->position - 1;
+    return {one.given, std::max(live, one.through)};
 }
 
 std::vector<SessionRecord::Joined> Hub::rooms_of(ReceiverId id) const {
@@ -274,8 +304,8 @@ bool Hub::walk_room(const RunTarget& target, std::size_t pushes_max) {
         pushes_ += frames.size();
         for (std::size_t i = 0; i < frames.size() && to.receiver != nullptr; ++i) {
             const Position position = run_.entries[i]->position;
-            if (position <= to.last_given) continue;
-            to.last_given = position;
+            if (position <= to.through) continue;
+            to.given = to.through = position;
             if (to.receiver->push(frames[i])) ++delivered;
         }
     }
@@ -292,10 +322,10 @@ std::uint64_t Hub::give_as_joined(ReceiverId id) {
     std::uint64_t delivered = 0;
     for (std::size_t i = 0; i < run_.entries.size() && to.receiver != nullptr; ++i) {
         const Entry& entry = *run_.entries[i];
-        if (entry.position <= to.last_given) continue;
+        if (entry.position <= to.through) continue;
         const std::optional<std::uint16_t> variant = variant_for(id, entry, {});
         if (!variant) continue;
-        to.last_given = entry.position;
+        to.given = to.through = entry.position;
         const Encoder::As as = Encoder::As::kInOrder;
         if (to.receiver->push(frames_.get(entry, *variant, *to.encoder, as))) ++delivered;
         ++pushes_;
@@ -356,25 +386,69 @@ void Hub::evict(const Eviction& eviction, Position at) {
     }
     const Room room = rooms_.name(watched);  // leaving may end the room
     for (const ReceiverId id : evicted) {
-        leave(id, room);
-        probe_.evictions.add();
-        if (member(id).receiver != nullptr) member(id).receiver->on_evicted(eviction.subject, at);
+        if (member(id).receiver != nullptr && is_in(id, room)) lose(id, eviction.subject, at);
     }
 }
 
+// A right of the member ends, or may end, by the entry at `at`, which it has not been given.
+void Hub::lose(ReceiverId id, std::string_view subject, Position at) {
+    probe_.evictions.add();
+    if (!member(id).behind) {
+        const Position clear = place(id).clear;
+        be_behind(id, Stretch{clear, Stretch::kLive, {}, Encoder::As::kInOrder}, false);
+    }
+    std::vector<Loss>& losses = member(id).behind->losses;
+    const auto known = std::ranges::find(losses, subject, &Loss::subject);
+    if (known == losses.end()) {
+        losses.push_back({std::string(subject), at, at});
+    } else {
+        known->last = std::max(known->last, at);
+    }
+    hold_if_reached(id);
+}
+
+Position Hub::first_loss(const CatchUp& behind) {
+    Position first = kEndOfTime;
+    for (const Loss& loss : behind.losses) first = std::min(first, loss.first);
+    return first;
+}
+
+// The end of its first stretch, as far as it is known to go.
+Position Hub::may_go_to(const CatchUp& behind) {
+    const Stretch& stretch = behind.stretches.front();
+    return stretch.only ? stretch.until : first_loss(behind) - 1;
+}
+
+// Whether the member is held, because all before an entry that takes a right from it was given.
+bool Hub::hold_if_reached(ReceiverId id) {
+    CatchUp& behind = *member(id).behind;
+    if (behind.is_held) return true;
+    const Position first = first_loss(behind);
+    if (behind.stretches.front().only || behind.stretches.front().at + 1 < first) return false;
+    const auto loss = std::ranges::find(behind.losses, first, &Loss::first);
+    const std::string subject = loss->subject;
+    // The answer may be older than a later one of the same subject, which it is then held by, too.
+    loss->first = loss->last;
+    if (loss->first == first) behind.losses.erase(loss);
+    behind.is_held = true;
+    member(id).receiver->on_evicted(subject, first);
+    return true;
+}
+
 void Hub::resume(ReceiverId id, Position after) {
-    member(id).last_given = std::max(member(id).last_given, after);
+    member(id).through = after;
     be_behind(id, Stretch{after, Stretch::kLive, {}, Encoder::As::kInOrder}, true);
 }
 
 void Hub::send_history(ReceiverId id, const Room& room, Position after) {
     end_run();  // else what it still gives would be behind the cursor, from which it goes on
-    if (after >= cursor()) return;
-    const bool was_behind = member(id).behind != nullptr;
-    be_behind(id, Stretch{after, cursor(), room, Encoder::As::kHistory}, false);
+    const Position until = place(id).clear;  // what comes in order has the rest
+    if (after >= until) return member(id).receiver->on_history_given(room);
     // What becomes visible meanwhile follows it, for all rooms.
-    if (!was_behind)
-        be_behind(id, Stretch{cursor(), Stretch::kLive, {}, Encoder::As::kInOrder}, false);
+    if (!member(id).behind) {
+        be_behind(id, Stretch{until, Stretch::kLive, {}, Encoder::As::kInOrder}, false);
+    }
+    be_behind(id, Stretch{after, until, room, Encoder::As::kHistory}, false);
 }
 
 void Hub::drained(ReceiverId id) {
@@ -407,24 +481,34 @@ void Hub::be_behind(ReceiverId id, Stretch stretch, bool tell) {
 
 void Hub::advance(ReceiverId id) {
     Member& late = member(id);
+    const std::uint32_t generation = late.generation;
     if (late.behind->reading) return;
-    while (late.behind && !late.behind->stretches.empty()) {
+    while (late.generation == generation && !hold_if_reached(id)) {
         Stretch& stretch = late.behind->stretches.front();
-        const Position upper = std::min(stretch.until, cursor());
-        if (stretch.at >= upper) {
+        const Position end = stretch.only ? stretch.until : cursor();
+        const Position upper = std::min(cursor(), may_go_to(*late.behind));
+        if (stretch.at >= end) {
+            if (!stretch.only) return be_live(id);
+            const Room room = *stretch.only;
             late.behind->stretches.pop_front();
+            late.receiver->on_history_given(room);
             continue;
         }
-        if (!late.receiver->has_room()) return;  // drained() goes on
+        if (stretch.at >= upper) return queue_behind(id);  // of what this reactor reads yet
+        if (!late.receiver->has_room()) return;            // drained() goes on
         if (stretch.at < reader_.kept_after()) return read_page(id, stretch);
         if (!advance_in_tail(id, stretch, upper)) {
-            if (late.behind) queue_behind(id);  // the next slice in the next turn
+            if (late.generation == generation) queue_behind(id);  // the next slice in the next turn
             return;
         }
     }
-    if (!late.behind) return;  // it has gone
-    const auto done = std::move(late.behind);
-    if (done->tell) late.receiver->on_caught_up(done->given);
+}
+
+void Hub::be_live(ReceiverId id) {
+    Member& caught_up = member(id);
+    const auto done = std::move(caught_up.behind);
+    caught_up.through = std::max(caught_up.through, done->stretches.front().at);
+    if (done->tell) caught_up.receiver->on_caught_up(done->given);
 }
 
 // Gives entries up to `upper`; false if the slice or the queue is full, or the member has gone.
@@ -477,6 +561,7 @@ void Hub::on_page(ReceiverId id, Position after, Encoder::As as, Result<Page> pa
     behind.reading = false;
     queue_behind(id);
     reactor_.post([] {});
+    if (behind.is_held) return;
     Stretch& stretch = behind.stretches.front();
     if (stretch.at != after || stretch.as != as) return;  // a history came before it: read again
 
@@ -503,7 +588,7 @@ void Hub::give_page(ReceiverId id, Stretch& stretch, const Page& page) {
     Member& late = member(id);
     CatchUp& behind = *late.behind;
     // The tail has what came later, transient entries too.
-    const Position last = std::min({stretch.until, reader_.kept_after(), page.through});
+    const Position last = std::min({may_go_to(behind), reader_.kept_after(), page.through});
     std::size_t taken = 0;
     for (const SharedEntry& entry : page.entries) {
         if (entry->position > last) break;
@@ -525,7 +610,7 @@ bool Hub::give(ReceiverId id, const Entry& entry, const Stretch& stretch) {
     const std::optional<std::uint16_t> variant = variant_for(id, entry, stretch);
     if (!variant) return false;
     Member& to = member(id);
-    to.last_given = std::max(to.last_given, entry.position);
+    if (!stretch.only) to.given = to.through = entry.position;
     if (to.receiver->push(frames_.get(entry, *variant, *to.encoder, stretch.as))) {
         probe_.resumed_deliveries.add();
         if (to.behind) ++to.behind->given;

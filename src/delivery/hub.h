@@ -40,6 +40,10 @@ struct Coalesce {
 // log, and live entries pass it by until its place has reached the cursor. So there is no gap and
 // no repeat between what it missed and what is live, and nothing live overtakes what was missed.
 //
+// A member that may lose a right by an entry is held in front of it: it is behind from there on and
+// given nothing until its owner has asked what other rights it has. So what it keeps a right to
+// comes once and in order, and of the rest nothing.
+//
 // Entries in a row that go to the same rooms are a run: each member is visited once for all of it.
 // A run that is too much for a turn goes on in the next, and the writes wait until it has ended.
 //
@@ -52,7 +56,8 @@ struct Coalesce {
 // Invariants:
 //   (1) A member gets the entries of a room after the position at which it joined it.
 //   (2) It gets an entry once, with the payload of the first delivery that names it.
-//   (3) Evictions hold before the entry that carries them is delivered.
+//   (3) An eviction holds before the entry that carries it is given, to each member in its own
+//       order: one that is behind gets what stands before that entry first.
 //   (4) Who is in which room does not change while a run is under way: what would change it ends
 //       the run first.
 class Hub {
@@ -88,10 +93,16 @@ class Hub {
     bool leave(ReceiverId member, const Room& room);
     // Lets a member of the room have entries after `at`, too, if it joined later.
     void join_earlier(ReceiverId member, const Room& room, Position at);
-    // To be called after a join by a right to watch that was asked for as of `as_of`: evicts the
-    // member if an entry between that place and cursor() took the right away, or may have. Such an
-    // entry has found no member to evict.
+    // To be called after a join by a right to watch that was asked for as of `as_of`: as if the
+    // member had been in the room when an entry between that place and cursor() took the right
+    // away, or may have.
     void evict_if_late(ReceiverId member, std::string_view subject, Position as_of);
+    // After on_evicted(), which holds the member: the rights that it has let it stay in the room,
+    // for entries after `since`. False if it has left meanwhile.
+    bool keep(ReceiverId member, const Room& room, Position since);
+    // The member goes on, from where it was held, in the rooms that it is in now. To be called once
+    // for each on_evicted().
+    void release(ReceiverId member);
     std::size_t room_count(ReceiverId member) const { return rooms_.rooms_of(member).size(); }
     bool is_in(ReceiverId member, const Room& room) const;
     std::vector<SessionRecord::Joined> rooms_of(ReceiverId member) const;
@@ -99,14 +110,23 @@ class Hub {
     // What has been delivered here; a join "from now on" is a join at this position.
     Position cursor() const { return reader_.cursor(); }
 
+    // A member's place: the last entry whose frame was queued for it in order here (of histories
+    // none), and up to where nothing else was for it.
+    struct Place {
+        Position given;
+        Position clear;
+    };
+    Place place(ReceiverId member) const;
+
     // Gives the member all it missed after `after` in its rooms, in order, then goes on live; then
     // on_caught_up(). To be called before anything was delivered to it. `after` may be above
     // cursor(), when another reactor was ahead: what lies between is not given again.
     void resume(ReceiverId member, Position after);
 
-    // Gives the member the entries of `room` in (after, cursor()], before anything later. Those of
-    // a subject's room are all that concern the subject and may be seen by this member, whichever
-    // of its rooms they went to.
+    // Gives the member the entries of `room` after `after` that are not to come in order, before
+    // anything later; then on_history_given(), which may be within this call. Those of a subject's
+    // room are all that concern the subject and may be seen by this member, whichever of its rooms
+    // they went to.
     void send_history(ReceiverId member, const Room& room, Position after);
 
     // The member's queue has drained: it may go on catching up.
@@ -130,8 +150,16 @@ class Hub {
         std::optional<Room> only;
         Encoder::As as = Encoder::As::kInOrder;
     };
+    // Entries that take, or may take, a right to watch a subject from a member that is behind.
+    struct Loss {
+        std::string subject;
+        Position first;
+        Position last;
+    };
     struct CatchUp {
-        std::deque<Stretch> stretches;
+        std::deque<Stretch> stretches;  // the last one goes on live
+        std::vector<Loss> losses;       // ahead of it; one for each room of a subject at most
+        bool is_held = false;           // until release()
         std::uint64_t given = 0;
         bool tell = false;                        // on_caught_up()
         Position told_lost;                       // on_gap()
@@ -142,7 +170,8 @@ class Hub {
     struct Member {
         Receiver* receiver = nullptr;  // null: free
         Encoder* encoder = nullptr;
-        Position last_given;
+        Position given;                // as in place()
+        Position through;              // nothing up to here is to be given live
         std::uint32_t generation = 0;  // a page may come after its member has gone
         std::unique_ptr<CatchUp> behind;
     };
@@ -175,6 +204,10 @@ class Hub {
     std::span<const SharedFrame> frames_of_run(const RunTarget& target, Encoder& encoder);
     void prefetch(std::span<const Rooms::Membership> members, std::size_t place);
     void evict(const Eviction& eviction, Position at);
+    void lose(ReceiverId id, std::string_view subject, Position at);
+    bool hold_if_reached(ReceiverId id);
+    static Position first_loss(const CatchUp& behind);
+    static Position may_go_to(const CatchUp& behind);
     std::optional<Position> eviction_after(ReceiverId id, std::string_view subject,
                                            Position as_of) const;
     void free_removed();
@@ -182,6 +215,7 @@ class Hub {
     void be_behind(ReceiverId id, Stretch stretch, bool tell);
     void queue_behind(ReceiverId id);
     void advance(ReceiverId id);
+    void be_live(ReceiverId id);
     bool advance_in_tail(ReceiverId id, Stretch& stretch, Position upper);
     void read_page(ReceiverId id, const Stretch& stretch);
     void on_page(ReceiverId id, Position after, Encoder::As as, Result<Page> page);

@@ -77,13 +77,17 @@ class FakeReceiver final : public Receiver {
         gaps.emplace_back(from, to);
         if (on_gap_do) on_gap_do();
     }
-    void on_evicted(std::string_view subject, Position) override {
+    void on_history_given(const Room& of) override { histories.push_back(of.key()); }
+    void on_evicted(std::string_view subject, Position at) override {
         evicted.emplace_back(subject);
+        evicted_at.push_back(at);
         if (on_evicted_do) on_evicted_do();
     }
 
     Strings got;
     Strings evicted;
+    std::vector<Position> evicted_at;
+    Strings histories;
     std::vector<std::uint64_t> caught_up;
     std::vector<std::pair<Position, Position>> gaps;
     std::size_t queued = 0;
@@ -116,6 +120,12 @@ class HubTest : public testing::Test {
     Position publish_to(std::string id, const Room& room) {
         Plan plan = make_plan(std::move(id));
         plan.audience = {{.room = room}};
+        return publish(std::move(plan));
+    }
+    // Takes a right to watch `subject` from bob.
+    Position revoke(std::string id, std::string subject = "photo:1") {
+        Plan plan = make_plan(std::move(id), std::move(subject));
+        plan.grants = {{.who = bob_, .revoke = true}};
         return publish(std::move(plan));
     }
     // More than the tail keeps, to nobody.
@@ -277,17 +287,168 @@ TEST_F(HubTest, AnEvictionHoldsBeforeItsEntryIsDeliveredAndForWhomItNamesOnly) {
     FakeReceiver bob, other;
     const ReceiverId bobs = add(bob, {bob_, photo1_}, 0_pos);
     add(other, {alice_, photo1_}, 0_pos);
-    publish(make_plan("a"));
-    Plan unshared = make_plan("b");
-    unshared.grants = {{.who = bob_, .revoke = true}};
-    publish(std::move(unshared));
+    const Position first = publish(make_plan("a"));
+    const Position revoked = revoke("b");
+    publish(make_plan("c", "photo:2"));
+    publish_to("d", bob_);
     deliver();
     EXPECT_EQ(bob.got, Strings({"a"}));
     EXPECT_EQ(bob.evicted, Strings({"photo:1"}));
-    EXPECT_FALSE(hub_.is_in(bobs, photo1_));
-    EXPECT_TRUE(hub_.is_in(bobs, bob_));
+    EXPECT_EQ(bob.evicted_at, std::vector<Position>({revoked}));
+    EXPECT_EQ(hub_.place(bobs).given, first);
+    EXPECT_EQ(hub_.place(bobs).clear, revoked - 1);
     EXPECT_EQ(other.got, Strings({"a", "b"}));
     EXPECT_EQ(other.evicted, Strings());
+
+    EXPECT_TRUE(hub_.leave(bobs, photo1_));
+    hub_.release(bobs);
+    deliver();
+    EXPECT_EQ(bob.got, Strings({"a", "d"}));
+    EXPECT_EQ(bob.caught_up.size(), 0u);  // only a resume is told
+    EXPECT_EQ(hub_.place(bobs).clear, log_.frontier());
+}
+
+TEST_F(HubTest, WhoKeepsAnotherRightGetsEachEventOnceAndInOrderFromWhereThatBegan) {
+    const struct {
+        const char* name;
+        std::uint64_t right_since;  // the second of four entries takes the other
+        std::vector<int> got;
+    } cases[] = {
+        {"before", 0, {1, 2, 3, 4}},
+        {"by that entry", 2, {1, 3, 4}},
+        {"after it", 3, {1, 4}},
+    };
+    for (const auto& c : cases) {
+        SCOPED_TRACE(c.name);
+        FakeReceiver bob;
+        const ReceiverId bobs = add(bob, {bob_, photo1_}, log_.frontier());
+        const auto id = [&](int i) { return std::string(c.name) + std::to_string(i); };
+        const Position before = publish(make_plan(id(1))) - 1;
+        revoke(id(2));
+        deliver();
+        publish(make_plan(id(3)));
+        publish(make_plan(id(4)));
+        deliver();
+        ASSERT_EQ(bob.got, Strings({id(1)}));
+        EXPECT_TRUE(hub_.keep(bobs, photo1_, before + c.right_since));
+        hub_.release(bobs);
+        deliver();
+        Strings expected;
+        for (const int i : c.got) expected.push_back(id(i));
+        EXPECT_EQ(bob.got, expected);
+        hub_.remove(bobs);
+    }
+}
+
+// One of two rights is lost while all before that is still owed, from pages or the tail's memory.
+TEST_F(HubTest, WhoLosesOneOfTwoRightsWhileCatchingUpSkipsNothingAndSeesNothingTwice) {
+    for (const bool from_pages : {false, true}) {
+        const std::string source = from_pages ? "from pages" : "from the tail";
+        SCOPED_TRACE(source);
+        const Position before = log_.frontier();
+        Strings expected;
+        for (int i = 0; i < 150; ++i) {
+            publish(make_plan(expected.emplace_back(source + std::to_string(i))));
+        }
+        if (from_pages) fill_the_tail();
+        deliver();
+        FakeReceiver bob;
+        bob.room = 20;
+        const ReceiverId bobs = add(bob, {bob_, photo1_}, before);
+        hub_.resume(bobs, before);
+        hub_.deliver();
+        revoke(expected.emplace_back(source + " revoked"));
+        publish(make_plan(expected.emplace_back(source + " after")));
+        for (int turn = 0; turn < 15; ++turn) {
+            deliver();
+            bob.queued = 0;
+            if (bob.evicted.empty()) hub_.drained(bobs);
+        }
+        ASSERT_EQ(bob.got, Strings(expected.begin(), expected.end() - 2));
+        ASSERT_EQ(bob.evicted, Strings({"photo:1"}));
+        EXPECT_TRUE(hub_.keep(bobs, photo1_, 0_pos));
+        hub_.release(bobs);
+        deliver();
+        EXPECT_EQ(bob.got, expected);
+        EXPECT_EQ(bob.caught_up, std::vector<std::uint64_t>({152}));
+        hub_.remove(bobs);
+    }
+}
+
+TEST_F(HubTest, AnEvictionThatComesWhileTheAnswerToAnotherIsOnItsWayIsAskedAboutToo) {
+    FakeReceiver bob;
+    const ReceiverId bobs = add(bob, {bob_, photo1_, photo2_}, 0_pos);
+    revoke("a");
+    revoke("b", "photo:2");
+    deliver();
+    revoke("c");
+    deliver();
+    ASSERT_EQ(bob.evicted, Strings({"photo:1"}));
+    hub_.keep(bobs, photo1_, 0_pos);
+    hub_.release(bobs);
+    deliver();
+    EXPECT_EQ(bob.got, Strings({"a"}));
+    ASSERT_EQ(bob.evicted, Strings({"photo:1", "photo:2"}));
+    hub_.leave(bobs, photo2_);
+    hub_.release(bobs);
+    deliver();
+    EXPECT_EQ(bob.got, Strings({"a"}));
+    ASSERT_EQ(bob.evicted, Strings({"photo:1", "photo:2", "photo:1"}));
+    hub_.keep(bobs, photo1_, 0_pos);
+    hub_.release(bobs);
+    deliver();
+    EXPECT_EQ(bob.got, Strings({"a", "c"}));
+}
+
+TEST_F(HubTest, WhoLeavesTheRoomInTimeIsNotHeldByAnEvictionFromIt) {
+    publish_to("a", bob_);
+    deliver();
+    FakeReceiver bob;
+    bob.room = 1;
+    const ReceiverId bobs = add(bob, {bob_, photo1_}, 0_pos);
+    publish_to("b", bob_);
+    hub_.resume(bobs, 0_pos);
+    deliver();
+    revoke("c");
+    publish_to("d", bob_);
+    deliver();
+    hub_.leave(bobs, photo1_);
+    bob.room = 10;
+    hub_.drained(bobs);
+    deliver();
+    EXPECT_EQ(bob.got, Strings({"a", "b", "d"}));
+    EXPECT_EQ(bob.evicted, Strings());
+}
+
+TEST_F(HubTest, APlaceIsWhatWasGivenInOrderAndUpToWhereNothingElseWasForTheMember) {
+    const Position first = publish(make_plan("a"));
+    publish(make_plan("other", "photo:2"));
+    deliver();
+    FakeReceiver in, back;
+    const ReceiverId id = add(in, {photo1_}, 0_pos);
+    EXPECT_EQ(hub_.place(id).given, 0_pos);
+    EXPECT_EQ(hub_.place(id).clear, log_.frontier());
+    hub_.send_history(id, photo1_, 0_pos);
+    deliver();
+    ASSERT_EQ(in.got, Strings({"ah"}));
+    EXPECT_EQ(hub_.place(id).given, 0_pos) << "a history is given out of order";
+
+    back.room = 1;
+    const ReceiverId backs = add(back, {photo1_, photo2_}, 0_pos);
+    hub_.resume(backs, 0_pos);
+    EXPECT_EQ(hub_.place(backs).clear, 0_pos);
+    deliver();
+    EXPECT_EQ(hub_.place(backs).given, first);
+    EXPECT_EQ(hub_.place(backs).clear, first) << "what is owed holds it back";
+    const Position last = publish(make_plan("b"));
+    deliver();
+    EXPECT_EQ(hub_.place(id).given, last);
+    EXPECT_EQ(hub_.place(backs).clear, first);
+    back.room = 10;
+    hub_.drained(backs);
+    deliver();
+    EXPECT_EQ(hub_.place(backs).given, last);
+    EXPECT_EQ(hub_.place(backs).clear, last);
 }
 
 TEST_F(HubTest, AnEvictionThatCameBetweenTheAnswerAndTheJoinIsObeyed) {
@@ -314,16 +475,15 @@ TEST_F(HubTest, AnEvictionThatCameBetweenTheAnswerAndTheJoinIsObeyed) {
         const ReceiverId id = add(receiver, {c.who, c.subject}, revoked);
         hub_.evict_if_late(id, c.subject.name(), c.as_of);
         EXPECT_EQ(receiver.evicted.size(), c.is_evicted ? 1u : 0u);
-        EXPECT_EQ(hub_.is_in(id, c.subject), !c.is_evicted);
         hub_.remove(id);
     }
 }
 
-TEST_F(HubTest, AnEvictedReceiverMayComeBackOrGo) {
+TEST_F(HubTest, AnEvictedReceiverMayStayOrGoAtOnce) {
     FakeReceiver back, gone;
     const ReceiverId backs = add(back, {bob_, photo1_}, 0_pos);
     const ReceiverId gones = add(gone, {bob_, photo1_}, 0_pos);
-    back.on_evicted_do = [&] { hub_.join(backs, photo1_, 0_pos); };
+    back.on_evicted_do = [&] { hub_.release(backs); };
     gone.on_evicted_do = [&] { hub_.remove(gones); };
     Plan unshared = make_plan("a");
     unshared.grants = {{.who = bob_, .revoke = true}};
@@ -516,19 +676,67 @@ TEST_F(HubTest, AHistoryComesBeforeAnythingLaterAndDoesNotRepeatItself) {
     EXPECT_EQ(asker.got, Strings({"ah", "bh", "c", "d", "ch"}));
 }
 
-TEST_F(HubTest, AHistoryAskedForWhileAPageIsOnItsWayGoesFirstAndNothingIsLost) {
-    publish(make_plan("a"));
-    publish(make_plan("b", "photo:2"));
+TEST_F(HubTest, AHistoryAskedForWhileAPageIsOnItsWayGoesFirstAndNothingIsLostOrTwice) {
+    publish(make_plan("a", "photo:2"));
+    const Position seen = publish(make_plan("b"));
+    publish(make_plan("c"));
+    publish(make_plan("d", "photo:2"));
     fill_the_tail();
     deliver();
     FakeReceiver back;
     const ReceiverId id = add(back, {photo1_, photo2_}, 0_pos);
-    hub_.resume(id, 0_pos);
+    hub_.resume(id, seen);
     hub_.deliver();  // asks for a page of the resume
     hub_.send_history(id, photo2_, 0_pos);
+    EXPECT_EQ(back.histories, Strings());
     deliver();
-    EXPECT_EQ(back.got, Strings({"bh", "a", "b"}));
+    EXPECT_EQ(back.got, Strings({"ah", "c", "d"}));
+    EXPECT_EQ(back.histories, Strings({photo2_.key()}));
     EXPECT_EQ(back.caught_up.size(), 1u);
+}
+
+TEST_F(HubTest, AHistoryThatAResumeGivesAnywayIsGivenAtOnce) {
+    publish(make_plan("a"));
+    deliver();
+    FakeReceiver back;
+    const ReceiverId id = add(back, {photo1_}, 0_pos);
+    hub_.resume(id, 0_pos);
+    hub_.send_history(id, photo1_, 0_pos);
+    EXPECT_EQ(back.histories, Strings({photo1_.key()}));
+    deliver();
+    EXPECT_EQ(back.got, Strings({"a"}));
+}
+
+TEST_F(HubTest, AHistoryEndsWithItsRoom) {
+    publish(make_plan("a"));
+    deliver();
+    FakeReceiver asker;
+    const ReceiverId id = add(asker, {photo1_, alice_}, 0_pos);
+    hub_.send_history(id, photo1_, 0_pos);
+    hub_.leave(id, photo1_);
+    publish_to("b", alice_);
+    deliver();
+    EXPECT_EQ(asker.got, Strings({"b"}));
+    EXPECT_EQ(asker.histories, Strings());
+}
+
+// Another reactor has shown the client more than this one has read.
+TEST_F(HubTest, AHistoryOfWhoWasAheadOfThisReactorGoesUpToItsPlace) {
+    Position seen;
+    for (std::size_t i = 0; i < Hub::kPushesPerTurn / Hub::kPushesOfEntry; ++i) {
+        seen = publish_to("x" + std::to_string(i), bob_);
+    }
+    seen = publish(make_plan("a"));
+    FakeReceiver back;
+    const ReceiverId id = add(back, {alice_}, 0_pos);
+    hub_.resume(id, seen);
+    hub_.deliver();
+    ASSERT_LT(hub_.cursor(), seen);
+    hub_.join(id, photo1_, 0_pos);
+    hub_.send_history(id, photo1_, 0_pos);
+    publish(make_plan("b"));
+    deliver();
+    EXPECT_EQ(back.got, Strings({"ah", "b"}));
 }
 
 TEST_F(HubTest, AJoinAndALeaveSayWhatTheReaderIsToBeWokenFor) {

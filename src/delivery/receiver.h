@@ -42,8 +42,12 @@ class Receiver {
     // Durable entries after `from`, up to `to`, may be gone by retention.
     virtual void on_gap(Position from, Position to) = 0;
 
-    // An entry took away a right to watch `subject` from somebody like it, at `at`; it has left the
-    // room, and may ask again whether it has the right in another way.
+    // All of a history that was asked for was pushed.
+    virtual void on_history_given(const Room& room) = 0;
+
+    // The entry at `at` takes, or may take, a right to watch `subject` away from it. It is given
+    // nothing from there on until its owner has asked whether it has the right in another way, and
+    // has called Hub::keep() or Hub::leave(), and then Hub::release().
     virtual void on_evicted(std::string_view subject, Position at) = 0;
 };
 

@@ -21,6 +21,12 @@ bool Rooms::join(ReceiverId member, const Room& room, Position joined_at) {
     return true;
 }
 
+void Rooms::set_joined_at(ReceiverId member, RoomId room, Position joined_at) {
+    for (const Joined& joined : rooms_of(member)) {
+        if (joined.room == room) state(room).members[joined.place].joined_at = joined_at;
+    }
+}
+
 bool Rooms::leave(ReceiverId member, RoomId room) {
     const Membership* const found = membership(member, room);
     if (found == nullptr) return false;

@@ -42,6 +42,9 @@ class Rooms {
     // Puts `member` into `room` from `joined_at` on; false if it is there already.
     bool join(ReceiverId member, const Room& room, Position joined_at);
 
+    // Its membership counts from `joined_at` on. Requires that it is there.
+    void set_joined_at(ReceiverId member, RoomId room, Position joined_at);
+
     // False if it is not there.
     bool leave(ReceiverId member, RoomId room);
 

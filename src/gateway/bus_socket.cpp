@@ -59,8 +59,8 @@ void BusSocket::on_gap(Position from, Position to) {
     socket_->emit(notices::resume_gap(gateway_.offset(from), gateway_.offset(to)));
 }
 
-void BusSocket::on_evicted(std::string_view subject, Position at) {
-    if (socket_ != nullptr) gateway_.ask_again(*this, std::string(subject), at);
+void BusSocket::on_evicted(std::string_view subject, Position) {
+    if (socket_ != nullptr) gateway_.ask_again(*this, std::string(subject));
 }
 
 void BusSocket::on_expired() { gateway_.end_with_token(*socket_); }

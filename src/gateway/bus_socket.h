@@ -52,6 +52,7 @@ class BusSocket final : public SocketData, public Receiver, public Expiring {
     bool has_room() override;
     void on_caught_up(std::uint64_t missed) override;
     void on_gap(Position from, Position to) override;
+    void on_history_given(const Room&) override {}
     void on_evicted(std::string_view subject, Position at) override;
 
  private:

@@ -88,7 +88,7 @@ class Gateway final : public GroupReceiver {
     std::string offset(Position position) const;
     Clock::WallTime session_expiry() const;
     // An entry took away one right of the socket to watch `subject`; it stays if it has another.
-    void ask_again(BusSocket& member, const std::string& subject, Position evicted_at);
+    void ask_again(BusSocket& member, const std::string& subject);
     void end_with_token(Socket& socket);
 
     const GatewayProbe& probe() const { return probe_; }

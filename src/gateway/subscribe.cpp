@@ -245,24 +245,20 @@ void Gateway::on_unsubscribe(Socket& socket, const Arguments& arguments, Ack giv
     });
 }
 
-void Gateway::ask_again(BusSocket& member, const std::string& subject, Position evicted_at) {
+void Gateway::ask_again(BusSocket& member, const std::string& subject) {
     const std::weak_ptr<Socket> weak = member.socket().weak_from_this();
     context_.watches.ask(watch_question(*catalog_, member.principal(), subject), context_.reactor,
-                         [this, weak, subject, evicted_at](const Result<WatchAnswer>& answer) {
+                         [this, weak, subject](const Result<WatchAnswer>& answer) {
                              const auto socket = weak.lock();
                              if (!socket || !socket->is_connected()) return;
                              BusSocket& asked = BusSocket::of(*socket);
+                             const Room room = Room::subject(subject);
                              if (answer) {
-                                 const Position from =
-                                     std::max(evicted_at - 1, answer->right_since);
-                                 const Room room = Room::subject(subject);
-                                 const ReceiverId receiver = asked.receiver();
-                                 hub().join(receiver, room, from);
-                                 hub().evict_if_late(receiver, subject, answer->at);
-                                 if (!socket->is_connected() || !hub().is_in(receiver, room))
-                                     return;
-                                 return hub().send_history(receiver, room, from);
+                                 hub().keep(asked.receiver(), room, answer->right_since);
+                                 return hub().release(asked.receiver());
                              }
+                             hub().leave(asked.receiver(), room);
+                             hub().release(asked.receiver());
                              socket->emit(notices::watch_ended(subject, answer.error()));
                              if (!socket->is_connected()) return;
                              keep_session(asked.record(), [](const Result<>&) {});

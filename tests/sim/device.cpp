@@ -133,7 +133,10 @@ void Device::admit() {
 // A reactor that is behind another evicts by entries that the device has seen there, with a right
 // that it had left.
 void Device::on_evicted(std::string_view subject, Position at) {
-    leave(Room::subject(subject), std::max(at, place_ + 1));
+    const Room room = Room::subject(subject);
+    leave(room, std::max(at, place_ + 1));
+    reactor_->hub().leave(*receiver_, room);
+    reactor_->hub().release(*receiver_);
 }
 
 // ---- rooms

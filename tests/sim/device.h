@@ -54,6 +54,7 @@ class Device final : public Receiver {
     bool has_room() override { return under_way_.size() < 8; }
     void on_caught_up(std::uint64_t) override { is_caught_up_ = true; }
     void on_gap(Position from, Position to) override { gaps_.emplace_back(from, to); }
+    void on_history_given(const Room&) override {}
     void on_evicted(std::string_view subject, Position at) override;
 
  private:

@@ -169,9 +169,12 @@ void Connection::on_ready(std::uint32_t events) {
 
 void Connection::read() {
     // In the next turn, then: the descriptor is still readable.
-    if (stream_.is_shaking_hands() && !connections_.take_handshake_step()) return;
+    if (stream_.is_shaking_hands() && !connections_.take_handshake_step()) {
+        return reactor_.expect_more();
+    }
     const std::span<char> buffer = reactor_.scratch();
     const Stream::Outcome got = stream_.read(buffer);
+    if (got.has_more) reactor_.expect_more();
     // Once it is closing, what still comes is read and dropped: closing a socket with unread bytes
     // would reset it, and the peer would lose our last words.
     if (got.bytes > 0 && !closing_) protocol_->on_bytes(buffer.first(got.bytes));

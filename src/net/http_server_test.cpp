@@ -167,6 +167,57 @@ TEST_F(HttpServerTest, AnIdleConnectionIsClosedAndAnAnsweredOneIsNotTimedAsARequ
     EXPECT_EQ(c.received(), "");
 }
 
+class HttpServerAfterAPauseTest : public HttpServerTest {
+ protected:
+    HttpServerAfterAPauseTest() : HttpServerTest({.connections_max = 200}) {}
+
+    static constexpr auto kPause = seconds(100);  // longer than any of its time-outs
+};
+
+TEST_F(HttpServerAfterAPauseTest, KeptConnectionsAreServedWhatTheyWereSent) {
+    for (int i = 0; i < 100; ++i) {
+        client().send(kGet);
+        response(*clients_.back());
+    }
+
+    for (const auto& one : clients_) one->send(post("hi"));
+    clock_.advance(kPause);
+
+    for (const auto& one : clients_) ASSERT_EQ(response(*one).body, "/phi");
+}
+
+TEST_F(HttpServerAfterAPauseTest, RequestsWhoseRestCameInTimeAreServed) {
+    const std::string whole = post("hi");
+    for (int i = 0; i < 100; ++i) {
+        client().send(whole.substr(0, i % 2 == 0 ? 20 : whole.size() - 1));
+    }
+    loop_.settle();
+
+    for (std::size_t i = 0; i < clients_.size(); ++i) {
+        clients_[i]->send(whole.substr(i % 2 == 0 ? 20 : whole.size() - 1));
+    }
+    clock_.advance(kPause);
+
+    for (const auto& one : clients_) ASSERT_EQ(response(*one).body, "/phi");
+    EXPECT_EQ(served_.server.probe().timeouts.get(), 0u);
+}
+
+TEST_F(HttpServerAfterAPauseTest, ABodyOfSeveralReadsThatCameInTimeIsServed) {
+    served_.script.body_max = 1 << 20;
+    RawClient c = served_.roomy_client();
+    loop_.add(c);
+    const std::string whole = post(std::string(300'000, 'x'));
+    c.send(whole.substr(0, 1'000));
+    loop_.settle();
+
+    c.send(whole.substr(1'000));
+    ASSERT_FALSE(c.wants_to_send());
+    clock_.advance(kPause);
+
+    EXPECT_EQ(response(c).body.size(), 300'002u);
+    loop_.forget(c);
+}
+
 TEST_F(HttpServerTest, ARequestThatIsBeingAnsweredHasNoTimeLimit) {
     hold();
     RawClient& c = client();

@@ -90,6 +90,46 @@ TEST_F(Https, AHandshakeThatDoesNotEndIsClosedWithTheHeadsTime) {
     EXPECT_EQ(here_.server.probe().tls.failures.get(), 1u);  // the other one has begun none
 }
 
+TEST_F(Https, HandshakesThatCameInTimeAreDoneAfterAPause) {
+    for (int i = 0; i < 6; ++i) client().tls.send(get("/a"));
+    for (const auto& one : clients_) one->tls.tick();
+    loop_.settle();  // the server has answered
+
+    for (const auto& one : clients_) one->tls.tick();  // the end of the handshake and the request
+    clock_.advance(seconds(100));
+
+    for (const auto& one : clients_) ASSERT_TRUE(answer(*one).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(Https, ABodyOfSeveralReadsThatCameInTimeIsServedAfterAPause) {
+    here_.script.body_max = 1 << 20;
+    RawClient raw = here_.roomy_client();
+    TlsClient tls(raw);
+    loop_.add(raw);
+    const auto run_until = [&](const auto& is_done) {
+        return loop_.run_until([&] {
+            tls.tick();
+            return is_done();
+        });
+    };
+    const std::string body(200'000, 'x');
+    tls.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + body.substr(0, 1));
+    tls.tick();
+    loop_.settle();
+    tls.tick();
+    loop_.settle();
+    EXPECT_EQ(here_.server.probe().tls.handshakes.get(), 1u);
+
+    tls.send(body.substr(1));
+    tls.tick();
+    ASSERT_FALSE(raw.wants_to_send());
+    clock_.advance(seconds(100));
+
+    EXPECT_TRUE(run_until([&] { return tls.received().ends_with("x"); }));
+    EXPECT_TRUE(tls.received().starts_with("HTTP/1.1 200 ")) << tls.received();
+    loop_.forget(raw);
+}
+
 TEST_F(Https, AnotherCertificateIsShownToNewConnectionsOnly) {
     Client& old = client();
     old.tls.send(get("/old"));

@@ -59,6 +59,7 @@ void Reactor::add_due_list(DueList& list) {
 
 void Reactor::run() {
     thread_ = std::this_thread::get_id();
+    looked_at_ = clock_.now();
     while (!stopping_.load(std::memory_order_relaxed)) wait_and_turn(true);
     // What was posted before stop() is still done, and what that posts, within reason.
     for (int round = 0; round < kLastRounds; ++round) {
@@ -71,6 +72,7 @@ void Reactor::run() {
 
 void Reactor::run_once() {
     thread_ = std::this_thread::get_id();
+    looked_at_ = clock_.now();
     wait_and_turn(false);
 }
 
@@ -79,33 +81,41 @@ void Reactor::wait_and_turn(bool may_sleep) {
     State awake = State::kAwake;
     const bool sleeps =
         may_sleep && !again_ && state_.compare_exchange_strong(awake, State::kAsleep);
-    const int ready =
-        ::epoll_wait(epoll_, events.data(), static_cast<int>(ready_max_), sleeps ? sleep_ms() : 0);
+    const int wait_ms = sleeps ? sleep_ms() : 0;
+    const int ready = ::epoll_wait(epoll_, events.data(), static_cast<int>(ready_max_), wait_ms);
     // An exchange and not a store: it reads what the waker wrote, so that what the waker had left
     // before is seen behind it, on every machine.
     state_.exchange(State::kAwake);
+    // A signal (as at the end of a pause): nothing was there when the kernel was asked, and that is
+    // all that this turn knows.
     BUS_ASSERT(ready >= 0 || errno == EINTR);
+    now_ = clock_.now();
+    const Clock::Time expected =
+        wait_ms < 0 ? now_ : looked_at_ + std::chrono::milliseconds(wait_ms);
+    sweep_.begin_turn(looked_at_, expected, now_, watched_);
     turn(std::span(events).first(static_cast<std::size_t>(std::max(ready, 0))), sleeps);
 }
 
 void Reactor::turn(std::span<const epoll_event> ready, bool has_slept) {
-    now_ = clock_.now();
     const Clock::Time began = now_;
     note_begin(has_slept);
     again_ = false;
     hooks_have_run_ = false;
     run_ready(ready);
     run_posted(Slice(clock_));
+    sweep_.end_input();
     // By index: what comes due may end a list.
-    for (std::size_t i = 0; i < due_lists_.size(); ++i) due_lists_[i]->run(now_);
+    for (std::size_t i = 0; i < due_lists_.size(); ++i) due_lists_[i]->run(seen_until());
     run_timed();
     hooks_have_run_ = true;
     if (run_hooks()) run_flushes(Slice(clock_));
     run_deferred();
+    looked_at_ = clock_.now();
     note_turn(began);
 }
 
 void Reactor::run_ready(std::span<const epoll_event> ready) {
+    sweep_.saw_ready(ready.size(), ready.size() == ready_max_);
     for (const epoll_event& event : ready) {
         if (event.data.ptr == nullptr) {
             std::uint64_t rings = 0;
@@ -157,7 +167,11 @@ bool Reactor::watch(int descriptor, Watcher& watcher, std::uint32_t events) {
     epoll_event event{};
     event.events = events;
     event.data.ptr = &watcher;
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0) return true;
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0) {
+        ++watched_;
+        sweep_.left_some();  // something may lie in it already
+        return true;
+    }
     BUS_ASSERT(errno == ENOSPC || errno == ENOMEM);
     return false;
 }
@@ -171,6 +185,7 @@ void Reactor::change(int descriptor, Watcher& watcher, std::uint32_t events) {
 
 void Reactor::unwatch(int descriptor) {
     BUS_ASSERT(::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr) == 0);
+    --watched_;
 }
 
 void Reactor::flush_later(Flushable& flushable) {
@@ -193,6 +208,7 @@ int Reactor::sleep_ms() const {
     Clock::Time next = timed_.empty() ? Clock::Time::max() : timed_.top().at;
     for (const DueList* list : due_lists_) next = std::min(next, list->next());
     if (next == Clock::Time::max()) return -1;
+    next = std::max(next, sweep_.held_until());
     const auto now = clock_.now();
     if (next <= now) return 0;
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - now).count();
@@ -218,13 +234,15 @@ void Reactor::run_posted(Slice slice) {
     }
     // A turn that did not look into posted_ has no right to sleep: wait_and_turn() has taken back
     // what a poster said meanwhile.
-    again_ = again_ || !takes || next_running_ < running_.size();
+    const bool all = next_running_ == running_.size();
+    sweep_.ran_posted(takes, all);
+    again_ = again_ || !takes || !all;
 }
 
 void Reactor::run_timed() {
     // What a task posts meanwhile has the next turn, even if it is due already.
     const std::uint64_t last = timed_sequence_;
-    while (!timed_.empty() && timed_.top().at <= now_ && timed_.top().sequence <= last) {
+    while (!timed_.empty() && timed_.top().at <= seen_until() && timed_.top().sequence <= last) {
         Task task = std::move(const_cast<Timed&>(timed_.top()).task);
         timed_.pop();
         task();
@@ -312,7 +330,8 @@ void Reactor::note_begin(bool has_slept) {
 }
 
 void Reactor::note_turn(Clock::Time began) {
-    std::chrono::nanoseconds took = clock_.now() - began;
+    sweep_.end_turn(began, looked_at_);
+    std::chrono::nanoseconds took = looked_at_ - began;
     if (took < kStall) return;
     // One that has waited in the kernel can not say for how long.
     if (thread_waits() == waits_before_) took = std::min(took, thread_cpu_time() - cpu_before_);

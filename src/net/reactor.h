@@ -19,6 +19,7 @@
 #include "base/executor.h"
 #include "net/batch_sender.h"
 #include "net/due_list.h"
+#include "net/input_sweep.h"
 #include "net/stream.h"
 
 namespace eventbus {
@@ -70,6 +71,8 @@ class Flushable {
 //          any thread; all else from the reactor's, or before run().
 // Bounded: what is ready, what was posted and the writes have kSlice each in a turn, and what is
 //          left goes on in the next; so a turn takes some slices and the longest single step.
+// Timers:  wait until what had come before they were due has been seen (InputSweep): nobody's time
+//          runs out on an answer that lies in a socket.
 // Cost:    a post to a reactor that is awake is a lock and a push; to one that sleeps, an eventfd
 //          write more (20 µs of CPU on an idle virtual machine: avoid it).
 class Reactor final : public Executor {
@@ -127,6 +130,15 @@ class Reactor final : public Executor {
     void defer(Task task) { deferred_.push_back(std::move(task)); }
 
     Clock::Time now() const { return now_; }  // of this turn
+
+    // All that had come by then has been seen: the time for whoever judges a time-out without a
+    // timer of the reactor.
+    Clock::Time seen_until() const { return sweep_.seen_until(); }
+
+    // Whoever reads takes only a part of what there is, or opens what more can come from: timers
+    // wait for the rest.
+    void expect_more() { sweep_.left_some(); }
+
     std::size_t index() const { return index_; }
 
     // What was just read from a stream; one for all, since nobody keeps it over a turn.
@@ -221,6 +233,9 @@ class Reactor final : public Executor {
     bool hooks_have_run_ = false;  // in this turn
     bool again_ = false;           // there is more to do: no sleep before the next turn
     Clock::Time now_;
+    Clock::Time looked_at_;    // the clock, last before the kernel is asked
+    std::size_t watched_ = 0;  // descriptors
+    InputSweep sweep_;
 
     std::mutex posted_mutex_;
     std::vector<Task> posted_;

@@ -120,8 +120,10 @@ Stream::Outcome Stream::read(std::span<char> buffer) {
     if (tls_ != nullptr) return tls_->read(buffer);
     const ssize_t got =
         repeat([&] { return ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT); });
-    if (got == 0) return {0, true, false};
-    return outcome_of(got, 0);
+    if (got == 0) return {.is_over = true};
+    Outcome out = outcome_of(got, 0);
+    out.has_more = out.bytes == buffer.size();
+    return out;
 }
 
 Stream::Outcome Stream::write(std::span<const std::string_view> pieces) {

@@ -26,7 +26,8 @@ class Stream {
     struct Outcome {
         std::size_t bytes = 0;
         bool is_over = false;     // the peer has closed, or the connection failed
-        bool is_blocked = false;  // of a write: something has not left yet, and can not now
+        bool is_blocked = false;  // of a write: something has not left yet, and cannot now
+        bool has_more = false;    // of a read: there may be more than it had room for
     };
 
     // Of a call that asked for `asked` bytes: what it returned, or -errno. Not for one to repeat.

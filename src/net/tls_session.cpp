@@ -222,7 +222,9 @@ Stream::Outcome TlsSession::read(std::span<char> buffer) {
     const std::size_t count = decrypt(buffer);
     BUS_ASSERT(received_.empty() || is_broken_ || has_ended_);
     received_ = {};
-    return {.bytes = count, .is_over = is_broken_ || has_ended_};
+    return {.bytes = count,
+            .is_over = is_broken_ || has_ended_,
+            .has_more = static_cast<std::size_t>(got) == room};
 }
 
 bool TlsSession::encrypt(std::string_view record) {

@@ -478,6 +478,37 @@ TEST_F(EngineTest, APollThatComesWithTheTimeOutFindsNoSession) {
     EXPECT_EQ(echoes_[0].log, (Strings{"(ping timeout)"}));
 }
 
+TEST_F(EngineTest, NobodyIsClosedAfterAPauseWhosePongCameInTime) {
+    for (int i = 0; i < 60; ++i) open_websocket();
+    pass(seconds(25));
+
+    for (const auto& one : clients_) one->send_text("3");
+    clock_.advance(seconds(60));
+    loop_.settle();
+
+    EXPECT_EQ(echo().open, 60);
+    for (const auto& one : clients_) EXPECT_EQ(all(*one), Strings{"2"});
+}
+
+TEST_F(EngineTest, NobodyIsClosedAfterAPauseWhosePongLiesBehindOthersInANewConnection) {
+    Strings sessions;
+    for (int i = 0; i < 60; ++i) sessions.push_back(open_polling());
+    pass(seconds(25));
+    for (const std::string& session : sessions) EXPECT_EQ(get(session).body, "2");
+    ASSERT_TRUE(echo().last->send(text_frame("4hello")));
+
+    for (const std::string& session : sessions) {
+        client().get(session);  // comes first, and is not told that the session has gone
+        client().post(session, "3");
+    }
+    clock_.advance(seconds(60));
+    loop_.settle();
+
+    ASSERT_EQ(echo().open, 60);
+    EngineClient& last_poll = *clients_[clients_.size() - 2];
+    EXPECT_EQ(response(last_poll).body, "4hello");
+}
+
 TEST_F(EngineTest, APingThatLeavesLateShortensTheTimeOutByALittleAtMost) {
     EngineClient& prompt = open_websocket();
     pass(milliseconds(25'015));

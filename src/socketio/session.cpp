@@ -102,6 +102,7 @@ void Session::on_packet(const engineio::Packet& packet) {
             return;
         case PacketType::kPong:
             if (pong_is_due_) start_heartbeat();
+            if (polling_ && std::exchange(polling_->is_late, false) && polling_->poll) begin_poll();
             return;
         case PacketType::kClose:
             return end(CloseReason::kClientClosed);
@@ -115,12 +116,6 @@ void Session::on_packet(const engineio::Packet& packet) {
 }
 
 void Session::on_poll(SharedExchange exchange) {
-    // A turn sees what has arrived before it looks for what is due.
-    if (pong_is_due_ && heartbeat_.at() <= server_.reactor_.now()) {
-        EngineServer& server = server_;
-        on_heartbeat_due();
-        return server.refuse(*exchange, Refusal::kUnknownSid);
-    }
     if (polling_->poll) {
         // Two GETs at once: the reference ends the session, and so do we.
         server_.refuse(*exchange, Refusal::kBadRequest);
@@ -131,6 +126,12 @@ void Session::on_poll(SharedExchange exchange) {
         polling_->poll.reset();
         end(CloseReason::kTransportClosed);
     });
+    // The pong may lie in another connection. If it does not, the poll has found no session.
+    polling_->is_late = pong_is_due_ && heartbeat_.at() <= server_.reactor_.now();
+    if (!polling_->is_late) begin_poll();
+}
+
+void Session::begin_poll() {
     if (!polling_->queue.is_empty()) return flush();
     if (polling_->probed) return answer_poll(std::string(engineio::kNoopPacket));
     server_.handler_.on_drained(*this);
@@ -300,6 +301,10 @@ void Session::answer_poll(std::string payload) {
 // The last answers over polling. Only if it was us who ended the session is what waits worth
 // saying.
 void Session::say_goodbye(CloseReason reason) {
+    if (reason == CloseReason::kPingTimeout && polling_->poll && polling_->is_late) {
+        const SharedExchange poll = std::exchange(polling_->poll, nullptr);
+        return server_.refuse(*poll, Refusal::kUnknownSid);
+    }
     std::vector<std::string> payloads;
     if (reason == CloseReason::kServer) {
         payloads = take_last_payloads();

@@ -91,6 +91,7 @@ class Session final : private Flushable {
         explicit Polling(std::size_t queue_bytes_max) : queue(queue_bytes_max) {}
         Outbox queue;
         SharedExchange poll;                  // the GET that waits
+        bool is_late = false;                 // it came when the pong was overdue
         WebSocketTransport* probe = nullptr;  // the WebSocket that would take over
         std::unique_ptr<HttpRequest> probe_request;
         bool probed = false;  // it has been answered; GETs are sent home
@@ -100,6 +101,7 @@ class Session final : private Flushable {
     std::unique_ptr<BodyWatch> watch_post();
     void on_packet(const engineio::Packet& packet);
     void on_poll(SharedExchange exchange);
+    void begin_poll();
     void on_post(const SharedExchange& exchange);
     void on_probe(WebSocketTransport& transport);
     bool on_upgrade(WebSocketTransport& transport);  // false: it has not probed

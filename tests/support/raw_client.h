@@ -72,6 +72,9 @@ class RawClient {
         tick();
     }
 
+    // Whether the kernel has not taken all that was sent.
+    bool wants_to_send() const { return !to_send_.empty(); }
+
     // Writes what the kernel takes, reads what is there. True: something has moved.
     bool tick() {
         if (descriptor_ < 0) return false;

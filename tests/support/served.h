@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/socket.h>
+
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -8,13 +11,14 @@
 
 #include "net/http_server.h"
 #include "net/listener.h"
+#include "support/raw_client.h"
 
 namespace eventbus {
 
 // Answers as the test says; by default with the path and the body.
 class Script final : public HttpHandler {
  public:
-    std::size_t body_bytes_max(const HttpRequest&) override { return 100; }
+    std::size_t body_bytes_max(const HttpRequest&) override { return body_max; }
     void on_request(SharedExchange exchange) override {
         paths.push_back(exchange->request.path);
         clients.push_back(exchange->request.client.text());
@@ -25,6 +29,7 @@ class Script final : public HttpHandler {
         response.headers.set("Completed", head == nullptr ? "unread" : head->path);
     }
 
+    std::size_t body_max = 100;
     std::vector<std::string> paths;
     std::vector<std::string> clients;
     std::function<void(SharedExchange)> act;
@@ -40,6 +45,16 @@ struct Served {
         listener = std::make_unique<Listener>(reactor, std::move(*socket), [this](Stream stream) {
             server.serve(std::move(stream));
         });
+    }
+
+    // A connection whose kernel holds some hundred kilobytes of what the client sends.
+    RawClient roomy_client() {
+        std::array<int, 2> ends{};
+        BUS_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+        const int bytes = 400 * 1024;
+        ::setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+        server.serve(Stream(ends[0]));
+        return RawClient(ends[1]);
     }
 
     Reactor reactor;

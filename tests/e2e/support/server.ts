@@ -91,6 +91,14 @@ export class BusServer {
     return this.#end('SIGTERM');
   }
 
+  /** Stands still (SIGSTOP) while `act` runs and then for `ms`, as a container that is paused. */
+  async pause(ms: number, act: () => void): Promise<void> {
+    this.#process!.kill('SIGSTOP');
+    act();
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    this.#process!.kill('SIGCONT');
+  }
+
   /** SIGHUP; resolves when the log says `done`. */
   async reload(done: RegExp): Promise<void> {
     const server = this.#process!;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <cerrno>
+#include <cstring>
 #include <ostream>
 
 #include "app/secret.h"
@@ -87,7 +89,7 @@ Result<std::string> find_token(const AccessOptions& options, const CommandContex
             std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; });
         if (is_printable) return token;
         return Error{ErrorCode::kBadRequest,
-                     "the token holds spaces or other signs that no token "
+                     "the token holds blanks or other characters that no token "
                      "has; `eventbus token` prints one on a line"};
     }
     const auto config = client_config(options.config, options.data, context);
@@ -125,6 +127,21 @@ Error error_of(const ClientResponse& response) {
     const ErrorCode known = code_of(code, response.status);
     if (detail.empty()) detail = "the server answers " + status;
     return Error{known, detail + std::string(mend_of(known))};
+}
+
+Result<> flush_output(std::ostream& out) {
+    errno = 0;
+    if (out.flush()) return {};
+    // A line that was too long for the buffer may have failed before, and its reason is lost.
+    const std::string why = errno == 0 ? "a write to it has failed" : std::strerror(errno);
+    return Error{ErrorCode::kInternal, "standard output cannot be written: " + why};
+}
+
+int refuse(const CommandContext& context, bool json, const Error& error) {
+    fail(context, json, error);
+    return error.code == ErrorCode::kBadRequest || error.code == ErrorCode::kBadOffset
+               ? kExitUsage
+               : kExitFailed;
 }
 
 int fail(const CommandContext& context, bool json, const Error& error) {

@@ -7,7 +7,6 @@
 #include <span>
 
 #include "app/command.h"
-#include "app/serve.h"
 #include "app/settings.h"
 #include "event/nearest.h"
 
@@ -41,8 +40,7 @@ std::string type_name(Setting::Kind kind) {
 std::string description(const Setting& setting) {
     std::string text(setting.sentence);
     const std::string usual = setting.default_text();
-    if (!usual.empty() && setting.kind != Setting::Kind::kSwitch)
-        text += " Default: " + usual + ".";
+    if (!usual.empty()) text += " Default: " + usual + ".";
     if (!setting.range_text().empty()) text += " Allowed: " + setting.range_text() + ".";
     return text + " [" + setting.environment() + "]";
 }
@@ -68,12 +66,11 @@ void add_serve(CLI::App& app, ServeOptions& options) {
     for (const Setting& setting : settings()) {
         if (!setting.has_flag()) continue;
         std::string& value = options.values[std::string(setting.key)];
-        CLI::Option* option =
-            setting.kind == Setting::Kind::kSwitch
-                ? command->add_flag_callback(
-                      setting.flag(), [&value] { value = "true"; }, description(setting))
-                : command->add_option(setting.flag(), value, description(setting))
-                      ->type_name(type_name(setting.kind));
+        CLI::Option* option = setting.kind == Setting::Kind::kSwitch
+                                  ? command->add_flag(setting.flag() + ",!" + setting.flag_off(),
+                                                      value, description(setting))
+                                  : command->add_option(setting.flag(), value, description(setting))
+                                        ->type_name(type_name(setting.kind));
         options.given[std::string(setting.key)] = option;
         option->group(std::string(setting.group));
     }
@@ -183,7 +180,9 @@ void add_check_config(CLI::App& app, CheckConfigOptions& options) {
     command->add_flag("--json", options.json, "Answer in JSON, for scripts");
 }
 
-int run_serve(const ServeOptions& options, const CommandContext& context) {
+using Serve = std::function<int(const Config&)>;
+
+int run_serve(const ServeOptions& options, const CommandContext& context, const Serve& serve) {
     const LoadedConfig loaded = load_config(
         {.flags = options.flags(), .environment = context.environment, .file = options.file});
     for (const ConfigProblem& problem : loaded.problems) {
@@ -230,9 +229,7 @@ int report(const CLI::App& app, const CLI::ParseError& error, std::span<const ch
     return kExitUsage;
 }
 
-}  // namespace
-
-int run_command_line(int argc, const char* const* argv) {
+int run(int argc, const char* const* argv, const Serve& serve) {
     CLI::App app("Carries events between services and the devices of people.", "eventbus");
     app.set_version_flag("--version", kVersion);
     app.require_subcommand(1);
@@ -258,11 +255,24 @@ int run_command_line(int argc, const char* const* argv) {
     const SystemClock clock;
     const CommandContext context{eventbus_environment(), std::cin, std::cout, std::cerr, clock};
     const std::string command = app.get_subcommands().front()->get_name();
-    if (command == "serve") return run_serve(serve_options, context);
+    if (command == "serve") return run_serve(serve_options, context, serve);
     if (command == "publish") return run_publish(publish_options, context);
     if (command == "tail") return run_tail(tail_options, context);
     if (command == "token") return run_token(token_options, context);
     return run_check_config(check_options, context);
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv,
+                     const std::function<int(const Config&)>& serve) {
+    const int code = run(argc, argv, serve);
+    if (code != kExitDone) return code;
+    if (const Result<> written = flush_output(std::cout); !written) {
+        std::cerr << "eventbus: " << written.error().detail << "\n";
+        return kExitFailed;
+    }
+    return code;
 }
 
 }  // namespace eventbus

@@ -8,6 +8,7 @@
 #include "app/config_loader.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/result.h"
 
 namespace eventbus {
 
@@ -76,8 +77,15 @@ struct CheckConfigOptions {
 };
 int run_check_config(const CheckConfigOptions& options, const CommandContext& context);
 
+// Hands what was written to the system. Errors: kInternal, and why it was not taken: a full disk, a
+// reader that has gone.
+Result<> flush_output(std::ostream& out);
+
 // Says on `err` what could not be done, with --json as {"error":{"code":…,"message":…}}; returns
 // kExitFailed.
 int fail(const CommandContext& context, bool json, const Error& error);
+
+// The same before anything was done: kExitUsage if what was asked for is wrong.
+int refuse(const CommandContext& context, bool json, const Error& error);
 
 }  // namespace eventbus

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/json.hpp>
 #include <ostream>
 
@@ -16,15 +17,18 @@ struct Finding {
     bool warning = false;
 };
 
+bool names_secret(const Config& config) {
+    return !config.jwt_secret.empty() || !config.jwt_secret_file.empty();
+}
+
 std::string place_of(const Problem& problem) {
     return problem.line > 0 ? problem.file + ":" + std::to_string(problem.line) : problem.file;
 }
 
 // What a server with these settings would need to start.
 void check_secret(const Config& config, std::vector<Finding>& findings) {
-    const bool is_named = !config.jwt_secret.empty() || !config.jwt_secret_file.empty();
-    if (config.dev && !is_named) return;  // it makes one
-    if (!is_named) {
+    if (config.dev && !names_secret(config)) return;  // it makes one
+    if (!names_secret(config)) {
         findings.push_back({"jwt_secret", "there is no way to verify tokens",
                             "set EVENTBUS_JWT_SECRET or jwt_secret_file, or use --dev on your own "
                             "machine"});
@@ -33,7 +37,11 @@ void check_secret(const Config& config, std::vector<Finding>& findings) {
     const auto secret = find_secret(config);
     if (!secret) {
         findings.push_back({config.jwt_secret.empty() ? "jwt_secret_file" : "jwt_secret",
-                            "it can not be used", secret.error().detail});
+                            "it cannot be used", secret.error().detail});
+        return;
+    }
+    if (const std::string oddity = oddity_of(*secret); !oddity.empty()) {
+        findings.push_back({secret->from, "the secret " + oddity, kOddSecretMend, true});
     }
 }
 
@@ -41,7 +49,7 @@ void check_tls(const Config& config, std::vector<Finding>& findings) {
     if (!config.speaks_tls()) return;
     const auto tls = TlsContext::load(tls_files(config));
     if (tls) return;
-    findings.push_back({"tls_certificate_file", "TLS can not be spoken", tls.error().detail});
+    findings.push_back({"tls_certificate_file", "TLS cannot be spoken", tls.error().detail});
 }
 
 void print(const std::vector<Finding>& findings, bool json, std::ostream& out) {
@@ -75,8 +83,8 @@ int run_check_config(const CheckConfigOptions& options, const CommandContext& co
     for (const ConfigProblem& one : loaded.problems) {
         findings.push_back({one.where, one.what, one.mend, one.warning});
     }
-    if (names_server && loaded.is_good()) {
-        check_secret(loaded.config, findings);
+    if (loaded.is_good()) {
+        if (names_server || names_secret(loaded.config)) check_secret(loaded.config, findings);
         check_tls(loaded.config, findings);
     }
     const Loaded catalog = load_catalog(loaded.config.catalog);
@@ -85,14 +93,16 @@ int run_check_config(const CheckConfigOptions& options, const CommandContext& co
     }
 
     print(findings, options.json, context.out);
-    for (const Finding& one : findings) {
-        if (!one.warning) return kExitFailed;
-    }
-    if (!options.json) {
+    const bool is_good = std::all_of(findings.begin(), findings.end(),
+                                     [](const Finding& one) { return one.warning; });
+    if (is_good && !options.json) {
         context.out << loaded.config.catalog << ": good, " << catalog.catalog->types().size()
                     << " event types\n";
     }
-    return kExitDone;
+    if (const Result<> written = flush_output(context.out); !written) {
+        return fail(context, options.json, written.error());
+    }
+    return is_good ? kExitDone : kExitFailed;
 }
 
 }  // namespace eventbus

@@ -90,14 +90,11 @@ void report(const PublishOptions& options, const std::string& answer,
 
 int run_publish(const PublishOptions& options, const CommandContext& context) {
     const auto data = data_of(options, context);
-    if (!data) {
-        fail(context, options.json, data.error());
-        return kExitUsage;
-    }
+    if (!data) return refuse(context, options.json, data.error());
     const auto server = find_server(options.access, context);
-    if (!server) return fail(context, options.json, server.error());
+    if (!server) return refuse(context, options.json, server.error());
     const auto token = find_token(options.access, context);
-    if (!token) return fail(context, options.json, token.error());
+    if (!token) return refuse(context, options.json, token.error());
 
     const auto response = send_request(
         *server,
@@ -109,6 +106,11 @@ int run_publish(const PublishOptions& options, const CommandContext& context) {
     if (!response) return fail(context, options.json, response.error());
     if (response->status / 100 != 2) return fail(context, options.json, error_of(*response));
     report(options, response->body, context);
+    if (const Result<> written = flush_output(context.out); !written) {
+        return fail(
+            context, options.json,
+            {written.error().code, "the event is published, but " + written.error().detail});
+    }
     return kExitDone;
 }
 

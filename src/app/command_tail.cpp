@@ -7,6 +7,7 @@
 #include "app/access.h"
 #include "app/command.h"
 #include "app/sse_reader.h"
+#include "log/offset.h"
 
 namespace eventbus {
 namespace {
@@ -50,6 +51,7 @@ class Follower {
     Result<ClientResponse> follow(const std::string& token);
     void show(const SseEvent& event);
     void show_line(const json::object& meta, const json::value& data);
+    Error output_error() const;
     bool is_done() const { return options_.count > 0 && shown_ >= options_.count; }
 
     const TailOptions& options_;
@@ -58,6 +60,7 @@ class Follower {
     std::string last_id_;
     std::size_t shown_ = 0;
     bool was_connected_ = false;
+    Result<> written_;  // of the last line
     milliseconds pause_ = kPauseMin;
 };
 
@@ -85,17 +88,18 @@ Result<ClientResponse> Follower::follow(const std::string& token) {
         }
         pause_ = kPauseMin;
         const bool is_good = reader.feed(bytes, [&](const SseEvent& event) {
-            if (!is_done()) show(event);
+            if (written_ && !is_done()) show(event);
         });
-        return is_good && !is_done();
+        return is_good && written_ && !is_done();
     });
 }
 
 int Follower::run() {
     for (;;) {
         const auto token = find_token(options_.access, context_);
-        if (!token) return fail(context_, options_.json, token.error());
+        if (!token) return refuse(context_, options_.json, token.error());
         const Result<ClientResponse> response = follow(*token);
+        if (!written_) return fail(context_, options_.json, output_error());
         if (is_done()) return kExitDone;
 
         const bool is_refused = response && response->status != 200;
@@ -113,7 +117,7 @@ int Follower::run() {
 }
 
 void Follower::show(const SseEvent& event) {
-    if (!event.id.empty()) last_id_ = event.id;
+    const std::string id_before = std::exchange(last_id_, event.id.empty() ? last_id_ : event.id);
     json::error_code not_json;
     const json::value value = json::parse(event.data, not_json);
     const auto* meta =
@@ -127,10 +131,19 @@ void Follower::show(const SseEvent& event) {
     if (options_.json) {
         json::object line = meta->get_object();
         line["data"] = *data;
-        context_.out << json::serialize(line) << "\n" << std::flush;
+        context_.out << json::serialize(line) << "\n";
     } else {
         show_line(meta->get_object(), *data);
     }
+    written_ = flush_output(context_.out);
+    if (!written_) last_id_ = id_before;  // perhaps half of the line is there
+}
+
+Error Follower::output_error() const {
+    const std::string from = last_id_.empty() ? options_.since : last_id_;
+    return {written_.error().code,
+            written_.error().detail +
+                (from.empty() ? "; nothing was printed" : "; go on with --since " + from)};
 }
 
 void Follower::show_line(const json::object& meta, const json::value& data) {
@@ -140,15 +153,20 @@ void Follower::show_line(const json::object& meta, const json::value& data) {
                                                       : std::string("-");
     };
     context_.out << text("time") << "  " << text("type") << "  " << text("subject") << "  "
-                 << json::serialize(data) << "\n"
-                 << std::flush;
+                 << json::serialize(data) << "\n";
 }
 
 }  // namespace
 
 int run_tail(const TailOptions& options, const CommandContext& context) {
+    if (!options.since.empty()) {
+        if (const auto since = parse_offset(options.since); !since) {
+            return refuse(context, options.json,
+                          {since.error().code, "--since: " + since.error().detail});
+        }
+    }
     const auto server = find_server(options.access, context);
-    if (!server) return fail(context, options.json, server.error());
+    if (!server) return refuse(context, options.json, server.error());
     return Follower(options, *server, context).run();
 }
 

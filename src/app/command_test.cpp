@@ -205,7 +205,7 @@ TEST_F(Command, TokenSaysWhatIsMissing) {
     EXPECT_EQ(run_token({.user = "a", .data = folder_}, context_), kExitFailed);
     EXPECT_TRUE(holds(err(), "--data-dir (looked for " + folder_.string())) << err();
     EXPECT_EQ(run_token({.service = "Api", .secret_file = file("s", kSecret)}, context_),
-              kExitFailed);
+              kExitUsage);
     EXPECT_TRUE(holds(err(), "no service name")) << err();
     EXPECT_EQ(out(), "");
 }
@@ -299,8 +299,30 @@ TEST_F(Command, PublishSaysHowToStartAServerAndMakeAToken) {
     EXPECT_EQ(run_publish({.access = {.url = url, .data = folder_}, .type = "a"}, context_),
               kExitFailed);
     EXPECT_TRUE(holds(err(), "make one with `eventbus token --service NAME`")) << err();
-    EXPECT_EQ(run_publish({.access = {.url = url, .token = "a\nb"}, .type = "a"}, context_),
+}
+
+TEST_F(Command, WhatIsWrongBeforeAnythingIsAskedIsAWrongCommandLine) {
+    const std::string config = file("eventbus.yaml", "listn: a:1\n");
+    for (const AccessOptions& access :
+         {AccessOptions{.url = "localhost:8080", .token = "t"}, AccessOptions{.token = "a\nb"},
+          AccessOptions{.config = config}}) {
+        EXPECT_EQ(run_publish({.access = access, .type = "a"}, context_), kExitUsage) << err();
+        EXPECT_EQ(run_tail({.access = access}, context_), kExitUsage) << err();
+    }
+    EXPECT_EQ(run_token({.user = "a", .config = config}, context_), kExitUsage);
+}
+
+TEST_F(Command, PublishWhoseAnswerIsLostFailsAndSaysThatTheEventIsPublished) {
+    ScriptedServer server({answer(200, R"({"id":"i","offset":"e.7"})")});
+    std::ofstream full("/dev/full");
+    const CommandContext context{{}, in_, full, err_, clock_};
+
+    EXPECT_EQ(run_publish({.access = {.url = server.url(), .token = "t"}, .type = "a"}, context),
               kExitFailed);
+
+    EXPECT_EQ(err(),
+              "eventbus: the event is published, but standard output cannot be written: No space "
+              "left on device\n");
 }
 
 // ---- tail
@@ -353,6 +375,29 @@ TEST_F(Command, TailAsksForNoTopicToSeeWhatAUserGets) {
 
     EXPECT_TRUE(server.requests().at(0).starts_with("GET /v1/stream?since=e.0 HTTP/1.1"));
     EXPECT_TRUE(server.requests().at(1).starts_with("GET /v1/stream HTTP/1.1"));
+}
+
+TEST_F(Command, TailEndsWithTheReasonWhenItsOutputIsLost) {
+    ScriptedServer server({stream({sse(1), sse(2)}), stream({sse(1)})});
+    std::ofstream full("/dev/full");
+    const CommandContext context{{}, in_, full, err_, clock_};
+    TailOptions options{.access = {.url = server.url(), .token = "t"}, .since = "e.0"};
+
+    EXPECT_EQ(run_tail(options, context), kExitFailed);
+    EXPECT_TRUE(
+        holds(err(), "cannot be written: No space left on device; go on with --since e.0\n"))
+        << err();
+    full.clear();
+    options.since.clear();
+    EXPECT_EQ(run_tail(options, context), kExitFailed);
+    EXPECT_TRUE(holds(err(), "; nothing was printed\n")) << err();
+}
+
+TEST_F(Command, TailRefusesAnOffsetThatIsNone) {
+    for (const char* since : {"42", "k3f9", "k3f9.x", "K3F9.1", "k3f9.1 "}) {
+        EXPECT_EQ(run_tail({.access = {.token = "t"}, .since = since}, context_), kExitUsage);
+    }
+    EXPECT_TRUE(holds(err(), "eventbus: --since: ")) << err();
 }
 
 TEST_F(Command, TailEndsWhenItIsRefused) {
@@ -441,7 +486,7 @@ TEST_F(Command, CheckConfigReadsTheCertificateOfAServer) {
 
     EXPECT_EQ(run_check_config({.config = config, .catalog = catalog}, context_), kExitFailed);
 
-    EXPECT_NE(out().find("tls_certificate_file: TLS can not be spoken; the certificate " +
+    EXPECT_NE(out().find("tls_certificate_file: TLS cannot be spoken; the certificate " +
                          certificate + " holds no certificate"),
               std::string::npos)
         << out();
@@ -459,6 +504,36 @@ TEST_F(Command, CheckConfigAsksForASecretWhenItChecksAServer) {
     EXPECT_EQ(check("jwt_secret: short\n"), kExitFailed);
     EXPECT_EQ(check("jwt_secret: " + kSecret + "\n"), kExitDone);
     EXPECT_EQ(check("dev: true\n"), kExitDone);
+}
+
+// The settings of a container stand in its environment.
+TEST_F(Command, CheckConfigLooksAtWhatTheEnvironmentNames) {
+    const std::string catalog = file("catalog.yaml", "events:\n  a.b:\n    audience: [everyone]\n");
+    const auto check = [&] { return run_check_config({.catalog = catalog}, context_); };
+
+    context_.environment = {{"EVENTBUS_TLS_CERTIFICATE_FILE", "/none.pem"},
+                            {"EVENTBUS_TLS_KEY_FILE", "/none.key"}};
+    EXPECT_EQ(check(), kExitFailed);
+    EXPECT_TRUE(holds(out(), "/none.pem")) << out();
+    context_.environment = {{"EVENTBUS_JWT_SECRET", "short"}};
+    EXPECT_EQ(check(), kExitFailed);
+    EXPECT_TRUE(holds(out(), "jwt_secret: it cannot be used")) << out();
+    context_.environment = {{"EVENTBUS_JWT_SECRET", '"' + kSecret + '"'}};
+    EXPECT_EQ(check(), kExitDone);
+    EXPECT_TRUE(holds(out(), ": warning: the secret stands in quotes; ")) << out();
+    context_.environment = {{"EVENTBUS_JWT_SECRET", kSecret + "\n"}};
+    EXPECT_EQ(check(), kExitDone);
+    EXPECT_TRUE(holds(out(), "EVENTBUS_JWT_SECRET: warning: the secret ends with a line break"))
+        << out();
+}
+
+TEST_F(Command, CheckConfigWhoseOutputIsLostFails) {
+    const std::string catalog = file("catalog.yaml", "events:\n  a.b:\n    audience: [everyone]\n");
+    std::ofstream full("/dev/full");
+    const CommandContext context{{}, in_, full, err_, clock_};
+
+    EXPECT_EQ(run_check_config({.catalog = catalog}, context), kExitFailed);
+    EXPECT_TRUE(holds(err(), "No space left on device")) << err();
 }
 
 }  // namespace

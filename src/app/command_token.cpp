@@ -53,18 +53,15 @@ Result<Secret> secret_of(const TokenOptions& options, Config config) {
 int run_token(const TokenOptions& options, const CommandContext& context) {
     const auto who = principal_of(options);
     const auto ttl = ttl_of(options);
-    if (!who || !ttl) {
-        fail(context, options.json, who ? ttl.error() : who.error());
-        return kExitUsage;
-    }
+    if (!who || !ttl) return refuse(context, options.json, who ? ttl.error() : who.error());
     const auto config = client_config(options.config, options.data, context);
-    if (!config) return fail(context, options.json, config.error());
+    if (!config) return refuse(context, options.json, config.error());
     const auto secret = secret_of(options, *config);
     if (!secret) return fail(context, options.json, secret.error());
 
     const auto now = context.clock.wall_now();
     const auto token = mint_token(*who, *ttl, secret->bytes, claim_rules(*config), now);
-    if (!token) return fail(context, options.json, token.error());
+    if (!token) return refuse(context, options.json, token.error());
     if (!options.json) {
         context.out << *token << "\n";
         return kExitDone;

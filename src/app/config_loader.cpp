@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "app/settings.h"
+#include "base/text.h"
 #include "net/endpoint.h"
 #include "net/ip_address.h"
 
@@ -163,6 +164,11 @@ void Loader::read_flags(const std::map<std::string, std::string>& flags) {
 }
 
 void Loader::assign(const Setting& setting, std::string_view text, std::string where) {
+    if (setting.kind == Setting::Kind::kSecret && without_line_end(text).size() < text.size()) {
+        text = without_line_end(text);
+        loaded_.problems.push_back({where, "the secret ends with a line break, which is left out",
+                                    "write it without, as in `printf %s` and not `echo`", true});
+    }
     const Result<> assigned = setting.assign(loaded_.config, text);
     if (!assigned) {
         const std::string range = setting.range_text();

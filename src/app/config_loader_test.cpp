@@ -213,6 +213,25 @@ TEST_F(ConfigLoader, AMisspeltVariableIsAWarningAndKubernetesIsLeftAlone) {
               "EVENTBUS_LISTEN?");
 }
 
+TEST_F(ConfigLoader, OneLineEndOfASecretIsLeftOutAndTold) {
+    const std::string secret(40, 's');
+    for (const ConfigSources& sources :
+         {ConfigSources{.environment = {{"EVENTBUS_JWT_SECRET", secret + "\n"}}},
+          ConfigSources{.environment = {{"EVENTBUS_JWT_SECRET", secret + "\r\n"}}},
+          ConfigSources{.file = file("jwt_secret: |\n  " + secret + "\n")}}) {
+        const LoadedConfig loaded = load_config(sources);
+        EXPECT_EQ(loaded.config.jwt_secret, secret);
+        ASSERT_EQ(loaded.problems.size(), 1u);
+        EXPECT_TRUE(loaded.problems[0].warning);
+        EXPECT_NE(loaded.problems[0].text().find("the secret ends with a line break"),
+                  std::string::npos);
+        EXPECT_EQ(loaded.problems[0].text().find("sss"), std::string::npos);
+    }
+    EXPECT_EQ(
+        load_config({.environment = {{"EVENTBUS_JWT_SECRET", secret + "\n\n"}}}).config.jwt_secret,
+        secret + "\n");
+}
+
 TEST_F(ConfigLoader, NoProblemRepeatsASecret) {
     const std::string problems = problems_of("jwt_secret: [hush]\njwt_secret_file: x\n");
     EXPECT_EQ(problems.find("hush"), std::string::npos) << problems;

@@ -1,6 +1,7 @@
 #include <malloc.h>
 
 #include "app/cli.h"
+#include "app/serve.h"
 
 namespace {
 
@@ -21,5 +22,5 @@ void tune_malloc() {
 
 int main(int argc, char** argv) {
     tune_malloc();
-    return eventbus::run_command_line(argc, argv);
+    return eventbus::run_command_line(argc, argv, eventbus::serve);
 }

@@ -9,8 +9,10 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <string_view>
 
 #include "auth/jose.h"
+#include "base/text.h"
 
 namespace eventbus {
 namespace {
@@ -27,8 +29,7 @@ std::optional<std::string> read_secret(const std::string& path) {
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (!file.eof() && !file.good()) return std::nullopt;
     text.resize(static_cast<std::size_t>(file.gcount()));
-    if (text.ends_with('\n')) text.pop_back();
-    if (text.ends_with('\r')) text.pop_back();
+    text.resize(without_line_end(text).size());
     return text;
 }
 
@@ -60,6 +61,19 @@ Result<> make_secret_file(const std::string& path, Random& random) {
 }
 
 }  // namespace
+
+std::string oddity_of(const Secret& secret) {
+    constexpr std::string_view kBlanks = " \t\r\n";
+    const std::string_view text = secret.bytes;
+    if (text.starts_with("\xEF\xBB\xBF")) return "begins with a byte order mark";
+    if (text.find_first_of("\r\n") != std::string_view::npos) return "holds a line break";
+    if (kBlanks.find(text.front()) != std::string_view::npos) return "begins with a blank";
+    if (kBlanks.find(text.back()) != std::string_view::npos) return "ends with a blank";
+    if ((text.front() == '"' || text.front() == '\'') && text.front() == text.back())
+        return "stands in quotes";
+    if (text.find('\0') != std::string_view::npos) return "holds zero bytes; is the file UTF-16?";
+    return {};
+}
 
 std::string dev_secret_path(const Config& config) {
     return (std::filesystem::path(config.data) / "dev-secret").string();

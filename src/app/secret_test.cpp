@@ -46,7 +46,34 @@ TEST_F(Secrets, AreTakenFromTheSettingsOrAFile) {
     }
 }
 
-TEST_F(Secrets, ThatAreMissingOrUnusableAreRefusedWithTheMend) {
+TEST_F(Secrets, ThatHoldWhatWasHardlyMeantAreTakenAndTold) {
+    struct Case {
+        std::string bytes;
+        const char* oddity;
+    };
+    const Case cases[] = {
+        {kText, ""},
+        {kText + "\n", "holds a line break"},
+        {"\n" + kText, "holds a line break"},
+        {kText + " ", "ends with a blank"},
+        {"\t" + kText, "begins with a blank"},
+        {'"' + kText + '"', "stands in quotes"},
+        {"'" + kText + "'", "stands in quotes"},
+        {"'" + kText, ""},
+        {"\xEF\xBB\xBF" + kText, "begins with a byte order mark"},
+        {kText + std::string(1, '\0') + "a", "holds zero bytes; is the file UTF-16?"}};
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.oddity);
+        // A file may end with a line break; these stand in front of it.
+        config_.jwt_secret_file = file(c.bytes + "\n");
+        const auto secret = find_secret(config_);
+        ASSERT_TRUE(secret) << secret.error().detail;
+        EXPECT_EQ(secret->bytes, c.bytes);
+        EXPECT_EQ(oddity_of(*secret), c.oddity);
+    }
+}
+
+TEST_F(Secrets, ThatAreMissingOrUnusableAreRefusedWithTheFix) {
     const auto detail = [&] { return find_or_make_secret(config_, random_, made_).error().detail; };
 
     EXPECT_NE(detail().find("EVENTBUS_JWT_SECRET"), std::string::npos) << detail();

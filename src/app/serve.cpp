@@ -373,6 +373,10 @@ int serve(const Config& config) {
     bool made_secret = false;
     const Result<Secret> secret = find_or_make_secret(config, random, made_secret);
     if (!secret) return fail(secret.error());
+    if (const std::string oddity = oddity_of(*secret); !oddity.empty()) {
+        diagnostics::warn("the JWT secret " + oddity + "; " + kOddSecretMend,
+                          {{"secret", secret->from}});
+    }
     if (config.dev) {
         diagnostics::warn(made_secret ? "--dev: a secret was made; do not use this in production"
                                       : "--dev: do not use this in production",

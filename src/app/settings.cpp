@@ -204,6 +204,8 @@ std::string Setting::flag() const {
     return name;
 }
 
+std::string Setting::flag_off() const { return "--no-" + flag().substr(2); }
+
 std::string Setting::environment() const {
     std::string name = "EVENTBUS_" + std::string(key);
     std::transform(name.begin(), name.end(), name.begin(),

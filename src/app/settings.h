@@ -41,6 +41,7 @@ struct Setting {
     std::string_view sentence;  // what it is; ends in a full stop
 
     std::string flag() const;         // --message-bytes-max
+    std::string flag_off() const;     // of a switch: --no-recovery
     std::string environment() const;  // EVENTBUS_MESSAGE_BYTES_MAX
     bool has_flag() const { return kind != Kind::kSecret; }
 

@@ -15,6 +15,12 @@ std::string_view trim(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+std::string_view without_line_end(std::string_view text) {
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    return text;
+}
+
 std::string_view take_part(std::string_view& list, char separator) {
     const auto end = std::min(list.find(separator), list.size());
     const std::string_view part = trim(list.substr(0, end));

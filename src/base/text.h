@@ -11,6 +11,9 @@ namespace eventbus {
 // Without the spaces and tabs around it.
 std::string_view trim(std::string_view text);
 
+// Without the one line break, LF or CR LF, that it may end with.
+std::string_view without_line_end(std::string_view text);
+
 // Takes the part up to `separator`, or all, off the front of `list`, and the separator; returns it
 // trimmed.
 std::string_view take_part(std::string_view& list, char separator);

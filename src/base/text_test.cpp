@@ -15,6 +15,14 @@ TEST(Text, TrimTakesSpacesAndTabsOffBothEndsAndNothingElse) {
     EXPECT_EQ(trim(""), "");
 }
 
+TEST(Text, OneLineEndIsLeftOutAndNoMore) {
+    EXPECT_EQ(without_line_end("a\n"), "a");
+    EXPECT_EQ(without_line_end("a\r\n"), "a");
+    EXPECT_EQ(without_line_end("a\n\n"), "a\n");
+    EXPECT_EQ(without_line_end(" a "), " a ");
+    EXPECT_EQ(without_line_end(""), "");
+}
+
 TEST(Text, OnlyLettersOfAsciiGetLower) {
     EXPECT_EQ(to_lower_case("A-Zz\xc3\x84["), "a-zz\xc3\x84[");
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "event/subject.h"
 
 namespace eventbus {
@@ -110,33 +111,73 @@ Result<> check_audience(const object& claims, const std::string& audience) {
     return refused("the token is for another audience; its `aud` must hold \"" + audience + "\"");
 }
 
-// An array of strings, or one string alone.
-Result<std::vector<std::string>> read_strings(const object& claims, const std::string& name,
-                                              std::size_t count_max) {
-    std::vector<std::string> strings;
-    const auto claim = find(claims, name);
-    if (!claim || claim->is_null()) return strings;
+// The claim of that whole name, else what lies at that path.
+// Errors: kUnauthorized, what should be an object on the way is none.
+Result<std::optional<element>> find_claim(object claims, std::string_view name) {
+    if (const auto whole = find(claims, name)) return whole;
+    std::string_view rest = name;
+    while (true) {
+        const std::size_t dot = std::min(rest.find('.'), rest.size());
+        const auto next = find(claims, rest.substr(0, dot));
+        if (!next || dot == rest.size()) return next;
+        if (next->is_null()) return std::optional<element>();
+        rest.remove_prefix(dot + 1);
+        if (next->get(claims) == simdjson::SUCCESS) continue;
+        const std::string_view way = name.substr(0, name.size() - rest.size() - 1);
+        return refused("the token's `" + std::string(way) + "` is no object, so there is no `" +
+                       std::string(name) + "` in it");
+    }
+}
 
-    const auto take = [&](element value) {
-        std::string_view text;
-        if (value.get(text) != simdjson::SUCCESS || text.empty() || text.size() > kClaimBytesMax ||
-            has_control_characters(text) || strings.size() == count_max) {
-            return false;
-        }
-        strings.emplace_back(text);
-        return true;
-    };
+// What a claim lists.
+struct ListRules {
+    std::size_t count_max;
+    bool (*is_one)(std::string_view text);
+    const char* what;  // "names of 1 to 256 bytes"
+    // Words of a text that are left out: a scope of OAuth holds words of others (`openid`).
+    bool (*is_foreign)(std::string_view word);
+};
+
+constexpr ListRules kRoles{kRolesMax, is_user_id, "names of 1 to 256 bytes",
+                           [](std::string_view) { return false; }};
+constexpr ListRules kPermissions{
+    kPermissionsMax, is_permission, "texts verb:pattern of up to 256 bytes, such as watch:photo:*",
+    [](std::string_view word) {
+        return word.find(':') == std::string_view::npos || word[0] == ':';
+    }};
+
+// An array of strings, or one text of them with blanks between, as the scope of OAuth.
+Result<std::vector<std::string>> read_list(const object& claims, const std::string& name,
+                                           const ListRules& rules) {
+    std::vector<std::string> strings;
+    const auto claim = find_claim(claims, name);
+    if (!claim) return claim.error();
+    if (!*claim || (*claim)->is_null()) return strings;
+
     bool is_good = true;
+    const auto take = [&](std::string_view text) {
+        is_good = is_good && rules.is_one(text) && strings.size() < rules.count_max;
+        if (is_good) strings.emplace_back(text);
+    };
+    std::string_view text;
     simdjson::dom::array list;
-    if (claim->get(list) == simdjson::SUCCESS) {
-        for (const element value : list) is_good = is_good && take(value);
+    if ((*claim)->get(list) == simdjson::SUCCESS) {
+        for (const element value : list) {
+            if (value.get(text) != simdjson::SUCCESS) text = {};
+            take(text);
+        }
+    } else if ((*claim)->get(text) == simdjson::SUCCESS) {
+        while (!text.empty()) {
+            const std::string_view word = take_part(text, ' ');
+            if (!word.empty() && !rules.is_foreign(word)) take(word);
+        }
     } else {
-        is_good = take(*claim);
+        is_good = false;
     }
     if (is_good) return strings;
     return refused("the token's `" + name + "` must be a list of at most " +
-                   std::to_string(count_max) + " strings of 1 to " +
-                   std::to_string(kClaimBytesMax) + " bytes");
+                   std::to_string(rules.count_max) + " " + rules.what +
+                   ", or a text of them with blanks between");
 }
 
 Result<> read_service(element claim, const ClaimRules& rules, Principal& principal) {
@@ -151,17 +192,18 @@ Result<> read_service(element claim, const ClaimRules& rules, Principal& princip
 }
 
 Result<> read_user(const object& claims, const ClaimRules& rules, Principal& principal) {
-    const auto claim = find(claims, rules.user_claim);
-    if (!claim) {
+    const auto claim = find_claim(claims, rules.user_claim);
+    if (!claim) return claim.error();
+    if (!*claim) {
         return refused("the token has neither `" + rules.user_claim + "` nor `" +
                        rules.service_claim + "`: it names nobody");
     }
     std::string_view id;
-    if (claim->get(id) != simdjson::SUCCESS || !is_user_id(id)) {
+    if ((*claim)->get(id) != simdjson::SUCCESS || !is_user_id(id)) {
         return refused("the token's `" + rules.user_claim +
                        "` must be a string of 1 to 256 bytes without control characters");
     }
-    auto roles = read_strings(claims, rules.roles_claim, kRolesMax);
+    auto roles = read_list(claims, rules.roles_claim, kRoles);
     if (!roles) return roles.error();
     principal.kind = Principal::Kind::kUser;
     principal.id = id;
@@ -170,6 +212,12 @@ Result<> read_user(const object& claims, const ClaimRules& rules, Principal& pri
 }
 
 }  // namespace
+
+bool is_permission(std::string_view text) {
+    const std::size_t colon = text.find(':');
+    return is_user_id(text) && colon != std::string_view::npos && colon > 0 &&
+           colon + 1 < text.size() && text.substr(0, colon).find(' ') == std::string_view::npos;
+}
 
 bool is_user_id(std::string_view id) {
     return !id.empty() && id.size() <= kUserIdBytesMax && !has_control_characters(id);
@@ -185,11 +233,12 @@ Result<Principal> read_claims(const object& claims, const ClaimRules& rules, Clo
 
     Principal principal;
     principal.expires_at = *expires_at;
-    const auto service = find(claims, rules.service_claim);
+    const auto service = find_claim(claims, rules.service_claim);
+    if (!service) return service.error();
     const Result<> who =
-        service ? read_service(*service, rules, principal) : read_user(claims, rules, principal);
+        *service ? read_service(**service, rules, principal) : read_user(claims, rules, principal);
     if (!who) return who.error();
-    auto permissions = read_strings(claims, rules.permissions_claim, kPermissionsMax);
+    auto permissions = read_list(claims, rules.permissions_claim, kPermissions);
     if (!permissions) return permissions.error();
     principal.permissions = *std::move(permissions);
     return principal;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "auth/principal.h"
 #include "base/clock.h"
@@ -14,7 +15,8 @@ class object;
 
 namespace eventbus {
 
-// What is asked of a token whose signature is good, and how its claims are called.
+// What is asked of a token whose signature is good, and how its claims are called: a claim's whole
+// name (https://example.com/roles), or else the way to it through objects (realm_access.roles).
 struct ClaimRules {
     std::string issuer;                  // empty: not asked
     std::string audience;                // empty: not asked; else `aud` is it or holds it
@@ -28,10 +30,12 @@ struct ClaimRules {
 inline constexpr std::size_t kUserIdBytesMax = 256;
 inline constexpr std::size_t kRolesMax = 64;
 inline constexpr std::size_t kPermissionsMax = 256;
-inline constexpr std::size_t kClaimBytesMax = 256;  // one role, one permission
 
 // 1 to 256 bytes without control characters.
 bool is_user_id(std::string_view id);
+
+// verb:pattern, of that length.
+bool is_permission(std::string_view text);
 
 // The principal that checked claims speak of. A token with a `service` claim, even a wrong one,
 // never makes a user. Principal::expires_at is when it ends for us: `exp` and the clock skew.

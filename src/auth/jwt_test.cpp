@@ -88,8 +88,8 @@ TEST_F(Jwt, ClaimsThatAreTolerated) {
         R"({"sub":"alice","roles":null})",        // none
         R"({"sub":"alice","exp":1700000000.5})",  // a fraction
         R"({"sub":"alice","nbf":1700000000,"iat":1700000000})",
-        R"({"sub":"alice","aud":"somebody-else"})",      // no audience is asked
-        R"({"sub":"alice","permissions":["a","b c"]})",  // of another system
+        R"({"sub":"alice","aud":"somebody-else"})",  // no audience is asked
+        R"({"sub":"alice","permissions":["read:users","watch:photo:my cat"]})",
         R"({"sub":"Алиса@example.com"})",
     };
     for (const char* claims : cases) {
@@ -128,6 +128,15 @@ TEST_F(Jwt, WrongClaimsAreRefusedAndSaidWhich) {
         {R"({"sub":"alice","roles":["admin",7]})", "`roles`"},
         {R"({"sub":"alice","roles":[""]})", "`roles`"},
         {R"({"sub":"alice","permissions":[["x"]]})", "`permissions`"},
+        {R"({"sub":"alice","permissions":["openid"]})", "`permissions`"},
+        {R"({"sub":"alice","permissions":["watch:"]})", "`permissions`"},
+        {R"({"sub":"alice","permissions":[":photo:1"]})", "`permissions`"},
+        {R"({"sub":"alice","permissions":["openid watch:photo:1"]})", "`permissions`"},
+        {R"({"sub":"alice","permissions":"watch:photo:1 watch:"})", "`permissions`"},
+        {R"({"sub":"alice","permissions":"watch:photo:1\nwatch:photo:2"})", "`permissions`"},
+        {R"({"sub":"alice","permissions":true})", "`permissions`"},
+        {R"({"sub":"alice","permissions":{"watch:photo:1":true}})", "`permissions`"},
+        {R"({"service":"api","permissions":["openid"]})", "`permissions`"},
         {R"({"sub":"alice","sub":"bob"})", "payload"},
         {R"(["sub","alice"])", "payload"},
         {"{", "payload"},
@@ -225,6 +234,64 @@ TEST_F(Jwt, ClaimsMayHaveOtherNames) {
     const auto service = verifier(rules)->verify(token_of(R"({"uid":"alice","client":"api"})"));
     ASSERT_TRUE(service) << service.error().detail;
     EXPECT_EQ((**service).key(), "service:api");
+}
+
+TEST_F(Jwt, ATextOfClaimsIsSplitAtBlanksAsAScopeOfOAuth) {
+    const auto verified =
+        verifier({.permissions_claim = "scope"})
+            ->verify(token_of(R"({"sub":"alice","roles":"admin  staff ",)"
+                              R"("scope":"openid watch:photo:1 :x email consume:photo.**"})"));
+
+    ASSERT_TRUE(verified) << verified.error().detail;
+    EXPECT_EQ((**verified).roles, (std::vector<std::string>{"admin", "staff"}));
+    EXPECT_EQ((**verified).permissions,
+              (std::vector<std::string>{"watch:photo:1", "consume:photo.**"}));
+}
+
+TEST_F(Jwt, AClaimMayLieInOthersButItsWholeNameGoesFirst) {
+    const ClaimRules rules{.user_claim = "who.id",
+                           .roles_claim = "realm_access.roles",
+                           .permissions_claim = "resource_access.event.bus.roles",
+                           .service_claim = "app.name"};
+    struct Case {
+        const char* claims;
+        const char* key;                 // or what is said
+        std::vector<std::string> roles;  // or permissions, of a service
+    };
+    const Case cases[] = {
+        {R"({"who":{"id":"a"},"realm_access":{"roles":["admin"]}})", "user:a", {"admin"}},
+        {R"({"who":{"id":"a"},"realm_access":{"roles":["x"]},"realm_access.roles":["admin"]})",
+         "user:a",
+         {"admin"}},
+        {R"({"who":{"id":"a"},"realm_access":{}})", "user:a", {}},
+        {R"({"who":{"id":"a"},"realm_access":null})", "user:a", {}},
+        {R"({"who":{"id":"a"},"realm_access":{"roles":null}})", "user:a", {}},
+        {R"({"who":{"id":"a"},"realm_access":["roles"]})",
+         "`realm_access` is no object, so there is no `realm_access.roles`",
+         {}},
+        {R"({"who":{"id":"a"},"realm_access":{"roles":7}})", "`realm_access.roles` must be", {}},
+        {R"({"who":"a"})", "`who` is no object", {}},
+        {R"({"app":{"name":"api"},"resource_access":{"event":{"bus":{"roles":["a:b"]}}}})",
+         "service:api",
+         {"a:b"}},
+        {R"({"app":{"name":"api"},"resource_access":{"event":{"bus":7}}})",
+         "`resource_access.event.bus` is no object",
+         {}},
+        // A service that is none makes no user.
+        {R"({"app":{"name":null},"who":{"id":"a"}})", "`app.name`", {}},
+        {R"({"app":7,"who":{"id":"a"}})", "`app` is no object", {}},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.claims);
+        const auto verified = verifier(rules)->verify(token_of(c.claims));
+        if (!verified) {
+            EXPECT_NE(verified.error().detail.find(c.key), std::string::npos)
+                << verified.error().detail;
+            continue;
+        }
+        EXPECT_EQ((**verified).key(), c.key);
+        EXPECT_EQ((**verified).is_user() ? (**verified).roles : (**verified).permissions, c.roles);
+    }
 }
 
 TEST_F(Jwt, TheHeaderChoosesNothing) {
@@ -433,6 +500,7 @@ TEST_F(Jwt, WhatNoVerifierTakesIsNotMinted) {
         {.id = ""},
         {.id = "a\nb"},
         {.id = "alice", .roles = {""}},
+        {.id = "alice", .permissions = {"openid"}},
         {.id = "alice", .permissions = std::vector<std::string>(kPermissionsMax + 1, "a:b")},
         {.kind = Principal::Kind::kService, .id = "Api"},
         {.kind = Principal::Kind::kService, .id = "api", .roles = {"admin"}},

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "auth/jwt.h"
@@ -25,16 +26,14 @@ Result<> check(const Principal& who) {
         return Error{ErrorCode::kBadRequest, "roles are of users; give a service permissions"};
     }
     for (const auto* strings : {&who.roles, &who.permissions}) {
-        const std::size_t count_max = strings == &who.roles ? kRolesMax : kPermissionsMax;
-        bool is_good = strings->size() <= count_max;
-        for (const std::string& text : *strings) {
-            is_good = is_good && is_user_id(text) && text.size() <= kClaimBytesMax;
-        }
-        if (!is_good) {
+        const bool are_roles = strings == &who.roles;
+        const std::size_t count_max = are_roles ? kRolesMax : kPermissionsMax;
+        if (strings->size() > count_max || !std::all_of(strings->begin(), strings->end(),
+                                                        are_roles ? is_user_id : is_permission)) {
             return Error{ErrorCode::kBadRequest,
-                         std::string(strings == &who.roles ? "roles" : "permissions") +
-                             ": at most " + std::to_string(count_max) + ", each of 1 to " +
-                             std::to_string(kClaimBytesMax) + " bytes"};
+                         std::string(are_roles ? "roles" : "permissions") + ": at most " +
+                             std::to_string(count_max) + ", each of 1 to 256 bytes" +
+                             (are_roles ? "" : " and written verb:pattern, such as watch:photo:*")};
         }
     }
     return {};

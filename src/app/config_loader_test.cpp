@@ -213,6 +213,23 @@ TEST_F(ConfigLoader, AMisspeltVariableIsAWarningAndKubernetesIsLeftAlone) {
               "EVENTBUS_LISTEN?");
 }
 
+// jwt_issuer stands in the message to whoever shows another one, where such bytes would break the
+// frame.
+TEST_F(ConfigLoader, TextsThatReachClientsAreUtf8WithoutControlCharacters) {
+    for (const Setting& setting : settings()) {
+        SCOPED_TRACE(setting.key);
+        Config config;
+        for (const char* text : {"caf\xE9", "a\nb", "a\x01"}) {
+            const bool is_bytes =
+                setting.kind == Setting::Kind::kPath || setting.kind == Setting::Kind::kSecret;
+            EXPECT_EQ(setting.assign(config, text).has_value(), is_bytes);
+        }
+    }
+    EXPECT_TRUE(
+        problems_of("jwt_issuer: |\n  https://a.b\n")
+            .starts_with("eventbus.yaml:1: `jwt_issuer`: the value is not UTF-8, or holds"));
+}
+
 TEST_F(ConfigLoader, OneLineEndOfASecretIsLeftOutAndTold) {
     const std::string secret(40, 's');
     for (const ConfigSources& sources :

@@ -7,7 +7,9 @@
 #include "app/units.h"
 #include "base/assert.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "event/nearest.h"
+#include "event/subject.h"
 #include "net/endpoint.h"
 
 namespace eventbus {
@@ -196,6 +198,10 @@ Result<bool> parse_switch(std::string_view text) {
     return wrong("\"" + std::string(text) + "\" is neither true nor false");
 }
 
+// Texts reach clients in messages and headers; paths and secrets are the system's, and may be
+// bytes.
+bool is_for_the_wire(Kind kind) { return kind != Kind::kPath && kind != Kind::kSecret; }
+
 }  // namespace
 
 std::string Setting::flag() const {
@@ -243,6 +249,9 @@ std::string Setting::range_text() const {
 }
 
 Result<> Setting::assign(Config& config, std::string_view text) const {
+    if (is_for_the_wire(kind) && (!is_utf8(text) || has_control_characters(text))) {
+        return wrong("the value is not UTF-8, or holds a line break or another control character");
+    }
     if (const auto* on = std::get_if<bool Config::*>(&member)) {
         const auto value = parse_switch(text);
         if (!value) return value.error();

@@ -55,7 +55,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
       settings_(std::move(settings)),
       reactor_(index, shared_.clock, batch_sender(index, settings_.uses_io_uring)),
       waker_(reactor_),
-      reader_(shared_.log.tail(), waker_, settings_.tail_entries_max),
+      reader_({shared_.log, reactor_, shared_.clock, waker_}, settings_.tail_entries_max),
       hub_(reactor_, shared_.clock, shared_.log, reader_, settings_.coalesce),
       tokens_(shared_.keys, shared_.claims, shared_.clock),
       sign_in_(tokens_, shared_.cors, settings_.gateway.cookie_name),
@@ -70,7 +70,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
                           .clock = shared_.clock,
                           .random = shared_.random,
                           .reactor = reactor_,
-                          .want_all = [this](bool on) { reader_.want_all(on); }},
+                          .want_all = [this](bool on) { reader_.tail().want_all(on); }},
           settings_.groups, std::move(stored_groups))),
       api_({.reactor = reactor_,
             .clock = shared_.clock,
@@ -95,7 +95,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
       type_counts_{publisher_.type_counts()} {
     engine_.set_hand_over(settings_.lanes, shared_.hand_over);
     hub_.set_follower([this](const SharedEntry& entry) { groups_->on_entry(entry); });
-    reactor_.add_turn_hook([this] { return deliver(); });
+    reactor_.add_turn_hook([this] { return run_views(); });
 }
 
 Lane::~Lane() { BUS_ASSERT(!thread_.joinable()); }
@@ -198,6 +198,7 @@ Lane::Probes Lane::probes() const {
             .engine = engine_.probe(),
             .sockets = sockets_.probe(),
             .delivery = hub_.probe(),
+            .live_view = reader_.probe(),
             .gateway = gateway_->probe(),
             .groups = groups_->probe(),
             .api = api_.probe(),
@@ -211,22 +212,28 @@ void Lane::add_type_counts(std::map<std::string, std::uint64_t>& sums) const {
     }
 }
 
-Reactor::Again Lane::deliver() {
-    const Hub::More more = hub_.deliver();
+Reactor::Again Lane::run_views() {
+    const View::Next next = hub_.deliver();
     groups_->on_tail_read(hub_.cursor());
-    const std::optional<Clock::Time> waits_until = hub_.waits_until();
-    if (waits_until && !std::exchange(wakes_for_waiting_, true)) {
-        reactor_.post_at(*waits_until, [this] { wakes_for_waiting_ = false; });
-    }
-    switch (more) {
-        case Hub::More::kNo:
+    if (next.at) wake_at(*next.at);
+    switch (next.more) {
+        case View::More::kNo:
             return Reactor::Again::kNo;
-        case Hub::More::kAfterWrites:
+        case View::More::kAfterWrites:
             return Reactor::Again::kAfterFlush;
-        case Hub::More::kBeforeWrites:
+        case View::More::kBeforeWrites:
             return Reactor::Again::kBeforeFlush;
     }
     return Reactor::Again::kNo;
+}
+
+// A turn at that time. A timer that comes for nothing does no harm; one that is missing would.
+void Lane::wake_at(Clock::Time at) {
+    if (wakes_at_ && *wakes_at_ <= at) return;
+    wakes_at_ = at;
+    reactor_.post_at(at, [this, at] {
+        if (wakes_at_ == at) wakes_at_.reset();
+    });
 }
 
 void Lane::tick_groups() {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,7 +21,8 @@
 #include "delivery/hub.h"
 #include "gateway/gateway.h"
 #include "groups/groups.h"
-#include "log/tail.h"
+#include "log/log_reader.h"
+#include "log/view.h"
 #include "net/cors.h"
 #include "net/http_server.h"
 #include "net/listener.h"
@@ -116,6 +118,7 @@ class Lane final : public HttpHandler {
         const EngineProbe& engine;
         const SocketProbe& sockets;
         const DeliveryProbe& delivery;
+        const ViewProbe& live_view;
         const GatewayProbe& gateway;
         const GroupsProbe& groups;
         const ApiProbe& api;
@@ -128,14 +131,15 @@ class Lane final : public HttpHandler {
 
  private:
     class AdminHandler;
-    Reactor::Again deliver();
+    Reactor::Again run_views();
+    void wake_at(Clock::Time at);
     void tick_groups();
 
     const Shared shared_;
     const LaneSettings settings_;
     Reactor reactor_;
     ReactorWaker waker_;
-    TailReader reader_;
+    LogReader reader_;
     Hub hub_;
     JwtVerifier tokens_;
     SignIn sign_in_;
@@ -152,7 +156,7 @@ class Lane final : public HttpHandler {
     mutable std::mutex type_counts_mutex_;
     std::vector<std::shared_ptr<const TypeCounts>> type_counts_;  // one for each catalog
     std::vector<std::unique_ptr<Listener>> listeners_;
-    bool wakes_for_waiting_ = false;  // a timer runs for what the hub lets wait
+    std::optional<Clock::Time> wakes_at_;  // the earliest timer that runs for the views
     bool is_draining_ = false;
     std::thread thread_;
 };

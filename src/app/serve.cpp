@@ -186,7 +186,8 @@ Result<> Server::open_stores(const std::filesystem::path& data) {
     subjects_ = std::make_unique<Subjects>(Subjects::Settings{.owners_max = config_.owners_max});
     EmbeddedLogSettings settings{.data_dir = data,
                                  .bytes_max = config_.log_bytes_max,
-                                 .tail_entries_max = config_.tail_entries_max};
+                                 .tail_entries_max = config_.tail_entries_max,
+                                 .tail_bytes_max = config_.tail_bytes_max};
     settings.dedupe = {.window = config_.dedupe_window, .keys_max = config_.dedupe_max};
     auto log = EmbeddedLog::open(std::move(settings), *subjects_, clock_, random_);
     if (!log) return log.error();

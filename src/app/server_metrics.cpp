@@ -23,8 +23,7 @@ Metrics::Read sum_of(const Lanes& lanes, Read read) {
 
 }  // namespace
 
-void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& log,
-                        const Log& log_state) {
+void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& log, Log& log_state) {
     const auto sum = [&lanes](auto read) { return sum_of(lanes, read); };
     const auto counter = [&](const char* name, const char* help, auto read) {
         metrics.add_counter(name, help, sum(read));
@@ -153,6 +152,17 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
                         [&log] { return static_cast<double>(log.refused.get()); });
     metrics.add_gauge("eventbus_log_pending_bytes", "Bytes appended and not yet visible.",
                       [&log] { return static_cast<double>(log.pending_bytes.get()); });
+    metrics.add_gauge("eventbus_tail_bytes",
+                      "Memory of the newest events, all reactors together: tail_bytes_max.",
+                      [&tail = log_state.tail()] { return static_cast<double>(tail.bytes()); });
+    counter(
+        "eventbus_view_pages_read_total",
+        "Pages that a reactor read from disk, as it came later than the tail has room for.",
+        [](P p) -> auto& { return p.live_view.pages_read; });
+    counter(
+        "eventbus_view_lost_total",
+        "Transient events that a reactor did not see, as it came later than the tail has room for.",
+        [](P p) -> auto& { return p.live_view.lost; });
     metrics.add_counter("eventbus_log_syncs_total", "Synced writes.",
                         [&log] { return static_cast<double>(log.syncs.get()); });
     metrics.add_counter("eventbus_log_swept_total", "Events that retention took.",

@@ -12,7 +12,7 @@ namespace eventbus {
 
 // Puts what all lanes and the log count onto the page. `lanes` and the probes outlive it.
 void add_server_metrics(Metrics& metrics, const std::vector<std::unique_ptr<Lane>>& lanes,
-                        const LogProbe& log, const Log& log_state);
+                        const LogProbe& log, Log& log_state);
 
 // The same of TLS, where it is spoken.
 void add_tls_metrics(Metrics& metrics, const std::vector<std::unique_ptr<Lane>>& lanes,

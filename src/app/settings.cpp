@@ -141,6 +141,8 @@ constexpr auto kTable = std::to_array<Setting>({
      "Sessions that are kept, those of connected clients included; beyond it the oldest that is gone goes."},
     {kResume, "tail_entries_max", Kind::kCount, &Config::tail_entries_max, 512, 16 * kMillion, "",
      "Events that each reactor keeps in memory for resumes; older ones are read from disk."},
+    {kResume, "tail_bytes_max", Kind::kBytes, &Config::tail_bytes_max, 8 * kMiB, 1024 * kGiB, "",
+     "Memory of these events, of all reactors together; beyond it the oldest are read from disk, too."},
 
     {kLog, "log_bytes_max", Kind::kBytes, &Config::log_bytes_max, 16 * kMiB, 64 * 1024 * kGiB, "",
      "The log on disk; beyond it the oldest events go, whatever their retention says."},

@@ -18,7 +18,7 @@ std::size_t bytes_of(const Entry& entry) { return entry.event.data.size() + 256;
 
 }  // namespace
 
-Hub::Hub(Executor& reactor, const Clock& clock, Log& log, TailReader& reader, Coalesce coalesce)
+Hub::Hub(Executor& reactor, const Clock& clock, Log& log, LogReader& reader, Coalesce coalesce)
     : reactor_(reactor),
       clock_(clock),
       log_(log),
@@ -71,9 +71,9 @@ bool Hub::join(ReceiverId id, const Room& room, Position at) {
     probe_.rooms.set(rooms_.size());
     if (room.is_pattern()) {
         patterns_.push_back(joined);
-        reader_.want_all(true);
+        reader_.tail().want_all(true);
     } else {
-        reader_.add_hint(rooms_.hash(joined));
+        reader_.tail().add_hint(rooms_.hash(joined));
     }
     return true;
 }
@@ -95,9 +95,9 @@ bool Hub::leave(ReceiverId id, const Room& room) {
     probe_.rooms.set(rooms_.size());
     if (room.is_pattern()) {
         std::erase(patterns_, left);
-        reader_.want_all(false);
+        reader_.tail().want_all(false);
     } else {
-        reader_.drop_hint(hash);
+        reader_.tail().drop_hint(hash);
     }
     return true;
 }
@@ -144,9 +144,9 @@ void Hub::evict_if_late(ReceiverId id, std::string_view subject, Position as_of)
 std::optional<Position> Hub::eviction_after(ReceiverId id, std::string_view subject,
                                             Position as_of) const {
     if (as_of >= cursor()) return std::nullopt;
-    if (as_of < reader_.kept_after()) return as_of + 1;
+    if (as_of < reader_.tail().kept_after()) return as_of + 1;
     std::optional<Position> at;
-    reader_.for_each_after(as_of, true, {}, [&](const SharedEntry& entry) {
+    reader_.tail().for_each_after(as_of, true, {}, [&](const SharedEntry& entry) {
         for (const Eviction& eviction : entry->evictions) {
             if (eviction.subject == subject && is_in(id, eviction.who)) at = entry->position;
         }
@@ -171,11 +171,11 @@ std::vector<SessionRecord::Joined> Hub::rooms_of(ReceiverId id) const {
     return joined;
 }
 
-Hub::More Hub::deliver() {
+View::Next Hub::deliver() {
     if (!std::exchange(writes_wait_, false)) batch_pushes_ = batch_bytes_ = 0;
     pushes_ = 0;
-    waits_until_ = wait_at(clock_.now());
-    const bool waits = waits_until_.has_value();
+    const std::optional<Clock::Time> waits_until = wait_at(clock_.now());
+    const bool waits = waits_until.has_value();
     while (!waits && pushes_ < kPushesPerTurn) {
         if (run_.entries.empty()) {
             if (batch_pushes_ >= kBatchPushes || batch_bytes_ >= kBatchBytes) break;
@@ -199,9 +199,10 @@ Hub::More Hub::deliver() {
     }
     probe_.encoded.set(frames_.made());
     writes_wait_ = is_amid_run && batch_pushes_ < kBatchPushes;
-    if (writes_wait_) return More::kBeforeWrites;
-    const bool has_more = is_amid_run || !behind_.empty() || (!waits && !reader_.is_at_end());
-    return has_more ? More::kAfterWrites : More::kNo;
+    if (writes_wait_) return {More::kBeforeWrites};
+    const bool has_more = is_amid_run || !behind_.empty() || (!waits && reader_.peek() != nullptr);
+    return both({has_more ? More::kAfterWrites : More::kNo, waits_until},
+                {More::kNo, reader_.waits_until()});
 }
 
 // Until when what was not read yet waits for company; nullopt: it does not. An entry that waits
@@ -496,7 +497,7 @@ void Hub::advance(ReceiverId id) {
         }
         if (stretch.at >= upper) return queue_behind(id);  // of what this reactor reads yet
         if (!late.receiver->has_room()) return;            // drained() goes on
-        if (stretch.at < reader_.kept_after()) return read_page(id, stretch);
+        if (stretch.at < reader_.tail().kept_after()) return read_page(id, stretch);
         if (!advance_in_tail(id, stretch, upper)) {
             if (late.generation == generation) queue_behind(id);  // the next slice in the next turn
             return;
@@ -522,7 +523,7 @@ bool Hub::advance_in_tail(ReceiverId id, Stretch& stretch, Position upper) {
     }
     std::size_t given = 0;
     bool stopped = false;
-    reader_.for_each_after(stretch.at, all, hashes, [&](const SharedEntry& entry) {
+    reader_.tail().for_each_after(stretch.at, all, hashes, [&](const SharedEntry& entry) {
         if (entry->position > upper) return false;
         if (given == kSliceEntries || may_look_at_ == 0 || !late.receiver->has_room()) {
             stopped = true;
@@ -567,9 +568,9 @@ void Hub::on_page(ReceiverId id, Position after, Encoder::As as, Result<Page> pa
 
     if (!page) {
         // The log can not be read: what lies before the tail's memory may be missing.
-        stretch.at = reader_.kept_after();
+        stretch.at = reader_.tail().kept_after();
         probe_.gaps.add();
-        return member(id).receiver->on_gap(after, reader_.kept_after());
+        return member(id).receiver->on_gap(after, reader_.tail().kept_after());
     }
     if (page->lost_through > std::max(after, behind.told_lost)) {
         // Types are kept for different times: there may be entries in the gap.
@@ -588,7 +589,7 @@ void Hub::give_page(ReceiverId id, Stretch& stretch, const Page& page) {
     Member& late = member(id);
     CatchUp& behind = *late.behind;
     // The tail has what came later, transient entries too.
-    const Position last = std::min({may_go_to(behind), reader_.kept_after(), page.through});
+    const Position last = std::min({may_go_to(behind), reader_.tail().kept_after(), page.through});
     std::size_t taken = 0;
     for (const SharedEntry& entry : page.entries) {
         if (entry->position > last) break;

@@ -22,7 +22,8 @@
 #include "delivery/rooms.h"
 #include "delivery/session_store.h"
 #include "log/log.h"
-#include "log/tail.h"
+#include "log/log_reader.h"
+#include "log/view.h"
 
 namespace eventbus {
 
@@ -60,7 +61,7 @@ struct Coalesce {
 //       order: one that is behind gets what stands before that entry first.
 //   (4) Who is in which room does not change while a run is under way: what would change it ends
 //       the run first.
-class Hub {
+class Hub final : public View {
  public:
     static constexpr std::size_t kRunEntries = 64;
     static constexpr std::size_t kPushesPerTurn = 1'024;  // up to a millisecond, if all is cold
@@ -72,11 +73,7 @@ class Hub {
     static constexpr std::size_t kPageEntriesMin = 16;
     static constexpr std::size_t kLookedAtPerTurn = 4'096;
 
-    // Whether deliver() has more to do, and if the writes should wait for it.
-    enum class More : std::uint8_t { kNo, kAfterWrites, kBeforeWrites };
-
-    Hub(Executor& reactor, const Clock& clock, Log& log, TailReader& reader,
-        Coalesce coalesce = {});
+    Hub(Executor& reactor, const Clock& clock, Log& log, LogReader& reader, Coalesce coalesce = {});
 
     // Who else on this reactor follows the log: shown each entry, in order, as it is read.
     void set_follower(std::function<void(const SharedEntry&)> follower) {
@@ -133,11 +130,7 @@ class Hub {
     void drained(ReceiverId member);
 
     // Delivers what became visible, and a slice to those that catch up.
-    More deliver();
-
-    // When deliver() is to be called again for what the last call let wait for company, if it did.
-    // As long as anything waits, later calls never give an earlier time.
-    std::optional<Clock::Time> waits_until() const { return waits_until_; }
+    Next deliver() override;
 
     const DeliveryProbe& probe() const { return probe_; }
 
@@ -228,7 +221,7 @@ class Hub {
     Executor& reactor_;
     const Clock& clock_;
     Log& log_;
-    TailReader& reader_;
+    LogReader& reader_;
     const Coalesce coalesce_;
     Rooms rooms_;
     Chunked<Member> members_;
@@ -241,7 +234,6 @@ class Hub {
     Run run_;                       // under way if it has entries
     std::vector<Encoded> encoded_;  // of the run, for its target
     Clock::Time live_at_{};         // when the last run had been given
-    std::optional<Clock::Time> waits_until_;
     std::size_t pushes_ = 0;        // in this turn
     std::size_t batch_pushes_ = 0;  // since the last writes
     std::size_t batch_bytes_ = 0;   // for one member that gets all

@@ -136,7 +136,7 @@ class HubTest : public testing::Test {
     }
     void deliver() {
         for (bool again = true; again;) {
-            again = hub_.deliver() != Hub::More::kNo;
+            again = hub_.deliver().more != Hub::More::kNo;
             again = reactor_.waiting() > 0 || again;
             reactor_.run_all();
         }
@@ -153,7 +153,7 @@ class HubTest : public testing::Test {
     MemoryDisk disk_;
     NoWaker waker_;
     MemoryLog log_{disk_, binder_, clock_, {}};
-    TailReader reader_{log_.tail(), waker_, 256};
+    LogReader reader_{{log_, reactor_, clock_, waker_}, 256};
     IdEncoder encoder_;
     Hub hub_{reactor_, clock_, log_, reader_};
     int filled_ = 0;
@@ -544,7 +544,7 @@ TEST_F(HubTest, AResumeFromFarBackReadsPagesOfTheLogAndThenTheTail) {
     }
     fill_the_tail();
     deliver();
-    ASSERT_GT(reader_.kept_after(), 600_pos);
+    ASSERT_GT(reader_.tail().kept_after(), 600_pos);
     expected.emplace_back("new");
     publish(make_plan("new"));
     FakeReceiver back;
@@ -561,7 +561,7 @@ TEST_F(HubTest, WhatIsPublishedWhileAPageIsOnItsWayIsNotLost) {
     publish(make_plan("old"));
     fill_the_tail(400);
     deliver();
-    ASSERT_LT(seen, reader_.kept_after());
+    ASSERT_LT(seen, reader_.tail().kept_after());
     FakeReceiver back;
     hub_.resume(add(back, {photo1_}, 0_pos), seen);
     hub_.deliver();  // asks for the page, whose end is the frontier of now
@@ -843,7 +843,7 @@ class HubRunTest : public HubTest {
     }
     // One turn, which leaves the last members without what the first have.
     void deliver_a_part() {
-        ASSERT_EQ(hub_.deliver(), Hub::More::kBeforeWrites);
+        ASSERT_EQ(hub_.deliver().more, Hub::More::kBeforeWrites);
         ASSERT_EQ(members_.front().got, published_);
         ASSERT_EQ(members_.back().got, Strings());
     }
@@ -855,7 +855,7 @@ class HubRunTest : public HubTest {
 
 TEST_F(HubRunTest, ARunThatIsTooMuchForATurnGoesOnInTheNextBeforeTheWrites) {
     deliver_a_part();
-    EXPECT_EQ(hub_.deliver(), Hub::More::kNo);
+    EXPECT_EQ(hub_.deliver().more, Hub::More::kNo);
     for (const FakeReceiver& member : members_) EXPECT_EQ(member.got, published_);
 }
 
@@ -910,11 +910,67 @@ TEST_F(HubTest, AMemberIsNotGivenMoreThanABatchBetweenTwoWrites) {
         plan.event.data = R"({"text":")" + text + R"("})";
         publish(std::move(plan));
     }
-    EXPECT_EQ(hub_.deliver(), Hub::More::kAfterWrites);
+    EXPECT_EQ(hub_.deliver().more, Hub::More::kAfterWrites);
     EXPECT_GE(member.got.size(), 7u);
     EXPECT_LE(member.got.size(), 8u);
     deliver();
     EXPECT_EQ(member.got.size(), 100u);
+}
+
+// A reactor that was away for longer than the tail has room.
+class HubFarBehindTest : public HubTest {
+ protected:
+    HubFarBehindTest() { late_log_.start(); }
+    Position publish_late(Plan plan) {
+        plan.event.data = R"({"text":")" + std::string(4'000, 'x') + R"("})";
+        std::vector<Plan> plans;
+        plans.push_back(std::move(plan));
+        late_log_.append(std::move(plans), reactor_, [](const Result<std::vector<Receipt>>&) {});
+        reactor_.run_all();
+        return late_log_.frontier();
+    }
+    void deliver_late() {
+        do {
+            reactor_.run_all();
+        } while (late_hub_.deliver().more != Hub::More::kNo || reactor_.waiting() > 0);
+    }
+
+    MemoryDisk late_disk_;
+    MemoryLog late_log_{late_disk_, binder_, clock_, {.tail_bytes_max = 1'000'000}};
+    LogReader late_reader_{{late_log_, reactor_, clock_, waker_}, 10'000};
+    Hub late_hub_{reactor_, clock_, late_log_, late_reader_};
+};
+
+TEST_F(HubFarBehindTest, ItsMembersGetEachDurableEventOnceAndInOrderWhatTheTailGaveUpToo) {
+    FakeReceiver member;
+    const ReceiverId id = late_hub_.add(member, encoder_);
+    ASSERT_TRUE(late_hub_.join(id, photo1_, 0_pos));
+    Strings published;
+    for (int i = 0; i < 1'000; ++i) {
+        published.push_back("a" + std::to_string(i));
+        publish_late(make_plan(published.back()));
+    }
+    deliver_late();
+    EXPECT_EQ(member.got, published);
+    published.push_back("b");
+    publish_late(make_transient_plan("b"));
+    deliver_late();
+    EXPECT_EQ(member.got, published) << "live again";
+}
+
+TEST_F(HubFarBehindTest, AnEvictionInWhatTheTailGaveUpHoldsToo) {
+    FakeReceiver member;
+    const ReceiverId id = late_hub_.add(member, encoder_);
+    ASSERT_TRUE(late_hub_.join(id, alice_, 0_pos));
+    ASSERT_TRUE(late_hub_.join(id, photo1_, 0_pos));
+    publish_late(make_plan("seen"));
+    Plan taking = make_transient_plan("taken");
+    taking.audience.clear();
+    taking.grants = {{.who = alice_, .revoke = true}};
+    publish_late(std::move(taking));
+    for (int i = 0; i < 1'000; ++i) publish_late(make_plan("hidden" + std::to_string(i)));
+    deliver_late();
+    EXPECT_EQ(member.got, Strings({"seen"}));
 }
 
 // With 10 ms for `latest` types, 2 ms for others.
@@ -933,7 +989,7 @@ class HubCoalesceTest : public HubTest {
     }
     void pass(int ms) { clock_.advance(std::chrono::milliseconds(ms)); }
 
-    TailReader own_reader_{log_.tail(), waker_, 256};
+    LogReader own_reader_{{log_, reactor_, clock_, waker_}, 256};
     Hub patient_{reactor_,
                  clock_,
                  log_,
@@ -945,17 +1001,16 @@ class HubCoalesceTest : public HubTest {
 TEST_F(HubCoalesceTest, TheFirstAfterASilenceDoesNotWaitAndThoseBehindItLeaveTogether) {
     pass(100);
     publish_latest("a");
-    EXPECT_EQ(patient_.deliver(), Hub::More::kNo);
+    EXPECT_EQ(patient_.deliver().more, Hub::More::kNo);
     EXPECT_EQ(member_.got, Strings({"a"}));
     publish_latest("b");
     pass(4);
     publish_latest("c");
-    EXPECT_EQ(patient_.deliver(), Hub::More::kNo);
+    EXPECT_EQ(patient_.deliver(),
+              (Hub::Next{Hub::More::kNo, clock_.now() + std::chrono::milliseconds(6)}));
     EXPECT_EQ(member_.got, Strings({"a"}));
-    EXPECT_EQ(patient_.waits_until(), clock_.now() + std::chrono::milliseconds(6));
     pass(6);
-    EXPECT_EQ(patient_.deliver(), Hub::More::kNo);
-    EXPECT_EQ(patient_.waits_until(), std::nullopt);
+    EXPECT_EQ(patient_.deliver(), Hub::Next{});
     EXPECT_EQ(member_.got, Strings({"a", "b", "c"}));
 }
 
@@ -965,14 +1020,13 @@ TEST_F(HubCoalesceTest, ATimeThatWasGivenIsNotLaterThanThatOfOneThatComesMeanwhi
     patient_.deliver();
     const Clock::Time live_at = clock_.now();
     publish_latest("b");
-    patient_.deliver();
-    const std::optional<Clock::Time> timer = patient_.waits_until();
+    const std::optional<Clock::Time> timer = patient_.deliver().at;
     pass(1);
     publish(make_plan("c"));
-    patient_.deliver();
-    ASSERT_EQ(patient_.waits_until(), live_at + std::chrono::milliseconds(2));
+    const std::optional<Clock::Time> then = patient_.deliver().at;
+    ASSERT_EQ(then, live_at + std::chrono::milliseconds(2));
     ASSERT_TRUE(timer);
-    EXPECT_LE(*timer, *patient_.waits_until());
+    EXPECT_LE(*timer, *then);
 }
 
 // Time goes on a little whenever somebody looks.
@@ -996,9 +1050,10 @@ TEST_F(HubTest, WhatIsLeftWaitingHasATimeHoweverLateATurnLooks) {
         SCOPED_TRACE(before_end_ns);
         publish(make_plan("b" + std::to_string(before_end_ns)));
         clock.at = window_end - std::chrono::nanoseconds(before_end_ns);
-        const bool again = hub.deliver() != Hub::More::kNo;
+        const Hub::Next next = hub.deliver();
         if (reader_.is_at_end()) return;  // it was late enough
-        EXPECT_TRUE(again || hub.waits_until()) << "nothing would wake the reactor for it";
+        EXPECT_TRUE(next.more != Hub::More::kNo || next.at)
+            << "nothing would wake the reactor for it";
     }
     FAIL() << "it waited past the end of its window";
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -45,5 +46,8 @@ struct Entry {
     }
 };
 using SharedEntry = std::shared_ptr<const Entry>;
+
+// Bytes of memory that the entry takes, about.
+std::size_t memory_of(const Entry& entry);
 
 }  // namespace eventbus

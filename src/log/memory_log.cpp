@@ -13,6 +13,7 @@ MemoryLog::MemoryLog(MemoryDisk& disk, Binder& binder, const Clock& clock, Setti
     : disk_(disk),
       clock_(clock),
       settings_(settings),
+      tail_(settings.tail_bytes_max),
       sequencer_({binder, tail_, clock, probe_}, settings.sequencer) {
     load(binder);
 }

@@ -44,7 +44,8 @@ class MemoryLog final : public Log, public Turn {
  public:
     struct Settings {
         Sequencer::Settings sequencer;
-        std::size_t tail_entries_max = 1024;
+        std::size_t tail_entries_max = 1024;  // shown again to the readers at the start
+        std::size_t tail_bytes_max = Tail::kBytesMax;
         std::uint64_t reserve = 1000;  // positions at a time
     };
 

@@ -25,4 +25,10 @@ struct LogProbe {
     Counter pages_read;
 };
 
+// What one view counts of its way through the log. Changed by its reactor.
+struct ViewProbe {
+    Counter pages_read;  // from disk, as the tail was given up before the view came to it
+    Counter lost;        // positions of these that are on no disk any more: transient, mostly
+};
+
 }  // namespace eventbus

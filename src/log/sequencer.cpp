@@ -6,19 +6,6 @@
 #include "base/assert.h"
 
 namespace eventbus {
-namespace {
-
-constexpr std::size_t kEntryBytes = 512;  // of an entry beside its strings, about
-
-std::size_t bytes_of(const Entry& entry) {
-    std::size_t bytes = kEntryBytes + entry.event.data.size() + entry.event.source.size();
-    for (const std::string& variant : entry.variants) bytes += variant.size();
-    for (const Delivery& delivery : entry.deliveries) bytes += delivery.room.key().size() + 40;
-    return bytes;
-}
-
-}  // namespace
-
 Sequencer::Sequencer(Context context, Settings settings)
     : context_(context), settings_(settings), dedupe_(settings.dedupe) {}
 
@@ -120,12 +107,13 @@ Result<> Sequencer::place(Plan&& plan) {
     if (!key.empty()) {
         dedupe_.add(key, {position, entry->content_hash, entry->unowned}, batch_.now);
     }
-    const bool is_stored = entry->durability == Durability::kDurable;
+    // An eviction is for every view, one that reads from the disk by now too.
+    const bool is_stored = entry->durability == Durability::kDurable || !entry->evictions.empty();
     // A transient event that gives or takes a right is synced for the right's sake.
     const bool needs_sync = is_stored || !bound->changes.empty();
     batch_.receipts.push_back({entry->event.id, position, false, entry->unowned});
     batch_.visible_at = std::max(batch_.visible_at, position);
-    batch_.entries.push_back({entry, bytes_of(*entry), needs_sync});
+    batch_.entries.push_back({entry, memory_of(*entry), needs_sync});
     if (needs_sync) {
         if (!is_stored) key.clear();
         batch_.staged.push_back({entry, is_stored, std::move(bound->changes), std::move(key)});

@@ -1,99 +1,125 @@
 #include "log/tail.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
 
 namespace eventbus {
-namespace {
 
-std::size_t room_hash(const Room& room) { return RoomHash{}(room); }
-
-}  // namespace
-
-bool TailSegment::may_hold(std::size_t room_hash) const {
-    return rooms_[room_hash % kFilterBits] && rooms_[(room_hash >> 32U) % kFilterBits];
-}
-
-TailSegment::~TailSegment() {
-    // A reader that lagged may hold the only reference to a long chain: unlink it in a loop, or its
-    // destruction would recurse once a segment.
-    std::shared_ptr<TailSegment> rest = std::move(next_);
-    while (rest && rest.use_count() == 1) rest = std::exchange(rest->next_, nullptr);
-}
-
-Tail::Tail() : current_(std::make_shared<TailSegment>()), hints_(kHints) {}
+Tail::Tail(std::size_t bytes_max)
+    : bytes_max_(bytes_max),
+      current_(std::make_shared<TailSegment>(memory_, bytes_max / kSegmentsMin)) {}
 
 void Tail::start_at(Position frontier) {
-    BUS_ASSERT(current_->size() == 0);
+    BUS_ASSERT(current_->extent().size == 0);
     frontier_.store(frontier, std::memory_order_release);
+    looked_at_.store(frontier, std::memory_order_release);
 }
 
 void Tail::push(SharedEntry entry) {
     BUS_ASSERT(entry->position > frontier_.load(std::memory_order_relaxed));
 
-    TailSegment& segment = *current_;
-    const std::size_t place = segment.size_.load(std::memory_order_relaxed);
     const Entry& pushed = *entry;
-    for (const Delivery& delivery : pushed.deliveries) {
-        const std::size_t hash = room_hash(delivery.room);
-        segment.rooms_.set(hash % TailSegment::kFilterBits);
-        segment.rooms_.set((hash >> 32U) % TailSegment::kFilterBits);
-    }
-    segment.entries_[place] = std::move(entry);
+    const std::size_t bytes_before = current_->bytes();
+    std::shared_ptr<TailSegment> next = current_->add(std::move(entry));
+    bytes_since_lag_check_ += current_->bytes() - bytes_before;
+    ++pushed_since_lag_check_;
     std::shared_ptr<TailSegment> full;  // holds `pushed`, which readers may be done with already
-    if (place + 1 == TailSegment::kEntries) {
-        segment.next_ = std::make_shared<TailSegment>();
-        full = std::exchange(current_, segment.next_);
+    if (next) {
+        full = std::exchange(current_, std::move(next));
+        complete(*full);
     }
-    segment.size_.store(place + 1, std::memory_order_release);
     frontier_.store(pushed.position, std::memory_order_seq_cst);
     note_readers_of(pushed);
-    ++pushed_since_lag_check_;
+    looked_at_.store(pushed.position, std::memory_order_release);
 }
 
-// After the frontier has moved: of a reader that joins meanwhile, either its hint is seen here, or
+void Tail::complete(const TailSegment& segment) {
+    complete_.push_back({segment.end(), segment.bytes()});
+    complete_bytes_ += segment.bytes();
+    // The newest stays, however large it is.
+    while (complete_bytes_ > bytes_max_ / 4 * 3 && complete_.size() > 1) {
+        complete_bytes_ -= complete_.front().bytes;
+        watermark_.store(complete_.front().end, std::memory_order_release);
+        complete_.pop_front();
+    }
+}
+
+// After the frontier has moved: of a reactor that joins meanwhile, either its hint is seen here, or
 // it sees the frontier, as it reads that after it has said its hint.
 void Tail::note_readers_of(const Entry& entry) {
+    to_wake_ |= want_all_.load(std::memory_order_seq_cst);
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+        const std::uint64_t bit = std::uint64_t{1} << i;
+        if ((to_wake_ & bit) == 0 && may_want(*listeners_[i], entry)) to_wake_ |= bit;
+    }
+}
+
+bool Tail::may_want(const Listener& listener, const Entry& entry) const {
     for (const Delivery& delivery : entry.deliveries) {
-        to_wake_ |= hints_[room_hash(delivery.room) % kHints].load(std::memory_order_seq_cst);
+        if (listener.hints.may_hold(RoomHash{}(delivery.room))) return true;
     }
     for (const Eviction& eviction : entry.evictions) {
-        to_wake_ |= hints_[room_hash(Room::subject(eviction.subject)) % kHints].load(
-            std::memory_order_seq_cst);
+        if (listener.hints.may_hold(RoomHash{}(Room::subject(eviction.subject)))) return true;
     }
-    to_wake_ |= want_all_.load(std::memory_order_seq_cst);
+    return false;
 }
 
 void Tail::advance_to(Position frontier) {
     BUS_ASSERT(frontier >= frontier_.load(std::memory_order_relaxed));
     frontier_.store(frontier, std::memory_order_seq_cst);
+    looked_at_.store(frontier, std::memory_order_release);
 }
 
 void Tail::wake_readers() {
-    if (pushed_since_lag_check_ >= kLagMax / 4) {
-        pushed_since_lag_check_ = 0;
-        const Position frontier = frontier_.load(std::memory_order_relaxed);
-        for (std::size_t i = 0; i < readers_.size(); ++i) {
-            if (frontier - readers_[i].cursor->load() > kLagMax) to_wake_ |= std::uint64_t{1} << i;
-        }
+    if (pushed_since_lag_check_ >= kLagMax / 4 || bytes_since_lag_check_ >= bytes_max_ / 16) {
+        pushed_since_lag_check_ = bytes_since_lag_check_ = 0;
+        note_lagging();
     }
     for (std::size_t i = 0; to_wake_ != 0; ++i, to_wake_ >>= 1U) {
-        if ((to_wake_ & 1U) != 0) readers_[i].waker->wake_if_asleep();
+        if ((to_wake_ & 1U) != 0) listeners_[i]->waker->wake_if_asleep();
     }
+}
+
+void Tail::note_lagging() {
+    const Position frontier = frontier_.load(std::memory_order_relaxed);
+    Position late{frontier.number() - std::min<std::uint64_t>(frontier.number(), kLagMax)};
+    std::size_t behind = 0;  // bytes after `at`
+    for (auto at = complete_.rbegin(); at != complete_.rend(); ++at) {
+        if (behind >= bytes_max_ / 4) {
+            late = std::max(late, at->end);
+            break;
+        }
+        behind += at->bytes;
+    }
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+        for (const std::atomic<Position>* const cursor : listeners_[i]->cursors) {
+            if (cursor->load(std::memory_order_relaxed) < late) to_wake_ |= std::uint64_t{1} << i;
+        }
+    }
+}
+
+std::size_t Tail::listener_of(Waker& waker) {
+    BUS_ASSERT(current_->extent().size == 0);
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+        if (listeners_[i]->waker == &waker) return i;
+    }
+    BUS_ASSERT(listeners_.size() < kWakersMax);
+    listeners_.push_back(std::make_unique<Listener>());
+    listeners_.back()->waker = &waker;
+    return listeners_.size() - 1;
 }
 
 TailReader::TailReader(Tail& tail, Tail::Waker& waker, std::size_t entries_max)
     : tail_(tail),
-      index_(tail.readers_.size()),
-      entries_max_(entries_max),
-      hint_counts_(Tail::kHints) {
-    BUS_ASSERT(index_ < Tail::kReadersMax);
-    BUS_ASSERT(tail.current_->size() == 0);
+      listener_index_(tail.listener_of(waker)),
+      listener_(*tail.listeners_[listener_index_]),
+      entries_max_(entries_max) {
     segments_.push_back(tail.current_);
     kept_after_ = tail.frontier();
     cursor_ = kept_after_;
-    tail.readers_.push_back({&waker, &cursor_});
+    listener_.cursors.push_back(&cursor_);
 }
 
 const SharedEntry* TailReader::next() {
@@ -105,52 +131,74 @@ const SharedEntry* TailReader::next() {
 }
 
 const SharedEntry* TailReader::peek() {
-    if (at_ == TailSegment::kEntries) {
-        segments_.push_back(segments_.back()->next());
-        at_ = 0;
-        drop_old_segments();
-    }
+    const Position watermark = tail_.watermark_.load(std::memory_order_acquire);
+    if (watermark > kept_after_) drop_below(watermark);
     // The frontier is read first: what it names is in the segments when it is seen.
     const Position frontier = tail_.frontier();
-    const TailSegment& segment = *segments_.back();
-    if (at_ == segment.size()) {
-        if (frontier > cursor()) cursor_.store(frontier, std::memory_order_relaxed);
-        return nullptr;
+    TailSegment::Extent extent = segment().extent();
+    if (at_ == extent.size && extent.is_complete) {
+        go_on();
+        extent = segment().extent();
     }
-    return &segment.at(at_);
+    if (at_ < extent.size) return &segment().at(at_);
+    if (frontier > cursor()) cursor_.store(frontier, std::memory_order_relaxed);
+    return nullptr;
 }
 
 bool TailReader::is_at_end() const { return cursor() == tail_.frontier(); }
 
-void TailReader::drop_old_segments() {
-    while (segments_.size() > 1 && (segments_.size() - 1) * TailSegment::kEntries > entries_max_) {
-        kept_after_ = segments_.front()->at(TailSegment::kEntries - 1)->position;
+// To the segment behind the last one.
+void TailReader::go_on() {
+    entries_ += segment().extent().size;
+    segments_.push_back(segment().next());
+    at_ = 0;
+    while (segments_.size() > 1 && entries_ > entries_max_) {
+        entries_ -= segments_.front()->extent().size;
+        kept_after_ = std::max(kept_after_, segments_.front()->end());
         segments_.pop_front();
     }
 }
 
-void TailReader::add_hint(std::size_t room_hash) {
-    const std::size_t hint = room_hash % Tail::kHints;
-    if (hint_counts_[hint]++ > 0) return;
-    tail_.hints_[hint].fetch_or(std::uint64_t{1} << index_, std::memory_order_seq_cst);
+// The watermark is the end of a segment, so segments lie wholly below it or wholly above.
+void TailReader::drop_below(Position watermark) {
+    for (;;) {
+        const TailSegment::Extent extent = segments_.front()->extent();
+        if (!extent.is_complete || segments_.front()->end() > watermark) break;
+        if (segments_.size() == 1) {
+            if (at_ < extent.size) {
+                const Position after = missed_ ? missed_->after : cursor();
+                missed_ = Missed{after, segment().end()};
+                cursor_.store(segment().end(), std::memory_order_relaxed);
+            }
+            entries_ += extent.size;
+            segments_.push_back(segment().next());
+            at_ = 0;
+        }
+        entries_ -= extent.size;
+        segments_.pop_front();
+    }
+    kept_after_ = watermark;
 }
 
+void TailReader::add_hint(std::size_t room_hash) {
+    std::unique_ptr<const RoomHints::Table> replaced = listener_.hints.add(room_hash);
+    if (!replaced) return;
+    const Position looked_at = tail_.looked_at_.load(std::memory_order_acquire);
+    std::erase_if(listener_.replaced, [&](const auto& old) { return old.first <= looked_at; });
+    listener_.replaced.emplace_back(tail_.frontier(), std::move(replaced));
+}
+
+void TailReader::drop_hint(std::size_t room_hash) { listener_.hints.drop(room_hash); }
+
 void TailReader::want_all(bool on) {
-    const std::uint64_t bit = std::uint64_t{1} << index_;
-    BUS_ASSERT(on || want_all_count_ > 0);
-    want_all_count_ += on ? 1U : ~0U;
-    if (want_all_count_ > 0) {
+    const std::uint64_t bit = std::uint64_t{1} << listener_index_;
+    BUS_ASSERT(on || listener_.wants_all > 0);
+    listener_.wants_all += on ? 1U : ~std::size_t{0};
+    if (listener_.wants_all > 0) {
         tail_.want_all_.fetch_or(bit, std::memory_order_seq_cst);
     } else {
         tail_.want_all_.fetch_and(~bit, std::memory_order_seq_cst);
     }
-}
-
-void TailReader::drop_hint(std::size_t room_hash) {
-    const std::size_t hint = room_hash % Tail::kHints;
-    BUS_ASSERT(hint_counts_[hint] > 0);
-    if (--hint_counts_[hint] > 0) return;
-    tail_.hints_[hint].fetch_and(~(std::uint64_t{1} << index_), std::memory_order_seq_cst);
 }
 
 }  // namespace eventbus

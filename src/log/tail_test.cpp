@@ -165,6 +165,137 @@ TEST(Tail, AReaderThatLagsIsWokenThoughItHasNoReceiver) {
     EXPECT_LT(waker.wakes, 10);
 }
 
+SharedEntry make_large_entry(Position position, std::size_t bytes) {
+    auto entry = std::make_shared<Entry>();
+    entry->position = position;
+    entry->event.data.assign(bytes, 'x');
+    entry->deliveries = {{Room::user("nobody"), 0}};
+    return entry;
+}
+
+constexpr std::size_t kMB = 1'000'000;
+
+TEST(Tail, ReadersHoldNoMoreThanTheBoundHoweverLargeTheEntries) {
+    for (const std::size_t bytes : {kMB / 10'000, kMB / 25, kMB}) {
+        SCOPED_TRACE(bytes);
+        Tail tail(8 * kMB);
+        CountingWaker waker;
+        TailReader reader(tail, waker, 1'000'000);
+        TailReader other(tail, waker, 1'000'000);
+        const std::uint64_t entries = 40 * kMB / bytes;
+        for (std::uint64_t p = 1; p <= entries; ++p) {
+            tail.push(make_large_entry(Position(p), bytes));
+            ASSERT_NE(reader.next(), nullptr);
+            ASSERT_NE(other.next(), nullptr);
+            ASSERT_LE(tail.bytes(), tail.bytes_max());
+            if (p % (entries / 40) != 0) continue;
+            const auto kept = after(reader, reader.kept_after(), true, {});
+            ASSERT_FALSE(kept.empty());
+            ASSERT_EQ(kept.front(), reader.kept_after() + 1);
+            ASSERT_EQ(kept.back(), Position(p));
+        }
+        EXPECT_GT(tail.bytes(), tail.bytes_max() / 2) << "the bound is made use of";
+    }
+}
+
+TEST(Tail, AnEntryThatIsLargerThanTheBoundIsShownAllTheSame) {
+    Tail tail(8 * kMB);
+    CountingWaker waker;
+    TailReader reader(tail, waker, 1'000);
+    for (const auto position : {1_pos, 2_pos, 3_pos}) {
+        tail.push(make_large_entry(position, 20 * kMB));
+        ASSERT_NE(reader.next(), nullptr);
+        EXPECT_EQ(reader.cursor(), position);
+        EXPECT_EQ(reader.take_missed(), std::nullopt);
+    }
+}
+
+TEST(Tail, AReaderWithoutAReceiverIsWokenBeforeWhatItHasNotReadIsGivenUp) {
+    Tail tail(8 * kMB);
+    CountingWaker waker;
+    TailReader reader(tail, waker, 100);
+    std::uint64_t read = 0;
+    std::uint64_t pushed = 0;
+    for (int seen = 0; pushed < 1'000;) {
+        tail.push(make_large_entry(Position(++pushed), 40'000));
+        tail.wake_readers();
+        ASSERT_LE(tail.bytes(), tail.bytes_max());
+        if (waker.wakes == seen) continue;
+        seen = waker.wakes;
+        read += read_all(reader).size();
+        ASSERT_EQ(read, pushed);
+    }
+    EXPECT_GT(waker.wakes, 10);
+    EXPECT_LT(waker.wakes, 40) << "not for each";
+}
+
+TEST(Tail, AReaderBelowTheWatermarkGoesOverWhatWasGivenUpAndSaysSo) {
+    Tail tail(8 * kMB);
+    CountingWaker waker;
+    TailReader reader(tail, waker, 1'000'000);
+    std::uint64_t pushed = 0;
+    const auto push = [&](int entries) {
+        for (int i = 0; i < entries; ++i) tail.push(make_large_entry(Position(++pushed), 40'000));
+    };
+    push(10);
+    for (int i = 0; i < 5; ++i) reader.next();
+    push(490);
+    EXPECT_GT(tail.bytes(), tail.bytes_max()) << "it was never here to let go";
+    const SharedEntry* const next = reader.next();
+    ASSERT_NE(next, nullptr);
+    EXPECT_LE(tail.bytes(), tail.bytes_max());
+    const auto missed = reader.take_missed();
+    ASSERT_TRUE(missed);
+    EXPECT_EQ(missed->after, 5_pos);
+    EXPECT_EQ((*next)->position, missed->through + 1);
+    EXPECT_EQ(reader.kept_after(), missed->through);
+    EXPECT_EQ(reader.take_missed(), std::nullopt) << "it is told once";
+    EXPECT_EQ(read_all(reader).size(), 500 - missed->through.number() - 1);
+    EXPECT_EQ(reader.take_missed(), std::nullopt);
+}
+
+TEST(Tail, WhatWasReadIsNotMissed) {
+    Tail tail(8 * kMB);
+    CountingWaker waker;
+    TailReader reader(tail, waker, 1'000'000);
+    std::uint64_t pushed = 0;
+    for (int i = 0; i < 10'000; ++i) {
+        tail.push(make_large_entry(Position(++pushed), 4'000));
+        if (i % 500 == 0) read_all(reader);
+        ASSERT_EQ(reader.take_missed(), std::nullopt);
+    }
+}
+
+// Eight reactors with 60,000 rooms each, of which one is somebody's.
+TEST(Tail, AnEventForOneRoomWakesOneReactorHoweverManyRoomsThereAre) {
+    constexpr int kReactors = 8;
+    constexpr int kRooms = 60'000;
+    Tail tail;
+    std::vector<CountingWaker> wakers(kReactors);
+    std::vector<std::unique_ptr<TailReader>> readers;
+    for (CountingWaker& waker : wakers) {
+        readers.push_back(std::make_unique<TailReader>(tail, waker, 100));
+    }
+    const auto user = [](int reactor, int i) {
+        return std::to_string(reactor) + "-" + std::to_string(i);
+    };
+    for (int reactor = 0; reactor < kReactors; ++reactor) {
+        for (int i = 0; i < kRooms; ++i) {
+            readers[static_cast<std::size_t>(reactor)]->add_hint(
+                hash_of(Room::user(user(reactor, i))));
+        }
+    }
+    constexpr int kEvents = 1'000;  // fewer than wake a reader that lags
+    for (int i = 1; i <= kEvents; ++i) {
+        tail.push(make_entry(Position(static_cast<std::uint64_t>(i)), {user(3, i)}));
+        tail.wake_readers();
+    }
+    EXPECT_EQ(wakers[3].wakes, kEvents);
+    int others = 0;
+    for (const CountingWaker& waker : wakers) others += waker.wakes;
+    EXPECT_LE(others - kEvents, 2);
+}
+
 // Random pushes, gaps, reads and questions against a list of everything.
 TEST(Tail, EqualsTheSlowModelOverALongRun) {
     for (unsigned seed = 1; seed <= 8; ++seed) {
@@ -247,6 +378,10 @@ TEST(Tail, ReadersOnOtherThreadsSeeEverythingOnceInOrderAndAreWokenForIt) {
             while (const SharedEntry* entry = reader.next()) {
                 ASSERT_EQ((*entry)->position, last + 1);
                 last = (*entry)->position;
+                // The table of hints grows, and is made anew, while it is looked into.
+                const std::size_t other = hash_of(Room::user(to_string(last)));
+                reader.add_hint(other);
+                if (last.number() % 2 == 0) reader.drop_hint(other);
                 if (last.number() % 1'000 == 0) {
                     const auto kept = after(reader, reader.kept_after(), true, {});
                     ASSERT_EQ(kept.back(), last);

@@ -12,8 +12,8 @@
 #include "bus/subject_watches.h"
 #include "bus/subjects.h"
 #include "delivery/hub.h"
+#include "log/log_reader.h"
 #include "log/memory_log.h"
-#include "log/tail.h"
 
 namespace eventbus::sim {
 
@@ -23,7 +23,7 @@ class Reactor final : public Executor, private Tail::Waker {
     Reactor(MemoryLog& log, const Subjects& subjects, const Clock& clock, Random& random,
             std::shared_ptr<const Catalog> catalog)
         : log_(log),
-          reader_(log.tail(), *this, 300),
+          reader_({log, *this, clock, *this}, 300),
           hub_(*this, clock, log, reader_),
           watches_(log, subjects),
           publisher_({log, *this, clock, random}, std::move(catalog), 10) {}
@@ -50,7 +50,7 @@ class Reactor final : public Executor, private Tail::Waker {
     // It sleeps when it has nothing to do, and then only what the tail says wakes it.
     bool is_awake() const { return is_awake_; }
     void deliver() {
-        run([&] { is_awake_ = hub_.deliver() != Hub::More::kNo; });
+        run([&] { is_awake_ = hub_.deliver().more != Hub::More::kNo; });
     }
 
     Position frontier() const { return log_.frontier(); }
@@ -75,7 +75,7 @@ class Reactor final : public Executor, private Tail::Waker {
     std::deque<Task> tasks_;
     bool is_here_ = false;
     bool is_awake_ = true;
-    TailReader reader_;
+    LogReader reader_;
     Hub hub_;
     SubjectWatches watches_;
     Publisher publisher_;

@@ -17,7 +17,8 @@ namespace eventbus {
 // outlives the process under test, as a disk does. One thread.
 class ListLog final : public Log {
  public:
-    explicit ListLog(std::string epoch = "e1") : epoch_(std::move(epoch)) {}
+    explicit ListLog(std::string epoch = "e1", std::size_t tail_bytes_max = Tail::kBytesMax)
+        : epoch_(std::move(epoch)), tail_(tail_bytes_max) {}
 
     Position publish(std::string type) {
         auto entry = std::make_shared<Entry>();

@@ -107,6 +107,7 @@ EmbeddedLog::Core::Core(EmbeddedLogSettings settings, Binder& binder, const Cloc
                         std::unique_ptr<LogStore> store)
     : settings_(std::move(settings)),
       store_(std::move(store)),
+      tail_(settings_.tail_bytes_max),
       sequencer_({binder, tail_, clock, probe_},
                  {.pending_bytes_max = settings_.pending_bytes_max, .dedupe = settings_.dedupe}),
       turn_({.sequencer = sequencer_,
@@ -122,7 +123,8 @@ Result<> EmbeddedLog::Core::load(Binder& binder) {
     if (const Result<> loaded = store_->load(binder, sequencer_.dedupe()); !loaded) {
         return loaded.error();
     }
-    Result<LogStore::Recent> recent = store_->recent(settings_.tail_entries_max);
+    Result<LogStore::Recent> recent =
+        store_->recent(settings_.tail_entries_max, settings_.tail_bytes_max / 2);
     if (!recent) return recent.error();
     recent_ = std::move(recent->entries);
     tail_.start_at(recent->after);

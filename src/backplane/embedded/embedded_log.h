@@ -25,9 +25,10 @@ class Env;
 namespace eventbus {
 
 struct EmbeddedLogSettings {
-    std::filesystem::path data_dir;              // exists; the log is its folder log/
-    std::uint64_t bytes_max = 10ULL << 30U;      // of all types; beyond: the oldest go first
-    std::size_t tail_entries_max = 65'536;       // shown again to the readers at the start
+    std::filesystem::path data_dir;          // exists; the log is its folder log/
+    std::uint64_t bytes_max = 10ULL << 30U;  // of all types; beyond: the oldest go first
+    std::size_t tail_entries_max = 65'536;   // shown again to the readers at the start
+    std::size_t tail_bytes_max = Tail::kBytesMax;
     std::size_t pending_bytes_max = 64U << 20U;  // not yet visible; beyond: kUnavailable
     std::size_t reads_max = 4'096;               // waiting read()s; beyond: kUnavailable
     std::uint64_t free_bytes_min = 256U

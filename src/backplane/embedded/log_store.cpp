@@ -21,7 +21,6 @@ constexpr std::string_view kEpochKey = "mepoch";
 constexpr std::string_view kReservedKey = "mreserved";
 constexpr std::string_view kLostKey = "mlost";
 constexpr std::size_t kEpochLength = 8;
-constexpr std::size_t kRecentBytesMax = 64U << 20U;  // of entries as they lie on disk
 constexpr std::size_t kPageBytesMax = 4U << 20U;
 constexpr std::size_t kIndexBytes = 64;  // of an entry beside itself, for retention by bytes
 
@@ -243,20 +242,24 @@ Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
     return {};
 }
 
-Result<LogStore::Recent> LogStore::recent(std::size_t entries_max) const {
+Result<LogStore::Recent> LogStore::recent(std::size_t entries_max, std::size_t bytes_max) const {
     Recent recent{.entries = {}, .after = lost_through_};
     std::size_t bytes = 0;
     const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
     for (at->SeekForPrev("f"); at->Valid() && at->key()[0] == 'e'; at->Prev()) {
         const Position position = position_of(view(at->key()));
         if (position <= recent.after) break;
-        bytes += at->value().size();
-        if (recent.entries.size() == entries_max || bytes > kRecentBytesMax) {
+        if (recent.entries.size() == entries_max) {
             recent.after = position;
             break;
         }
         Result<Entry> entry = decode_entry(position, view(at->value()));
         if (!entry) return damaged(entry.error().detail);
+        bytes += memory_of(*entry);
+        if (bytes > bytes_max) {
+            recent.after = position;
+            break;
+        }
         recent.entries.push_back(std::make_shared<const Entry>(std::move(*entry)));
     }
     if (!at->status().ok()) return damaged(at->status().ToString());

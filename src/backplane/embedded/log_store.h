@@ -54,12 +54,13 @@ class LogStore {
 
     Result<> load(Binder& binder, Dedupe& dedupe);
 
-    // The newest entries, oldest first, and a position after which they are all there is.
+    // The newest entries, oldest first, and a position after which they are all there is; at most
+    // so many, and `bytes_max` of memory.
     struct Recent {
         std::vector<SharedEntry> entries;
         Position after;
     };
-    Result<Recent> recent(std::size_t entries_max) const;
+    Result<Recent> recent(std::size_t entries_max, std::size_t bytes_max) const;
 
     // Above everything that was ever given.
     Position head() const { return reserved_; }

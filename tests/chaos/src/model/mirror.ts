@@ -346,9 +346,10 @@ export class Mirror {
     return this.#base === undefined && this.#topics.size > 0;
   }
 
+  // What ended before this connection was made is not shown on it: rights are asked for again at every resume.
   #mayShow(topic: string, step: Extract<Step, { kind: 'event' }>, fact: Fact): boolean {
-    const rights = this.#ledger.rights(this.#who, topic).filter((right) => right.endAnsweredAt > this.#attemptAt - 0 || right.endedAt > this.#attemptAt);
-    if (rights.some((right) => right.isOfCatalog && this.#ledger.wasNarrow(step.at, step.at) && this.#isConnected) && rights.length === 1) return false;
+    const isNarrow = this.#ledger.wasNarrow(step.at, step.at);
+    const rights = this.#ledger.rights(this.#who, topic).filter((right) => right.endAnsweredAt > this.#attemptAt && !(right.isOfCatalog && isNarrow));
     return this.#ledger.mayHoldAt(rights, fact);
   }
 

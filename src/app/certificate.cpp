@@ -8,8 +8,7 @@
 namespace eventbus {
 namespace {
 
-constexpr std::string_view kOldStays =
-    "the TLS certificate can not be exchanged; the old one stays";
+constexpr std::string_view kOldStays = "the TLS certificate cannot be exchanged; the old one stays";
 
 }  // namespace
 
@@ -17,8 +16,20 @@ TlsFiles tls_files(const Config& config) {
     return {.certificate = config.tls_certificate_file, .key = config.tls_key_file};
 }
 
-bool Certificate::has_expired(const TlsContext& context) const {
-    return context.expires_at() <= clock_.wall_now();
+std::vector<std::string> doubts_about(const TlsContext& context, Clock::WallTime now) {
+    std::vector<std::string> doubts;
+    if (context.expires_at() <= now) doubts.emplace_back("it has expired; have it renewed");
+    if (context.starts_at() > now)
+        doubts.emplace_back("it is not valid yet; is the clock of this machine right?");
+    doubts.insert(doubts.end(), context.doubts().begin(), context.doubts().end());
+    return doubts;
+}
+
+void Certificate::warn(const TlsContext& context, const TlsFiles& files) const {
+    for (const std::string& doubt : doubts_about(context, clock_.wall_now())) {
+        diagnostics::warn("clients may refuse the TLS certificate: " + doubt,
+                          {{"file", files.certificate}});
+    }
 }
 
 void Certificate::note(const TlsContext& context) {
@@ -29,12 +40,7 @@ void Certificate::note(const TlsContext& context) {
 Result<std::shared_ptr<const TlsContext>> Certificate::read(const TlsFiles& files) {
     auto context = TlsContext::load(files);
     if (!context) return context;
-    if (has_expired(**context)) {
-        diagnostics::warn(
-            "the TLS certificate has expired, and clients will refuse it; put a new one there and "
-            "send SIGHUP",
-            {{"file", files.certificate}});
-    }
+    warn(**context, files);
     note(**context);
     return context;
 }
@@ -45,11 +51,15 @@ std::shared_ptr<const TlsContext> Certificate::read_again(const TlsFiles& files)
         diagnostics::error(kOldStays, {{"why", context.error().detail}});
         return nullptr;
     }
-    if (has_expired(**context)) {
-        diagnostics::error(kOldStays, {{"why", "what lies there has expired; put a new one there"},
+    const auto now = clock_.wall_now();
+    if ((*context)->expires_at() <= now || (*context)->starts_at() > now) {
+        const bool has_expired = (*context)->expires_at() <= now;
+        diagnostics::error(kOldStays, {{"why", has_expired ? "what lies there has expired"
+                                                           : "what lies there is not valid yet"},
                                        {"file", files.certificate}});
         return nullptr;
     }
+    warn(**context, files);
     note(**context);
     return *context;
 }

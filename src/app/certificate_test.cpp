@@ -61,9 +61,32 @@ TEST_F(CertificateTest, OneThatHasExpiredIsTakenAtTheStartOnly) {
     put(make_certificate(-60));
 
     const std::string at_start = said_by([&] { EXPECT_TRUE(certificate_.read(files_)); });
-    EXPECT_NE(at_start.find("has expired, and clients will refuse it"), std::string::npos);
+    EXPECT_NE(at_start.find("clients may refuse the TLS certificate: it has expired"),
+              std::string::npos);
     const std::string later = said_by([&] { EXPECT_EQ(certificate_.read_again(files_), nullptr); });
-    EXPECT_NE(later.find("has expired; put a new one there"), std::string::npos) << later;
+    EXPECT_NE(later.find("what lies there has expired"), std::string::npos) << later;
+}
+
+TEST_F(CertificateTest, OneThatIsNotValidYetIsTakenAtTheStartOnly) {
+    put(make_certificate({.starts_in_s = 3'600, .ends_in_s = 7'200}));
+
+    const std::string at_start = said_by([&] { EXPECT_TRUE(certificate_.read(files_)); });
+    EXPECT_NE(at_start.find("it is not valid yet"), std::string::npos) << at_start;
+    const std::string later = said_by([&] { EXPECT_EQ(certificate_.read_again(files_), nullptr); });
+    EXPECT_NE(later.find("is not valid yet"), std::string::npos) << later;
+}
+
+TEST_F(CertificateTest, AChainThatClientsMayRefuseIsToldAtTheStartAndAtEachExchange) {
+    const TestCertificate root = make_certificate({.name = "root"});
+    put(make_certificate({.signer = &root}));
+
+    for (const std::string& said :
+         {said_by([&] { EXPECT_TRUE(certificate_.read(files_)); }),
+          said_by([&] { EXPECT_TRUE(certificate_.read_again(files_)); })}) {
+        EXPECT_NE(said.find("signed by \"CN=root\""), std::string::npos) << said;
+    }
+    put(make_certificate());
+    EXPECT_EQ(said_by([&] { EXPECT_TRUE(certificate_.read(files_)); }), "");
 }
 
 }  // namespace

@@ -45,11 +45,16 @@ void check_secret(const Config& config, std::vector<Finding>& findings) {
     }
 }
 
-void check_tls(const Config& config, std::vector<Finding>& findings) {
+void check_tls(const Config& config, Clock::WallTime now, std::vector<Finding>& findings) {
     if (!config.speaks_tls()) return;
     const auto tls = TlsContext::load(tls_files(config));
-    if (tls) return;
-    findings.push_back({"tls_certificate_file", "TLS cannot be spoken", tls.error().detail});
+    if (!tls) {
+        findings.push_back({"tls_certificate_file", "TLS cannot be spoken", tls.error().detail});
+        return;
+    }
+    for (const std::string& doubt : doubts_about(**tls, now)) {
+        findings.push_back({config.tls_certificate_file, "clients may refuse it", doubt, true});
+    }
 }
 
 void print(const std::vector<Finding>& findings, bool json, std::ostream& out) {
@@ -85,7 +90,7 @@ int run_check_config(const CheckConfigOptions& options, const CommandContext& co
     }
     if (loaded.is_good()) {
         if (names_server || names_secret(loaded.config)) check_secret(loaded.config, findings);
-        check_tls(loaded.config, findings);
+        check_tls(loaded.config, context.clock.wall_now(), findings);
     }
     const Loaded catalog = load_catalog(loaded.config.catalog);
     for (const Problem& one : catalog.problems) {

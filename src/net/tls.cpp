@@ -1,15 +1,16 @@
 #include "net/tls.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <fstream>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,7 @@
 
 #include "base/assert.h"
 #include "base/diagnostics.h"
+#include "net/tls_chain.h"
 
 namespace eventbus {
 namespace {
@@ -59,15 +61,24 @@ std::string take_openssl_reason() {
 Result<std::string> read_file(std::string_view what, const std::string& path,
                               std::string_view setting) {
     std::string text(kFileBytesMax + 1, '\0');
-    errno = 0;
-    std::ifstream file(path, std::ios::binary);
-    if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (!file.is_open() || file.bad() || (file.fail() && !file.eof())) {
-        return unusable(what, path,
-                        fmt::format("can not be read: {}; check {} and the file's rights",
-                                    std::strerror(errno), setting));
+    struct stat status {};
+    // A pipe would keep the start, and each exchange, waiting for somebody who writes.
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const bool is_file = file >= 0 && ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+    const ssize_t got = is_file ? ::pread(file, text.data(), text.size(), 0) : -1;
+    const int why = errno;
+    if (file >= 0) ::close(file);
+    if (file >= 0 && !is_file) {
+        return unusable(
+            what, path,
+            fmt::format("is a directory, a pipe or a device; name a file in {}", setting));
     }
-    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (got < 0) {
+        return unusable(what, path,
+                        fmt::format("cannot be read: {}; check {} and the file's rights",
+                                    std::strerror(why), setting));
+    }
+    text.resize(static_cast<std::size_t>(got));
     if (text.size() > kFileBytesMax) {
         return unusable(what, path, fmt::format("is larger than 64 KiB; check {}", setting));
     }
@@ -83,7 +94,7 @@ int select_alpn(SSL*, const unsigned char** chosen, unsigned char* length,
     const auto* ours = reinterpret_cast<const unsigned char*>(kHttp11.data());
     const int found = SSL_select_next_proto(
         &match, length, ours, static_cast<unsigned>(kHttp11.size()), offered, offered_length);
-    // RFC 7301, 3.2: who can not speak HTTP/1.1 is told so, and not answered in it.
+    // RFC 7301, 3.2: who cannot speak HTTP/1.1 is told so, and not answered in it.
     if (found != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
     *chosen = match;
     return SSL_TLSEXT_ERR_OK;
@@ -159,14 +170,14 @@ Result<Key> read_key(const std::string& path) {
 void warn_of_wide_rights(const std::string& path) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0 || (status.st_mode & (S_IROTH | S_IWOTH)) == 0) return;
-    diagnostics::warn("every user of this machine can read the TLS key; mend it with chmod o-rw",
+    diagnostics::warn("every user of this machine can read the TLS key; fix it with chmod o-rw",
                       {{"file", path}});
 }
 
-std::optional<std::chrono::system_clock::time_point> end_of(const X509& certificate) {
-    std::tm end{};
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(&certificate), &end) != 1) return std::nullopt;
-    return std::chrono::system_clock::from_time_t(::timegm(&end));
+std::optional<std::chrono::system_clock::time_point> time_of(const ASN1_TIME* date) {
+    std::tm time{};
+    if (ASN1_TIME_to_tm(date, &time) != 1) return std::nullopt;
+    return std::chrono::system_clock::from_time_t(::timegm(&time));
 }
 
 }  // namespace
@@ -184,7 +195,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::load(const TlsFiles& files
     if (SSL_CTX_use_certificate(context.get(), own) != 1) {
         return unusable(
             "certificate", files.certificate,
-            fmt::format("can not be used ({}); have a new one made", take_openssl_reason()));
+            fmt::format("cannot be used ({}); have a new one made", take_openssl_reason()));
     }
     if (SSL_CTX_use_PrivateKey(context.get(), key->get()) != 1 ||
         SSL_CTX_check_private_key(context.get()) != 1) {
@@ -196,12 +207,20 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::load(const TlsFiles& files
     for (std::size_t i = 1; i < chain->size(); ++i) {
         if (SSL_CTX_add1_chain_cert(context.get(), (*chain)[i].get()) == 1) continue;
         return unusable("certificate", files.certificate,
-                        fmt::format("can not be used: its number {} is refused ({})", i + 1,
+                        fmt::format("cannot be used: its number {} is refused ({})", i + 1,
                                     take_openssl_reason()));
     }
-    const auto expires_at = end_of(*own);
-    if (!expires_at) return unusable("certificate", files.certificate, "has no date of its end");
-    return std::shared_ptr<const TlsContext>(new TlsContext(context.release(), *expires_at));
+    const auto starts_at = time_of(X509_get0_notBefore(own));
+    const auto expires_at = time_of(X509_get0_notAfter(own));
+    if (!starts_at || !expires_at)
+        return unusable("certificate", files.certificate, "has no dates of its begin and end");
+    std::vector<X509*> all;
+    for (const Certificate& one : *chain) all.push_back(one.get());
+    std::shared_ptr<TlsContext> made(new TlsContext(context.release()));
+    made->starts_at_ = *starts_at;
+    made->expires_at_ = *expires_at;
+    made->doubts_ = doubts_about_chain(all);
+    return std::shared_ptr<const TlsContext>(std::move(made));
 }
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }

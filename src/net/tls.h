@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/counters.h"
 #include "base/result.h"
@@ -32,26 +33,31 @@ struct TlsProbe {
 class TlsContext {
  public:
     // Reads and checks both files. Warns if others than its owner and group may read the key.
-    // Errors: kBadRequest; which file can not be used, why, and the mend.
+    // Errors: kBadRequest; which file cannot be used, why, and how to fix it.
     static Result<std::shared_ptr<const TlsContext>> load(const TlsFiles& files);
 
     TlsContext(const TlsContext&) = delete;
     TlsContext& operator=(const TlsContext&) = delete;
     ~TlsContext();
 
-    // From when on clients refuse the certificate.
+    // From when and until when clients take the certificate.
+    std::chrono::system_clock::time_point starts_at() const { return starts_at_; }
     std::chrono::system_clock::time_point expires_at() const { return expires_at_; }
+
+    // Why clients may refuse it all the same (net/tls_chain.h).
+    const std::vector<std::string>& doubts() const { return doubts_; }
 
     // OpenSSL's state of one more connection, which keeps what it needs of us; the caller frees
     // it. Null: out of memory.
     ssl_st* make_session() const;
 
  private:
-    TlsContext(ssl_ctx_st* context, std::chrono::system_clock::time_point expires_at)
-        : context_(context), expires_at_(expires_at) {}
+    explicit TlsContext(ssl_ctx_st* context) : context_(context) {}
 
     ssl_ctx_st* context_;
+    std::chrono::system_clock::time_point starts_at_;
     std::chrono::system_clock::time_point expires_at_;
+    std::vector<std::string> doubts_;
 };
 
 }  // namespace eventbus

@@ -87,12 +87,12 @@ TEST(TlsContext, AFileThatIsMissingIsNamedWithItsSetting) {
     const auto no_key = TlsContext::load({certificate, missing});
     ASSERT_FALSE(no_key);
     EXPECT_EQ(no_key.error().detail, "the TLS key " + missing +
-                                         " can not be read: No such file or directory; check "
+                                         " cannot be read: No such file or directory; check "
                                          "tls_key_file and the file's rights");
 
     const auto no_certificate = TlsContext::load({folder.path().string(), certificate});
     ASSERT_FALSE(no_certificate);
-    EXPECT_NE(no_certificate.error().detail.find("Is a directory; check tls_certificate_file"),
+    EXPECT_NE(no_certificate.error().detail.find("is a directory, a pipe or a device; name a file in tls_certificate_file"),
               std::string::npos)
         << no_certificate.error().detail;
 }

@@ -7,6 +7,7 @@ import { isObject } from './guards.js';
 import { Observers } from './observers.js';
 import type { EventBusOptions, Settings } from './options.js';
 import { settle } from './options.js';
+import { Outage } from './outage.js';
 import { PlaceStore } from './place-store.js';
 import type { PublishLimits } from './publisher.js';
 import { Publisher } from './publisher.js';
@@ -165,8 +166,9 @@ export class EventBus<Events extends object = UntypedEvents> {
   }
 
   /**
-   * Errors that no promise tells: a handler that failed, a watch that the server ended. Without a
-   * handler they go to `console.error`.
+   * Errors that no promise tells: a handler that failed, a watch that the server ended, the end of a
+   * connection on which something was subscribed (a token that was refused). Without a handler they go
+   * to `console.error`; at such an end, where `onState` hears nothing either, Node exits with 1.
    *
    * @example
    * ```ts
@@ -221,13 +223,16 @@ export class EventBus<Events extends object = UntypedEvents> {
       },
       emitted: (name, args) => this.#onEmitted(name, args),
       refused: (error) => {
-        subscriptions.fail(error);
-        publisher.fail(error);
+        const told = subscriptions.fail(error) + publisher.fail(error);
+        const { isWaiting } = subscriptions;
+        if (connection.state.status === 'closed' && (isWaiting || told === 0)) this.#ended(settings.origin, error, isWaiting);
       },
     };
     const connection = new Connection(settings, user);
     const publisher = new Publisher(connection, settings);
     const subscriptions = new Subscriptions(connection, settings, places, (error) => this.#report(error));
+    const outage = new Outage(settings.origin, () => this.#states.size > 0);
+    connection.states.add((state) => outage.follow(state));
     connection.states.add((state) => this.#states.tell(state));
     return { connection, publisher, subscriptions, places };
   }
@@ -255,6 +260,18 @@ export class EventBus<Events extends object = UntypedEvents> {
     console.warn(`eventbus: events between ${gap.from} and ${gap.to} were missed and are no longer kept; onGap() hears of it.`);
   }
 
+  // No promise has told it, or handlers wait for events that will not come.
+  #ended(origin: string, error: EventBusError, isWaiting: boolean): void {
+    if (this.#errors.size > 0) return this.#errors.tell(error);
+    if (this.#states.size > 0) return; // they have been told
+    console.error(
+      `eventbus: the connection to ${origin} has ended${isWaiting ? ', and what was subscribed hears nothing more' : ''}: ${error.message} (${error.code}) A function as \`token\` is asked for a new one; onError() and onState() hear of an end.`,
+    );
+    // As of an `error` event that nobody hears: a service that would do nothing from here on exits with 1, and
+    // is started again; in a page there is nobody who would do so. Not at once: promises are told first.
+    if (isWaiting && isNode()) setTimeout(() => raise(error), 0);
+  }
+
   #report(error: EventBusError): void {
     if (this.#errors.size > 0) this.#errors.tell(error);
     else console.error('eventbus:', error);
@@ -271,6 +288,14 @@ interface Parts {
   readonly publisher: Publisher;
   readonly subscriptions: Subscriptions;
   readonly places: PlaceStore;
+}
+
+function isNode(): boolean {
+  return typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string';
+}
+
+function raise(error: EventBusError): never {
+  throw error;
 }
 
 function isClosed(): EventBusError {

@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
-import { clientOf, rejection, Seen, startBus } from '../test/support.js';
+import { afterwards, clientOf, rejection, Seen, startBus } from '../test/support.js';
 import type { ConnectionState, EventBusError } from './index.js';
 import { createEventBus } from './index.js';
 
@@ -189,6 +189,89 @@ test('a static token that expires keeps the subscriptions for the next connectio
   await client.publish('tick', {});
 
   await bus.until(() => bus.sent('subscribe').length === 2);
+});
+
+describe('what no listener hears', () => {
+  const said = () => {
+    const seen = new Seen<string>();
+    for (const method of ['warn', 'error'] as const) vi.spyOn(console, method).mockImplementation((text?: unknown) => seen.add(String(text)));
+    return seen;
+  };
+  afterEach(() => void vi.restoreAllMocks());
+
+  test('a server that cannot be reached is told on the console after 3 s, and once', async () => {
+    const bus = await startBus();
+    await bus.stop();
+    const lines = said();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
+    afterwards(() => vi.useRealTimers());
+    const client = clientOf(bus);
+    const failures = new Seen<unknown>();
+    void client.subscribe('photo:1', () => {}).catch(failures.add);
+
+    await vi.advanceTimersByTimeAsync(2_900);
+    expect(lines.things).toEqual([]);
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(lines.things).toEqual([expect.stringMatching(/^eventbus: http:\/\/127\.0\.0\.1:\d+ has not been reached for 3 s: .*onState\(\) hears of it\.$/)]);
+    expect(failures.things).toEqual([]);
+  });
+
+  test('nothing is said where onState hears it, nor of a connection that comes in time', async () => {
+    const bus = await startBus();
+    const lines = said();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
+    afterwards(() => vi.useRealTimers());
+    const quick = clientOf(bus);
+    await quick.publish('tick', {});
+    await bus.stop();
+    const client = clientOf(bus);
+    client.onState(() => {});
+    client.on('**', () => {});
+    quick.onState(() => {});
+
+    await vi.advanceTimersByTimeAsync(10_000);
+
+    expect(lines.things).toEqual([]);
+  });
+
+  test('a token that ends is told to onError', async () => {
+    const bus = await startBus();
+    const lines = said();
+    const client = clientOf(bus);
+    const errors = new Seen<EventBusError>();
+    client.onError(errors.add);
+    await client.subscribe('photo:1', () => {});
+    bus.refusals = [kExpired];
+
+    bus.breakAll();
+
+    expect((await errors.atLeast(1)).map(({ code }) => code)).toEqual(['token_expired']);
+    expect(lines.things).toEqual([]);
+  });
+
+  test('a connection that ends while nothing is asked for is told on the console, and the next call tries again', async () => {
+    const bus = await startBus();
+    const lines = said();
+    const client = clientOf(bus);
+    await client.publish('tick', {});
+    bus.refusals = [kExpired];
+
+    bus.breakAll();
+
+    expect(await lines.atLeast(1)).toEqual([expect.stringMatching(/has ended: The token has expired\. \(token_expired\) A function as `token`/)]);
+    await client.publish('tick', {});
+  });
+
+  test('a refusal that a promise tells is not told twice', async () => {
+    const bus = await startBus();
+    const lines = said();
+    const client = clientOf(bus);
+    bus.refusals = [kRefused];
+
+    await rejection(client.publish('tick', {}));
+
+    expect(lines.things).toEqual([]);
+  });
 });
 
 test('a server that says "later" is asked later', async () => {

@@ -77,9 +77,11 @@ export class Publisher {
     }
   }
 
-  /** Rejects all that waits. */
-  fail(error: EventBusError): void {
-    for (const request of [...this.#pending]) request.reject(error);
+  /** Rejects all that waits, and says how much that was. */
+  fail(error: EventBusError): number {
+    const waiting = [...this.#pending];
+    for (const request of waiting) request.reject(error);
+    return waiting.length;
   }
 
   /** When nothing waits for an answer any more. */

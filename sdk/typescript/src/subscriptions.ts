@@ -202,15 +202,23 @@ export class Subscriptions {
     }
   }
 
-  /** Rejects what has not been confirmed. What was confirmed once stays, for when the connection is back. */
-  fail(error: EventBusError): void {
+  /** Whether a handler waits for events: one that was confirmed, or one for what arrives anyway. */
+  get isWaiting(): boolean {
+    return this.#local.size > 0 || [...this.#interests.values()].some(({ confirmed }) => confirmed !== undefined);
+  }
+
+  /** Rejects what has not been confirmed, and says how many. What was confirmed stays, for when the connection is back. */
+  fail(error: EventBusError): number {
+    let told = 0;
     for (const interest of [...this.#interests.values()]) {
       for (const listener of [...interest.listeners]) {
         if (listener.isConfirmed) continue;
         listener.settle(error);
         void this.#remove(interest, listener);
+        ++told;
       }
     }
+    return told;
   }
 
   /** Takes no more of the groups' events, and waits for those that are being handled. */

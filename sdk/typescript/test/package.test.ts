@@ -49,6 +49,55 @@ test.each([
   expect(stdout.trim()).toBe('1.1');
 });
 
+// Runs a service until the server takes its token no more.
+async function serviceWhoseTokenEnds(rest: string): Promise<{ code: number; stderr: string }> {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const folder = consumer({ 'worker.mjs': `import { createEventBus } from '@shared-infra/event-bus';\nconst bus = createEventBus({ url: process.argv[2], token: 't' });\n${rest}` });
+  const ended = promisify(execFile)(process.execPath, [join(folder, 'worker.mjs'), bus.url]).then(
+    ({ stderr }) => ({ code: 0, stderr }),
+    (failed: { code: number; stderr: string }) => failed,
+  );
+  await bus.until(() => bus.sent('subscribe').length === 1);
+  const refusal = { code: 'token_expired', message: 'The token has expired.' };
+  bus.refusals = [refusal, refusal, refusal];
+  bus.sockets[0]!.emit('token.expired', refusal);
+  bus.breakAll();
+  return ended;
+}
+
+test('a service whose token ends says so and exits with 1', async () => {
+  const { code, stderr } = await serviceWhoseTokenEnds(`await bus.subscribe('photo.uploaded', () => {});`);
+
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/has ended, and what was subscribed hears nothing more: The token has expired\. \(token_expired\)/);
+});
+
+test('a service that hears of the end decides itself', async () => {
+  const { code, stderr } = await serviceWhoseTokenEnds(`bus.onError((error) => console.error('heard', error.code)); await bus.subscribe('photo.uploaded', () => {});`);
+
+  expect(code).toBe(0);
+  expect(stderr).toBe('heard token_expired\n');
+});
+
+test('a service that nobody lets in hears it from its promise before it ends', async () => {
+  const bus = await startBus();
+  bus.refusals = [{ code: 'unauthorized', message: 'The signature does not fit.' }];
+  const text = `
+    import { createEventBus } from '@shared-infra/event-bus';
+    const bus = createEventBus({ url: process.argv[2], token: 't' });
+    bus.on('**', () => {}); // hears nothing from now on
+    const deep = async () => { try { await bus.publish('tick', {}); } finally { await null; await null; } };
+    deep().catch((error) => { console.log(error.code); process.exitCode = 7; });
+  `;
+  const folder = consumer({ 'worker.mjs': text });
+
+  const failed = (await promisify(execFile)(process.execPath, [join(folder, 'worker.mjs'), bus.url]).catch((thrown: unknown) => thrown)) as { code: number; stdout: string };
+
+  expect(failed.stdout).toBe('unauthorized\n');
+  expect(failed.code).toBe(1);
+});
+
 test.each([
   ['ESM', 'use.mts', 'NodeNext', 'NodeNext'],
   ['CommonJS', 'use.cts', 'NodeNext', 'NodeNext'],

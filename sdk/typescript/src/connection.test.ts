@@ -194,7 +194,7 @@ test('a static token that expires keeps the subscriptions for the next connectio
 describe('what no listener hears', () => {
   const said = () => {
     const seen = new Seen<string>();
-    for (const method of ['warn', 'error'] as const) vi.spyOn(console, method).mockImplementation((text?: unknown) => seen.add(String(text)));
+    for (const method of ['warn', 'error'] as const) vi.spyOn(console, method).mockImplementation((...said: unknown[]) => seen.add(said.map(String).join(' ')));
     return seen;
   };
   afterEach(() => void vi.restoreAllMocks());

@@ -197,7 +197,7 @@ Result<> Server::open_stores(const std::filesystem::path& data) {
         {.data_dir = data, .sessions_max = config_.sessions_max}, clock_);
     if (!sessions) return sessions.error();
     sessions_ = std::move(*sessions);
-    auto groups = EmbeddedGroupStore::open(data);
+    auto groups = EmbeddedGroupStore::open({.data_dir = data});
     if (!groups) return groups.error();
     group_store_ = std::move(*groups);
     return {};
@@ -260,6 +260,9 @@ void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet ke
     directory_ = std::make_unique<GroupsDirectory>(std::move(homes));
     for (const auto& lane : lanes_) lane->begin(*directory_);
     add_server_metrics(metrics_, lanes_, log_->probe(), *log_);
+    add_store_metrics(metrics_, {{"log", &log_->database()},
+                                 {"sessions", &sessions_->database()},
+                                 {"groups", &group_store_->database()}});
     if (config_.speaks_tls()) add_tls_metrics(metrics_, lanes_, certificate_);
 }
 
@@ -301,6 +304,10 @@ Result<> Server::is_ready() const {
         if (lane->groups().is_writable()) continue;
         return Error{ErrorCode::kReadOnly,
                      "consumer groups can not be written; the server's log says why"};
+    }
+    if (!group_store_->is_writable() || !sessions_->is_writable()) {
+        return Error{ErrorCode::kReadOnly,
+                     "sessions or groups take no writes; the server's log says why"};
     }
     return {};
 }

@@ -167,7 +167,7 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
                         [&log] { return static_cast<double>(log.syncs.get()); });
     metrics.add_counter("eventbus_log_swept_total", "Events that retention took.",
                         [&log] { return static_cast<double>(log.swept_entries.get()); });
-    metrics.add_gauge("eventbus_log_writable", "0 once a write has failed, or the disk is full.",
+    metrics.add_gauge("eventbus_log_writable", "0 while the log takes no events.",
                       [&log_state] { return log_state.is_writable() ? 1.0 : 0.0; });
     metrics.add_latency("eventbus_append_seconds",
                         "From the publish of a durable event until it is synced and visible.",
@@ -235,6 +235,29 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
             }
             return longest;
         });
+}
+
+void add_store_metrics(Metrics& metrics,
+                       std::vector<std::pair<std::string, const Database*>> stores) {
+    using Read = double (*)(const Database&);
+    const auto each = [stores = std::move(stores)](Read read) {
+        return [stores, read] {
+            std::vector<Metrics::Sample> samples;
+            samples.reserve(stores.size());
+            for (const auto& [name, store] : stores) {
+                samples.push_back({{{"store", name}}, read(*store)});
+            }
+            return samples;
+        };
+    };
+    metrics.add_gauge("eventbus_store_writable",
+                      "0 while a store takes no writes: its disk is nearly full, or one failed.",
+                      each([](const Database& store) { return store.is_writable() ? 1.0 : 0.0; }));
+    metrics.add_counter("eventbus_store_failures_total",
+                        "Writes of a store that failed, and tries to open it again that did.",
+                        each([](const Database& store) {
+                            return static_cast<double>(store.probe().failures.get());
+                        }));
 }
 
 void add_tls_metrics(Metrics& metrics, const Lanes& lanes, const Certificate& certificate) {

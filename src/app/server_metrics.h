@@ -5,6 +5,7 @@
 
 #include "app/certificate.h"
 #include "app/lane.h"
+#include "backplane/embedded/database.h"
 #include "log/probe.h"
 #include "ops/metrics.h"
 
@@ -13,6 +14,10 @@ namespace eventbus {
 // Puts what all lanes and the log count onto the page. `lanes` and the probes outlive it.
 void add_server_metrics(Metrics& metrics, const std::vector<std::unique_ptr<Lane>>& lanes,
                         const LogProbe& log, Log& log_state);
+
+// The same of what is on disk: each store by its name.
+void add_store_metrics(Metrics& metrics,
+                       std::vector<std::pair<std::string, const Database*>> stores);
 
 // The same of TLS, where it is spoken.
 void add_tls_metrics(Metrics& metrics, const std::vector<std::unique_ptr<Lane>>& lanes,

@@ -46,8 +46,10 @@ using ReadDone = Callback<Result<Page>>;
 //       is transient.
 //   (2) bind() runs for each event in that order: ownership and grants hold for all that follow.
 //   (3) append() is all or nothing.
-//   (4) After a failed sync nothing that it covered becomes visible, and every append is refused
-//       with kReadOnly.
+//   (4) After a failed sync every append is refused with kReadOnly until the disk takes writes
+//   again,
+//       and nothing that it covered is visible before it was written and synced again. Who was
+//       refused while waiting does not know whether that will happen.
 class Log {
  public:
     virtual ~Log() = default;
@@ -71,7 +73,7 @@ class Log {
     // The visible entries of late, in memory; every reactor reads it by its own cursor.
     virtual Tail& tail() = 0;
 
-    // False after a failed sync or while the disk is full.
+    // False from a failed sync until the disk takes writes again, and while it is full.
     virtual bool is_writable() const = 0;
 };
 

@@ -81,7 +81,7 @@ void MemoryLog::run_in_turn(Callback<Sequencer&> run, bool at_once) {
     for (Staged& staged : sequencer_.take_staged()) staged_.push_back(std::move(staged));
     Sequencer::Answers answers = sequencer_.end_turn();
     in_turn_ = false;
-    if (!holds_syncs_ && !staged_.empty()) {
+    if (!holds_syncs_ && !failed_ && !staged_.empty()) {
         // The sync ends before append() returns; its answers come after those of this turn.
         for (const Staged& staged : staged_) write(staged);
         const Position through = std::exchange(staged_, {}).back().entry->position;
@@ -144,7 +144,7 @@ void MemoryLog::hold_syncs(bool on) {
 
 void MemoryLog::sync(std::size_t entries) {
     const std::size_t count = std::min(entries, staged_.size());
-    if (count == 0) return;
+    if (count == 0 || failed_) return;
     for (std::size_t i = 0; i < count; ++i) write(staged_[i]);
     const Position through = staged_[count - 1].entry->position;
     staged_.erase(staged_.begin(), staged_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -153,16 +153,18 @@ void MemoryLog::sync(std::size_t entries) {
 
 void MemoryLog::fail_sync() {
     failed_ = true;
-    staged_.clear();
-    run_in_turn(
-        [](Sequencer& sequencer) {
-            sequencer.fail("the log could not be synced; the server has to be started again");
-        },
-        false);
+    run_in_turn([](Sequencer& sequencer) { sequencer.fail("the log could not be synced"); }, false);
+}
+
+void MemoryLog::recover() {
+    failed_ = false;
+    set_full(is_full_);
+    if (!holds_syncs_) sync();
 }
 
 void MemoryLog::set_full(bool on) {
     is_full_ = on;
+    if (failed_) return;
     run_in_turn([on](Sequencer& sequencer) { sequencer.refuse(on ? "the disk is full" : ""); },
                 false);
 }

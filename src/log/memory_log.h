@@ -67,8 +67,9 @@ class MemoryLog final : public Log, public Turn {
     void hold_syncs(bool on);
     // Syncs what waits: all, or the first `entries`.
     void sync(std::size_t entries = ~std::size_t{0});
-    // The sync of what waits fails.
+    // The sync of what waits fails, and so does every one until recover(), which syncs it.
     void fail_sync();
+    void recover();
     void set_full(bool on);
     // Retention takes all entries up to here.
     void retain_after(Position position);

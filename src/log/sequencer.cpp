@@ -177,28 +177,24 @@ void Sequencer::reserve(Position through) {
 }
 
 void Sequencer::synced(Position through) {
-    if (failed_) return;
     BUS_ASSERT(through >= synced_ && through <= head_);
     synced_ = through;
     show_what_may_be_seen();
 }
 
-void Sequencer::fail(std::string why) {
-    failed_ = true;
+void Sequencer::refuse(std::string why) {
+    failed_ = false;
     refusal_ = std::move(why);
-    pending_.clear();
-    pending_bytes_ = 0;
-    staged_.clear();
-    context_.probe.pending_bytes.set(0);
+}
+
+void Sequencer::fail(std::string why) {
+    refuse(std::move(why));
+    failed_ = true;
     for (Waiter& waiter : std::exchange(waiters_, {})) {
         answer(*waiter.reply_to,
                [error = Error{ErrorCode::kReadOnly, refusal_},
                 then = std::move(waiter.then)]() mutable { then(std::move(error)); });
     }
-}
-
-void Sequencer::refuse(std::string why) {
-    if (!failed_) refusal_ = std::move(why);
 }
 
 Sequencer::Answers Sequencer::end_turn() {

@@ -37,7 +37,9 @@ struct Staged {
 // refused. Invariants:
 //   (1) Positions rise by one with each entry, and none is above what was reserved.
 //   (2) A refused append has changed nothing.
-//   (3) After fail() nothing that was pending becomes visible, and everything is refused.
+//   (3) After fail() nothing becomes visible before a sync that covers it, and everything is
+//   refused
+//       until refuse("").
 class Sequencer {
  public:
     struct Settings {
@@ -97,10 +99,13 @@ class Sequencer {
     bool has_staged() const { return !staged_.empty(); }
 
     void synced(Position through);
-    void fail(std::string why);
 
     // While the disk is full, with what is said to publishers; empty: it no longer is.
     void refuse(std::string why);
+
+    // The same while nothing can be written: whoever waits is answered kReadOnly. What is pending
+    // stays, as bind() has run for it.
+    void fail(std::string why);
 
     // Whether answers of the request that runs now may be run at once.
     void begin_request(bool at_once) { at_once_ = at_once; }

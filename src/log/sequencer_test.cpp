@@ -219,9 +219,30 @@ TEST_F(SequencerTest, AfterAFailedSyncNothingPendingIsShownAndEverythingIsRefuse
     EXPECT_EQ(shown(), "a");
     EXPECT_EQ(log_->frontier(), 1_pos);
     EXPECT_FALSE(log_->is_writable());
-    EXPECT_EQ(log_->probe().pending_bytes.get(), 0u);
     log_->set_full(false);
-    EXPECT_EQ(error_of(append(make_plan("e"))), ErrorCode::kReadOnly) << "room is no mend";
+    EXPECT_EQ(error_of(append(make_plan("e"))), ErrorCode::kReadOnly) << "room does not fix it";
+}
+
+TEST_F(SequencerTest, WhatAFailedSyncCoveredIsShownInItsPlaceOnceItIsSynced) {
+    append(make_plan("a"));
+    log_->hold_syncs(true);
+    append(make_plan("b"));
+    append(make_transient_plan("c"));
+    log_->fail_sync();
+    EXPECT_EQ(shown(), "a");
+    log_->recover();
+    EXPECT_EQ(shown(), "") << "nothing of it is synced yet";
+
+    const Answer later = append(make_plan("d"));
+    const Answer repeat = append(make_plan("b"));
+    log_->sync();
+    here_.run_all();
+
+    EXPECT_EQ(shown(), "bcd");
+    EXPECT_TRUE(is_good(later));
+    ASSERT_TRUE(is_good(repeat));
+    EXPECT_TRUE((**repeat)->front().duplicate);
+    EXPECT_EQ(log_->probe().pending_bytes.get(), 0u);
 }
 
 TEST_F(SequencerTest, AFullDiskIsRefusedUntilThereIsRoom) {

@@ -114,7 +114,12 @@ void Run::fault() {
         return chance_.below(1'000) < in_a_thousand;
     };
     MemoryLog& log = server_->log();
-    if (happens(faults_.crash) || (has_failed_ && chance_.one_in(50))) return crash();
+    if (happens(faults_.crash)) return crash();
+    if (has_failed_ && chance_.one_in(50)) {
+        has_failed_ = false;
+        if (chance_.one_in(2)) return crash();
+        log.recover();
+    }
     if (happens(faults_.failed_sync) && log.unsynced() > 0) {
         log.fail_sync();
         has_failed_ = true;

@@ -13,8 +13,7 @@
 
 namespace eventbus {
 
-// The machine's disk, whose write-ahead logs fail, wait or are short of room as a test says. Link
-// RocksDB.
+// The machine's disk, whose files fail, wait or are short of room as a test says. Link RocksDB.
 class FaultyDisk {
  public:
     FaultyDisk()
@@ -23,8 +22,9 @@ class FaultyDisk {
 
     rocksdb::Env* env() { return env_.get(); }
 
-    std::atomic<bool> fails_syncs{false};
-    std::atomic<bool> has_no_space{false};               // appends fail
+    std::atomic<bool> fails_syncs{false};                // of write-ahead logs
+    std::atomic<bool> has_no_space{false};               // appends to any file fail
+    std::atomic<bool> has_no_descriptors{false};         // no file can be opened
     std::atomic<std::uint64_t> free_bytes{1ULL << 40U};  // as it says when asked
     std::atomic<std::uint64_t> syncs{0};
 
@@ -41,10 +41,10 @@ class FaultyDisk {
     }
 
  private:
-    class WriteAheadLog final : public rocksdb::FSWritableFileOwnerWrapper {
+    class File final : public rocksdb::FSWritableFileOwnerWrapper {
      public:
-        WriteAheadLog(std::unique_ptr<rocksdb::FSWritableFile> file, FaultyDisk& disk)
-            : FSWritableFileOwnerWrapper(std::move(file)), disk_(disk) {}
+        File(std::unique_ptr<rocksdb::FSWritableFile> file, FaultyDisk& disk, bool is_log)
+            : FSWritableFileOwnerWrapper(std::move(file)), disk_(disk), is_log_(is_log) {}
 
         using FSWritableFileOwnerWrapper::Append;
         rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
@@ -54,6 +54,7 @@ class FaultyDisk {
         }
         rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* context) override {
+            if (!is_log_) return FSWritableFileOwnerWrapper::Sync(options, context);
             disk_.wait_while_held();
             ++disk_.syncs;
             if (disk_.fails_syncs) return rocksdb::IOStatus::IOError("the disk is broken");
@@ -62,6 +63,7 @@ class FaultyDisk {
 
      private:
         FaultyDisk& disk_;
+        const bool is_log_;
     };
 
     class Files final : public rocksdb::FileSystemWrapper {
@@ -74,12 +76,20 @@ class FaultyDisk {
                                           const rocksdb::FileOptions& options,
                                           std::unique_ptr<rocksdb::FSWritableFile>* file,
                                           rocksdb::IODebugContext* context) override {
+            if (disk_.has_no_descriptors) return no_descriptors();
             rocksdb::IOStatus status =
                 FileSystemWrapper::NewWritableFile(name, options, file, context);
-            if (status.ok() && name.ends_with(".log")) {
-                *file = std::make_unique<WriteAheadLog>(std::move(*file), disk_);
+            if (status.ok()) {
+                *file = std::make_unique<File>(std::move(*file), disk_, name.ends_with(".log"));
             }
             return status;
+        }
+        rocksdb::IOStatus NewSequentialFile(const std::string& name,
+                                            const rocksdb::FileOptions& options,
+                                            std::unique_ptr<rocksdb::FSSequentialFile>* file,
+                                            rocksdb::IODebugContext* context) override {
+            if (disk_.has_no_descriptors) return no_descriptors();
+            return FileSystemWrapper::NewSequentialFile(name, options, file, context);
         }
         rocksdb::IOStatus GetFreeSpace(const std::string&, const rocksdb::IOOptions&,
                                        std::uint64_t* bytes, rocksdb::IODebugContext*) override {
@@ -88,6 +98,10 @@ class FaultyDisk {
         }
 
      private:
+        static rocksdb::IOStatus no_descriptors() {
+            return rocksdb::IOStatus::IOError("a file", "Too many open files");
+        }
+
         FaultyDisk& disk_;
     };
 

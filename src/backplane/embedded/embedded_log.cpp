@@ -23,7 +23,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kBatchEntriesMax = 8'192;  // of one sync: a later one need not wait for all
 constexpr milliseconds kLookEvery{10'000};       // for what retention no longer keeps
-constexpr milliseconds kLookWhenFull{1'000};     // for free space
+constexpr milliseconds kLookWhenRefused{1'000};  // whether the disk takes it again
 
 }  // namespace
 
@@ -43,7 +43,8 @@ class EmbeddedLog::Core {
     Tail& tail() { return tail_; }
     const Tail& tail() const { return tail_; }
     const std::string& epoch() const { return store_->epoch(); }
-    bool is_writable() const { return !failed_ && !is_full_; }
+    bool is_writable() const { return store_->database().is_writable(); }
+    const Database& database() const { return store_->database(); }
     const LogProbe& probe() const { return probe_; }
 
  private:
@@ -57,8 +58,7 @@ class EmbeddedLog::Core {
     // ---- in the turn ----------------------------------------------------------------------------
     void take_staged();
 
-    // ---- the log thread
-    // ---------------------------------------------------------------------------
+    // ---- the log thread -------------------------------------------------------------------------
     struct Work {
         std::vector<Staged> staged;
         bool reserve = false;
@@ -68,14 +68,13 @@ class EmbeddedLog::Core {
     };
     void run_log();
     Work next_work();
-    void write(std::span<const Staged> staged, bool reserve);
-    void fail(const Error& error);
+    void write_waiting();
+    bool write(std::span<const Staged> staged);
+    void tell_state();
     void look();
-    void look_at_free_space();
     void end_cleanly();
 
-    // ---- the reading thread
-    // -------------------------------------------------------------------------
+    // ---- the reading thread ---------------------------------------------------------------------
     void run_reads();
 
     const EmbeddedLogSettings settings_;
@@ -84,9 +83,12 @@ class EmbeddedLog::Core {
     Tail tail_;
     Sequencer sequencer_;
     std::vector<SharedEntry> recent_;  // until start()
-    std::atomic<bool> failed_{false};
-    std::atomic<bool> is_full_{false};
-    Position reserved_;  // of the log thread, as it is on disk
+
+    // Of the log thread.
+    std::vector<Staged> waiting_;  // to be written, in order
+    bool wants_reserve_ = false;
+    Position reserved_;                                  // as it is on disk
+    Database::State told_ = Database::State::kWritable;  // to the sequencer
     std::chrono::steady_clock::time_point next_look_;
 
     std::mutex mutex_;  // of what is handed to the log thread
@@ -131,9 +133,9 @@ Result<> EmbeddedLog::Core::load(Binder& binder) {
 
     sequencer_.start_at(store_->head());
     reserved_ = store_->head() + settings_.reserve;
-    if (const Result<> reserved = store_->write({}, reserved_); !reserved) {
-        return Error{ErrorCode::kUnavailable,
-                     "can not write to the log: " + reserved.error().detail};
+    if (!store_->write({}, reserved_)) {
+        reserved_ = store_->head();
+        wants_reserve_ = true;
     }
     sequencer_.reserve(reserved_);
     return {};
@@ -143,7 +145,7 @@ void EmbeddedLog::Core::start() {
     for (SharedEntry& entry : std::exchange(recent_, {})) tail_.push(std::move(entry));
     tail_.advance_to(sequencer_.head());
     tail_.wake_readers();
-    look_at_free_space();
+    tell_state();
     log_thread_ = std::thread([this] { run_log(); });
     read_thread_ = std::thread([this] { run_reads(); });
 }
@@ -178,20 +180,20 @@ void EmbeddedLog::Core::take_staged() {
     wake_.notify_one();
 }
 
-// ---- the log thread
-// -------------------------------------------------------------------------------
+// ---- the log thread -----------------------------------------------------------------------------
 
 void EmbeddedLog::Core::run_log() {
     for (;;) {
-        const Work work = next_work();
+        Work work = next_work();
         if (work.help) turn_.help();
-        const std::span<const Staged> all(work.staged);
-        write(all.first(std::min(kBatchEntriesMax, all.size())), work.reserve);
-        for (std::size_t at = kBatchEntriesMax; at < all.size(); at += kBatchEntriesMax) {
-            write(all.subspan(at, std::min(kBatchEntriesMax, all.size() - at)), false);
-        }
+        const bool is_last = work.end && work.staged.empty();
+        std::move(work.staged.begin(), work.staged.end(), std::back_inserter(waiting_));
+        wants_reserve_ = wants_reserve_ || work.reserve;
+        store_->look();
+        tell_state();
+        write_waiting();
         if (work.look) look();
-        if (work.end && all.empty()) return end_cleanly();
+        if (is_last) return end_cleanly();
     }
 }
 
@@ -200,7 +202,7 @@ EmbeddedLog::Core::Work EmbeddedLog::Core::next_work() {
     const auto has_work = [this] {
         return !work_.staged.empty() || work_.reserve || work_.help || work_.look || work_.end;
     };
-    if (store_->has_entries() || is_full_) {
+    if (store_->has_entries() || !is_writable()) {
         wake_.wait_until(lock, next_look_, has_work);
     } else {
         wake_.wait(lock, has_work);
@@ -211,77 +213,71 @@ EmbeddedLog::Core::Work EmbeddedLog::Core::next_work() {
     return work;
 }
 
-void EmbeddedLog::Core::write(std::span<const Staged> staged, bool reserve) {
-    if (failed_ || (staged.empty() && !reserve)) return;
-    look_at_free_space();
+void EmbeddedLog::Core::write_waiting() {
+    while (store_->state() != Database::State::kClosed && (!waiting_.empty() || wants_reserve_)) {
+        const auto count = std::min(kBatchEntriesMax, waiting_.size());
+        if (!write(std::span(waiting_).first(count))) return tell_state();
+        waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
+    }
+}
+
+bool EmbeddedLog::Core::write(std::span<const Staged> staged) {
     std::optional<Position> reserved;
-    if (reserve) reserved = reserved_ + settings_.reserve;
+    if (wants_reserve_) reserved = reserved_ + settings_.reserve;
 
     const auto began = std::chrono::steady_clock::now();
-    const Result<> written = store_->write(staged, reserved);
-    if (!written) return fail(written.error());
+    if (!store_->write(staged, reserved)) return false;
     probe_.sync_time.add(std::chrono::steady_clock::now() - began);
     probe_.syncs.add();
     probe_.synced_entries.add(staged.size());
 
+    wants_reserve_ = false;
     reserved_ = reserved.value_or(reserved_);
     const Position through = staged.empty() ? Position() : staged.back().entry->position;
     turn_.take_turn([through, reserved](Sequencer& sequencer) {
         if (reserved) sequencer.reserve(*reserved);
         if (!through.is_before_first()) sequencer.synced(through);
     });
+    return true;
 }
 
-void EmbeddedLog::Core::fail(const Error& error) {
-    failed_ = true;
-    diagnostics::error(
-        "the log could not be written: it takes nothing more until the server is started again; "
-        "look at the disk first",
-        {{"reason", error.detail}});
-    turn_.take_turn([](Sequencer& sequencer) {
+// Tells the sequencer whether the disk takes what is appended.
+void EmbeddedLog::Core::tell_state() {
+    using State = Database::State;
+    const State now = store_->state();
+    if (std::exchange(told_, now) == now) return;
+    if (now != State::kWritable) {
+        next_look_ = std::min(next_look_, std::chrono::steady_clock::now() + kLookWhenRefused);
+    }
+    turn_.take_turn([now](Sequencer& sequencer) {
+        if (now == State::kWritable) return sequencer.refuse("");
+        if (now == State::kNoRoom) {
+            return sequencer.refuse(
+                "the disk of the log is nearly full; publish again when there is room");
+        }
         sequencer.fail(
-            "the log could not be written, and takes nothing more until the server is started "
-            "again; its diagnostics say why");
+            "the disk of the log takes no writes now, and the server's log says why; publish again "
+            "later, with the same ids");
     });
 }
 
 void EmbeddedLog::Core::look() {
-    next_look_ = std::chrono::steady_clock::now() + (is_full_ ? kLookWhenFull : kLookEvery);
-    if (failed_) return;
+    next_look_ = std::chrono::steady_clock::now() + (is_writable() ? kLookEvery : kLookWhenRefused);
+    if (store_->state() == Database::State::kClosed) return;
     std::size_t swept = 0;
     const Result<bool> has_more = store_->sweep(tail_.frontier(), swept);
-    if (!has_more) return fail(has_more.error());
+    tell_state();
+    if (!has_more) {
+        return diagnostics::warn("retention could not be applied; it is tried again",
+                                 {{"reason", has_more.error().detail}});
+    }
     probe_.swept_entries.add(swept);
     if (*has_more) next_look_ = {};
-    look_at_free_space();
-}
-
-// Below the bound nothing is taken, so that what waits, and RocksDB's own files, still have room: a
-// write that has failed for want of it can not be trusted to have left nothing behind.
-void EmbeddedLog::Core::look_at_free_space() {
-    const std::uint64_t min = settings_.free_bytes_min;
-    const std::uint64_t free = store_->free_bytes();
-    const bool is_low = free < (is_full_ ? min + min / 8 : min);
-    if (is_low == is_full_ || failed_) return;
-    is_full_ = is_low;
-    std::string why;
-    if (is_low) {
-        why = "the disk of the log is nearly full; publish again when there is room";
-        diagnostics::error(
-            "the disk of the log is nearly full: nothing is taken until there is room",
-            {{"free_bytes", std::to_string(free)}, {"free_bytes_min", std::to_string(min)}});
-        next_look_ = std::min(next_look_, std::chrono::steady_clock::now() + kLookWhenFull);
-    } else {
-        diagnostics::info("the disk of the log has room again",
-                          {{"free_bytes", std::to_string(free)}});
-    }
-    turn_.take_turn(
-        [why = std::move(why)](Sequencer& sequencer) mutable { sequencer.refuse(std::move(why)); });
 }
 
 // All that was given is visible now, so the next life goes on right behind it.
 void EmbeddedLog::Core::end_cleanly() {
-    if (failed_) return;
+    if (store_->state() == Database::State::kClosed) return;
     const Result<> written = store_->write({}, tail_.frontier());
     if (!written) {
         diagnostics::warn("the log's end could not be written; offsets will have a hole",
@@ -295,8 +291,7 @@ void EmbeddedLog::Core::look_now() {
     wake_.notify_one();
 }
 
-// ---- the reading thread
-// ---------------------------------------------------------------------------
+// ---- the reading thread -------------------------------------------------------------------------
 
 void EmbeddedLog::Core::read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) {
     BUS_ASSERT(limit > 0);
@@ -328,8 +323,7 @@ void EmbeddedLog::Core::run_reads() {
     }
 }
 
-// ---- EmbeddedLog
-// ----------------------------------------------------------------------------------
+// ---- EmbeddedLog --------------------------------------------------------------------------------
 
 Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(EmbeddedLogSettings settings, Binder& binder,
                                                        const Clock& clock, Random& random) {
@@ -366,5 +360,6 @@ Tail& EmbeddedLog::tail() { return core_->tail(); }
 bool EmbeddedLog::is_writable() const { return core_->is_writable(); }
 void EmbeddedLog::look_now() { core_->look_now(); }
 const LogProbe& EmbeddedLog::probe() const { return core_->probe(); }
+const Database& EmbeddedLog::database() const { return core_->database(); }
 
 }  // namespace eventbus

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backplane/embedded/database.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
@@ -18,10 +19,6 @@
 #include "log/tail.h"
 #include "log/turn.h"
 
-namespace rocksdb {
-class Env;
-}
-
 namespace eventbus {
 
 struct EmbeddedLogSettings {
@@ -29,10 +26,11 @@ struct EmbeddedLogSettings {
     std::uint64_t bytes_max = 10ULL << 30U;  // of all types; beyond: the oldest go first
     std::size_t tail_entries_max = 65'536;   // shown again to the readers at the start
     std::size_t tail_bytes_max = Tail::kBytesMax;
-    std::size_t pending_bytes_max = 64U << 20U;  // not yet visible; beyond: kUnavailable
-    std::size_t reads_max = 4'096;               // waiting read()s; beyond: kUnavailable
-    std::uint64_t free_bytes_min = 256U
-                                   << 20U;  // of the disk; below: kReadOnly until there is more
+    std::size_t pending_bytes_max = 64U << 20U;    // not yet visible; beyond: kUnavailable
+    std::size_t reads_max = 4'096;                 // waiting read()s; beyond: kUnavailable
+    std::uint64_t free_bytes_min = kFreeBytesMin;  // below: kReadOnly until there is more
+    int open_files_max = 256;
+    std::chrono::milliseconds retry_after{1'000};  // of opening a log that could not be written
     // Positions that are reserved on disk at a time: at a million events a second, half of them
     // last half a second, in which the next must be synced.
     std::uint64_t reserve = 1U << 20U;
@@ -51,13 +49,16 @@ struct EmbeddedLogSettings {
 // Cost:    a transient append about 1 µs without a hop; a durable one shares a sync.
 // Invariants:
 //   (1) Positions are reserved on disk before they are given; a restart begins above them.
-//   (2) After a failed write or sync nothing is written any more until a restart.
+//   (2) After a failed write or sync everything is refused until the store could be opened anew.
+//   Then
+//       what was appended and not synced is written first, again, and becomes visible in its place:
+//       bind() has run for it. Its publishers were told kReadOnly, so they may bring it again.
 class EmbeddedLog final : public Log, public Turn {
  public:
     // Opens or makes the log, and loads `binder`. The tail stands where the newest entries begin,
     // so readers are added next, then start() is called.
-    // Errors: kUnavailable: another process has it, it is of a newer format, damaged, or the disk
-    // refuses.
+    // Without room on the disk it is read, and takes appends as soon as there is.
+    // Errors: as Database::open().
     static Result<std::unique_ptr<EmbeddedLog>> open(EmbeddedLogSettings settings, Binder& binder,
                                                      const Clock& clock, Random& random);
 
@@ -85,6 +86,7 @@ class EmbeddedLog final : public Log, public Turn {
     void look_now();
 
     const LogProbe& probe() const;
+    const Database& database() const;
 
     class Core;  // all of it, so that RocksDB stays in this folder
 

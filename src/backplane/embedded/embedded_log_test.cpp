@@ -292,6 +292,7 @@ TEST_F(EmbeddedLogTest, AWatchByAnEventWhoseSyncFailedIsRefused) {
 // ------------------------------------------------------------------------------
 
 TEST_F(EmbeddedLogTest, AfterAFailedSyncNothingThatItCoveredIsVisibleAndAllIsRefused) {
+    settings_.retry_after = std::chrono::hours(1);
     for (const bool no_space : {false, true}) {
         SCOPED_TRACE(no_space);
         open();
@@ -334,6 +335,81 @@ TEST_F(EmbeddedLogTest, AfterAFailedSyncNothingThatItCoveredIsVisibleAndAllIsRef
     for (const char* id : {"good-1", "new-1", "good-2", "new-2"}) {
         EXPECT_EQ(std::count(ids.begin(), ids.end(), id), 1) << id;
     }
+}
+
+TEST_F(EmbeddedLogTest, ADiskThatWorksAgainIsWrittenToAgainWithWhatItHadFailedOnFirst) {
+    settings_.retry_after = std::chrono::milliseconds(0);
+    for (const bool no_space : {false, true}) {
+        SCOPED_TRACE(no_space);
+        const std::string round = no_space ? "-2" : "-1";
+        open();
+        position_of(make_plan("before" + round));
+        shown();
+        disk_.hold_syncs(!no_space);
+        (no_space ? disk_.has_no_space : disk_.fails_syncs) = true;
+        const auto owned = begin(make_owner_plan("owned" + round, "photo" + round, "ann"));
+        const auto transient = begin(make_transient_plan("tick" + round));
+        disk_.hold_syncs(false);
+        loop_.run_until([&] { return transient->has_value(); });
+        ASSERT_TRUE(owned->has_value());
+        EXPECT_FALSE((*owned)->has_value());
+        disk_.fails_syncs = disk_.has_no_space = false;
+
+        log_->look_now();
+        Receipts again = append(make_owner_plan("owned" + round, "photo" + round, "ann"));
+        while (!again) again = append(make_owner_plan("owned" + round, "photo" + round, "ann"));
+        position_of(make_plan("after" + round));
+
+        EXPECT_TRUE(again->front().duplicate) << "who was refused brings it again, and it is there";
+        EXPECT_EQ(shown(), (Ids{"owned" + round, "tick" + round, "after" + round}));
+        EXPECT_EQ(subjects_->owner("photo" + round), "ann");
+        close();
+        open();
+        const Ids ids = stored();
+        for (const std::string id : {"before", "owned", "after"}) {
+            EXPECT_EQ(std::count(ids.begin(), ids.end(), id + round), 1) << id;
+        }
+        EXPECT_EQ(subjects_->owner("photo" + round), "ann");
+    }
+}
+
+TEST_F(EmbeddedLogTest, AStartOnAFullDiskIsReadOnlyAndTakesEventsOnceThereIsRoom) {
+    open();
+    const Position before = position_of(make_owner_plan("a", "photo:1", "ann"));
+    close();
+    disk_.free_bytes = 0;
+    disk_.has_no_space = true;
+
+    open();
+
+    EXPECT_FALSE(log_->is_writable());
+    EXPECT_EQ(shown(), Ids{"a"});
+    EXPECT_EQ(stored(), Ids{"a"});
+    EXPECT_EQ(append_error(make_transient_plan("b")), ErrorCode::kReadOnly);
+    EXPECT_EQ(subjects_->owner("photo:1"), "ann");
+    disk_.free_bytes = 1ULL << 40U;
+    disk_.has_no_space = false;
+    log_->look_now();
+    Receipts receipts = append(make_plan("c"));
+    while (!receipts) receipts = append(make_plan("c"));  // until the log thread has looked
+    EXPECT_GT(receipts->front().position, before);
+    EXPECT_EQ(shown(), Ids{"c"});
+}
+
+TEST_F(EmbeddedLogTest, AShortageOfDescriptorsDoesNotLeaveItReadOnly) {
+    settings_.retry_after = std::chrono::milliseconds(0);
+    open();
+    position_of(make_plan("a"));
+    disk_.has_no_descriptors = true;
+    disk_.fails_syncs = true;
+    EXPECT_EQ(append_error(make_plan("b")), ErrorCode::kReadOnly);
+    disk_.fails_syncs = false;
+    EXPECT_EQ(append_error(make_plan("c")), ErrorCode::kReadOnly);
+    disk_.has_no_descriptors = false;
+    log_->look_now();
+    Receipts receipts = append(make_plan("d"));
+    while (!receipts) receipts = append(make_plan("d"));
+    EXPECT_EQ(stored(), (Ids{"a", "b", "d"}));
 }
 
 TEST_F(EmbeddedLogTest, ANearlyFullDiskIsNotWrittenToUntilThereIsRoom) {

@@ -1,24 +1,20 @@
 #include "backplane/embedded/group_store.h"
 
 #include <rocksdb/db.h>
-#include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/assert.h"
-#include "base/diagnostics.h"
 
 namespace eventbus {
 namespace {
 
-constexpr std::string_view kFormatKey = "format";
-constexpr std::string_view kFormat = "1";
 constexpr char kGroupKind = 'g';
 constexpr char kFlightKind = 'f';
-constexpr std::size_t kMemtableBytes = 4U << 20U;
 constexpr std::size_t kWalBytesMax = 16U << 20U;
 
 // ---- bytes --------------------------------------------------------------------------------------
@@ -68,21 +64,15 @@ std::string encode(const StoredFlight& flight) {
     return value;
 }
 
-Error damaged(std::string_view what) {
-    return {ErrorCode::kUnavailable,
-            "the store of groups is damaged (" + std::string(what) +
-                "): move the folder groups/ out of the data directory, and the groups begin anew"};
-}
-
-// "name NUL topic", what follows the kind.
-Result<GroupKey> decode_group(std::string_view text) {
+// "name NUL topic", what follows the kind; none: it is damaged.
+std::optional<GroupKey> decode_group(std::string_view text) {
     const std::size_t end = text.find('\0');
-    if (end == std::string_view::npos) return damaged("a key without a topic");
+    if (end == std::string_view::npos) return {};
     return GroupKey{std::string(text.substr(0, end)), std::string(text.substr(end + 1))};
 }
 
-Result<StoredFlight> decode_flight(std::string_view position, std::string_view value) {
-    if (value.size() != 12) return damaged("an event in flight of a wrong size");
+std::optional<StoredFlight> decode_flight(std::string_view position, std::string_view value) {
+    if (position.size() != 8 || value.size() != 12) return {};
     StoredFlight flight;
     flight.position = Position(get_number(position));
     flight.attempt = static_cast<std::uint32_t>(get_number(value.substr(0, 4)));
@@ -95,66 +85,32 @@ Result<StoredFlight> decode_flight(std::string_view position, std::string_view v
 
 std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
-rocksdb::Options options() {
-    rocksdb::Options options;
-    options.create_if_missing = true;
-    options.write_buffer_size = kMemtableBytes;
-    options.max_total_wal_size = kWalBytesMax;
-    options.max_background_jobs = 2;
-    options.max_open_files = 64;
-    options.keep_log_file_num = 2;
-    options.stats_dump_period_sec = 0;  // nobody reads them, and each would wake a thread
-    options.stats_persist_period_sec = 0;
-    options.compression = rocksdb::kNoCompression;
-    // A torn end is what a crash leaves; what stands before it is a prefix of the writes.
-    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-    return options;
-}
-
-Error can_not_open(const std::filesystem::path& path, const rocksdb::Status& status) {
-    const bool is_taken = status.IsIOError() && status.ToString().find("lock") != std::string::npos;
-    return {ErrorCode::kUnavailable,
-            "can not open " + path.string() + ": " + status.ToString() +
-                (is_taken ? " (another server uses this data directory: give this one its own, "
-                            "--data DIR)"
-                          : "")};
-}
-
-Result<> check_format(rocksdb::DB& db) {
-    std::string format;
-    const rocksdb::Status read =
-        db.Get({}, rocksdb::Slice(kFormatKey.data(), kFormatKey.size()), &format);
-    if (read.IsNotFound()) {
-        const rocksdb::Status written =
-            db.Put({}, rocksdb::Slice(kFormatKey.data(), kFormatKey.size()), std::string(kFormat));
-        if (!written.ok()) return Error{ErrorCode::kUnavailable, written.ToString()};
-        return {};
-    }
-    if (!read.ok()) return damaged(read.ToString());
-    if (format != kFormat) {
-        return Error{ErrorCode::kUnavailable, "the store of groups has format " + format +
-                                                  ", this server knows " + std::string(kFormat) +
-                                                  ": start the newer server that wrote it"};
-    }
-    return {};
-}
-
 }  // namespace
 
-Result<std::unique_ptr<EmbeddedGroupStore>> EmbeddedGroupStore::open(
-    const std::filesystem::path& data_dir) {
-    const std::filesystem::path path = data_dir / "groups";
-    rocksdb::DB* opened = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(options(), path.string(), &opened);
-    std::unique_ptr<rocksdb::DB> db(opened);
-    if (!status.ok()) return can_not_open(path, status);
-    const Result<> format = check_format(*db);
-    if (!format) return format.error();
-    return std::unique_ptr<EmbeddedGroupStore>(new EmbeddedGroupStore(std::move(db)));
+Result<std::unique_ptr<EmbeddedGroupStore>> EmbeddedGroupStore::open(Settings settings) {
+    auto database = Database::open(
+        {.data_dir = settings.data_dir,
+         .folder = "groups",
+         .name = "the store of groups",
+         .consequence = "groups give nothing out and take no acknowledgement",
+         .remedy = "move the folder groups/ out of the data directory, and the groups begin anew",
+         .format_key = "format",
+         .formats = {"1"},
+         .free_bytes_min = settings.free_bytes_min,
+         .env = settings.env,
+         .retry_after = settings.retry_after,
+         .wal_bytes_max = kWalBytesMax,
+         .open_files_max = settings.open_files_max,
+         .takes_what_is_before_damage = true});
+    if (!database) return database.error();
+    return std::unique_ptr<EmbeddedGroupStore>(
+        new EmbeddedGroupStore(settings, std::move(*database)));
 }
 
-EmbeddedGroupStore::EmbeddedGroupStore(std::unique_ptr<rocksdb::DB> db)
-    : db_(std::move(db)), writer_([this] { run(); }) {}
+EmbeddedGroupStore::EmbeddedGroupStore(const Settings& settings, std::unique_ptr<Database> database)
+    : look_every_(settings.look_every),
+      database_(std::move(database)),
+      writer_([this] { run(); }) {}
 
 EmbeddedGroupStore::~EmbeddedGroupStore() {
     {
@@ -167,27 +123,28 @@ EmbeddedGroupStore::~EmbeddedGroupStore() {
 
 Result<std::vector<StoredGroup>> EmbeddedGroupStore::load() {
     std::vector<StoredGroup> groups;
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     for (at->Seek(std::string(1, kGroupKind)); at->Valid() && at->key()[0] == kGroupKind;
          at->Next()) {
-        Result<GroupKey> key = decode_group(view(at->key()).substr(1));
-        if (!key) return key.error();
+        const std::optional<GroupKey> key = decode_group(view(at->key()).substr(1));
+        if (!key) return database_->damaged("a key without a topic");
         const std::string_view value = view(at->value());
-        if (value.size() < 9) return damaged("a group without a cursor");
+        if (value.size() < 9) return database_->damaged("a group without a cursor");
         groups.push_back(
             {*key, std::string(value.substr(8)), Position(get_number(value.substr(0, 8)))});
     }
     for (StoredGroup& group : groups) {
         const std::string prefix = key_of(kFlightKind, group.key) + '\0';
         for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next()) {
-            const std::string_view position = view(at->key()).substr(prefix.size());
-            if (position.size() != 8) return damaged("a key without a position");
-            const Result<StoredFlight> flight = decode_flight(position, view(at->value()));
-            if (!flight) return flight.error();
+            const std::optional<StoredFlight> flight =
+                decode_flight(view(at->key()).substr(prefix.size()), view(at->value()));
+            if (!flight) return database_->damaged("an event in flight of a wrong size");
             group.in_flight.push_back(*flight);
         }
     }
-    if (!at->status().ok()) return damaged(at->status().ToString());
+    if (!at->status().ok()) return database_->damaged(at->status().ToString());
     return groups;
 }
 
@@ -202,27 +159,38 @@ void EmbeddedGroupStore::write(std::vector<GroupChange> changes, Executor& reply
 }
 
 void EmbeddedGroupStore::run() {
+    std::vector<Waiting> writes;
     std::unique_lock lock(mutex_);
     for (;;) {
-        wake_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
-        if (waiting_.empty()) return;
-        std::vector<Waiting> writes = std::exchange(waiting_, {});
+        const auto has_news = [&] { return ending_ || (writes.empty() && !waiting_.empty()); };
+        if (database_->is_writable()) {
+            wake_.wait(lock, has_news);
+        } else {
+            wake_.wait_for(lock, look_every_, has_news);
+        }
+        if (writes.empty()) writes = std::exchange(waiting_, {});
+        const bool is_last = ending_;
         lock.unlock();
         const Result<> result = write_all(writes);
-        for (Waiting& write : writes) {
-            write.reply_to->post(
-                [result = Result<>(result), done = std::move(write.done)]() mutable {
-                    done(std::move(result));
-                });
-        }
+        if (result || is_last) answer(std::exchange(writes, {}), result);
         lock.lock();
+        if (is_last && waiting_.empty()) return;
     }
 }
 
+void EmbeddedGroupStore::answer(std::vector<Waiting> writes, const Result<>& result) {
+    for (Waiting& write : writes) {
+        write.reply_to->post(
+            [result, done = std::move(write.done)]() mutable { done(std::move(result)); });
+    }
+}
+
+// Written as a whole or not at all; it may be written again, which changes nothing.
 Result<> EmbeddedGroupStore::write_all(const std::vector<Waiting>& writes) {
-    const Error read_only{ErrorCode::kReadOnly,
-                          "the store of groups could not be written; the server's log says why"};
-    if (failed_) return read_only;
+    if (database_->look() != Database::State::kWritable) {
+        return Error{ErrorCode::kReadOnly, "the store of groups takes no writes now"};
+    }
+    if (writes.empty()) return {};
     rocksdb::WriteBatch batch;
     for (const Waiting& write : writes) {
         for (const GroupChange& change : write.changes) {
@@ -235,12 +203,7 @@ Result<> EmbeddedGroupStore::write_all(const std::vector<Waiting>& writes) {
             }
         }
     }
-    const rocksdb::Status status = db_->Write({}, &batch);
-    if (status.ok()) return {};
-    failed_ = true;
-    diagnostics::error("the store of groups failed; groups take nothing more until a restart",
-                       {{"reason", status.ToString()}});
-    return read_only;
+    return database_->write(batch, false);
 }
 
 }  // namespace eventbus

@@ -1,18 +1,17 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "backplane/embedded/database.h"
 #include "groups/group_store.h"
-
-namespace rocksdb {
-class DB;
-}
 
 namespace eventbus {
 
@@ -24,18 +23,28 @@ namespace eventbus {
 //   "f" name NUL topic NUL position → attempt (4), due in ms since 1970 (8; 0: a member has it)
 //
 // A write goes to the write-ahead log and is not synced: it survives the end of the process, and a
-// power loss takes a run of the newest ones at most (an older cursor: repeats, nothing lost).
+// power loss takes a run of the newest ones at most (an older cursor: repeats, nothing lost). One
+// that the disk does not take now waits, and those behind it, until it does.
 //
 // Thread:  any; writing is done by a thread of its own, which takes all that waits as one batch.
 //          The executors that it answers to outlive it.
 // Bounded: by its callers, each of which has one write under way.
 class EmbeddedGroupStore final : public GroupStore {
  public:
-    // Opens or makes the store. `data_dir` exists.
-    // Errors: kUnavailable: another process has it, it is of a newer format, or it is damaged.
-    static Result<std::unique_ptr<EmbeddedGroupStore>> open(const std::filesystem::path& data_dir);
+    struct Settings {
+        std::filesystem::path data_dir;  // exists
+        std::uint64_t free_bytes_min = kFreeBytesMin;
+        int open_files_max = 64;
+        std::chrono::milliseconds look_every{1'000};   // at a disk that takes no writes
+        std::chrono::milliseconds retry_after{1'000};  // of opening one that could not be written
+        rocksdb::Env* env = nullptr;                   // the disk; tests give one that fails
+    };
 
-    // Writes what waits, and ends.
+    // Opens or makes the store.
+    // Errors: as Database::open().
+    static Result<std::unique_ptr<EmbeddedGroupStore>> open(Settings settings);
+
+    // Writes what waits, if the disk takes it, and ends.
     ~EmbeddedGroupStore() override;
     EmbeddedGroupStore(const EmbeddedGroupStore&) = delete;
     EmbeddedGroupStore& operator=(const EmbeddedGroupStore&) = delete;
@@ -44,6 +53,10 @@ class EmbeddedGroupStore final : public GroupStore {
     void write(std::vector<GroupChange> changes, Executor& reply_to,
                Callback<Result<>> done) override;
 
+    // False while writes wait for the disk. Any thread.
+    bool is_writable() const { return database_->is_writable(); }
+    const Database& database() const { return *database_; }
+
  private:
     struct Waiting {
         std::vector<GroupChange> changes;
@@ -51,12 +64,13 @@ class EmbeddedGroupStore final : public GroupStore {
         Callback<Result<>> done;
     };
 
-    explicit EmbeddedGroupStore(std::unique_ptr<rocksdb::DB> db);
+    EmbeddedGroupStore(const Settings& settings, std::unique_ptr<Database> database);
     void run();
     Result<> write_all(const std::vector<Waiting>& writes);
+    static void answer(std::vector<Waiting> writes, const Result<>& result);
 
-    const std::unique_ptr<rocksdb::DB> db_;
-    bool failed_ = false;  // the writing thread's
+    const std::chrono::milliseconds look_every_;
+    const std::unique_ptr<Database> database_;
     std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<Waiting> waiting_;  // under mutex_

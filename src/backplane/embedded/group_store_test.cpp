@@ -9,11 +9,13 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "groups/groups.h"
 #include "groups/memory_group_store.h"
 #include "support/fake_clock.h"
+#include "support/faulty_disk.h"
 #include "support/folder.h"
 #include "support/killed_life.h"
 #include "support/list_log.h"
@@ -29,7 +31,7 @@ namespace fs = std::filesystem;
 const GroupKey kKey{"thumbnails", "photo.**"};
 
 std::unique_ptr<EmbeddedGroupStore> open(const fs::path& path) {
-    auto store = EmbeddedGroupStore::open(path);
+    auto store = EmbeddedGroupStore::open({.data_dir = path});
     EXPECT_TRUE(store) << (store ? "" : store.error().detail);
     return store ? std::move(*store) : nullptr;
 }
@@ -40,6 +42,47 @@ Result<> write(GroupStore& store, Loop& loop, std::vector<GroupChange> changes) 
     store.write(std::move(changes), loop, [&](Result<> result) { answer = std::move(result); });
     loop.run_until([&] { return answer.has_value(); });
     return *answer;
+}
+
+TEST(EmbeddedGroupStore, AWriteThatTheDiskDoesNotTakeWaitsAndThoseBehindItToo) {
+    const Folder folder;
+    FaultyDisk disk;
+    Loop loop;
+    auto opened = EmbeddedGroupStore::open({.data_dir = folder.path(),
+                                            .look_every = std::chrono::milliseconds(1),
+                                            .retry_after = std::chrono::milliseconds(0),
+                                            .env = disk.env()});
+    ASSERT_TRUE(opened.has_value());
+    EmbeddedGroupStore& store = **opened;
+    for (const bool is_full : {true, false}) {
+        SCOPED_TRACE(is_full ? "below the bound" : "a write fails");
+        std::vector<Position> written;
+        const auto begin = [&](Position cursor) {
+            store.write({{kKey, "e1", cursor}}, loop, [&written, cursor](const Result<>& result) {
+                EXPECT_TRUE(result.has_value());
+                written.push_back(cursor);
+            });
+        };
+        disk.free_bytes = is_full ? 0 : 1ULL << 40U;
+        disk.has_no_space = true;
+        begin(1_pos);
+        while (store.is_writable()) std::this_thread::yield();
+        begin(2_pos);
+        EXPECT_TRUE(written.empty());
+
+        disk.has_no_space = false;
+        disk.free_bytes = 1ULL << 40U;
+        loop.run_until([&] { return written.size() == 2; });
+
+        EXPECT_EQ(written, (std::vector<Position>{1_pos, 2_pos}));
+        EXPECT_EQ((*store.load())[0].cursor, 2_pos);
+    }
+    disk.has_no_space = true;
+    std::optional<Result<>> last;
+    store.write({{kKey, "e1", 3_pos}}, loop, [&](Result<> result) { last = std::move(result); });
+    opened->reset();
+    loop.run_until([&] { return last.has_value(); });
+    EXPECT_FALSE(last->has_value()) << "it ended before the disk took it";
 }
 
 TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
@@ -92,7 +135,7 @@ TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
 TEST(EmbeddedGroupStore, ASecondServerOnTheSameDirectoryIsTold) {
     const Folder folder;
     const auto first = open(folder.path());
-    const auto second = EmbeddedGroupStore::open(folder.path());
+    const auto second = EmbeddedGroupStore::open({.data_dir = folder.path()});
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);
     EXPECT_NE(second.error().detail.find("--data DIR"), std::string::npos) << second.error().detail;
@@ -111,7 +154,7 @@ TEST(EmbeddedGroupStore, ANewerFormatIsRefused) {
     const Folder folder;
     open(folder.path());
     put_raw(folder.path(), "format", "2");
-    const auto store = EmbeddedGroupStore::open(folder.path());
+    const auto store = EmbeddedGroupStore::open({.data_dir = folder.path()});
     ASSERT_FALSE(store);
     EXPECT_NE(store.error().detail.find("format 2"), std::string::npos) << store.error().detail;
 }

@@ -1,22 +1,17 @@
 #include "backplane/embedded/log_store.h"
 
 #include <rocksdb/db.h>
-#include <rocksdb/env.h>
-#include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "base/diagnostics.h"
 #include "log/bytes.h"
 #include "log/entry_codec.h"
 
 namespace eventbus {
 namespace {
 
-constexpr std::string_view kFormat = "1";
-constexpr std::string_view kFormatKey = "mformat";
 constexpr std::string_view kEpochKey = "mepoch";
 constexpr std::string_view kReservedKey = "mreserved";
 constexpr std::string_view kLostKey = "mlost";
@@ -60,140 +55,119 @@ std::string make_epoch(Random& random) {
     return epoch;
 }
 
-rocksdb::Options options(const EmbeddedLogSettings& settings) {
-    rocksdb::Options options;
-    if (settings.env != nullptr) options.env = settings.env;
-    options.create_if_missing = true;
-    options.write_buffer_size = 32U << 20U;
-    options.max_background_jobs = 2;
-    options.max_open_files = 256;
-    options.keep_log_file_num = 2;
-    options.stats_dump_period_sec = 0;  // nobody reads it, and a thread would wake for it
-    options.stats_persist_period_sec = 0;
-    options.max_log_file_size = 4U << 20U;
-    options.compression = rocksdb::kLZ4Compression;
-    // An end that was cut off in a crash was never synced, so never acknowledged. Anything else
-    // that is wrong is not taken silently.
-    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-    return options;
-}
-
-Error can_not_open(const std::filesystem::path& path, const rocksdb::Status& status) {
-    const std::string why = status.ToString();
-    std::string mend;
-    if (status.IsIOError() && why.find("lock") != std::string::npos) {
-        mend = " (another server uses this data directory: give this one its own, --data DIR)";
-    } else if (status.IsNoSpace()) {
-        mend = " (the disk is full: make room on it)";
-    }
-    return {ErrorCode::kUnavailable,
-            "can not open the log in " + path.string() + ": " + why + mend};
-}
-
-Error damaged(const std::string& what) {
-    return {ErrorCode::kUnavailable,
-            "the log is damaged (" + what +
-                "): restore the folder log/ of the data directory from a backup, or move it away "
-                "and the log begins anew"};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LogStore>> LogStore::open(const EmbeddedLogSettings& settings,
                                                  const Clock& clock, Random& random) {
-    const std::filesystem::path path = settings.data_dir / "log";
-    rocksdb::Options how = options(settings);
-    rocksdb::DB* opened = nullptr;
-    rocksdb::Status status = rocksdb::DB::Open(how, path.string(), &opened);
-    bool is_damaged_at_end = false;
-    if (status.IsCorruption()) {
-        // As after a loss of power on a disk that does not keep its promises.
-        diagnostics::error(
-            "the end of the log is damaged; what was published last may be lost, and clients are "
-            "told that this is another log",
-            {{"reason", status.ToString()}});
-        is_damaged_at_end = true;
-        how.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-        status = rocksdb::DB::Open(how, path.string(), &opened);
-    }
-    std::unique_ptr<rocksdb::DB> db(opened);
-    if (!status.ok()) return can_not_open(path, status);
-    std::unique_ptr<LogStore> store(new LogStore(settings, clock, std::move(db)));
-    if (const Result<> read = store->read_meta(random, is_damaged_at_end); !read) {
-        return read.error();
-    }
+    std::unique_ptr<LogStore> store(new LogStore(settings, clock));
+    if (const Result<> opened = store->open_database(random); !opened) return opened.error();
+    if (const Result<> read = store->read_meta(); !read) return read.error();
     if (const Result<> loaded = store->load_types(); !loaded) return loaded.error();
     return store;
 }
 
-LogStore::LogStore(const EmbeddedLogSettings& settings, const Clock& clock,
-                   std::unique_ptr<rocksdb::DB> db)
-    : settings_(settings), clock_(clock), db_(std::move(db)) {}
+LogStore::LogStore(const EmbeddedLogSettings& settings, const Clock& clock)
+    : settings_(settings), clock_(clock) {}
 
 LogStore::~LogStore() = default;
 
-Result<> LogStore::read_meta(Random& random, bool is_damaged_at_end) {
-    const Result<std::optional<std::string>> format = get(kFormatKey);
-    if (!format) return format.error();
-    if (!*format) return make_new(random);
-    if (**format != kFormat) {
+Result<> LogStore::open_database(Random& random) {
+    auto opened = Database::open(
+        {.data_dir = settings_.data_dir,
+         .folder = "log",
+         .name = "the log",
+         .consequence = "nothing is taken",
+         .remedy = "restore the folder log/ of the data directory from a backup, or move it away "
+                   "and the log begins anew",
+         .format_key = "mformat",
+         .formats = {"1"},
+         .prepare = [this, &random](const Database::Opened& as) { return prepare(as, random); },
+         .free_bytes_min = settings_.free_bytes_min,
+         .env = settings_.env,
+         .retry_after = settings_.retry_after,
+         .memtable_bytes = 32U << 20U,
+         .open_files_max = settings_.open_files_max,
+         .compresses = true});
+    if (!opened) return opened.error();
+    database_ = std::move(*opened);
+    return {};
+}
+
+Result<> LogStore::prepare(const Database::Opened& opened, Random& random) const {
+    std::string value;
+    if (!opened.is_first) {
+        // What this process holds in memory rests on it.
+        const bool is_whole = last_stored_.is_before_first() ||
+                              opened.db.Get({}, key_of('e', last_stored_), &value).ok();
+        if (is_whole && !opened.lost_its_end) return {};
         return Error{ErrorCode::kUnavailable,
-                     "the log has format " + **format + ", and this server knows " +
-                         std::string(kFormat) + ": start the newer server that wrote it"};
+                     "the log has lost its end: start the server again, and it goes on with what "
+                     "is left"};
     }
+    const rocksdb::Status known = opened.db.Get({}, slice(kEpochKey), &value);
+    if (!known.ok() && !known.IsNotFound()) {
+        return Error{ErrorCode::kUnavailable, "cannot read the log: " + known.ToString()};
+    }
+    if (known.ok() && !opened.lost_its_end) return {};
+    rocksdb::WriteBatch batch;
+    // With a lost end a reservation may be lost too, so that positions could be given twice: this
+    // is another log.
+    batch.Put(slice(kEpochKey), make_epoch(random));
+    if (known.IsNotFound()) batch.Put(slice(kReservedKey), fixed(0));
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    const rocksdb::Status written = opened.db.Write(synced, &batch);
+    if (written.ok()) return {};
+    return Error{ErrorCode::kUnavailable, "cannot write to the log: " + written.ToString()};
+}
+
+Result<> LogStore::read_meta() {
     const auto epoch = get(kEpochKey);
     const auto reserved = get(kReservedKey);
     const auto lost = get(kLostKey);
-    if (!epoch || !reserved || !lost || !*epoch || !*reserved) return damaged("it has no epoch");
+    if (!epoch || !reserved || !lost || !*epoch || !*reserved) {
+        return database_->damaged("it has no epoch");
+    }
     epoch_ = **epoch;
     reserved_ = Position(ByteReader(**reserved).fixed());
     if (*lost) lost_through_ = Position(ByteReader(**lost).fixed());
 
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     at->SeekForPrev("f");
     if (at->Valid() && at->key()[0] == 'e') {
         reserved_ = std::max(reserved_, position_of(view(at->key())));
     }
-    if (!at->status().ok()) return damaged(at->status().ToString());
-    if (!is_damaged_at_end) return {};
-    // A reservation may be lost too, so that positions could be given twice: this is another log.
-    epoch_ = make_epoch(random);
-    rocksdb::WriteBatch batch;
-    batch.Put(slice(kEpochKey), epoch_);
-    return commit(batch, true);
-}
-
-Result<> LogStore::make_new(Random& random) {
-    epoch_ = make_epoch(random);
-    rocksdb::WriteBatch batch;
-    batch.Put(slice(kFormatKey), slice(kFormat));
-    batch.Put(slice(kEpochKey), epoch_);
-    batch.Put(slice(kReservedKey), fixed(0));
-    return commit(batch, true);
+    return at->status().ok() ? Result<>() : database_->damaged(at->status().ToString());
 }
 
 Result<std::optional<std::string>> LogStore::get(std::string_view key) const {
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
     std::string value;
-    const rocksdb::Status status = db_->Get({}, slice(key), &value);
+    const rocksdb::Status status = db->Get({}, slice(key), &value);
     if (status.IsNotFound()) return std::optional<std::string>();
-    if (!status.ok()) return damaged(status.ToString());
+    if (!status.ok()) return database_->damaged(status.ToString());
     return std::optional<std::string>(std::move(value));
 }
 
 // ---- at the start -------------------------------------------------------------------------------
 
 Result<> LogStore::load_types() {
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     for (at->Seek("b"); at->Valid() && at->key()[0] == 'b'; at->Next()) {
         ByteReader reader(view(at->value()));
         Type type;
         type.bytes = reader.fixed();
         type.retention.age = std::chrono::seconds(reader.number());
         type.retention.bytes_max = reader.number();
-        if (!reader.is_at_end()) return damaged("the sizes of a type");
+        if (!reader.is_at_end()) return database_->damaged("the sizes of a type");
         types_.emplace(view(at->key()).substr(1), type);
     }
-    return at->status().ok() ? Result<>() : damaged(at->status().ToString());
+    return at->status().ok() ? Result<>() : database_->damaged(at->status().ToString());
 }
 
 Result<> LogStore::load(Binder& binder, Dedupe& dedupe) {
@@ -202,12 +176,14 @@ Result<> LogStore::load(Binder& binder, Dedupe& dedupe) {
 }
 
 Result<> LogStore::load_changes(Binder& binder) const {
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     for (at->Seek("s"); at->Valid() && at->key()[0] == 's'; at->Next()) {
         const Result<> loaded = binder.load(view(at->key()).substr(1), view(at->value()));
         if (!loaded) return loaded.error();
     }
-    return at->status().ok() ? Result<>() : damaged(at->status().ToString());
+    return at->status().ok() ? Result<>() : database_->damaged(at->status().ToString());
 }
 
 Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
@@ -218,7 +194,9 @@ Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
     };
     const std::int64_t now = to_ms(clock_.wall_now());
     std::vector<Key> newest_first;
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     for (at->SeekForPrev("e"); at->Valid() && at->key()[0] == 'd'; at->Prev()) {
         ByteReader reader(view(at->value()));
         const auto written = static_cast<std::int64_t>(reader.fixed());
@@ -227,13 +205,13 @@ Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
         key.seen.content_hash = reader.fixed();
         key.seen.unowned = reader.byte() != 0;
         key.key = reader.rest();
-        if (!reader.is_fine()) return damaged("a key of the dedupe window");
+        if (!reader.is_fine()) return database_->damaged("a key of the dedupe window");
         // A clock that was set back must not make a key live for ever.
         key.age = std::chrono::milliseconds(std::max<std::int64_t>(0, now - written));
         if (key.age >= dedupe.window() || newest_first.size() == settings_.dedupe.keys_max) break;
         newest_first.push_back(std::move(key));
     }
-    if (!at->status().ok()) return damaged(at->status().ToString());
+    if (!at->status().ok()) return database_->damaged(at->status().ToString());
     for (auto key = newest_first.rbegin(); key != newest_first.rend(); ++key) {
         if (dedupe.find(key->key) != nullptr) continue;
         dedupe.add(std::move(key->key), key->seen, clock_.now() - key->age);
@@ -245,7 +223,9 @@ Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
 Result<LogStore::Recent> LogStore::recent(std::size_t entries_max, std::size_t bytes_max) const {
     Recent recent{.entries = {}, .after = lost_through_};
     std::size_t bytes = 0;
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     for (at->SeekForPrev("f"); at->Valid() && at->key()[0] == 'e'; at->Prev()) {
         const Position position = position_of(view(at->key()));
         if (position <= recent.after) break;
@@ -254,7 +234,7 @@ Result<LogStore::Recent> LogStore::recent(std::size_t entries_max, std::size_t b
             break;
         }
         Result<Entry> entry = decode_entry(position, view(at->value()));
-        if (!entry) return damaged(entry.error().detail);
+        if (!entry) return database_->damaged(entry.error().detail);
         bytes += memory_of(*entry);
         if (bytes > bytes_max) {
             recent.after = position;
@@ -262,7 +242,7 @@ Result<LogStore::Recent> LogStore::recent(std::size_t entries_max, std::size_t b
         }
         recent.entries.push_back(std::make_shared<const Entry>(std::move(*entry)));
     }
-    if (!at->status().ok()) return damaged(at->status().ToString());
+    if (!at->status().ok()) return database_->damaged(at->status().ToString());
     std::reverse(recent.entries.begin(), recent.entries.end());
     return recent;
 }
@@ -272,7 +252,7 @@ Result<LogStore::Recent> LogStore::recent(std::size_t entries_max, std::size_t b
 Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position> reserve) {
     rocksdb::WriteBatch batch;
     const std::int64_t now_ms = to_ms(clock_.wall_now());
-    std::vector<std::string_view> types;
+    std::vector<TypeEntry*> types;
     for (const Staged& one : staged) {
         for (const StoredChange& change : one.changes) {
             const std::string key = 's' + change.key;
@@ -283,19 +263,27 @@ Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position>
             }
         }
         if (!one.is_stored) continue;
-        put_entry(batch, one, now_ms);
-        const std::string_view type = one.entry->event.type;
-        if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
+        TypeEntry& type = put_entry(batch, one, now_ms);
+        if (std::exchange(type.second.is_touched, true)) continue;
+        types.push_back(&type);
     }
-    for (const std::string_view type : types) {
-        const auto found = types_.find(type);
-        put_type(batch, found->first, found->second);
-    }
+    for (const TypeEntry* const type : types) put_type(batch, type->first, type->second);
     if (reserve) batch.Put(slice(kReservedKey), fixed(reserve->number()));
-    return commit(batch, true);
+
+    const Result<> written = database_->write(batch, true);
+    for (TypeEntry* const type : types) {
+        if (written) type->second.bytes += type->second.unsaved;
+        type->second.unsaved = 0;
+        type->second.is_touched = false;
+    }
+    for (const Staged& one : staged) {
+        if (written && one.is_stored) last_stored_ = one.entry->position;
+    }
+    return written;
 }
 
-void LogStore::put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::int64_t now_ms) {
+LogStore::TypeEntry& LogStore::put_entry(rocksdb::WriteBatch& batch, const Staged& staged,
+                                         std::int64_t now_ms) {
     const Entry& entry = *staged.entry;
     const auto written = static_cast<std::uint64_t>(now_ms);
     const std::string bytes = encode_entry(entry);
@@ -305,38 +293,24 @@ void LogStore::put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::
     std::string index = fixed(written);
     put_number(index, size);
     batch.Put(index_key(entry.event.type, entry.position), index);
-    Type& type = types_[entry.event.type];
-    type.bytes += size;
-    type.retention = entry.retention;
+    TypeEntry& type = *types_.try_emplace(entry.event.type).first;
+    type.second.unsaved += size;
+    type.second.retention = entry.retention;
 
-    if (staged.dedupe_key.empty()) return;
+    if (staged.dedupe_key.empty()) return type;
     std::string seen = fixed(written);
     put_fixed(seen, entry.content_hash);
     seen.append(1, entry.unowned ? '\1' : '\0').append(staged.dedupe_key);
     batch.Put(key_of('d', entry.position), seen);
+    return type;
 }
 
 void LogStore::put_type(rocksdb::WriteBatch& batch, const std::string& name,
                         const Type& type) const {
-    std::string value = fixed(type.bytes);
+    std::string value = fixed(type.bytes + type.unsaved);
     put_number(value, static_cast<std::uint64_t>(type.retention.age.count()));
     put_number(value, type.retention.bytes_max);
     batch.Put('b' + name, value);
-}
-
-Result<> LogStore::commit(rocksdb::WriteBatch& batch, bool sync) {
-    rocksdb::WriteOptions how;
-    how.sync = sync;
-    const rocksdb::Status status = db_->Write(how, &batch);
-    if (status.ok()) return {};
-    return Error{ErrorCode::kReadOnly, status.ToString()};
-}
-
-std::uint64_t LogStore::free_bytes() const {
-    std::uint64_t bytes = ~std::uint64_t{0};
-    const std::string path = (settings_.data_dir / "log").string();
-    if (!db_->GetEnv()->GetFreeSpace(path, &bytes).ok()) return ~std::uint64_t{0};
-    return bytes;
 }
 
 // ---- retention ----------------------------------------------------------------------------------
@@ -367,7 +341,7 @@ Result<bool> LogStore::sweep(Position frontier, std::size_t& swept) {
     const std::size_t keys = sweep_dedupe(kSweepEntries, batch);
     if (batch.Count() == 0) return false;
     // Not synced: after a crash it is done again.
-    if (const Result<> written = commit(batch, false); !written) return written.error();
+    if (const Result<> written = database_->write(batch, false); !written) return written.error();
     return left == 0 || keys == kSweepEntries;
 }
 
@@ -378,7 +352,9 @@ Result<std::size_t> LogStore::sweep_type(const std::string& name, Type& type, Po
     const std::int64_t oldest = rule.age.count() == 0 ? 0 : to_ms(clock_.wall_now() - rule.age);
     std::size_t taken = 0;
     const std::string prefix = index_key(name, Position()).substr(0, name.size() + 2);
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     for (at->Seek(index_key(name, type.swept + 1));
          taken < entries_max && at->Valid() && at->key().starts_with(prefix); at->Next()) {
         const Position position = position_of(view(at->key()));
@@ -407,7 +383,9 @@ Result<std::size_t> LogStore::sweep_oldest(Position frontier, std::size_t entrie
     std::uint64_t bytes = 0;
     for (const auto& [name, type] : types_) bytes += type.bytes;
     std::size_t taken = 0;
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     for (at->Seek(key_of('e', swept_ + 1));
          bytes > settings_.bytes_max && taken < entries_max && at->Valid() && at->key()[0] == 'e';
          at->Next()) {
@@ -436,7 +414,9 @@ Result<std::size_t> LogStore::sweep_oldest(Position frontier, std::size_t entrie
 std::size_t LogStore::sweep_dedupe(std::size_t keys_max, rocksdb::WriteBatch& batch) {
     const std::int64_t oldest = to_ms(clock_.wall_now() - settings_.dedupe.window);
     std::size_t taken = 0;
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return taken;
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     for (at->Seek(key_of('d', dedupe_swept_ + 1));
          taken < keys_max && at->Valid() && at->key()[0] == 'd'; at->Next()) {
         ByteReader reader(view(at->value()));
@@ -453,7 +433,9 @@ std::size_t LogStore::sweep_dedupe(std::size_t keys_max, rocksdb::WriteBatch& ba
 Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier) const {
     Page page;
     std::size_t bytes = 0;
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     // Read after the iterator was made: what it no longer sees is told.
     page.lost_through = lost_through_;
     for (at->Seek(key_of('e', after + 1)); at->Valid() && at->key()[0] == 'e'; at->Next()) {
@@ -468,7 +450,7 @@ Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier
         if (!entry) return entry.error();
         page.entries.push_back(std::make_shared<const Entry>(std::move(*entry)));
     }
-    if (!at->status().ok()) return Error{ErrorCode::kUnavailable, at->status().ToString()};
+    if (!at->status().ok()) return database_->unreadable(at->status().ToString());
     page.through = std::max(after, frontier);
     page.at_end = true;
     return page;

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backplane/embedded/database.h"
 #include "backplane/embedded/embedded_log.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -22,7 +23,6 @@
 #include "log/sequencer.h"
 
 namespace rocksdb {
-class DB;
 class WriteBatch;
 }  // namespace rocksdb
 
@@ -40,7 +40,8 @@ namespace eventbus {
 //
 // Thread:  open() and load() first; write() and sweep() the log thread; read() any.
 // Invariants:
-//   (1) What write() answered is on disk, and was written in order.
+//   (1) What write() answered is on disk, and was written in order. What it could not write may be
+//       there or not; it may be written again, which changes nothing then.
 //   (2) A position is given only below "reserved" as it is on disk.
 class LogStore {
  public:
@@ -67,8 +68,11 @@ class LogStore {
 
     // ---- the log thread -----------------------------------------------------------------------
 
+    // Whether it can be written now; opens it again if that is due.
+    Database::State look() { return database_->look(); }
+
     // Writes and syncs all of it as one batch.
-    // Errors: kReadOnly; then nothing more may be written by this process.
+    // Errors: kReadOnly; then it is closed until look() could open it again.
     Result<> write(std::span<const Staged> staged, std::optional<Position> reserve);
 
     // Deletes what retention and the dedupe window no longer keep, at most kSweepEntries. True:
@@ -76,9 +80,10 @@ class LogStore {
     Result<bool> sweep(Position frontier, std::size_t& swept);
     bool has_entries() const { return !types_.empty(); }
 
-    std::uint64_t free_bytes() const;
-
     // ---- any thread ---------------------------------------------------------------------------
+
+    Database::State state() const { return database_->state(); }
+    const Database& database() const { return *database_; }
 
     Result<Page> read(Position after, std::size_t limit, Position frontier) const;
 
@@ -87,21 +92,24 @@ class LogStore {
 
     struct Type {
         std::uint64_t bytes = 0;
+        std::uint64_t unsaved = 0;  // bytes of what is being written
+        bool is_touched = false;    // by what is being written
         Retention retention;
         Position swept;  // nothing of it is left up to here
     };
 
-    LogStore(const EmbeddedLogSettings& settings, const Clock& clock,
-             std::unique_ptr<rocksdb::DB> db);
-    Result<> read_meta(Random& random, bool is_damaged_at_end);
-    Result<> make_new(Random& random);
+    using TypeEntry = StringMap<Type>::value_type;
+
+    LogStore(const EmbeddedLogSettings& settings, const Clock& clock);
+    Result<> open_database(Random& random);
+    Result<> prepare(const Database::Opened& opened, Random& random) const;
+    Result<> read_meta();
     Result<> load_types();
     Result<> load_changes(Binder& binder) const;
     Result<> load_dedupe(Dedupe& dedupe) const;
     Result<std::optional<std::string>> get(std::string_view key) const;
-    void put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::int64_t now_ms);
+    TypeEntry& put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::int64_t now_ms);
     void put_type(rocksdb::WriteBatch& batch, const std::string& name, const Type& type) const;
-    Result<> commit(rocksdb::WriteBatch& batch, bool sync);
     Result<std::size_t> sweep_type(const std::string& name, Type& type, Position frontier,
                                    std::size_t entries_max, rocksdb::WriteBatch& batch);
     Result<std::size_t> sweep_oldest(Position frontier, std::size_t entries_max,
@@ -110,9 +118,10 @@ class LogStore {
 
     const EmbeddedLogSettings settings_;
     const Clock& clock_;
-    const std::unique_ptr<rocksdb::DB> db_;
+    std::unique_ptr<Database> database_;
     std::string epoch_;
     Position reserved_;
+    Position last_stored_;  // synced, by this process
     std::atomic<Position> lost_through_{Position{}};
     StringMap<Type> types_;
     Position dedupe_swept_;

@@ -1,7 +1,6 @@
 #include "backplane/embedded/session_store.h"
 
 #include <rocksdb/db.h>
-#include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
 
 #include <fstream>
@@ -13,14 +12,12 @@
 namespace eventbus {
 namespace {
 
-constexpr std::string_view kFormat = "1";
 constexpr std::string_view kOpen = "open ";
 constexpr std::string_view kClean = "clean ";
 constexpr std::size_t kForgottenAtOnce = 1'024;
+constexpr std::chrono::seconds kLookWhenRefused{1};  // whether the disk takes it again
 
-using rocksdb::Slice;
-
-std::string_view view(const Slice& bytes) { return {bytes.data(), bytes.size()}; }
+std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
 // Changes with each start of the machine.
 std::string machine_boot_id() {
@@ -30,61 +27,40 @@ std::string machine_boot_id() {
     return id;  // empty where there is none: then every end that was not clean counts
 }
 
-rocksdb::Options options() {
-    rocksdb::Options options;
-    options.create_if_missing = true;
-    // Of the records themselves this much is in memory: each is written twice while its client
-    // signs in, and read only if it comes back.
-    options.write_buffer_size = 2U << 20U;
-    options.max_background_jobs = 2;
-    options.max_open_files = 64;
-    options.keep_log_file_num = 2;
-    options.stats_dump_period_sec = 0;  // nobody reads it, and a thread would wake for it
-    options.stats_persist_period_sec = 0;
-    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-    return options;
-}
-
-Error can_not_open(const std::filesystem::path& path, const rocksdb::Status& status) {
-    const std::string why = status.ToString();
-    const bool is_taken = status.IsIOError() && why.find("lock") != std::string::npos;
-    return {ErrorCode::kUnavailable,
-            "can not open the sessions in " + path.string() + ": " + why +
-                (is_taken ? " (another server uses this data directory: give this one its own, "
-                            "--data DIR)"
-                          : "")};
-}
-
-Error failed(const rocksdb::Status& status) {
-    return {ErrorCode::kUnavailable, "the store of sessions failed: " + status.ToString()};
+Error failed(const std::string& why) {
+    return {ErrorCode::kUnavailable, "the store of sessions failed: " + why};
 }
 
 // Says in which life of the machine the store is, and whether it has ended well.
-rocksdb::Status mark(rocksdb::DB& db, std::string_view how, const std::string& boot_id) {
-    rocksdb::WriteOptions sync;
-    sync.sync = true;
-    return db.Put(sync, "l", std::string(how) + boot_id);
+std::string life(std::string_view how, const std::string& boot_id) {
+    return std::string(how) + boot_id;
 }
 
 // Whether what is stored can be trusted: the last life ended well, or the machine still runs.
 Result<bool> is_whole(rocksdb::DB& db, const std::string& boot_id) {
-    std::string format;
-    std::string life;
-    const rocksdb::Status read = db.Get({}, "f", &format);
-    if (read.IsNotFound()) {
-        const rocksdb::Status written = db.Put({}, "f", Slice(kFormat.data(), kFormat.size()));
-        if (!written.ok()) return failed(written);
-        return true;
+    std::string last;
+    const rocksdb::Status known = db.Get({}, "l", &last);
+    if (known.IsNotFound()) return true;  // it is new
+    if (!known.ok()) return failed(known.ToString());
+    return last.starts_with(kClean) || (!boot_id.empty() && last == life(kOpen, boot_id));
+}
+
+// Synced, and so is what was dropped before: a loss of power from now on must show.
+Result<> begin_life(rocksdb::DB& db, const std::string& boot_id) {
+    const Result<bool> whole = is_whole(db, boot_id);
+    if (!whole) return whole.error();
+    rocksdb::WriteBatch batch;
+    if (!*whole) {
+        diagnostics::warn(
+            "the machine went down without a clean end: all sessions are unknown, and clients "
+            "begin new ones");
+        batch.DeleteRange("s", "t");
     }
-    if (!read.ok()) return failed(read);
-    if (format != kFormat) {
-        return Error{ErrorCode::kUnavailable,
-                     "the store of sessions has format " + format + ", and this server knows " +
-                         std::string(kFormat) + ": start the newer server that wrote it"};
-    }
-    const rocksdb::Status known = db.Get({}, "l", &life);
-    if (!known.ok() && !known.IsNotFound()) return failed(known);
-    return life.starts_with(kClean) || (!boot_id.empty() && life == std::string(kOpen) + boot_id);
+    batch.Put("l", life(kOpen, boot_id));
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    const rocksdb::Status written = db.Write(synced, &batch);
+    return written.ok() ? Result<>() : failed(written.ToString());
 }
 
 }  // namespace
@@ -92,34 +68,36 @@ Result<bool> is_whole(rocksdb::DB& db, const std::string& boot_id) {
 Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Settings settings,
                                                                          const Clock& clock) {
     if (settings.boot_id.empty()) settings.boot_id = machine_boot_id();
-    const std::filesystem::path path = settings.data_dir / "sessions";
-    rocksdb::DB* opened = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(options(), path.string(), &opened);
-    std::unique_ptr<rocksdb::DB> db(opened);
-    if (!status.ok()) return can_not_open(path, status);
-
-    const Result<bool> whole = is_whole(*db, settings.boot_id);
-    if (!whole) return whole.error();
-    if (!*whole) {
-        diagnostics::warn(
-            "the machine went down without a clean end: all sessions are unknown, and clients "
-            "begin new ones");
-        const rocksdb::Status dropped = db->DeleteRange({}, db->DefaultColumnFamily(), "s", "t");
-        if (!dropped.ok()) return failed(dropped);
-    }
-    // Synced, and so is what was dropped before: a loss of power from now on must show.
-    const rocksdb::Status marked = mark(*db, kOpen, settings.boot_id);
-    if (!marked.ok()) return failed(marked);
+    auto database = Database::open(
+        {.data_dir = settings.data_dir,
+         .folder = "sessions",
+         .name = "the store of sessions",
+         .consequence = "clients get no session, and those that have one cannot subscribe",
+         .remedy = "move the folder sessions/ out of the data directory, and clients begin anew",
+         .format_key = "f",
+         .formats = {"1"},
+         .prepare = [boot_id = settings.boot_id](
+                        const Database::Opened& opened) { return begin_life(opened.db, boot_id); },
+         .free_bytes_min = settings.free_bytes_min,
+         .env = settings.env,
+         .retry_after = settings.retry_after,
+         // Of the records themselves this much is in memory: each is written twice while its client
+         // signs in, and read only if it comes back.
+         .memtable_bytes = 2U << 20U,
+         .open_files_max = settings.open_files_max,
+         .compresses = true,
+         .takes_what_is_before_damage = true});
+    if (!database) return database.error();
     std::unique_ptr<EmbeddedSessionStore> store(
-        new EmbeddedSessionStore(std::move(settings), clock, std::move(db)));
+        new EmbeddedSessionStore(std::move(settings), clock, std::move(*database)));
     if (const Result<> loaded = store->load(); !loaded) return loaded.error();
     store->worker_ = std::thread([raw = store.get()] { raw->run(); });
     return store;
 }
 
 EmbeddedSessionStore::EmbeddedSessionStore(Settings settings, const Clock& clock,
-                                           std::unique_ptr<rocksdb::DB> db)
-    : settings_(std::move(settings)), clock_(clock), db_(std::move(db)) {}
+                                           std::unique_ptr<Database> database)
+    : settings_(std::move(settings)), clock_(clock), database_(std::move(database)) {}
 
 EmbeddedSessionStore::~EmbeddedSessionStore() {
     if (!worker_.joinable()) return;
@@ -129,22 +107,30 @@ EmbeddedSessionStore::~EmbeddedSessionStore() {
     }
     wake_.notify_one();
     worker_.join();
-    const rocksdb::Status marked = mark(*db_, kClean, settings_.boot_id);
-    if (!marked.ok()) {
+    rocksdb::WriteBatch end;
+    end.Put("l", life(kClean, settings_.boot_id));
+    if (const Result<> marked = database_->write(end, true); !marked) {
         diagnostics::warn("the end of the store of sessions could not be written",
-                          {{"reason", marked.ToString()}});
+                          {{"reason", marked.error().detail}});
     }
 }
 
 Result<> EmbeddedSessionStore::load() {
-    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    if (database_->state() == Database::State::kClosed) {
+        // What cannot be trusted is still there, as nothing could be written.
+        const Result<bool> whole = is_whole(*db, settings_.boot_id);
+        if (!whole || !*whole) return whole ? Result<>() : whole.error();
+    }
+    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     for (at->Seek("s"); at->Valid() && at->key()[0] == 's'; at->Next()) {
         const std::string pid(view(at->key()).substr(1));
         if (pid.size() > kPidBytesMax) continue;  // of no session that we wrote
         const auto record = decode_session(pid, view(at->value()));
         remember(pid, record ? expires_ms(*record) : 0);
     }
-    return at->status().ok() ? Result<>() : failed(at->status());
+    return at->status().ok() ? Result<>() : failed(at->status().ToString());
 }
 
 void EmbeddedSessionStore::put(SessionRecord record, Executor& reply_to, Callback<Result<>> done) {
@@ -187,8 +173,13 @@ void EmbeddedSessionStore::answer(Work& work, const Error& error) {
 void EmbeddedSessionStore::run() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        wake_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
-        if (waiting_.empty()) return;
+        const auto has_work = [this] { return ending_ || !waiting_.empty(); };
+        if (database_->is_writable()) {
+            wake_.wait(lock, has_work);
+        } else {
+            wake_.wait_for(lock, kLookWhenRefused, has_work);
+        }
+        if (ending_ && waiting_.empty()) return;
         std::vector<Work> works = std::exchange(waiting_, {});
         lock.unlock();
         do_all(works);
@@ -199,32 +190,37 @@ void EmbeddedSessionStore::run() {
 // One batch for all that is to be written; then the answers, in their order. What is looked for
 // sees all that was asked before it, and perhaps a little more.
 void EmbeddedSessionStore::do_all(std::vector<Work>& works) {
-    rocksdb::WriteBatch batch;
-    for (const Work& work : works) {
-        if (const auto* const put = std::get_if<Put>(&work)) {
-            remember(put->pid, put->expires_ms);
-            batch.Put('s' + put->pid, put->value);
-        } else if (const auto* const erase = std::get_if<Erase>(&work)) {
-            if (forget(erase->pid)) batch.Delete('s' + erase->pid);
-        }
-    }
-    forget_what_is_over(batch);
-    rocksdb::Status status;
-    if (batch.Count() > 0) status = db_->Write({}, &batch);
+    const Result<> written = write_all(works);
     for (Work& work : works) {
         if (auto* const put = std::get_if<Put>(&work)) {
-            Result<> result;
-            if (!status.ok()) result = failed(status);
             put->reply_to->post(
-                [result = std::move(result), done = std::move(put->done)]() mutable {
-                    done(std::move(result));
-                });
+                [written, done = std::move(put->done)]() mutable { done(std::move(written)); });
         } else if (auto* const find = std::get_if<Find>(&work)) {
             find->reply_to->post([found = read(find->pid), done = std::move(find->done)]() mutable {
                 done(std::move(found));
             });
         }
     }
+}
+
+Result<> EmbeddedSessionStore::write_all(const std::vector<Work>& works) {
+    const bool takes = database_->look() == Database::State::kWritable;
+    rocksdb::WriteBatch batch;
+    for (const Work& work : works) {
+        if (const auto* const put = std::get_if<Put>(&work); put != nullptr && takes) {
+            remember(put->pid, put->expires_ms);
+            batch.Put('s' + put->pid, put->value);
+        } else if (const auto* const erase = std::get_if<Erase>(&work)) {
+            if (forget(erase->pid)) batch.Delete('s' + erase->pid);
+        }
+    }
+    if (!takes) {
+        return Error{ErrorCode::kUnavailable, "the disk takes no sessions now; try again"};
+    }
+    forget_what_is_over(batch);
+    if (batch.Count() == 0) return {};
+    const Result<> written = database_->write(batch, false);
+    return written ? written : failed(written.error().detail);
 }
 
 void EmbeddedSessionStore::remember(std::string_view pid, std::int64_t expires_ms) {
@@ -235,6 +231,10 @@ void EmbeddedSessionStore::remember(std::string_view pid, std::int64_t expires_m
 
 bool EmbeddedSessionStore::forget(std::string_view pid) {
     return pid.size() <= kPidBytesMax && known_.erase(Session::Pid(pid.data(), pid.size())) > 0;
+}
+
+bool EmbeddedSessionStore::knows(std::string_view pid) const {
+    return pid.size() <= kPidBytesMax && known_.count(Session::Pid(pid.data(), pid.size())) > 0;
 }
 
 void EmbeddedSessionStore::forget_what_is_over(rocksdb::WriteBatch& batch) {
@@ -251,10 +251,13 @@ void EmbeddedSessionStore::forget_what_is_over(rocksdb::WriteBatch& batch) {
 }
 
 Result<std::optional<SessionRecord>> EmbeddedSessionStore::read(const std::string& pid) const {
+    if (!knows(pid)) return std::optional<SessionRecord>();
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
     std::string value;
-    const rocksdb::Status status = db_->Get({}, 's' + pid, &value);
+    const rocksdb::Status status = db->Get({}, 's' + pid, &value);
     if (status.IsNotFound()) return std::optional<SessionRecord>();
-    if (!status.ok()) return failed(status);
+    if (!status.ok()) return database_->unreadable(status.ToString());
     std::optional<SessionRecord> record = decode_session(pid, value);
     if (record && record->expires_at <= clock_.wall_now()) record.reset();
     return record;

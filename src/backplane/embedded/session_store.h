@@ -19,14 +19,14 @@
 #include <variant>
 #include <vector>
 
+#include "backplane/embedded/database.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "delivery/session_store.h"
 
 namespace rocksdb {
-class DB;
 class WriteBatch;
-}  // namespace rocksdb
+}
 
 namespace eventbus {
 
@@ -42,7 +42,8 @@ namespace eventbus {
 //
 // Thread:  any; the work is done by a thread of its own, which takes all that waits as one batch.
 // Bounded: by sessions_max: past it the one that expires first is forgotten; and by waiting_max:
-//          past it kUnavailable. In memory a session costs about 110 bytes.
+//          past it kUnavailable. While the disk takes no writes nothing is put or forgotten. In
+//          memory a session costs about 110 bytes.
 class EmbeddedSessionStore final : public SessionStore {
  public:
     struct Settings {
@@ -50,9 +51,13 @@ class EmbeddedSessionStore final : public SessionStore {
         std::size_t sessions_max = 200'000;
         std::size_t waiting_max = 100'000;
         std::string boot_id;  // empty: the machine's
+        std::uint64_t free_bytes_min = kFreeBytesMin;
+        int open_files_max = 64;
+        std::chrono::milliseconds retry_after{1'000};  // of opening one that could not be written
+        rocksdb::Env* env = nullptr;                   // the disk; tests give one that fails
     };
 
-    // Errors: kUnavailable: another process has it, it is of a newer format, or it is damaged.
+    // Errors: as Database::open().
     static Result<std::unique_ptr<EmbeddedSessionStore>> open(Settings settings,
                                                               const Clock& clock);
 
@@ -65,6 +70,10 @@ class EmbeddedSessionStore final : public SessionStore {
     void find(std::string_view pid, Executor& reply_to,
               Callback<Result<std::optional<SessionRecord>>> done) override;
     void erase(std::string_view pid) override;
+
+    // False while every put() is refused with kUnavailable. Any thread.
+    bool is_writable() const { return database_->is_writable(); }
+    const Database& database() const { return *database_; }
 
  private:
     struct Put {
@@ -97,20 +106,22 @@ class EmbeddedSessionStore final : public SessionStore {
                      boost::multi_index::ordered_non_unique<
                          boost::multi_index::member<Session, std::int64_t, &Session::expires_ms>>>>;
 
-    EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<rocksdb::DB> db);
+    EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<Database> database);
     Result<> load();
     void enqueue(Work work);
     static void answer(Work& work, const Error& error);
     void run();
     void do_all(std::vector<Work>& works);
+    Result<> write_all(const std::vector<Work>& works);
     void remember(std::string_view pid, std::int64_t expires_ms);
     bool forget(std::string_view pid);
+    bool knows(std::string_view pid) const;
     void forget_what_is_over(rocksdb::WriteBatch& batch);
     Result<std::optional<SessionRecord>> read(const std::string& pid) const;
 
     const Settings settings_;
     const Clock& clock_;
-    const std::unique_ptr<rocksdb::DB> db_;
+    const std::unique_ptr<Database> database_;
     Known known_;  // of the worker: every session on disk
     std::mutex mutex_;
     std::condition_variable wake_;

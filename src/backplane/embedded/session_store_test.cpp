@@ -8,6 +8,7 @@
 
 #include "backplane/embedded/session_codec.h"
 #include "support/fake_clock.h"
+#include "support/faulty_disk.h"
 #include "support/folder.h"
 #include "support/killed_life.h"
 #include "support/loop.h"
@@ -23,9 +24,13 @@ class EmbeddedSessionStoreTest : public testing::Test {
     EmbeddedSessionStoreTest() { open(); }
 
     void open(const std::string& boot_id = "boot-1") {
-        auto opened = EmbeddedSessionStore::open(
-            {.data_dir = folder_.path(), .sessions_max = 3, .waiting_max = 10, .boot_id = boot_id},
-            clock_);
+        auto opened = EmbeddedSessionStore::open({.data_dir = folder_.path(),
+                                                  .sessions_max = 3,
+                                                  .waiting_max = 10,
+                                                  .boot_id = boot_id,
+                                                  .retry_after = std::chrono::milliseconds(0),
+                                                  .env = disk_.env()},
+                                                 clock_);
         ASSERT_TRUE(opened.has_value()) << opened.error().detail;
         store_ = std::move(*opened);
     }
@@ -56,11 +61,63 @@ class EmbeddedSessionStoreTest : public testing::Test {
         return **answer;
     }
 
+    ErrorCode put_error(SessionRecord record) {
+        std::optional<Result<>> answer;
+        store_->put(std::move(record), loop_, [&](Result<> result) { answer = std::move(result); });
+        loop_.run_until([&] { return answer.has_value(); });
+        EXPECT_FALSE(answer->has_value());
+        return *answer ? ErrorCode::kInternal : answer->error().code;
+    }
+
+    FaultyDisk disk_;
     FakeClock clock_;
     Loop loop_;
     Folder folder_;
     std::unique_ptr<EmbeddedSessionStore> store_;
 };
+
+TEST_F(EmbeddedSessionStoreTest, WhileTheDiskTakesNothingItIsSaidSoAndWhatIsKnownIsFound) {
+    put(record("a"));
+    for (const bool is_full : {true, false}) {
+        SCOPED_TRACE(is_full ? "below the bound" : "a write fails");
+        disk_.free_bytes = is_full ? 0 : 1ULL << 40U;
+        disk_.has_no_space = true;
+
+        EXPECT_EQ(put_error(record("b")), ErrorCode::kUnavailable);
+        EXPECT_TRUE(find("a").has_value());
+        EXPECT_FALSE(store_->is_writable());
+        store_.reset();
+        disk_.free_bytes = 0;
+        open();  // as after kill -9
+        EXPECT_TRUE(find("a").has_value());
+        EXPECT_EQ(put_error(record("b")), ErrorCode::kUnavailable);
+
+        disk_.has_no_space = false;
+        disk_.free_bytes = 1ULL << 40U;
+        put(record("c"));
+        EXPECT_TRUE(find("c").has_value());
+        EXPECT_TRUE(find("a").has_value());
+    }
+}
+
+TEST_F(EmbeddedSessionStoreTest, AFullDiskDoesNotMakeGoodWhatALossOfPowerMayHaveTaken) {
+    put(record("a"));
+    disk_.has_no_space = true;  // so that its end is not written
+    store_.reset();
+    disk_.free_bytes = 0;
+    open("boot-2");
+    EXPECT_FALSE(find("a").has_value());
+
+    disk_.has_no_space = false;
+    disk_.free_bytes = 1ULL << 40U;
+    put(record("b"));
+
+    EXPECT_FALSE(find("a").has_value());
+    store_.reset();
+    open("boot-2");
+    EXPECT_FALSE(find("a").has_value());
+    EXPECT_TRUE(find("b").has_value());
+}
 
 TEST_F(EmbeddedSessionStoreTest, WhatWasPutIsFoundAsItWasUntilItIsErased) {
     put(record("p"));

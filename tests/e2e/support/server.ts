@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,8 @@ const kOutputCharsMax = 20_000;
 export interface ServerOptions {
   /** Settings as `EVENTBUS_…` variables: `{ jwt_clock_skew: '0s' }`. With a certificate `url` is https. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The data directory is a disk of its own, in memory and of this size: `320m`. Only root may have one. */
+  readonly disk?: string;
 }
 
 /** The real server in a process of its own, on a free port, with a data directory that goes with the test. */
@@ -29,6 +31,7 @@ export class BusServer {
 
   static async start(options: ServerOptions = {}): Promise<BusServer> {
     const server = new BusServer(options);
+    if (options.disk !== undefined) execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${options.disk}`, 'tmpfs', server.data]);
     afterwards(() => server.#destroy());
     await server.up();
     return server;
@@ -111,6 +114,28 @@ export class BusServer {
     await said;
   }
 
+  /** Takes all that its disk has left, to the last byte. */
+  fillDisk(): void {
+    const file = openSync(join(this.data, 'filler'), 'a');
+    for (let size = 1 << 20; size > 0; ) {
+      try {
+        writeSync(file, Buffer.alloc(size));
+      } catch {
+        size >>= 1;
+      }
+    }
+    closeSync(file);
+  }
+
+  makeRoom(): void {
+    rmSync(join(this.data, 'filler'));
+  }
+
+  /** Resolves when `/readyz` answers with `status`. */
+  async readiness(status: 200 | 503): Promise<void> {
+    while ((await fetch(`${this.url}/readyz`)).status !== status) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
   /** Posts to the HTTP interface. */
   post(path: string, token: string, body: unknown): Promise<Response> {
     return fetch(`${this.url}${path}`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body: JSON.stringify(body) });
@@ -127,6 +152,7 @@ export class BusServer {
 
   async #destroy(): Promise<void> {
     await this.kill();
+    if (this.#options.disk !== undefined) execFileSync('umount', ['--lazy', this.data]);
     rmSync(this.data, { recursive: true, force: true });
   }
 }

@@ -1,0 +1,328 @@
+#include "backplane/embedded/database.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/options.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdarg>
+#include <cstdio>
+#include <mutex>
+#include <utility>
+
+#include "base/diagnostics.h"
+
+namespace eventbus {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kRetryMax{30'000};
+constexpr std::size_t kLineBytesMax = 512;
+
+// What RocksDB says about itself. Its own file of lines is not for us: each start makes another,
+// and on a full disk the first line that does not fit aborts the process (an assertion in Debian's
+// build, about a file that is written to after an error).
+class Lines final : public rocksdb::Logger {
+ public:
+    explicit Lines(std::string name)
+        : Logger(rocksdb::InfoLogLevel::ERROR_LEVEL), name_(std::move(name)) {}
+
+    using Logger::Logv;
+    void Logv(const char* format, va_list parts) override {
+        std::array<char, kLineBytesMax> line{};
+        std::vsnprintf(line.data(), line.size(), format, parts);
+        diagnostics::warn("RocksDB has an error", {{"store", name_}, {"reason", line.data()}});
+    }
+
+ private:
+    const std::string name_;
+};
+
+// Passes with the load or with what else lies on the disk, so that it can be waited for.
+bool is_passing(const rocksdb::Status& status) {
+    return status.IsNoSpace() || status.ToString().find("Too many open files") != std::string::npos;
+}
+
+}  // namespace
+
+// What fails in RocksDB's own threads. It would repair itself, by writing on.
+class Database::Watch final : public rocksdb::EventListener {
+ public:
+    void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+        if (status->severity() < rocksdb::Status::Severity::kHardError) return;
+        const std::lock_guard lock(mutex_);
+        why_ = status->ToString();
+    }
+    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status status,
+                              bool* repairs_itself) override {
+        // A compaction that has no room is nothing but put off.
+        *repairs_itself = status.severity() < rocksdb::Status::Severity::kHardError;
+    }
+
+    // Empty: nothing.
+    std::string why() const {
+        const std::lock_guard lock(mutex_);
+        return why_;
+    }
+
+ private:
+    mutable std::mutex mutex_;
+    std::string why_;
+};
+
+Result<std::unique_ptr<Database>> Database::open(Settings settings) {
+    std::unique_ptr<Database> database(new Database(std::move(settings)));
+    if (const Result<> opened = database->open_first(); !opened) return opened.error();
+    return database;
+}
+
+Database::Database(Settings settings)
+    : settings_(std::move(settings)),
+      path_(settings_.data_dir / settings_.folder),
+      env_(settings_.env != nullptr ? *settings_.env : *rocksdb::Env::Default()),
+      pause_(settings_.retry_after) {}
+
+Database::~Database() { close(); }
+
+// ---- opening ------------------------------------------------------------------------------------
+
+Result<> Database::open_first() {
+    look_at_space();
+    const bool is_new = !env_.FileExists((path_ / "CURRENT").string()).ok();
+    if (has_room_ || is_new) {
+        const Result<> opened = open_for_writing(true);
+        if (opened) return {};
+        if (!may_pass_ || is_new) return opened.error();
+        diagnostics::error("a store cannot be written yet, so it is read only",
+                           {{"store", settings_.name}, {"reason", opened.error().detail}});
+    }
+    return open_for_reading();
+}
+
+Result<> Database::open_for_writing(bool is_first) {
+    bool lost_its_end = false;
+    const rocksdb::Status status = open_as(Way::kWriting, lost_its_end);
+    may_pass_ = is_passing(status);
+    if (!status.ok()) return can_not_open(status);
+    Result<bool> is_current = has_current_format(Way::kWriting);
+    Result<> done = is_current ? Result<>() : is_current.error();
+    if (done) {
+        done = settings_.prepare ? settings_.prepare({*db_, is_first, lost_its_end}) : Result<>();
+    }
+    if (done && !*is_current) {
+        rocksdb::WriteOptions synced;
+        synced.sync = true;
+        const rocksdb::Status put =
+            db_->Put(synced, settings_.format_key, settings_.formats.back());
+        may_pass_ = is_passing(put);
+        if (!put.ok()) done = can_not_open(put);
+    }
+    if (!done) {
+        close();
+        return done.error();
+    }
+    is_for_writing_ = true;
+    state_ = current_state();
+    return {};
+}
+
+Result<> Database::open_for_reading() {
+    bool lost_its_end = false;
+    const rocksdb::Status status = open_as(Way::kReading, lost_its_end);
+    if (!status.ok()) return can_not_open(status);
+    const Result<bool> is_current = has_current_format(Way::kReading);
+    if (is_current) return {};
+    close();
+    return is_current.error();
+}
+
+rocksdb::Status Database::open_as(Way way, bool& lost_its_end) {
+    using rocksdb::WALRecoveryMode;
+    watch_ = std::make_shared<Watch>();
+    rocksdb::Options options;
+    options.env = &env_;
+    options.create_if_missing = true;
+    options.info_log = std::make_shared<Lines>(settings_.name);
+    options.listeners = {watch_};
+    options.max_bgerror_resume_count = 0;
+    options.write_buffer_size = settings_.memtable_bytes;
+    options.max_total_wal_size = settings_.wal_bytes_max;
+    options.max_background_jobs = 2;
+    options.max_open_files = settings_.open_files_max;
+    options.stats_dump_period_sec = 0;  // nobody reads them, and a thread would wake for each
+    options.stats_persist_period_sec = 0;
+    options.compression = settings_.compresses ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+    // An end that was cut off in a crash was never synced, so never acknowledged. Anything else
+    // that is wrong is not taken silently.
+    options.wal_recovery_mode = settings_.takes_what_is_before_damage
+                                    ? WALRecoveryMode::kPointInTimeRecovery
+                                    : WALRecoveryMode::kTolerateCorruptedTailRecords;
+    rocksdb::DB* opened = nullptr;
+    rocksdb::Status status = open_with(options, way, &opened);
+    if (status.IsCorruption() && !settings_.takes_what_is_before_damage) {
+        // As after a loss of power on a disk that does not keep its promises.
+        diagnostics::error("the end of a store is damaged; what was written last may be lost",
+                           {{"store", settings_.name}, {"reason", status.ToString()}});
+        lost_its_end = true;
+        options.wal_recovery_mode = WALRecoveryMode::kPointInTimeRecovery;
+        status = open_with(options, way, &opened);
+    }
+    const std::lock_guard lock(mutex_);
+    db_.reset(opened);
+    return status;
+}
+
+rocksdb::Status Database::open_with(const rocksdb::Options& options, Way way,
+                                    rocksdb::DB** opened) {
+    if (way == Way::kWriting) return rocksdb::DB::Open(options, path_.string(), opened);
+    // RocksDB takes this lock only to write; and who else writes here would not be seen.
+    rocksdb::FileLock* lock = nullptr;
+    const rocksdb::Status locked = env_.LockFile((path_ / "LOCK").string(), &lock);
+    if (!locked.ok()) return locked;
+    const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path_.string(), opened);
+    if (status.ok()) {
+        lock_ = lock;
+    } else {
+        env_.UnlockFile(lock);
+    }
+    return status;
+}
+
+// Whether it has the format that is written; an earlier one, and none, become it.
+Result<bool> Database::has_current_format(Way way) {
+    std::string format;
+    const rocksdb::Status read = db_->Get({}, settings_.format_key, &format);
+    if (read.IsNotFound() && way == Way::kWriting) return false;
+    if (read.IsNotFound()) return can_not_open(rocksdb::Status::NoSpace("it was never written"));
+    if (!read.ok()) return damaged(read.ToString());
+    const auto& formats = settings_.formats;
+    if (std::find(formats.begin(), formats.end(), format) != formats.end()) {
+        return format == formats.back();
+    }
+    return Error{ErrorCode::kUnavailable, settings_.name + " has format " + format +
+                                              ", and this server knows " + formats.back() +
+                                              ": start the newer server that wrote it"};
+}
+
+void Database::close() {
+    state_ = State::kClosed;
+    is_for_writing_ = false;
+    const std::lock_guard lock(mutex_);
+    db_.reset();
+    if (lock_ != nullptr) env_.UnlockFile(std::exchange(lock_, nullptr));
+}
+
+// ---- the writer ---------------------------------------------------------------------------------
+
+Database::State Database::look() {
+    look_at_space();
+    if (is_for_writing_) {
+        if (const std::string why = watch_->why(); !why.empty()) fail(why);
+    }
+    if (!is_for_writing_ && has_room_ && std::chrono::steady_clock::now() >= next_try_) {
+        open_again();
+    }
+    return state_ = current_state();
+}
+
+Result<> Database::write(rocksdb::WriteBatch& batch, bool sync) {
+    if (!is_for_writing_) return Error{ErrorCode::kReadOnly, settings_.name + " is closed"};
+    rocksdb::WriteOptions how;
+    how.sync = sync;
+    const rocksdb::Status status = db_->Write(how, &batch);
+    if (status.ok()) {
+        pause_ = settings_.retry_after;
+        return {};
+    }
+    fail(status.ToString());
+    return Error{ErrorCode::kReadOnly, status.ToString()};
+}
+
+void Database::fail(const std::string& why) {
+    diagnostics::error(
+        "a store could not be written; it is closed, and opened again when its disk allows: look "
+        "at the disk",
+        {{"store", settings_.name}, {"until_then", settings_.consequence}, {"reason", why}});
+    probe_.failures.add();
+    close();
+    put_off();
+    if (const Result<> opened = open_for_reading(); !opened) {
+        diagnostics::error("nor can it be read",
+                           {{"store", settings_.name}, {"reason", opened.error().detail}});
+    }
+}
+
+void Database::open_again() {
+    close();
+    const Result<> opened = open_for_writing(false);
+    if (opened) {
+        probe_.opened_again.add();
+        return diagnostics::info("a store is open again", {{"store", settings_.name}});
+    }
+    fail(opened.error().detail);
+}
+
+void Database::put_off() {
+    next_try_ = std::chrono::steady_clock::now() + pause_;
+    pause_ = std::min(2 * pause_, kRetryMax);
+}
+
+// Below the bound nothing is taken, so that what waits, and RocksDB's own files, still have room.
+void Database::look_at_space() {
+    const std::uint64_t min = settings_.free_bytes_min;
+    std::uint64_t free = ~std::uint64_t{0};
+    if (!env_.GetFreeSpace(settings_.data_dir.string(), &free).ok()) return;
+    const bool has_room = free >= (has_room_ ? min : min + min / 8);
+    if (has_room == has_room_) return;
+    has_room_ = has_room;
+    if (has_room) {
+        return diagnostics::info("a disk has room again",
+                                 {{"store", settings_.name}, {"free_bytes", std::to_string(free)}});
+    }
+    diagnostics::error("a disk is nearly full", {{"store", settings_.name},
+                                                 {"until_there_is_room", settings_.consequence},
+                                                 {"free_bytes", std::to_string(free)},
+                                                 {"free_bytes_min", std::to_string(min)}});
+}
+
+Database::State Database::current_state() const {
+    if (!is_for_writing_) return State::kClosed;
+    return has_room_ ? State::kWritable : State::kNoRoom;
+}
+
+// ---- any thread ---------------------------------------------------------------------------------
+
+Database::Reading Database::read() const {
+    std::shared_lock lock(mutex_);
+    rocksdb::DB* const db = db_.get();
+    return {std::move(lock), db};
+}
+
+Error Database::unreadable(const std::string& why) const {
+    return {ErrorCode::kUnavailable, settings_.name + " cannot be read now: " + why};
+}
+
+Error Database::damaged(const std::string& what) const {
+    return {ErrorCode::kUnavailable,
+            settings_.name + " is damaged (" + what + "): " + settings_.remedy};
+}
+
+Error Database::can_not_open(const rocksdb::Status& status) const {
+    const std::string why = status.ToString();
+    std::string fix;
+    if (status.IsNoSpace()) {
+        fix = " (the disk is full: make room on it)";
+    } else if (status.IsIOError() && why.find("lock") != std::string::npos) {
+        fix = " (another server uses this data directory: give this one its own, --data DIR)";
+    } else if (is_passing(status)) {
+        fix = " (raise the limit of open files: ulimit -n)";
+    }
+    return {ErrorCode::kUnavailable,
+            "cannot open " + settings_.name + " in " + path_.string() + ": " + why + fix};
+}
+
+}  // namespace eventbus

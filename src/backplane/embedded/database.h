@@ -1,0 +1,172 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/counters.h"
+#include "base/result.h"
+
+namespace rocksdb {
+class DB;
+class Env;
+class FileLock;
+class Status;
+class WriteBatch;
+struct Options;
+}  // namespace rocksdb
+
+namespace eventbus {
+
+// Of a disk, where nobody says otherwise: what RocksDB's own files may need, and what was taken
+// before it was known that there is no room.
+inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
+
+// The RocksDB of one store: how it is opened, of which format it is, whether there is room to
+// write, and what becomes of it when a write fails.
+//
+// A write that failed may have left anything behind, so nothing more is written to what was open
+// then: it is closed, opened for reading only, and opened anew when the disk allows. The same holds
+// for a start without room: it is read, and written to once there is.
+//
+// Thread:  open() first; look() and write() one thread, the writer; the others any.
+// Bounded: one that cannot be opened is tried again after `retry_after`, twice as long each time,
+//          up to kRetryMax.
+// Invariants:
+//   (1) What was written by a write that failed is there as a whole or not at all, and only once it
+//       is open again.
+//   (2) A database of a newer format is not touched.
+class Database {
+ public:
+    // Whether it can be written.
+    enum class State : std::uint8_t {
+        kWritable,
+        kNoRoom,  // open, but the disk is below free_bytes_min: only what must be is written
+        kClosed,  // every write is refused; look() opens it again
+    };
+    // A database that was opened for writing.
+    struct Opened {
+        rocksdb::DB& db;
+        bool is_first = false;      // of this process
+        bool lost_its_end = false;  // as after a loss of power on a disk that keeps no promises
+    };
+    struct Settings {
+        std::filesystem::path data_dir;  // exists
+        std::string folder;              // in it
+        std::string name;                // "the log", in what is said of it
+        std::string consequence;         // "nothing is taken", while it cannot be written
+        // How an operator does without it, if it is damaged.
+        std::string remedy;
+
+        std::string format_key;
+        std::vector<std::string> formats;  // that can be read; the last is the one that is written
+        // Converts it from an earlier format, and makes it whole, each time that it was opened for
+        // writing. Errors: it stays closed.
+        std::function<Result<>(const Opened&)> prepare = {};
+
+        std::uint64_t free_bytes_min = kFreeBytesMin;
+        rocksdb::Env* env = nullptr;  // the disk; tests give one that fails
+        std::chrono::milliseconds retry_after{1'000};
+
+        std::size_t memtable_bytes = 4U << 20U;
+        std::size_t wal_bytes_max = 0;  // 0: as many as the memtables ask for
+        int open_files_max = 64;
+        bool compresses = false;
+        // What a write that was not synced leaves in a loss of power: false: nothing that was
+        // synced is given up for it. True: all that stands before a damage is taken.
+        bool takes_what_is_before_damage = false;
+    };
+    struct Probe {
+        Counter failures;      // writes that failed, and openings
+        Counter opened_again;  // after a failure or a start without room
+    };
+
+    // Errors: kUnavailable: another process has it, it is of a newer format, it is damaged, the
+    // disk refuses, or it is new and there is no room.
+    static Result<std::unique_ptr<Database>> open(Settings settings);
+    ~Database();
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    // ---- the writer -----------------------------------------------------------------------------
+
+    // Looks at the disk, and opens it again if that is due.
+    State look();
+
+    // Errors: kReadOnly, it is closed: what was to be written may be there when it is open again.
+    Result<> write(rocksdb::WriteBatch& batch, bool sync);
+
+    // ---- any thread -----------------------------------------------------------------------------
+
+    // Keeps it open while it is held, for reads; false: it is closed. The writer lets go of it
+    // before it writes.
+    class Reading {
+     public:
+        explicit operator bool() const { return db_ != nullptr; }
+        rocksdb::DB* operator->() const { return db_; }
+        rocksdb::DB& operator*() const { return *db_; }
+
+     private:
+        friend class Database;
+        Reading(std::shared_lock<std::shared_mutex> lock, rocksdb::DB* db)
+            : lock_(std::move(lock)), db_(db) {}
+        std::shared_lock<std::shared_mutex> lock_;
+        rocksdb::DB* db_;
+    };
+    Reading read() const;
+
+    State state() const { return state_; }
+    bool is_writable() const { return state_ == State::kWritable; }
+    const Probe& probe() const { return probe_; }
+    const std::filesystem::path& path() const { return path_; }
+
+    // What a caller is told of a read that the disk refused, or that found it closed.
+    Error unreadable(const std::string& why) const;
+    Error damaged(const std::string& what) const;
+
+ private:
+    class Watch;
+    enum class Way : std::uint8_t { kWriting, kReading };
+
+    explicit Database(Settings settings);
+    Result<> open_first();
+    Result<> open_for_writing(bool is_first);
+    Result<> open_for_reading();
+    rocksdb::Status open_as(Way way, bool& lost_its_end);
+    rocksdb::Status open_with(const rocksdb::Options& options, Way way, rocksdb::DB** opened);
+    Result<bool> has_current_format(Way way);
+    void open_again();
+    void close();
+    void fail(const std::string& why);
+    void put_off();
+    void look_at_space();
+    State current_state() const;
+    Error can_not_open(const rocksdb::Status& status) const;
+
+    const Settings settings_;
+    const std::filesystem::path path_;
+    rocksdb::Env& env_;
+    Probe probe_;
+    std::atomic<State> state_{State::kClosed};
+
+    // The writer's, but for what is read of db_.
+    mutable std::shared_mutex mutex_;  // of db_ and lock_: exclusive where they change
+    std::unique_ptr<rocksdb::DB> db_;
+    rocksdb::FileLock* lock_ = nullptr;  // while it is open for reading only
+    std::shared_ptr<Watch> watch_;       // of what is open
+    bool is_for_writing_ = false;
+    bool may_pass_ = false;  // why it could not be opened
+    bool has_room_ = true;
+    std::chrono::milliseconds pause_;  // before the next try
+    std::chrono::steady_clock::time_point next_try_;
+};
+
+}  // namespace eventbus

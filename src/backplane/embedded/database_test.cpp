@@ -1,0 +1,273 @@
+#include "backplane/embedded/database.h"
+
+#include <gtest/gtest.h>
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "support/faulty_disk.h"
+#include "support/folder.h"
+#include "support/small_disk.h"
+
+namespace eventbus {
+namespace {
+
+using State = Database::State;
+
+class DatabaseTest : public testing::Test {
+ protected:
+    DatabaseTest() {
+        settings_ = {.data_dir = folder_.path(),
+                     .folder = "things",
+                     .name = "the store of things",
+                     .consequence = "nothing is kept",
+                     .remedy = "move things/ away",
+                     .format_key = "f",
+                     .formats = {"1", "2"},
+                     .free_bytes_min = 1'000,
+                     .env = disk_.env(),
+                     .retry_after = std::chrono::milliseconds(0)};
+        disk_.free_bytes = 1'000'000;
+    }
+
+    void open() {
+        db_.reset();
+        Result<std::unique_ptr<Database>> opened = Database::open(settings_);
+        ASSERT_TRUE(opened.has_value()) << opened.error().detail;
+        db_ = std::move(*opened);
+    }
+    std::string open_error() {
+        db_.reset();
+        const Result<std::unique_ptr<Database>> opened = Database::open(settings_);
+        EXPECT_FALSE(opened.has_value());
+        return opened ? "" : opened.error().detail;
+    }
+    Result<> put(const std::string& key, const std::string& value = "v") {
+        rocksdb::WriteBatch batch;
+        batch.Put(key, value);
+        return db_->write(batch, true);
+    }
+    // Empty: it is not there.
+    std::string get(const std::string& key) {
+        const Database::Reading db = db_->read();
+        EXPECT_TRUE(static_cast<bool>(db)) << "it is closed";
+        std::string value;
+        if (db) db->Get({}, key, &value);
+        return value;
+    }
+
+    Folder folder_;
+    FaultyDisk disk_;
+    Database::Settings settings_;
+    std::unique_ptr<Database> db_;
+};
+
+// ---- a write that fails -------------------------------------------------------------------------
+
+TEST_F(DatabaseTest, AFailedWriteClosesItAndNothingIsWrittenBeforeItIsOpenedAgain) {
+    for (auto* const fault : {&disk_.has_no_space, &disk_.fails_syncs}) {
+        const bool is_space = fault == &disk_.has_no_space;
+        SCOPED_TRACE(is_space ? "no space" : "a failed sync");
+        open();
+        ASSERT_TRUE(put("before"));
+        *fault = true;
+        EXPECT_FALSE(put("lost"));
+        *fault = false;
+
+        EXPECT_EQ(db_->state(), State::kClosed);
+        EXPECT_FALSE(put("refused")) << "the disk is good again, but what was open is not";
+        EXPECT_EQ(get("before"), "v") << "it can be read";
+        EXPECT_EQ(db_->look(), State::kWritable);
+        EXPECT_EQ(get("before"), "v");
+        EXPECT_EQ(get("refused"), "");
+        EXPECT_TRUE(put("after"));
+        EXPECT_EQ(get("after"), "v");
+        EXPECT_EQ(db_->probe().failures.get(), 1u);
+        EXPECT_EQ(db_->probe().opened_again.get(), 1u);
+    }
+}
+
+TEST_F(DatabaseTest, ItIsTriedAgainAfterAPauseThatGrows) {
+    settings_.retry_after = std::chrono::hours(1);
+    open();
+    disk_.has_no_space = true;
+    EXPECT_FALSE(put("lost"));
+    disk_.has_no_space = false;
+    EXPECT_EQ(db_->look(), State::kClosed);
+}
+
+TEST_F(DatabaseTest, AShortageOfDescriptorsPasses) {
+    open();
+    ASSERT_TRUE(put("before"));
+    disk_.has_no_descriptors = true;
+    disk_.fails_syncs = true;
+    EXPECT_FALSE(put("lost"));
+    disk_.fails_syncs = false;
+    EXPECT_EQ(db_->look(), State::kClosed);
+    EXPECT_FALSE(static_cast<bool>(db_->read())) << "not even for reading";
+    disk_.has_no_descriptors = false;
+
+    EXPECT_EQ(db_->look(), State::kWritable);
+    EXPECT_EQ(get("before"), "v");
+}
+
+TEST_F(DatabaseTest, WhatFailsInTheBackgroundClosesItToo) {
+    settings_.memtable_bytes = 64U << 10U;
+    open();
+    ASSERT_TRUE(put("before"));
+    // A memtable that is full is written by a thread of RocksDB's own, whose file does not fit.
+    disk_.has_no_descriptors = true;
+    for (int i = 0; db_->state() == State::kWritable; ++i) {
+        if (!put(std::to_string(i), std::string(1'000, 'x'))) continue;
+        db_->look();
+        ASSERT_LT(i, 100'000);
+    }
+    disk_.has_no_descriptors = false;
+    EXPECT_EQ(db_->look(), State::kWritable);
+    EXPECT_EQ(get("before"), "v");
+}
+
+// ---- room ---------------------------------------------------------------------------------------
+
+TEST_F(DatabaseTest, BelowTheBoundItSaysSoAndCanStillBeWrittenWhatMustBe) {
+    open();
+    disk_.free_bytes = 999;
+    EXPECT_EQ(db_->look(), State::kNoRoom);
+    EXPECT_TRUE(put("what was taken before"));
+    disk_.free_bytes = 1'001;
+    EXPECT_EQ(db_->look(), State::kNoRoom) << "a little more is not enough, or it would flap";
+    disk_.free_bytes = 2'000;
+    EXPECT_EQ(db_->look(), State::kWritable);
+}
+
+TEST_F(DatabaseTest, AStartWithoutRoomIsReadOnlyUntilThereIs) {
+    open();
+    ASSERT_TRUE(put("before"));
+    db_.reset();
+    disk_.free_bytes = 0;
+    disk_.has_no_space = true;
+    int prepared = 0;
+    settings_.prepare = [&](const Database::Opened& opened) {
+        ++prepared;
+        EXPECT_FALSE(opened.is_first);
+        return Result<>();
+    };
+
+    open();
+
+    EXPECT_EQ(db_->state(), State::kClosed);
+    EXPECT_EQ(get("before"), "v");
+    EXPECT_FALSE(put("refused"));
+    EXPECT_EQ(db_->look(), State::kClosed);
+    EXPECT_EQ(prepared, 0);
+    disk_.free_bytes = 2'000;
+    disk_.has_no_space = false;
+    EXPECT_EQ(db_->look(), State::kWritable);
+    EXPECT_EQ(prepared, 1);
+    EXPECT_TRUE(put("after"));
+}
+
+TEST_F(DatabaseTest, ANewOneOnAFullDiskIsRefusedInASentence) {
+    disk_.free_bytes = 0;
+    disk_.has_no_space = true;
+    EXPECT_NE(open_error().find("the disk is full: make room on it"), std::string::npos);
+}
+
+// The disk is real here: RocksDB has files of its own, and in Debian's build assertions, which a
+// made-up fault does not reach.
+TEST(Database, ADiskThatIsFullToTheLastByteEndsNoProcess) {
+    SmallDisk disk("16m");
+    if (!disk.is_there()) GTEST_SKIP() << "only root has a disk of its own";
+    const Database::Settings settings{.data_dir = disk.path(),
+                                      .folder = "things",
+                                      .name = "the store of things",
+                                      .format_key = "f",
+                                      .formats = {"1"},
+                                      .free_bytes_min = 1U << 20U,
+                                      .retry_after = std::chrono::milliseconds(0),
+                                      .memtable_bytes = 256U << 10U};
+    std::size_t kept = 0;
+    for (int round = 0; round < 3; ++round) {
+        SCOPED_TRACE(round);
+        auto opened = Database::open(settings);
+        ASSERT_TRUE(opened.has_value()) << opened.error().detail;
+        Database& db = **opened;
+        const auto put = [&](std::size_t number) {
+            rocksdb::WriteBatch batch;
+            batch.Put(std::to_string(number), std::string(1'000, 'x'));
+            return db.write(batch, true);
+        };
+        for (int i = 0; i < 1'000; ++i, ++kept) ASSERT_TRUE(put(kept));
+        disk.fill();
+        // Whoever does not ask for room meets the end of the disk, in memtables' files too.
+        for (std::size_t i = 0; put(kept + i).has_value(); ++i) ASSERT_LT(i, 100'000u);
+        disk.fill();  // what was closed has left some
+        EXPECT_EQ(db.look(), State::kClosed);
+        opened->reset();
+        disk.fill();
+
+        opened = Database::open(settings);
+        ASSERT_TRUE(opened.has_value()) << opened.error().detail;
+        EXPECT_EQ((*opened)->state(), State::kClosed);
+        EXPECT_TRUE(static_cast<bool>((*opened)->read()));
+        disk.make_room();
+        EXPECT_EQ((*opened)->look(), State::kWritable);
+        for (std::size_t number = 0; number < kept; ++number) {
+            std::string value;
+            ASSERT_TRUE((*opened)->read()->Get({}, std::to_string(number), &value).ok()) << number;
+        }
+    }
+}
+
+// ---- formats ------------------------------------------------------------------------------------
+
+TEST_F(DatabaseTest, AnEarlierFormatIsConvertedAndANewerOneIsNotTouched) {
+    settings_.formats = {"1"};
+    open();
+    ASSERT_TRUE(put("thing", "old"));
+    settings_.formats = {"1", "2"};
+    settings_.prepare = [](const Database::Opened& opened) {
+        opened.db.Put({}, "thing", "new");
+        return Result<>();
+    };
+    open();
+    EXPECT_EQ(get("thing"), "new");
+    EXPECT_EQ(get("f"), "2");
+    ASSERT_TRUE(put("thing", "newest"));
+
+    settings_.formats = {"1"};
+    const std::string error = open_error();
+
+    EXPECT_NE(error.find("format 2"), std::string::npos) << error;
+    EXPECT_NE(error.find("start the newer server"), std::string::npos) << error;
+    settings_.formats = {"1", "2"};
+    settings_.prepare = {};
+    open();
+    EXPECT_EQ(get("thing"), "newest");
+}
+
+TEST_F(DatabaseTest, ASecondServerIsToldSoThoughOneOfThemCanOnlyRead) {
+    open();
+    ASSERT_TRUE(put("before"));
+    for (const bool full : {false, true}) {
+        SCOPED_TRACE(full);
+        db_.reset();
+        disk_.free_bytes = full ? 0 : 1'000'000;
+        open();
+        for (const bool full_for_it : {false, true}) {
+            disk_.free_bytes = full_for_it ? 0 : 1'000'000;
+            const auto second = Database::open(settings_);
+            ASSERT_FALSE(second.has_value());
+            EXPECT_NE(second.error().detail.find("another server uses this data directory"),
+                      std::string::npos)
+                << second.error().detail;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace eventbus

@@ -1,0 +1,43 @@
+// A disk that is filled to the last byte: nothing ends, nothing is lost, and all goes on once there is room.
+import { expect, test } from 'vitest';
+
+import { connect } from './support/clients.js';
+import { BusServer } from './support/server.js';
+import { serviceToken, userToken } from './support/tokens.js';
+
+const kDisk = '400m'; // the server wants 256 MB of it free, and 288 to go on
+const kWatcher = userToken('bob', { permissions: ['watch:counter:*'] });
+
+async function publish(server: BusServer, n: number): Promise<{ status: number; code?: string }> {
+  const answer = await server.post('/v1/events', serviceToken('api'), { id: `n-${n}`, type: 'counter.counted', data: { counterId: '1', n } });
+  return { status: answer.status, code: ((await answer.json()) as { code?: string }).code };
+}
+
+test.skipIf(process.getuid!() !== 0)('a disk filled to the last byte is read-only through kill -9 and starts, and takes events once there is room', async () => {
+  const server = await BusServer.start({ disk: kDisk });
+  const watcher = await connect(server, kWatcher, { transports: ['websocket'] });
+  expect(await watcher.ask('subscribe', 'counter:1')).toMatchObject({ ok: true });
+  expect(await publish(server, 0)).toMatchObject({ status: 200 });
+
+  server.fillDisk();
+  let refused = await publish(server, 1);
+  for (let n = 2; refused.status === 200; ++n) refused = await publish(server, n); // the room is looked at before each write
+  expect(refused).toEqual({ status: 503, code: 'read_only' });
+  await server.readiness(503);
+  await server.kill();
+  for (let start = 0; start < 2; ++start) {
+    await server.up();
+    server.fillDisk(); // what a start has freed
+    await server.readiness(503);
+    expect(await publish(server, 100)).toEqual({ status: 503, code: 'read_only' });
+    await server.kill();
+  }
+  await server.up();
+  server.makeRoom();
+  await server.readiness(200);
+
+  expect(await publish(server, 200)).toMatchObject({ status: 200 });
+  await watcher.events.until((all) => all.at(-1)?.data.n === 200);
+  expect(watcher.events.things[0]?.data.n).toBe(0);
+  expect(await server.stop()).toBe(0);
+}, 60_000);

@@ -60,9 +60,9 @@ class GroupStore {
     // All groups, in any order. Blocks; before the first write.
     virtual Result<std::vector<StoredGroup>> load() = 0;
 
-    // `done` is posted to `reply_to`, in the order of the writes of one caller. While the disk takes
-    // nothing it waits, and those behind it too.
-    // Errors: kReadOnly, it never will be; the groups' state is that of the last write that succeeded.
+    // `done` is posted to `reply_to`, in the order of the writes of one caller. While the disk
+    // takes nothing it waits, and those behind it too. Errors: kReadOnly, it never will be; the
+    // groups' state is that of the last write that succeeded.
     virtual void write(std::vector<GroupChange> changes, Executor& reply_to,
                        Callback<Result<>> done) = 0;
 };

@@ -22,6 +22,29 @@ constexpr std::uint64_t stable_hash(std::string_view bytes) {
     return hash ^ (hash >> 29);
 }
 
+// The same for what clients choose: nobody who does not know `key` can choose bytes whose hashes
+// collide.
+constexpr std::uint64_t keyed_hash(std::uint64_t key, std::string_view bytes) {
+    const auto mix = [](std::uint64_t hash) {
+        hash ^= hash >> 32;
+        hash *= 0xd6e8feb86659fd93U;
+        hash ^= hash >> 32;
+        hash *= 0xd6e8feb86659fd93U;
+        return hash ^ (hash >> 32);
+    };
+    std::uint64_t hash = mix(key ^ bytes.size());
+    while (!bytes.empty()) {
+        std::uint64_t part = 0;
+        const std::size_t size = bytes.size() < 8 ? bytes.size() : 8;
+        for (std::size_t i = 0; i < size; ++i) {
+            part = (part << 8U) | static_cast<unsigned char>(bytes[i]);
+        }
+        hash = mix((hash ^ part) + key);
+        bytes.remove_prefix(size);
+    }
+    return hash;
+}
+
 // Lets a map of strings be searched by string_view.
 struct StringHash {
     using is_transparent = void;

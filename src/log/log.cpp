@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <algorithm>
+
 #include "base/json_text.h"
 
 namespace eventbus {
@@ -28,6 +30,16 @@ Result<Position> visible_position(const Log& log, std::string_view text) {
                      "the offset is of another log: the server's data was replaced"};
     }
     return std::min(offset->position, log.frontier());
+}
+
+bool is_wanted(const Log& log, const Entry& entry, const WantedRooms& wanted) {
+    if (!wanted) return true;
+    bool is_one = false;
+    for_each_room(entry, [&](const Room& room) {
+        const std::uint64_t key = log.room_key(room);
+        is_one = is_one || std::find(wanted->begin(), wanted->end(), key) != wanted->end();
+    });
+    return is_one;
 }
 
 }  // namespace eventbus

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,14 +31,26 @@ void append_receipt(std::string& json, const Receipt& receipt, const Log& log);
 
 using AppendDone = Callback<Result<std::vector<Receipt>>>;
 
+// What retention took of a type: entries up to `through` may be gone. Of any type, if it is empty.
+struct Lost {
+    std::string type;
+    Position through;
+};
+
 // What read() found: entries in order, and how far the reading got.
 struct Page {
     std::vector<SharedEntry> entries;
     Position through;       // everything up to here that is retained has been looked at
     bool at_end = false;    // `through` is the visible frontier
     Position lost_through;  // durable entries up to here may be gone by retention; 0: none
+    // The same by type, above where the reading began; but for what is known to have gone to none
+    // of the rooms that were wanted.
+    std::vector<Lost> lost;
 };
 using ReadDone = Callback<Result<Page>>;
+
+// For whom one reads: Log::room_key() of each room. Null: for all.
+using WantedRooms = std::shared_ptr<const std::vector<std::uint64_t>>;
 
 // Seam: the ordered log of events (memory, embedded on disk, Redis). Any thread.
 //
@@ -62,8 +76,14 @@ class Log {
     virtual void append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) = 0;
 
     // Reads at most `limit` entries after `after`, oldest first, with whatever is retained of them.
-    // `done` is posted to `reply_to`.
-    virtual void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) = 0;
+    // `done` is posted to `reply_to`. Entries that go to none of the `wanted` rooms may be left out
+    // (rooms of subjects have those about the subject too, rooms of patterns those of exactly that
+    // type: who watches a wildcard reads for all).
+    virtual void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
+                      WantedRooms wanted = nullptr) = 0;
+
+    // The same for one room as long as this log lives, and unknown outside.
+    virtual std::uint64_t room_key(const Room& room) const = 0;
 
     // The last visible position. Any thread, one atomic load.
     virtual Position frontier() const = 0;
@@ -76,6 +96,9 @@ class Log {
     // False from a failed sync until the disk takes writes again, and while it is full.
     virtual bool is_writable() const = 0;
 };
+
+// Whether `entry` goes to one of the `wanted` rooms.
+bool is_wanted(const Log& log, const Entry& entry, const WantedRooms& wanted);
 
 // The offset of a position, as clients are shown it: the log makes it, and nobody keeps its epoch.
 std::string offset_text(const Log& log, Position position);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "log/entry_codec.h"
 
 namespace eventbus {
@@ -116,7 +117,13 @@ void MemoryLog::write(const Staged& staged) {
     }
 }
 
-void MemoryLog::read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) {
+void MemoryLog::read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
+                     WantedRooms wanted) {
+    const auto decode = [](const auto& stored) {
+        Result<Entry> entry = decode_entry(stored.first, stored.second);
+        BUS_ASSERT(entry.has_value());
+        return std::make_shared<const Entry>(std::move(*entry));
+    };
     Page page;
     page.lost_through = disk_.lost_through;
     page.through = frontier();
@@ -128,13 +135,22 @@ void MemoryLog::read(Position after, std::size_t limit, Executor& reply_to, Read
             page.at_end = false;
             break;
         }
-        Result<Entry> entry = decode_entry(at->first, at->second);
-        BUS_ASSERT(entry.has_value());
-        page.entries.push_back(std::make_shared<const Entry>(std::move(*entry)));
+        SharedEntry entry = decode(*at);
+        if (is_wanted(*this, *entry, wanted)) page.entries.push_back(std::move(entry));
     }
+    std::map<std::string, Position> lost;
+    for (auto at = disk_.lost.upper_bound(after); at != disk_.lost.end(); ++at) {
+        const SharedEntry entry = decode(*at);
+        if (is_wanted(*this, *entry, wanted)) lost[entry->event.type] = at->first;
+    }
+    for (const auto& [type, through] : lost) page.lost.push_back({type, through});
     reply_to.post([page = std::move(page), done = std::move(done)]() mutable {
         done(Result<Page>(std::move(page)));
     });
+}
+
+std::uint64_t MemoryLog::room_key(const Room& room) const {
+    return keyed_hash(stable_hash(disk_.epoch), room.key());
 }
 
 void MemoryLog::hold_syncs(bool on) {
@@ -171,7 +187,9 @@ void MemoryLog::set_full(bool on) {
 
 void MemoryLog::retain_after(Position position) {
     disk_.lost_through = std::max(disk_.lost_through, position);
-    disk_.entries.erase(disk_.entries.begin(), disk_.entries.upper_bound(position));
+    const auto end = disk_.entries.upper_bound(position);
+    for (auto at = disk_.entries.begin(); at != end; ++at) disk_.lost.insert(*at);
+    disk_.entries.erase(disk_.entries.begin(), end);
 }
 
 }  // namespace eventbus

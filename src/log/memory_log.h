@@ -30,7 +30,8 @@ struct MemoryDisk {
     std::map<std::string, std::string> changes;
     std::map<std::string, Key> dedupe_keys;
     Position reserved;
-    Position lost_through;  // as the test's retention says
+    Position lost_through;                 // as the test's retention says
+    std::map<Position, std::string> lost;  // what it took, from which losses are told by type
 };
 
 // The log in memory, for tests and simulation.
@@ -55,7 +56,9 @@ class MemoryLog final : public Log, public Turn {
     void start();
 
     void append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) override;
-    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) override;
+    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
+              WantedRooms wanted) override;
+    std::uint64_t room_key(const Room& room) const override;
     void take_turn(Callback<Sequencer&> run) override;
     Position frontier() const override { return tail_.frontier(); }
     const std::string& epoch() const override { return disk_.epoch; }

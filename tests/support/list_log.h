@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "log/log.h"
 #include "log/tail.h"
 
@@ -42,7 +43,8 @@ class ListLog final : public Log {
     void append(std::vector<Plan>, Executor&, AppendDone) override {
         BUS_ASSERT(!"the test writes this log by publish()");
     }
-    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) override {
+    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
+              WantedRooms /*wanted*/) override {
         ++reads;
         if (hold_reads) return;
         Result<Page> answer = fail_reads ? Result<Page>(Error{ErrorCode::kUnavailable, "away"})
@@ -51,6 +53,7 @@ class ListLog final : public Log {
             done(std::move(answer));
         });
     }
+    std::uint64_t room_key(const Room& room) const override { return stable_hash(room.key()); }
     Position frontier() const override { return std::min(end_, frontier_max); }
     const std::string& epoch() const override { return epoch_; }
     Tail& tail() override { return tail_; }
@@ -67,6 +70,7 @@ class ListLog final : public Log {
         page.through = frontier();
         page.lost_through = lost_through_;
         page.at_end = true;
+        if (lost_through_ > after) page.lost.push_back({std::string(), lost_through_});
         for (const SharedEntry& entry : entries_) {
             if (entry->position <= after) continue;
             if (page.entries.size() == limit) {

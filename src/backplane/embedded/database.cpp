@@ -92,6 +92,7 @@ Database::~Database() { close(); }
 
 Result<> Database::open_first() {
     look_at_space();
+    env_.CreateDirIfMissing(path_.string());  // else RocksDB calls it an error that there is none
     const bool is_new = !env_.FileExists((path_ / "CURRENT").string()).ok();
     if (has_room_ || is_new) {
         const Result<> opened = open_for_writing(true);

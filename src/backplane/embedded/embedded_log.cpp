@@ -36,7 +36,9 @@ class EmbeddedLog::Core {
     void start();
     void stop();
 
-    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done);
+    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
+              WantedRooms wanted);
+    std::uint64_t room_key(const Room& room) const { return store_->room_key(room); }
     void look_now();
 
     CombiningTurn& turn() { return turn_; }
@@ -53,6 +55,7 @@ class EmbeddedLog::Core {
         std::size_t limit = 0;
         Executor* reply_to = nullptr;
         ReadDone done;
+        WantedRooms wanted;
     };
 
     // ---- in the turn ----------------------------------------------------------------------------
@@ -264,15 +267,14 @@ void EmbeddedLog::Core::tell_state() {
 void EmbeddedLog::Core::look() {
     next_look_ = std::chrono::steady_clock::now() + (is_writable() ? kLookEvery : kLookWhenRefused);
     if (store_->state() == Database::State::kClosed) return;
-    std::size_t swept = 0;
-    const Result<bool> has_more = store_->sweep(tail_.frontier(), swept);
+    const Result<LogRetention::Swept> swept = store_->sweep(tail_.frontier(), true);
     tell_state();
-    if (!has_more) {
+    if (!swept) {
         return diagnostics::warn("retention could not be applied; it is tried again",
-                                 {{"reason", has_more.error().detail}});
+                                 {{"reason", swept.error().detail}});
     }
-    probe_.swept_entries.add(swept);
-    if (*has_more) next_look_ = {};
+    probe_.swept_entries.add(swept->entries);
+    if (swept->has_more) next_look_ = {};
 }
 
 // All that was given is visible now, so the next life goes on right behind it.
@@ -293,7 +295,8 @@ void EmbeddedLog::Core::look_now() {
 
 // ---- the reading thread -------------------------------------------------------------------------
 
-void EmbeddedLog::Core::read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) {
+void EmbeddedLog::Core::read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
+                             WantedRooms wanted) {
     BUS_ASSERT(limit > 0);
     const std::lock_guard lock(reads_mutex_);
     if (reads_.size() >= settings_.reads_max || reads_ending_) {
@@ -302,7 +305,7 @@ void EmbeddedLog::Core::read(Position after, std::size_t limit, Executor& reply_
                        "too many clients read back in the log at once; try again"});
         });
     }
-    reads_.push_back({after, limit, &reply_to, std::move(done)});
+    reads_.push_back({after, limit, &reply_to, std::move(done), std::move(wanted)});
     reads_wake_.notify_one();
 }
 
@@ -314,7 +317,7 @@ void EmbeddedLog::Core::run_reads() {
         Read read = std::move(reads_.front());
         reads_.pop_front();
         lock.unlock();
-        Result<Page> page = store_->read(read.after, read.limit, tail_.frontier());
+        Result<Page> page = store_->read(read.after, read.limit, tail_.frontier(), read.wanted);
         probe_.pages_read.add();
         read.reply_to->post([page = std::move(page), done = std::move(read.done)]() mutable {
             done(std::move(page));
@@ -348,9 +351,11 @@ void EmbeddedLog::append(std::vector<Plan> plans, Executor& reply_to, AppendDone
     });
 }
 
-void EmbeddedLog::read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) {
-    core_->read(after, limit, reply_to, std::move(done));
+void EmbeddedLog::read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
+                       WantedRooms wanted) {
+    core_->read(after, limit, reply_to, std::move(done), std::move(wanted));
 }
+std::uint64_t EmbeddedLog::room_key(const Room& room) const { return core_->room_key(room); }
 
 void EmbeddedLog::take_turn(Callback<Sequencer&> run) { core_->turn().take_turn(std::move(run)); }
 

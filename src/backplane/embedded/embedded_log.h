@@ -74,7 +74,9 @@ class EmbeddedLog final : public Log, public Turn {
     void stop();
 
     void append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) override;
-    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) override;
+    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
+              WantedRooms wanted = nullptr) override;
+    std::uint64_t room_key(const Room& room) const override;
     void take_turn(Callback<Sequencer&> run) override;
 
     Position frontier() const override;

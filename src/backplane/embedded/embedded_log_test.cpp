@@ -451,10 +451,10 @@ TEST_F(EmbeddedLogTest, ADirectoryOfANewerFormatIsNotTouched) {
         rocksdb::DB* opened = nullptr;
         ASSERT_TRUE(rocksdb::DB::Open({}, path, &opened).ok());
         const std::unique_ptr<rocksdb::DB> db(opened);
-        ASSERT_TRUE(db->Put({}, "mformat", "2").ok());
+        ASSERT_TRUE(db->Put({}, "mformat", "3").ok());
     }
     const Error error = open_error();
-    EXPECT_NE(error.detail.find("format 2"), std::string::npos) << error.detail;
+    EXPECT_NE(error.detail.find("format 3"), std::string::npos) << error.detail;
     EXPECT_NE(error.detail.find("start the newer server"), std::string::npos) << error.detail;
 }
 

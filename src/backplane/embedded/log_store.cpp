@@ -4,8 +4,12 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <utility>
 
+#include "backplane/embedded/log_keys.h"
+#include "backplane/embedded/scan.h"
 #include "log/bytes.h"
 #include "log/entry_codec.h"
 
@@ -13,40 +17,15 @@ namespace eventbus {
 namespace {
 
 constexpr std::string_view kEpochKey = "mepoch";
+constexpr std::string_view kSecretKey = "msecret";
 constexpr std::string_view kReservedKey = "mreserved";
 constexpr std::string_view kLostKey = "mlost";
+constexpr std::string_view kLostAnyKey = "mlostany";
 constexpr std::size_t kEpochLength = 8;
 constexpr std::size_t kPageBytesMax = 4U << 20U;
-constexpr std::size_t kIndexBytes = 64;  // of an entry beside itself, for retention by bytes
-
-using rocksdb::Slice;
-
-Slice slice(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view view(const Slice& bytes) { return {bytes.data(), bytes.size()}; }
-
-std::string fixed(std::uint64_t number) {
-    std::string bytes;
-    put_fixed(bytes, number);
-    return bytes;
-}
-
-std::string key_of(char kind, Position position) { return kind + fixed(position.number()); }
-
-std::string index_key(std::string_view type, Position position) {
-    std::string key(1, 'r');
-    key.append(type).append(1, '\0');
-    put_fixed(key, position.number());
-    return key;
-}
-
-// The position at the end of a key.
-Position position_of(std::string_view key) {
-    return Position(ByteReader(key.substr(key.size() - 8)).fixed());
-}
-
-std::int64_t to_ms(Clock::WallTime time) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
+constexpr std::size_t kBlocksMax =
+    32'768;  // of 256 entries; older ones are read, and prove nothing
+constexpr std::size_t kBlocksOfPageMax = 1'024;  // that a page skips
 
 std::string make_epoch(Random& random) {
     constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -62,12 +41,18 @@ Result<std::unique_ptr<LogStore>> LogStore::open(const EmbeddedLogSettings& sett
     std::unique_ptr<LogStore> store(new LogStore(settings, clock));
     if (const Result<> opened = store->open_database(random); !opened) return opened.error();
     if (const Result<> read = store->read_meta(); !read) return read.error();
-    if (const Result<> loaded = store->load_types(); !loaded) return loaded.error();
+    if (const Result<> loaded = store->retention_.load(*store->database_); !loaded) {
+        return loaded.error();
+    }
+    if (const Result<> begun = store->begin_blocks(); !begun) return begun.error();
     return store;
 }
 
 LogStore::LogStore(const EmbeddedLogSettings& settings, const Clock& clock)
-    : settings_(settings), clock_(clock) {}
+    : settings_(settings),
+      clock_(clock),
+      retention_(clock,
+                 {.bytes_max = settings.bytes_max, .dedupe_window = settings.dedupe.window}) {}
 
 LogStore::~LogStore() = default;
 
@@ -80,7 +65,7 @@ Result<> LogStore::open_database(Random& random) {
          .remedy = "restore the folder log/ of the data directory from a backup, or move it away "
                    "and the log begins anew",
          .format_key = "mformat",
-         .formats = {"1"},
+         .formats = {"1", "2"},
          .prepare = [this, &random](const Database::Opened& as) { return prepare(as, random); },
          .free_bytes_min = settings_.free_bytes_min,
          .env = settings_.env,
@@ -108,12 +93,20 @@ Result<> LogStore::prepare(const Database::Opened& opened, Random& random) const
     if (!known.ok() && !known.IsNotFound()) {
         return Error{ErrorCode::kUnavailable, "cannot read the log: " + known.ToString()};
     }
-    if (known.ok() && !opened.lost_its_end) return {};
     rocksdb::WriteBatch batch;
+    if (!known.ok()) batch.Put(slice(kReservedKey), fixed(0));
     // With a lost end a reservation may be lost too, so that positions could be given twice: this
     // is another log.
-    batch.Put(slice(kEpochKey), make_epoch(random));
-    if (known.IsNotFound()) batch.Put(slice(kReservedKey), fixed(0));
+    if (!known.ok() || opened.lost_its_end) batch.Put(slice(kEpochKey), make_epoch(random));
+    if (opened.db.Get({}, slice(kSecretKey), &value).IsNotFound()) {
+        // It is new, or of format 1, which knew what was lost of all types only.
+        std::array<std::byte, 8> secret{};
+        random.fill(secret);
+        batch.Put(slice(kSecretKey), fixed(std::bit_cast<std::uint64_t>(secret)));
+        const bool is_lost = opened.db.Get({}, slice(kLostKey), &value).ok();
+        batch.Put(slice(kLostAnyKey), is_lost ? value : fixed(0));
+    }
+    if (batch.Count() == 0) return {};
     rocksdb::WriteOptions synced;
     synced.sync = true;
     const rocksdb::Status written = opened.db.Write(synced, &batch);
@@ -124,21 +117,19 @@ Result<> LogStore::prepare(const Database::Opened& opened, Random& random) const
 Result<> LogStore::read_meta() {
     const auto epoch = get(kEpochKey);
     const auto reserved = get(kReservedKey);
-    const auto lost = get(kLostKey);
-    if (!epoch || !reserved || !lost || !*epoch || !*reserved) {
+    const auto secret = get(kSecretKey);
+    if (!epoch || !reserved || !secret || !*epoch || !*reserved) {
         return database_->damaged("it has no epoch");
     }
     epoch_ = **epoch;
     reserved_ = Position(ByteReader(**reserved).fixed());
-    if (*lost) lost_through_ = Position(ByteReader(**lost).fixed());
+    if (*secret) secret_ = ByteReader(**secret).fixed();
 
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
-    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
-    at->SeekForPrev("f");
-    if (at->Valid() && at->key()[0] == 'e') {
-        reserved_ = std::max(reserved_, position_of(view(at->key())));
-    }
+    const Scan at(*db, key_of('e', reserved_), "f");
+    at->SeekToLast();
+    if (at->Valid()) reserved_ = std::max(reserved_, position_of(at.key()));
     return at->status().ok() ? Result<>() : database_->damaged(at->status().ToString());
 }
 
@@ -154,20 +145,26 @@ Result<std::optional<std::string>> LogStore::get(std::string_view key) const {
 
 // ---- at the start -------------------------------------------------------------------------------
 
-Result<> LogStore::load_types() {
+// What was written behind the last block is put into the next one.
+Result<> LogStore::begin_blocks() {
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
-    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
-    for (at->Seek("b"); at->Valid() && at->key()[0] == 'b'; at->Next()) {
-        ByteReader reader(view(at->value()));
-        Type type;
-        type.bytes = reader.fixed();
-        type.retention.age = std::chrono::seconds(reader.number());
-        type.retention.bytes_max = reader.number();
-        if (!reader.is_at_end()) return database_->damaged("the sizes of a type");
-        types_.emplace(view(at->key()).substr(1), type);
+    const Scan ends(*db, "k", "l");
+    for (ends->SeekToFirst(); ends->Valid(); ends->Next())
+        blocks_.push_back(position_of(ends.key()));
+    const Position lost = retention_.losses().through();
+    const Position last = blocks_.empty() ? Position() : blocks_.back();
+    block_.begin(secret_, std::max(last, lost));
+    const Scan at(*db, key_of('e', block_.first()), "f");
+    std::size_t count = 0;
+    for (at->SeekToFirst(); at->Valid() && count < 2 * OpenBlock::kEntries; at->Next(), ++count) {
+        const Result<Entry> entry = decode_entry(position_of(at.key()), at.value());
+        if (!entry) return database_->damaged(entry.error().detail);
+        block_.add(*entry);
     }
-    return at->status().ok() ? Result<>() : database_->damaged(at->status().ToString());
+    if (at->Valid()) block_.forget();  // of a format that had no blocks
+    const bool is_fine = at->status().ok() && ends->status().ok();
+    return is_fine ? Result<>() : database_->damaged("its blocks");
 }
 
 Result<> LogStore::load(Binder& binder, Dedupe& dedupe) {
@@ -178,9 +175,9 @@ Result<> LogStore::load(Binder& binder, Dedupe& dedupe) {
 Result<> LogStore::load_changes(Binder& binder) const {
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
-    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
-    for (at->Seek("s"); at->Valid() && at->key()[0] == 's'; at->Next()) {
-        const Result<> loaded = binder.load(view(at->key()).substr(1), view(at->value()));
+    const Scan at(*db, "s", "t");
+    for (at->SeekToFirst(); at->Valid(); at->Next()) {
+        const Result<> loaded = binder.load(at.key().substr(1), at.value());
         if (!loaded) return loaded.error();
     }
     return at->status().ok() ? Result<>() : database_->damaged(at->status().ToString());
@@ -196,17 +193,17 @@ Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
     std::vector<Key> newest_first;
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
-    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
-    for (at->SeekForPrev("e"); at->Valid() && at->key()[0] == 'd'; at->Prev()) {
-        ByteReader reader(view(at->value()));
+    const Scan at(*db, key_of('d', retention_.dedupe_swept() + 1), "e");
+    for (at->SeekToLast(); at->Valid(); at->Prev()) {
+        ByteReader reader(at.value());
         const auto written = static_cast<std::int64_t>(reader.fixed());
         Key key;
-        key.seen.position = position_of(view(at->key()));
+        key.seen.position = position_of(at.key());
         key.seen.content_hash = reader.fixed();
         key.seen.unowned = reader.byte() != 0;
         key.key = reader.rest();
         if (!reader.is_fine()) return database_->damaged("a key of the dedupe window");
-        // A clock that was set back must not make a key live for ever.
+        // A clock that was set back must not make a key live forever.
         key.age = std::chrono::milliseconds(std::max<std::int64_t>(0, now - written));
         if (key.age >= dedupe.window() || newest_first.size() == settings_.dedupe.keys_max) break;
         newest_first.push_back(std::move(key));
@@ -221,19 +218,18 @@ Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
 }
 
 Result<LogStore::Recent> LogStore::recent(std::size_t entries_max, std::size_t bytes_max) const {
-    Recent recent{.entries = {}, .after = lost_through_};
+    Recent recent{.entries = {}, .after = retention_.losses().through()};
     std::size_t bytes = 0;
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
-    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
-    for (at->SeekForPrev("f"); at->Valid() && at->key()[0] == 'e'; at->Prev()) {
-        const Position position = position_of(view(at->key()));
-        if (position <= recent.after) break;
+    const Scan at(*db, key_of('e', recent.after + 1), "f");
+    for (at->SeekToLast(); at->Valid(); at->Prev()) {
+        const Position position = position_of(at.key());
         if (recent.entries.size() == entries_max) {
             recent.after = position;
             break;
         }
-        Result<Entry> entry = decode_entry(position, view(at->value()));
+        Result<Entry> entry = decode_entry(position, at.value());
         if (!entry) return database_->damaged(entry.error().detail);
         bytes += memory_of(*entry);
         if (bytes > bytes_max) {
@@ -252,7 +248,7 @@ Result<LogStore::Recent> LogStore::recent(std::size_t entries_max, std::size_t b
 Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position> reserve) {
     rocksdb::WriteBatch batch;
     const std::int64_t now_ms = to_ms(clock_.wall_now());
-    std::vector<TypeEntry*> types;
+    const std::size_t blocks = blocks_.size();
     for (const Staged& one : staged) {
         for (const StoredChange& change : one.changes) {
             const std::string key = 's' + change.key;
@@ -262,198 +258,170 @@ Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position>
                 batch.Delete(key);
             }
         }
-        if (!one.is_stored) continue;
-        TypeEntry& type = put_entry(batch, one, now_ms);
-        if (std::exchange(type.second.is_touched, true)) continue;
-        types.push_back(&type);
+        if (one.is_stored) put_entry(batch, one, now_ms);
     }
-    for (const TypeEntry* const type : types) put_type(batch, type->first, type->second);
+    retention_.finish(batch);
     if (reserve) batch.Put(slice(kReservedKey), fixed(reserve->number()));
 
     const Result<> written = database_->write(batch, true);
-    for (TypeEntry* const type : types) {
-        if (written) type->second.bytes += type->second.unsaved;
-        type->second.unsaved = 0;
-        type->second.is_touched = false;
+    retention_.written(written.has_value());
+    if (!written) {
+        blocks_.resize(blocks);
+        block_.forget();
+        return written;
     }
     for (const Staged& one : staged) {
-        if (written && one.is_stored) last_stored_ = one.entry->position;
+        if (one.is_stored) last_stored_ = one.entry->position;
     }
     return written;
 }
 
-LogStore::TypeEntry& LogStore::put_entry(rocksdb::WriteBatch& batch, const Staged& staged,
-                                         std::int64_t now_ms) {
+void LogStore::put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::int64_t now_ms) {
     const Entry& entry = *staged.entry;
-    const auto written = static_cast<std::uint64_t>(now_ms);
     const std::string bytes = encode_entry(entry);
-    const std::uint64_t size = bytes.size() + kIndexBytes;
     batch.Put(key_of('e', entry.position), bytes);
+    retention_.add(batch, entry, bytes.size(), now_ms);
+    block_.add(entry);
+    if (block_.is_full()) put_block(batch);
 
-    std::string index = fixed(written);
-    put_number(index, size);
-    batch.Put(index_key(entry.event.type, entry.position), index);
-    TypeEntry& type = *types_.try_emplace(entry.event.type).first;
-    type.second.unsaved += size;
-    type.second.retention = entry.retention;
-
-    if (staged.dedupe_key.empty()) return type;
-    std::string seen = fixed(written);
+    if (staged.dedupe_key.empty()) return;
+    std::string seen = fixed(static_cast<std::uint64_t>(now_ms));
     put_fixed(seen, entry.content_hash);
     seen.append(1, entry.unowned ? '\1' : '\0').append(staged.dedupe_key);
     batch.Put(key_of('d', entry.position), seen);
-    return type;
 }
 
-void LogStore::put_type(rocksdb::WriteBatch& batch, const std::string& name,
-                        const Type& type) const {
-    std::string value = fixed(type.bytes + type.unsaved);
-    put_number(value, static_cast<std::uint64_t>(type.retention.age.count()));
-    put_number(value, type.retention.bytes_max);
-    batch.Put('b' + name, value);
+void LogStore::put_block(rocksdb::WriteBatch& batch) {
+    blocks_.push_back(block_.last());
+    batch.Put(key_of('k', block_.last()), block_.finish());
 }
 
-// ---- retention ----------------------------------------------------------------------------------
-
-Result<bool> LogStore::sweep(Position frontier, std::size_t& swept) {
+Result<LogRetention::Swept> LogStore::sweep(Position frontier, bool by_age) {
+    Result<LogRetention::Swept> swept = retention_.sweep(frontier, by_age);
+    if (!swept) return swept;
+    // A block ends before anything of it is gone, so that it can prove what was not lost; those
+    // that are too many go.
     rocksdb::WriteBatch batch;
-    std::size_t left = kSweepEntries;
-    for (auto at = types_.begin(); at != types_.end();) {
-        const Result<std::size_t> taken = sweep_type(at->first, at->second, frontier, left, batch);
-        if (!taken) return taken.error();
-        left -= *taken;
-        // A pattern of the catalog admits any number of types; those without entries cost nothing.
-        if (at->second.bytes == 0) {
-            batch.Delete('b' + at->first);
-            at = types_.erase(at);
-        } else {
-            ++at;
-        }
+    const bool is_begun = !block_.is_empty() && block_.first() <= retention_.losses().through();
+    if (is_begun) put_block(batch);
+    while (blocks_.size() > kBlocksMax) {
+        batch.Delete(key_of('k', blocks_.front()));
+        blocks_.pop_front();
     }
-    // By itself, since its reading does not see what this batch deletes.
-    if (left == kSweepEntries) {
-        const Result<std::size_t> taken = sweep_oldest(frontier, left, batch);
-        if (!taken) return taken.error();
-        left -= *taken;
+    if (batch.Count() == 0) return swept;
+    if (const Result<> written = database_->write(batch, false); !written) {
+        if (is_begun) blocks_.pop_back();
+        block_.forget();
+        return written.error();
     }
-    swept = kSweepEntries - left;
-    if (swept > 0) batch.Put(slice(kLostKey), fixed(lost_through_.load().number()));
-    const std::size_t keys = sweep_dedupe(kSweepEntries, batch);
-    if (batch.Count() == 0) return false;
-    // Not synced: after a crash it is done again.
-    if (const Result<> written = database_->write(batch, false); !written) return written.error();
-    return left == 0 || keys == kSweepEntries;
-}
-
-Result<std::size_t> LogStore::sweep_type(const std::string& name, Type& type, Position frontier,
-                                         std::size_t entries_max, rocksdb::WriteBatch& batch) {
-    const Retention& rule = type.retention;
-    if (rule.age.count() == 0 && rule.bytes_max == 0) return std::size_t{0};
-    const std::int64_t oldest = rule.age.count() == 0 ? 0 : to_ms(clock_.wall_now() - rule.age);
-    std::size_t taken = 0;
-    const std::string prefix = index_key(name, Position()).substr(0, name.size() + 2);
-    const Database::Reading db = database_->read();
-    if (!db) return database_->unreadable("it is closed");
-    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
-    for (at->Seek(index_key(name, type.swept + 1));
-         taken < entries_max && at->Valid() && at->key().starts_with(prefix); at->Next()) {
-        const Position position = position_of(view(at->key()));
-        ByteReader reader(view(at->value()));
-        const auto written = static_cast<std::int64_t>(reader.fixed());
-        const std::uint64_t size = reader.number();
-        const bool is_too_old = written < oldest;
-        const bool is_too_much = rule.bytes_max > 0 && type.bytes > rule.bytes_max;
-        if (position > frontier || (!is_too_old && !is_too_much)) break;
-        // Said before it is done: who reads meanwhile is told of a gap that may be none.
-        if (position > lost_through_) lost_through_ = position;
-        batch.Delete(key_of('e', position));
-        batch.Delete(at->key());
-        type.bytes -= std::min(type.bytes, size);
-        type.swept = position;
-        ++taken;
-    }
-    if (!at->status().ok()) return Error{ErrorCode::kReadOnly, at->status().ToString()};
-    if (taken > 0) put_type(batch, name, type);
-    return taken;
-}
-
-// Takes the oldest entries of all types while they are too many bytes together.
-Result<std::size_t> LogStore::sweep_oldest(Position frontier, std::size_t entries_max,
-                                           rocksdb::WriteBatch& batch) {
-    std::uint64_t bytes = 0;
-    for (const auto& [name, type] : types_) bytes += type.bytes;
-    std::size_t taken = 0;
-    const Database::Reading db = database_->read();
-    if (!db) return database_->unreadable("it is closed");
-    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
-    for (at->Seek(key_of('e', swept_ + 1));
-         bytes > settings_.bytes_max && taken < entries_max && at->Valid() && at->key()[0] == 'e';
-         at->Next()) {
-        const Position position = position_of(view(at->key()));
-        if (position > frontier) break;
-        const Result<Entry> entry = decode_entry(position, view(at->value()));
-        if (!entry) return entry.error();
-        const auto found = types_.find(entry->event.type);
-        if (found == types_.end()) break;  // its index says that it has no entries
-        Type& type = found->second;
-        const std::uint64_t size = std::min(at->value().size() + kIndexBytes, type.bytes);
-        if (position > lost_through_) lost_through_ = position;
-        batch.Delete(at->key());
-        batch.Delete(index_key(found->first, position));
-        type.bytes -= size;
-        type.swept = std::max(type.swept, position);
-        put_type(batch, found->first, type);
-        bytes -= size;
-        swept_ = position;
-        ++taken;
-    }
-    if (!at->status().ok()) return Error{ErrorCode::kReadOnly, at->status().ToString()};
-    return taken;
-}
-
-std::size_t LogStore::sweep_dedupe(std::size_t keys_max, rocksdb::WriteBatch& batch) {
-    const std::int64_t oldest = to_ms(clock_.wall_now() - settings_.dedupe.window);
-    std::size_t taken = 0;
-    const Database::Reading db = database_->read();
-    if (!db) return taken;
-    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
-    for (at->Seek(key_of('d', dedupe_swept_ + 1));
-         taken < keys_max && at->Valid() && at->key()[0] == 'd'; at->Next()) {
-        ByteReader reader(view(at->value()));
-        if (static_cast<std::int64_t>(reader.fixed()) >= oldest) break;
-        batch.Delete(at->key());
-        dedupe_swept_ = position_of(view(at->key()));
-        ++taken;
-    }
-    return taken;
+    return swept;
 }
 
 // ---- reading ------------------------------------------------------------------------------------
 
-Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier) const {
-    Page page;
-    std::size_t bytes = 0;
+namespace {
+
+bool may_hold_any(const LogBlock& block, const std::vector<std::uint64_t>& rooms) {
+    return std::any_of(rooms.begin(), rooms.end(),
+                       [&](std::uint64_t room) { return block.may_hold(room); });
+}
+
+// Up to where nothing, or all, has to be read from `position` on.
+struct Stretch {
+    Position last;
+    bool may_be_skipped = false;
+};
+
+Stretch stretch_at(const Scan& blocks, Position position, const std::vector<std::uint64_t>& rooms) {
+    blocks->Seek(key_of('k', position));
+    LogBlock block;
+    if (!blocks->Valid()) return {kEndOfTime};
+    if (!LogBlock::read(blocks.key(), blocks.value(), block)) return {position};
+    if (block.first > position) return {block.first - 1};
+    return {block.last, !may_hold_any(block, rooms)};
+}
+
+}  // namespace
+
+Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier,
+                            const WantedRooms& wanted) const {
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
-    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
+    Page page;
+    std::size_t bytes = 0;
+    std::size_t skipped = 0;
+    const Position begin = std::max(after, retention_.floor());
+    Position known = begin;  // the stretch ends here
+    const Scan at(*db, key_of('e', begin + 1), key_of('e', frontier + 1));
     // Read after the iterator was made: what it no longer sees is told.
-    page.lost_through = lost_through_;
-    for (at->Seek(key_of('e', after + 1)); at->Valid() && at->key()[0] == 'e'; at->Next()) {
-        const Position position = position_of(view(at->key()));
-        if (position > frontier) break;
+    page.lost_through = retention_.losses().through();
+    page.lost = lost_of(*db, after, wanted);
+    const Scan blocks(*db, key_of('k', begin + 1), "l");
+    at->SeekToFirst();
+    while (at->Valid()) {
+        const Position position = position_of(at.key());
+        if (wanted && position > known) {
+            const Stretch stretch = stretch_at(blocks, position, *wanted);
+            known = stretch.last;
+            if (stretch.may_be_skipped) {
+                if (++skipped == kBlocksOfPageMax) {
+                    page.through = std::min(known, frontier);
+                    return page;
+                }
+                at->Seek(key_of('e', known + 1));
+                continue;
+            }
+        }
         if (page.entries.size() == limit || bytes > kPageBytesMax) {
             page.through = page.entries.back()->position;
             return page;
         }
-        bytes += at->value().size();
-        Result<Entry> entry = decode_entry(position, view(at->value()));
+        bytes += at.value().size();
+        Result<Entry> entry = decode_entry(position, at.value());
         if (!entry) return entry.error();
         page.entries.push_back(std::make_shared<const Entry>(std::move(*entry)));
+        at->Next();
     }
     if (!at->status().ok()) return database_->unreadable(at->status().ToString());
     page.through = std::max(after, frontier);
     page.at_end = true;
     return page;
+}
+
+// What was lost after `after`, but for what the blocks rule out. Where there is none, nothing is.
+std::vector<Lost> LogStore::lost_of(rocksdb::DB& db, Position after,
+                                    const WantedRooms& wanted) const {
+    std::vector<Lost> unproven = retention_.losses().after(after);
+    if (!wanted || unproven.empty()) return unproven;
+    std::vector<Lost> lost;
+    // Takes over those to which `is_lost` holds.
+    const auto take = [&](auto is_lost) {
+        const auto rest = std::partition(unproven.begin(), unproven.end(),
+                                         [&](const Lost& one) { return !is_lost(one); });
+        lost.insert(lost.end(), rest, unproven.end());
+        unproven.erase(rest, unproven.end());
+    };
+    const auto take_after = [&](Position position) {
+        take([position](const Lost& one) { return one.through > position; });
+    };
+    Position at = after;
+    const Scan blocks(db, key_of('k', after + 1), "l");
+    for (blocks->SeekToFirst(); blocks->Valid() && !unproven.empty(); blocks->Next()) {
+        LogBlock block;
+        if (!LogBlock::read(blocks.key(), blocks.value(), block)) break;
+        if (block.first > at + 1) take_after(at);
+        at = block.last;
+        if (!may_hold_any(block, *wanted)) continue;
+        take([&](const Lost& one) {
+            return one.through >= block.first &&
+                   (one.type.empty() ||
+                    std::any_of(wanted->begin(), wanted->end(), [&](std::uint64_t room) {
+                        return block.may_hold(block_key(room, one.type));
+                    }));
+        });
+    }
+    take_after(at);
+    return lost;
 }
 
 }  // namespace eventbus

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,8 +12,9 @@
 
 #include "backplane/embedded/database.h"
 #include "backplane/embedded/embedded_log.h"
+#include "backplane/embedded/log_blocks.h"
+#include "backplane/embedded/log_retention.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "log/binder.h"
@@ -31,10 +31,13 @@ namespace eventbus {
 // The log's RocksDB. Keys and values, positions and times (ms since 1970) as 8 bytes, big-endian,
 // other numbers as in log/bytes.h:
 //
-//   "m" name              → "format": "1", "epoch": the text, "reserved", "lost": a position
+//   "m" name              → "format": "2", "epoch": the text, "secret" (8); positions: "reserved",
+//                           "lost", "lostany", "dedupe" (log_retention.h)
 //   "e" position          → the entry (log/entry_codec.h)
 //   "r" type NUL position → when it was written, number of its bytes
-//   "b" type              → bytes of the type (8), number of seconds and of bytes to retain
+//   "b" type              → bytes of the type (8), number of seconds and of bytes to retain, the
+//                           position up to which nothing of it is left (8; not in format 1)
+//   "k" position          → a block that ends there (log_blocks.h)
 //   "d" position          → when, content hash (8), 1 if unowned, then the key (log/dedupe.h)
 //   "s" key               → what the binder stores
 //
@@ -75,57 +78,43 @@ class LogStore {
     // Errors: kReadOnly; then it is closed until look() could open it again.
     Result<> write(std::span<const Staged> staged, std::optional<Position> reserve);
 
-    // Deletes what retention and the dedupe window no longer keep, at most kSweepEntries. True:
-    // there may be more. `swept` counts entries.
-    Result<bool> sweep(Position frontier, std::size_t& swept);
-    bool has_entries() const { return !types_.empty(); }
+    // Takes a slice of what retention no longer keeps; `by_age` false: nothing for its age.
+    Result<LogRetention::Swept> sweep(Position frontier, bool by_age);
+    bool has_entries() const { return retention_.has_entries(); }
 
     // ---- any thread ---------------------------------------------------------------------------
 
     Database::State state() const { return database_->state(); }
     const Database& database() const { return *database_; }
 
-    Result<Page> read(Position after, std::size_t limit, Position frontier) const;
+    // As Log::read().
+    Result<Page> read(Position after, std::size_t limit, Position frontier,
+                      const WantedRooms& wanted) const;
+    std::uint64_t room_key(const Room& room) const { return block_key(secret_, room); }
 
  private:
-    static constexpr std::size_t kSweepEntries = 1'024;
-
-    struct Type {
-        std::uint64_t bytes = 0;
-        std::uint64_t unsaved = 0;  // bytes of what is being written
-        bool is_touched = false;    // by what is being written
-        Retention retention;
-        Position swept;  // nothing of it is left up to here
-    };
-
-    using TypeEntry = StringMap<Type>::value_type;
-
     LogStore(const EmbeddedLogSettings& settings, const Clock& clock);
     Result<> open_database(Random& random);
     Result<> prepare(const Database::Opened& opened, Random& random) const;
     Result<> read_meta();
-    Result<> load_types();
     Result<> load_changes(Binder& binder) const;
     Result<> load_dedupe(Dedupe& dedupe) const;
+    Result<> begin_blocks();
     Result<std::optional<std::string>> get(std::string_view key) const;
-    TypeEntry& put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::int64_t now_ms);
-    void put_type(rocksdb::WriteBatch& batch, const std::string& name, const Type& type) const;
-    Result<std::size_t> sweep_type(const std::string& name, Type& type, Position frontier,
-                                   std::size_t entries_max, rocksdb::WriteBatch& batch);
-    Result<std::size_t> sweep_oldest(Position frontier, std::size_t entries_max,
-                                     rocksdb::WriteBatch& batch);
-    std::size_t sweep_dedupe(std::size_t keys_max, rocksdb::WriteBatch& batch);
+    void put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::int64_t now_ms);
+    void put_block(rocksdb::WriteBatch& batch);
+    std::vector<Lost> lost_of(rocksdb::DB& db, Position after, const WantedRooms& wanted) const;
 
     const EmbeddedLogSettings settings_;
     const Clock& clock_;
     std::unique_ptr<Database> database_;
     std::string epoch_;
+    std::uint64_t secret_ = 0;
     Position reserved_;
     Position last_stored_;  // synced, by this process
-    std::atomic<Position> lost_through_{Position{}};
-    StringMap<Type> types_;
-    Position dedupe_swept_;
-    Position swept_;  // nothing is left up to here
+    LogRetention retention_;
+    OpenBlock block_;
+    std::deque<Position> blocks_;  // where they end
 };
 
 }  // namespace eventbus

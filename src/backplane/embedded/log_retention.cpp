@@ -1,0 +1,275 @@
+#include "backplane/embedded/log_retention.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "backplane/embedded/log_keys.h"
+#include "backplane/embedded/scan.h"
+#include "log/entry_codec.h"
+
+namespace eventbus {
+namespace {
+
+constexpr std::string_view kLostKey = "mlost";        // of all types
+constexpr std::string_view kLostAnyKey = "mlostany";  // of those that are not known by themselves
+constexpr std::string_view kDedupeKey = "mdedupe";    // no key is left up to here
+constexpr std::size_t kIndexBytes = 64;               // of an entry beside itself
+
+}  // namespace
+
+// ---- at the start -------------------------------------------------------------------------------
+
+Result<> LogRetention::load(Database& database) {
+    database_ = &database;
+    const Database::Reading db = database.read();
+    if (!db) return database.unreadable("it is closed");
+    const auto position_at = [&](std::string_view key) {
+        std::string value;
+        const bool is_there = db->Get({}, slice(key), &value).ok();
+        return is_there ? Position(ByteReader(value).fixed()) : Position();
+    };
+    dedupe_swept_ = position_at(kDedupeKey);
+    // Format 1, which a start without room reads as it is, knew only what all types had lost.
+    std::string any;
+    const bool is_by_type = db->Get({}, slice(kLostAnyKey), &any).ok();
+    losses_.note("", position_at(is_by_type ? kLostAnyKey : kLostKey));
+
+    types_.clear();
+    bytes_ = 0;
+    Scan at(*db, "b", "c");
+    for (at->SeekToFirst(); at->Valid(); at->Next()) {
+        const std::string name(at.key().substr(1));
+        ByteReader reader(at.value());
+        Type type;
+        type.bytes = reader.fixed();
+        type.retention.age = std::chrono::seconds(reader.number());
+        type.retention.bytes_max = reader.number();
+        if (!reader.is_at_end()) type.swept = Position(reader.fixed());
+        if (!reader.is_at_end()) return database.damaged("the sizes of a type");
+        if (!type.swept.is_before_first()) losses_.note(name, type.swept);
+        bytes_ += type.bytes;
+        if (type.bytes > 0) types_.emplace(name, type);
+    }
+    if (!at->status().ok()) return database.damaged(at->status().ToString());
+    raise_floor();
+    is_stale_ = false;
+    return {};
+}
+
+// ---- what comes ---------------------------------------------------------------------------------
+
+void LogRetention::add(rocksdb::WriteBatch& batch, const Entry& entry, std::uint64_t size,
+                       std::int64_t now_ms) {
+    size += kIndexBytes;
+    std::string index = fixed(static_cast<std::uint64_t>(now_ms));
+    put_number(index, size);
+    batch.Put(index_key(entry.event.type, entry.position), index);
+
+    const auto [found, is_new] = types_.try_emplace(entry.event.type);
+    Type& type = found->second;
+    if (is_new) {
+        type.swept = losses_.of(entry.event.type);
+        type.oldest_ms = now_ms;
+    }
+    type.unsaved += size;
+    type.retention = entry.retention;
+    if (!std::exchange(type.is_touched, true)) touched_.push_back(&*found);
+}
+
+void LogRetention::finish(rocksdb::WriteBatch& batch) const {
+    for (const Types::value_type* const type : touched_) put_type(batch, type->first, type->second);
+}
+
+void LogRetention::written(bool is_written) {
+    for (Types::value_type* const touched : std::exchange(touched_, {})) {
+        Type& type = touched->second;
+        type.is_touched = false;
+        const std::uint64_t bytes = std::exchange(type.unsaved, 0);
+        if (!is_written) continue;
+        type.bytes += bytes;
+        bytes_ += bytes;
+    }
+}
+
+void LogRetention::put_type(rocksdb::WriteBatch& batch, std::string_view name,
+                            const Type& type) const {
+    std::string value = fixed(type.bytes + type.unsaved);
+    put_number(value, static_cast<std::uint64_t>(type.retention.age.count()));
+    put_number(value, type.retention.bytes_max);
+    put_fixed(value, type.swept.number());
+    batch.Put('b' + std::string(name), value);
+}
+
+// ---- what goes ----------------------------------------------------------------------------------
+
+Result<LogRetention::Swept> LogRetention::sweep(Position frontier, bool by_age) {
+    if (is_stale_) {
+        if (const Result<> loaded = load(*database_); !loaded) return loaded.error();
+    }
+    if (due_.empty()) begin_look(to_ms(clock_.wall_now()), by_age);
+    rocksdb::WriteBatch batch;
+    left_ = kSliceEntries;
+    taken_ = 0;
+    Swept swept;
+    while (left_ > 0 && !due_.empty()) {
+        const auto found = types_.find(due_.front());
+        if (found != types_.end()) {
+            const Result<bool> is_done =
+                sweep_type(found->first, found->second, frontier, by_age, batch);
+            if (!is_done) return is_done.error();
+            if (!*is_done) break;
+            // A pattern of the catalog admits any number of types; those without entries cost no
+            // more than what they have lost.
+            if (found->second.bytes == 0 && !found->second.is_touched) types_.erase(found);
+        }
+        due_.pop_front();
+        left_ -= std::min(left_, kVisit);
+    }
+    // By itself, since its reading does not see what this batch deletes.
+    bool is_too_much = due_.empty() && bytes_ > settings_.bytes_max;
+    if (is_too_much && batch.Count() == 0) {
+        const Result<bool> is_done = sweep_oldest(frontier, batch);
+        if (!is_done) return is_done.error();
+        is_too_much = !*is_done;
+    }
+    swept.entries = taken_;
+    swept.has_more = !due_.empty() || is_too_much;
+    if (batch.Count() > 0) batch.Put(slice(kLostKey), fixed(losses_.through().number()));
+    if (!swept.has_more) swept.has_more = sweep_dedupe(batch);
+    if (batch.Count() == 0) return swept;
+    // Not synced: after a crash it is done again.
+    if (const Result<> written = database_->write(batch, false); !written) {
+        is_stale_ = true;
+        due_.clear();
+        return written.error();
+    }
+    if (!swept.has_more) raise_floor();
+    return swept;
+}
+
+bool LogRetention::is_due(const Type& type, std::int64_t now_ms, bool by_age) const {
+    const Retention& rule = type.retention;
+    const auto age_ms = std::chrono::milliseconds(rule.age).count();
+    const bool is_old = by_age && age_ms > 0 && type.oldest_ms < now_ms - age_ms;
+    return is_old || (rule.bytes_max > 0 && type.bytes > rule.bytes_max);
+}
+
+void LogRetention::begin_look(std::int64_t now_ms, bool by_age) {
+    for (const auto& [name, type] : types_) {
+        if (is_due(type, now_ms, by_age)) due_.push_back(name);
+    }
+}
+
+// True: nothing more of it is due.
+Result<bool> LogRetention::sweep_type(const std::string& name, Type& type, Position frontier,
+                                      bool by_age, rocksdb::WriteBatch& batch) {
+    const Retention& rule = type.retention;
+    const bool has_age = by_age && rule.age.count() > 0;
+    const std::int64_t oldest = has_age ? to_ms(clock_.wall_now() - rule.age) : 0;
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const Scan at(*db, index_key(name, type.swept + 1), index_key(name, frontier + 1));
+    bool is_done = false;
+    const Position before = type.swept;
+    for (at->SeekToFirst();; at->Next()) {
+        if (!at->Valid()) {
+            is_done = true;
+            break;
+        }
+        ByteReader reader(at.value());
+        const auto written = static_cast<std::int64_t>(reader.fixed());
+        const std::uint64_t size = std::min(reader.number(), type.bytes);
+        if (written >= oldest && (rule.bytes_max == 0 || type.bytes <= rule.bytes_max)) {
+            type.oldest_ms = written;
+            is_done = true;
+            break;
+        }
+        if (left_ == 0) break;
+        const Position position = position_of(at.key());
+        batch.Delete(key_of('e', position));
+        batch.Delete(at->key());
+        type.bytes -= size;
+        bytes_ -= size;
+        type.swept = position;
+        --left_;
+        ++taken_;
+    }
+    if (!at->status().ok()) return database_->unreadable(at->status().ToString());
+    if (type.swept == before) return is_done;
+    note_loss(name, type.swept, batch);
+    put_type(batch, name, type);
+    return is_done;
+}
+
+// Takes the oldest entries of all types while they are too many bytes together. True: they are not.
+Result<bool> LogRetention::sweep_oldest(Position frontier, rocksdb::WriteBatch& batch) {
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    const Scan at(*db, key_of('e', std::max(oldest_swept_, floor()) + 1),
+                  key_of('e', frontier + 1));
+    std::vector<Types::value_type*> touched;
+    for (at->SeekToFirst(); bytes_ > settings_.bytes_max && left_ > 0 && at->Valid(); at->Next()) {
+        const Position position = position_of(at.key());
+        const Result<Entry> entry = decode_entry(position, at.value());
+        if (!entry) return database_->damaged(entry.error().detail);
+        const auto found = types_.find(entry->event.type);
+        if (found == types_.end()) return true;  // its index says that it has no entries
+        Type& type = found->second;
+        const std::uint64_t size = std::min(at.value().size() + kIndexBytes, type.bytes);
+        batch.Delete(at->key());
+        batch.Delete(index_key(found->first, position));
+        type.bytes -= size;
+        bytes_ -= size;
+        type.swept = std::max(type.swept, position);
+        oldest_swept_ = position;
+        touched.push_back(&*found);
+        --left_;
+        ++taken_;
+    }
+    if (!at->status().ok()) return database_->unreadable(at->status().ToString());
+    const bool is_done = bytes_ <= settings_.bytes_max || left_ > 0;
+    std::sort(touched.begin(), touched.end());
+    touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
+    for (const Types::value_type* const type : touched) {
+        note_loss(type->first, type->second.swept, batch);
+        put_type(batch, type->first, type->second);
+    }
+    return is_done;
+}
+
+// True: there may be more.
+bool LogRetention::sweep_dedupe(rocksdb::WriteBatch& batch) {
+    const std::int64_t oldest = to_ms(clock_.wall_now() - settings_.dedupe_window);
+    const Database::Reading db = database_->read();
+    if (!db) return false;
+    const Scan at(*db, key_of('d', dedupe_swept_ + 1), "e");
+    std::size_t taken = 0;
+    for (at->SeekToFirst(); taken < kSliceEntries && at->Valid(); at->Next(), ++taken) {
+        ByteReader reader(at.value());
+        if (static_cast<std::int64_t>(reader.fixed()) >= oldest) break;
+        batch.Delete(at->key());
+        dedupe_swept_ = position_of(at.key());
+    }
+    if (taken > 0) batch.Put(slice(kDedupeKey), fixed(dedupe_swept_.number()));
+    return taken == kSliceEntries;
+}
+
+// Said before it is done: a reader that comes meanwhile is told of a gap that may be none.
+void LogRetention::note_loss(const std::string& type, Position through,
+                             rocksdb::WriteBatch& batch) {
+    for (const std::string& merged : losses_.note(type, through)) {
+        if (!types_.contains(merged)) batch.Delete('b' + merged);
+        batch.Put(slice(kLostAnyKey), fixed(losses_.of_any().number()));
+    }
+}
+
+void LogRetention::raise_floor() {
+    Position floor = types_.empty() ? losses_.through() : kEndOfTime;
+    for (const auto& [name, type] : types_) floor = std::min(floor, type.swept);
+    floor_ = std::max({floor_.load(), oldest_swept_, floor});
+}
+
+}  // namespace eventbus

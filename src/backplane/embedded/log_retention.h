@@ -1,0 +1,111 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backplane/embedded/database.h"
+#include "backplane/embedded/losses.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/result.h"
+#include "log/entry.h"
+
+namespace eventbus {
+
+// What the log keeps of each type, and what goes: by age, by bytes of a type, by bytes of all, and
+// keys of the dedupe window. Its keys are shown in log_store.h.
+//
+// A look goes through the types of which something may be due; a slice of it takes at most
+// kSliceEntries, so that what is to be synced meanwhile hardly waits.
+//
+// Thread:  open() first; the log thread; losses() and floor() any.
+// Cost:    linear in what it takes; a look costs O(types).
+class LogRetention {
+ public:
+    struct Settings {
+        std::uint64_t bytes_max = 0;  // of all types
+        std::chrono::milliseconds dedupe_window{0};
+    };
+    struct Swept {
+        std::size_t entries = 0;
+        bool has_more = false;
+    };
+
+    LogRetention(const Clock& clock, Settings settings) : clock_(clock), settings_(settings) {}
+
+    // What was stored, at the start.
+    Result<> load(Database& database);
+
+    // ---- what comes -----------------------------------------------------------------------------
+
+    // Puts what is needed to find `entry` again, of `size` bytes, into `batch`; finish() puts the
+    // sums of its types, and written() says whether all of it was.
+    void add(rocksdb::WriteBatch& batch, const Entry& entry, std::uint64_t size,
+             std::int64_t now_ms);
+    void finish(rocksdb::WriteBatch& batch) const;
+    void written(bool is_written);
+
+    // ---- what goes ------------------------------------------------------------------------------
+
+    // Takes the next slice of what is due up to `frontier`; `by_age` false: nothing for its age.
+    // Errors: kReadOnly, kUnavailable: it is tried again.
+    Result<Swept> sweep(Position frontier, bool by_age);
+    bool has_entries() const { return !types_.empty(); }
+
+    // ---- any thread -----------------------------------------------------------------------------
+
+    const Losses& losses() const { return losses_; }
+    // No key of the dedupe window is left up to here; the log thread's.
+    Position dedupe_swept() const { return dedupe_swept_; }
+    // No entry is left up to here.
+    Position floor() const { return floor_; }
+
+ private:
+    static constexpr std::size_t kSliceEntries = 64;
+    static constexpr std::size_t kVisit = 16;  // entries that looking at a type costs as much as
+    static constexpr std::int64_t kUnknown = -1;
+
+    struct Type {
+        std::uint64_t bytes = 0;
+        std::uint64_t unsaved = 0;  // bytes of what is being written
+        bool is_touched = false;    // by what is being written
+        Retention retention;
+        Position swept;  // nothing of it is left up to here
+        std::int64_t oldest_ms =
+            kUnknown;  // when the first that is left was written, at the latest
+    };
+    using Types = StringMap<Type>;
+
+    bool is_due(const Type& type, std::int64_t now_ms, bool by_age) const;
+    void begin_look(std::int64_t now_ms, bool by_age);
+    void put_type(rocksdb::WriteBatch& batch, std::string_view name, const Type& type) const;
+    Result<bool> sweep_type(const std::string& name, Type& type, Position frontier, bool by_age,
+                            rocksdb::WriteBatch& batch);
+    Result<bool> sweep_oldest(Position frontier, rocksdb::WriteBatch& batch);
+    bool sweep_dedupe(rocksdb::WriteBatch& batch);
+    void note_loss(const std::string& type, Position through, rocksdb::WriteBatch& batch);
+    void raise_floor();
+
+    const Clock& clock_;
+    const Settings settings_;
+    Database* database_ = nullptr;
+    Types types_;
+    std::vector<Types::value_type*> touched_;
+    std::uint64_t bytes_ = 0;      // of all types
+    std::deque<std::string> due_;  // types of this look
+    std::size_t left_ = 0;         // of this slice
+    std::size_t taken_ = 0;        // by this slice
+    Position oldest_swept_;        // by sweep_oldest()
+    Position dedupe_swept_;
+    bool is_stale_ = false;  // a sweep could not be written
+    Losses losses_;
+    std::atomic<Position> floor_{Position()};
+};
+
+}  // namespace eventbus

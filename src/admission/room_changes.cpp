@@ -1,0 +1,204 @@
+#include "admission/room_changes.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace eventbus {
+namespace {
+
+bool is_passing(const Error& error) { return error_info(error.code).retry == Retry::kLater; }
+
+Error cannot_be_kept() {
+    return {ErrorCode::kUnavailable,
+            "the session cannot be written now, so it could not hold the change; try again"};
+}
+
+}  // namespace
+
+void RoomChanges::enter(const Room& room, std::optional<Position> since,
+                        Callback<Result<Entered>> done) {
+    if (under_way_ >= kChangesMax) {
+        return done(Error{ErrorCode::kTooMany, "too many changes of rooms are under way; wait for "
+                                               "the answers of some"});
+    }
+    if (!is_intended(room) && intended_ >= rooms_max_) {
+        return done(Error{ErrorCode::kTooManyRooms,
+                          "a socket may be in " + std::to_string(rooms_max_) +
+                              " rooms; unsubscribe from some"});
+    }
+    Line& line = line_of(room);
+    intend(line, true);
+    add(room, line, Enter{.since = since, .done = std::move(done)});
+}
+
+void RoomChanges::leave(const Room& room, Callback<Result<>> done) {
+    if (under_way_ >= kChangesMax) {
+        return done(Error{ErrorCode::kTooMany, "too many changes of rooms are under way; wait for "
+                                               "the answers of some"});
+    }
+    Line& line = line_of(room);
+    intend(line, false);
+    add(room, line, Leave{.done = std::move(done)});
+}
+
+// Not refused at the bound: the server asks, once for each room and entry.
+void RoomChanges::recheck(const Room& room, bool holds) {
+    add(room, line_of(room), Recheck{.holds = holds});
+}
+
+void RoomChanges::close() {
+    is_closed_ = true;
+    lines_.clear();
+}
+
+// ---- lines --------------------------------------------------------------------------------------
+
+bool RoomChanges::is_intended(const Room& room) const {
+    const auto line = lines_.find(room);
+    return line != lines_.end() ? line->second.is_intended : port_.joined_at(room).has_value();
+}
+
+RoomChanges::Line& RoomChanges::line_of(const Room& room) {
+    const auto [line, is_new] = lines_.try_emplace(room);
+    if (is_new) line->second.is_intended = port_.joined_at(room).has_value();
+    return line->second;
+}
+
+void RoomChanges::intend(Line& line, bool on) {
+    if (line.is_intended == on) return;
+    line.is_intended = on;
+    intended_ += on ? std::size_t{1} : ~std::size_t{0};
+}
+
+void RoomChanges::add(const Room& room, Line& line, Change change) {
+    ++under_way_;
+    line.changes.push_back(std::move(change));
+    if (line.changes.size() == 1) begin(Room(room));
+}
+
+RoomChanges::Change* RoomChanges::current(const Room& room) {
+    const auto line = lines_.find(room);
+    return line == lines_.end() ? nullptr : &line->second.changes.front();
+}
+
+// A copy of the room, since a line that ends takes its key along.
+void RoomChanges::begin(const Room& room) {
+    const auto keep = shared_from_this();
+    Change& change = *current(room);
+    const bool is_in = port_.joined_at(room).has_value();
+    if (const auto* const recheck = std::get_if<Recheck>(&change); recheck != nullptr && !is_in) {
+        if (recheck->holds) port_.release();
+        return finish(room);
+    }
+    if (auto* const leave = std::get_if<Leave>(&change)) {
+        if (is_in) return port_.write(room, {.gone = {room}});
+        auto done = std::move(leave->done);
+        done({});
+        return finish(room);
+    }
+    port_.ask(room);
+}
+
+// The first change of the line is done: goes on with the next.
+void RoomChanges::finish(const Room& room) {
+    if (is_closed_) return;
+    const auto line = lines_.find(room);
+    BUS_ASSERT(line != lines_.end());
+    --under_way_;
+    line->second.changes.pop_front();
+    if (!line->second.changes.empty()) return begin(Room(room));
+    // What was refused, or has ended, is intended no longer.
+    intend(line->second, port_.joined_at(room).has_value());
+    lines_.erase(line);
+}
+
+// ---- answers ------------------------------------------------------------------------------------
+
+void RoomChanges::answered(const Room& room, const Result<WatchAnswer>& right) {
+    if (is_closed_) return;
+    const auto keep = shared_from_this();
+    Change* const change = current(room);
+    BUS_ASSERT(change != nullptr);
+    if (auto* const enter = std::get_if<Enter>(change)) return on_right(room, *enter, right);
+    on_right(room, std::get<Recheck>(*change), right);
+}
+
+void RoomChanges::on_right(const Room& room, Enter& enter, const Result<WatchAnswer>& right) {
+    if (!right) return refuse(room, enter, right.error());
+    enter.right = *right;
+    enter.from = enter.since ? std::max(*enter.since, right->right_since) : right->at;
+    const std::optional<Position> at = port_.joined_at(room);
+    if (at && !enter.since) return on_entered(room, enter);  // as it was
+    port_.write(room, {.put = {{.room = room,
+                                .at = std::min(at.value_or(enter.from), enter.from),
+                                .owed_after = enter.since ? std::optional(enter.from)
+                                                          : std::nullopt}}});
+}
+
+void RoomChanges::refuse(const Room& room, Enter& enter, const Error& error) {
+    auto done = std::move(enter.done);
+    done(error);
+    finish(room);
+}
+
+void RoomChanges::on_entered(const Room& room, Enter& enter) {
+    // Taken out of the line, since whoever is told may ask for more.
+    Enter entered = std::move(enter);
+    const Position at = std::min(port_.joined_at(room).value_or(entered.from), entered.from);
+    port_.join(room, at, entered.right.at);
+    if (is_closed_) return;
+    entered.done(Entered{entered.from});
+    if (is_closed_) return;
+    if (port_.joined_at(room)) port_.send_history(room, entered.from);
+    finish(room);
+}
+
+void RoomChanges::on_right(const Room& room, Recheck& recheck, const Result<WatchAnswer>& right) {
+    if (!right && is_passing(right.error())) return port_.pause(room);
+    const bool holds = recheck.holds;
+    if (right) {
+        port_.keep(room, right->right_since, right->at);
+    } else {
+        port_.leave(room);
+        if (!is_closed_) port_.tell_ended(room, right.error());
+    }
+    if (!is_closed_ && holds) port_.release();
+    if (is_closed_) return;
+    if (right) return finish(room);
+    // Should this fail for now, the next resume asks for the right again.
+    port_.write(room, {.gone = {room}});
+}
+
+void RoomChanges::written(const Room& room, Written how) {
+    if (is_closed_) return;
+    const auto keep = shared_from_this();
+    if (how == Written::kTakenOver) return port_.on_taken_over();
+    Change* const change = current(room);
+    BUS_ASSERT(change != nullptr);
+    if (auto* const enter = std::get_if<Enter>(change)) {
+        if (how == Written::kNotNow) return refuse(room, *enter, cannot_be_kept());
+        return on_entered(room, *enter);
+    }
+    if (auto* const leave = std::get_if<Leave>(change)) {
+        auto done = std::move(leave->done);
+        if (how == Written::kYes) {
+            port_.leave(room);
+            done({});
+        } else {
+            done(cannot_be_kept());
+        }
+    }
+    finish(room);
+}
+
+void RoomChanges::paused(const Room& room) {
+    if (is_closed_) return;
+    const auto keep = shared_from_this();
+    BUS_ASSERT(current(room) != nullptr);
+    begin(Room(room));
+}
+
+}  // namespace eventbus

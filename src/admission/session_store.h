@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/result.h"
+#include "delivery/place.h"
+#include "event/room.h"
+#include "log/position.h"
+
+namespace eventbus {
+
+// Of SessionRecord::pid; a longer one names no session.
+inline constexpr std::size_t kPidBytesMax = 24;
+
+// A room of a session, and since when.
+struct JoinedRoom {
+    Room room;
+    Position at;  // a resume shows nothing of this room from before it
+    // A history that was requested and has not been given whole goes on after this place.
+    std::optional<Position> owed_after = {};
+
+    friend bool operator==(const JoinedRoom&, const JoinedRoom&) = default;
+};
+
+// What a node must know to let a socket go on after a drop, on any node. Every room in it was
+// intended by the client when it was written: confirmed, or on its way to be.
+struct SessionRecord {
+    std::string pid;        // unguessable; the key; at most kPidBytesMax
+    std::string principal;  // Principal::key(): nobody else may go on with it
+    std::string sid;        // the socket's id, which stays over a resume
+    std::string epoch;      // in which `place` was written; empty: by a server of the release before
+    Position started_at;    // where a client that saw no event yet goes on
+    Place place;
+    std::vector<JoinedRoom> rooms;
+};
+
+// One step of a session, whole or not at all.
+struct SessionChange {
+    struct At {
+        std::string epoch;
+        Place place;
+    };
+    std::optional<At> at = {};
+    std::vector<JoinedRoom> put = {};  // rooms that are new, or whose place has changed
+    std::vector<Room> gone = {};
+};
+
+// What became of a change.
+enum class Written : std::uint8_t {
+    kYes,
+    kNotNow,     // nothing has changed; a later one may be written
+    kTakenOver,  // the session is another socket's, and nothing has changed
+};
+
+// Which of the sockets that showed one pid has its session: the one with the highest number.
+enum class Claim : std::uint64_t {};
+
+// Where the sockets of one reactor are, for the store. Outlives it.
+class SessionOwner {
+ public:
+    virtual ~SessionOwner() = default;
+
+    virtual Executor& executor() = 0;
+
+    // On executor(): another socket has claimed the session since. The one with this claim receives
+    // and erases nothing any more.
+    virtual void on_taken_over(std::string_view pid, Claim claim) = 0;
+};
+
+// Seam: sessions that survive their connection. Reactor; every answer is posted to the owner's
+// executor, and those for one pid come in the order of what was asked.
+//
+// A session has one owner at a time, and what its owner does to it happens in the order in which it
+// was asked: the queue of the store is the one queue of changes of a pid. What an earlier owner
+// still asks is refused (Written::kTakenOver) and changes nothing.
+//
+// Bounded: sessions_per_principal_max of those that are not connected: a *new* session pushes out
+//          the oldest such one of its principal; and sessions_max of all: there a new session
+//          pushes out the one that ends first. One of a connected socket is never pushed out and
+//          never expires.
+class SessionStore {
+ public:
+    virtual ~SessionStore() = default;
+
+    // A new session, of a socket that is connected. `done` is called once the record survives the
+    // end of this process (not of the machine).
+    // Errors: kUnavailable, it cannot be kept now: the socket gets no pid.
+    virtual void create(SessionRecord record, SessionOwner& owner,
+                        Callback<Result<Claim>> done) = 0;
+
+    struct Claimed {
+        SessionRecord record;
+        Claim claim{};
+    };
+    // Makes `owner` the owner of the session of `pid`, and tells the one before. None: there is no
+    // such session (any more), or it is another principal's.
+    // Errors: kUnavailable, it cannot be looked for now.
+    virtual void claim(std::string_view pid, std::string_view principal, SessionOwner& owner,
+                       Callback<Result<std::optional<Claimed>>> done) = 0;
+
+    // `done` may be empty.
+    virtual void change(std::string_view pid, Claim claim, SessionChange change,
+                        SessionOwner& owner, Callback<Written> done) = 0;
+
+    // The socket has gone without a goodbye: from now on its session expires. `at`: where it stood.
+    virtual void release(std::string_view pid, Claim claim, std::optional<SessionChange::At> at) = 0;
+
+    // The client has left in order: the session ends.
+    virtual void end(std::string_view pid, Claim claim) = 0;
+};
+
+}  // namespace eventbus

@@ -51,6 +51,9 @@ struct SessionChange {
     std::vector<Room> gone = {};
 };
 
+// What the record is after the change.
+void apply(SessionRecord& record, SessionChange change);
+
 // What became of a change.
 enum class Written : std::uint8_t {
     kYes,

@@ -1,0 +1,31 @@
+#include "admission/session_store.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace eventbus {
+
+void apply(SessionRecord& record, SessionChange change) {
+    if (change.at) {
+        record.epoch = std::move(change.at->epoch);
+        record.place = change.at->place;
+    }
+    const auto find = [&](const Room& room) {
+        return std::find_if(record.rooms.begin(), record.rooms.end(),
+                            [&](const JoinedRoom& joined) { return joined.room == room; });
+    };
+    for (JoinedRoom& put : change.put) {
+        const auto known = find(put.room);
+        if (known == record.rooms.end()) {
+            record.rooms.push_back(std::move(put));
+        } else {
+            *known = std::move(put);
+        }
+    }
+    for (const Room& gone : change.gone) {
+        const auto known = find(gone);
+        if (known != record.rooms.end()) record.rooms.erase(known);
+    }
+}
+
+}  // namespace eventbus

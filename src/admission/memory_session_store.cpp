@@ -35,16 +35,16 @@ void MemorySessionStore::create(SessionRecord record, SessionOwner& owner,
 }
 
 void MemorySessionStore::claim(std::string_view pid, std::string_view principal,
-                               SessionOwner& owner,
-                               Callback<Result<std::optional<Claimed>>> done) {
+                               SessionOwner& owner, Callback<Result<std::optional<Claimed>>> done) {
     forget_expired();
     std::optional<Claimed> claimed;
     const auto found = disk_.by_pid.find(pid);
     if (found != disk_.by_pid.end() && found->second.record.principal == principal) {
-        const std::optional<Claim> claim = index_.claim(pid, owner, clock_.now());
-        if (claim) {
+        const auto taken = index_.claim(pid, principal, owner, clock_.now());
+        if (taken) {
+            if (taken->from != nullptr) post_taken_over(*taken->from, pid, taken->before);
             found->second.expires_at.reset();
-            claimed = Claimed{found->second.record, *claim};
+            claimed = Claimed{found->second.record, taken->claim};
         }
     }
     owner.executor().post([claimed = std::move(claimed), done = std::move(done)]() mutable {

@@ -4,6 +4,13 @@
 
 namespace eventbus {
 
+// What one reactor's admission counts.
+struct AdmissionProbe {
+    Counter take_overs;  // sockets that were closed since a newer one has their session
+    Counter rechecks;    // rights that were asked for again, since an entry or the catalog changed
+    Counter ended;       // rooms that were left for it
+};
+
 // What a store of sessions counts. Any thread reads it.
 struct SessionProbe {
     Counter sessions;     // now

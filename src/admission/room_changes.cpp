@@ -99,7 +99,8 @@ void RoomChanges::begin(const Room& room) {
         done({});
         return finish(room);
     }
-    port_.ask(room);
+    const auto* const enter = std::get_if<Enter>(&change);
+    port_.ask(room, enter != nullptr ? enter->since : std::nullopt);
 }
 
 // The first change of the line is done: goes on with the next.

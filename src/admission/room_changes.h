@@ -49,8 +49,8 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
      public:
         virtual ~Port() = default;
 
-        // Whether the receiver may be in the room; then answered().
-        virtual void ask(const Room& room) = 0;
+        // Whether the receiver may be in the room; then answered(), once `since` is visible.
+        virtual void ask(const Room& room, std::optional<Position> since) = 0;
         // Then written(). Without a session: at once, with kYes.
         virtual void write(const Room& room, SessionChange change) = 0;
         // A pause; then paused().

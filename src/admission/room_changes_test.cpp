@@ -24,7 +24,7 @@ class World final : public RoomChanges::Port {
     explicit World(std::size_t rooms_max = 4)
         : changes(std::make_shared<RoomChanges>(*this, rooms_max, 0)) {}
 
-    void ask(const Room& room) override { asked.push_back(room); }
+    void ask(const Room& room, std::optional<Position>) override { asked.push_back(room); }
     void write(const Room& room, SessionChange change) override {
         for (const JoinedRoom& put : change.put) pending[room].emplace_back(put.room.key(), true);
         for (const Room& gone : change.gone) pending[room].emplace_back(gone.key(), false);

@@ -58,20 +58,16 @@ Result<SessionIndex::Made> SessionIndex::create(std::string_view pid, std::strin
     return made;
 }
 
-std::optional<Claim> SessionIndex::claim(std::string_view pid, SessionOwner& owner,
-                                         Clock::Time now) {
+std::optional<SessionIndex::Taken> SessionIndex::claim(std::string_view pid,
+                                                       std::string_view principal,
+                                                       SessionOwner& owner, Clock::Time now) {
     const auto found = find(pid);
     if (found == sessions_.end() || found->expires_at <= now) return std::nullopt;
-    if (found->owner != nullptr) {
-        SessionOwner& before = *found->owner;
-        before.executor().post([&before, pid = std::string(pid), claim = found->claim] {
-            before.on_taken_over(pid, claim);
-        });
-    }
+    if (found->principal != hash_of(principal)) return std::nullopt;
+    const Taken taken{Claim{++last_claim_}, found->owner, found->claim};
     set_connected(found, &owner, kConnected);
-    const Claim claim{++last_claim_};
-    sessions_.modify(found, [claim](Session& session) { session.claim = claim; });
-    return claim;
+    sessions_.modify(found, [&](Session& session) { session.claim = taken.claim; });
+    return taken;
 }
 
 bool SessionIndex::is_owned(std::string_view pid, Claim claim) const {

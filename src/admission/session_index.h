@@ -30,8 +30,8 @@ class SessionIndex {
  public:
     struct Settings {
         std::size_t sessions_max = 200'000;
-        std::size_t per_user_max = 100;       // of those that are not connected
-        std::size_t per_service_max = 1'000;  // the same
+        std::size_t per_user_max = 100;                          // of those that are not connected
+        std::size_t per_service_max = 1'000;                     // the same
         std::chrono::milliseconds ttl = std::chrono::hours(24);  // after the socket has gone
     };
     struct Made {
@@ -48,8 +48,15 @@ class SessionIndex {
     // Errors: kUnavailable, only sessions of connected sockets are left at the bound.
     Result<Made> create(std::string_view pid, std::string_view principal, SessionOwner& owner);
 
-    // Makes `owner` the owner, and has the one before told. None: there is no such session.
-    std::optional<Claim> claim(std::string_view pid, SessionOwner& owner, Clock::Time now);
+    struct Taken {
+        Claim claim{};
+        SessionOwner* from = nullptr;  // whose it was, and is to be told; null: nobody's
+        Claim before{};
+    };
+    // Makes `owner` the owner. None: there is no such session, or it is another principal's (by a
+    // hash: whoever has the record compares it whole).
+    std::optional<Taken> claim(std::string_view pid, std::string_view principal,
+                               SessionOwner& owner, Clock::Time now);
 
     bool is_owned(std::string_view pid, Claim claim) const;
 

@@ -34,8 +34,8 @@ struct SessionRecord {
     std::string pid;        // unguessable; the key; at most kPidBytesMax
     std::string principal;  // Principal::key(): nobody else may go on with it
     std::string sid;        // the socket's id, which stays over a resume
-    std::string epoch;      // in which `place` was written; empty: by a server of the release before
-    Position started_at;    // where a client that saw no event yet goes on
+    std::string epoch;    // in which `place` was written; empty: by a server of the release before
+    Position started_at;  // where a client that saw no event yet goes on
     Place place;
     std::vector<JoinedRoom> rooms;
 };
@@ -76,6 +76,9 @@ class SessionOwner {
     virtual void on_taken_over(std::string_view pid, Claim claim) = 0;
 };
 
+// Has `owner` told, after all that it was answered before.
+void post_taken_over(SessionOwner& owner, std::string_view pid, Claim claim);
+
 // Seam: sessions that survive their connection. Reactor; every answer is posted to the owner's
 // executor, and those for one pid come in the order of what was asked.
 //
@@ -112,7 +115,8 @@ class SessionStore {
                         SessionOwner& owner, Callback<Written> done) = 0;
 
     // The socket has gone without a goodbye: from now on its session expires. `at`: where it stood.
-    virtual void release(std::string_view pid, Claim claim, std::optional<SessionChange::At> at) = 0;
+    virtual void release(std::string_view pid, Claim claim,
+                         std::optional<SessionChange::At> at) = 0;
 
     // The client has left in order: the session ends.
     virtual void end(std::string_view pid, Claim claim) = 0;

@@ -99,19 +99,21 @@ class SessionStoreContract : public testing::TestWithParam<MakeSessions> {
         return wait_for<Result<Claim>>(
             [&](auto done) { store().create(std::move(record), owner(), std::move(done)); });
     }
+    // Until the store has done all that it was asked.
+    void settle() { claim("nobody's"); }
     // A session of a socket that has gone again.
     void leave_behind(const std::string& pid, const std::string& principal = "user:ann") {
         const Result<Claim> made = create(record(pid, principal));
         ASSERT_TRUE(made.has_value()) << pid;
         store().release(pid, *made, {});
+        settle();
         clock().advance(std::chrono::seconds(1));
     }
     std::optional<SessionStore::Claimed> claim(const std::string& pid,
                                                const std::string& principal = "user:ann",
                                                std::size_t reactor = 0) {
-        auto found = wait_for<Result<std::optional<SessionStore::Claimed>>>([&](auto done) {
-            store().claim(pid, principal, owner_of(reactor), std::move(done));
-        });
+        auto found = wait_for<Result<std::optional<SessionStore::Claimed>>>(
+            [&](auto done) { store().claim(pid, principal, owner_of(reactor), std::move(done)); });
         EXPECT_TRUE(found.has_value());
         return found ? *found : std::nullopt;
     }
@@ -135,12 +137,14 @@ class SessionStoreContract : public testing::TestWithParam<MakeSessions> {
 TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
     const Result<Claim> made = create(record("p"));
     ASSERT_TRUE(made.has_value());
-    ASSERT_EQ(change("p", *made,
-                     {.put = {{Room::subject("photo:2"), 12_pos}, {Room::subject("photo:1"), 9_pos}}}),
-              Written::kYes);
-    ASSERT_EQ(change("p", *made, {.at = SessionChange::At{"e2", {20_pos, 21_pos}},
-                                  .gone = {Room::user("ann")}}),
-              Written::kYes);
+    ASSERT_EQ(
+        change("p", *made,
+               {.put = {{Room::subject("photo:2"), 12_pos}, {Room::subject("photo:1"), 9_pos}}}),
+        Written::kYes);
+    ASSERT_EQ(
+        change("p", *made,
+               {.at = SessionChange::At{"e2", {20_pos, 21_pos}}, .gone = {Room::user("ann")}}),
+        Written::kYes);
     restart();
 
     const auto found = claim("p");
@@ -192,17 +196,32 @@ TEST_P(SessionStoreContract, OfManyThatClaimAPidTheNewestHasItAndTheOthersChange
     EXPECT_EQ(fourth->record.place.clear, 8_pos);
 }
 
+TEST_P(SessionStoreContract, AnOwnerIsToldOfATakeOverAfterTheAnswersToWhatItAskedBefore) {
+    const Result<Claim> first = create(record("p"));
+    std::optional<bool> was_told_before;
+    store().change("p", *first, {.put = {{Room::subject("photo:2"), 12_pos}}}, owner(),
+                   [&](Written how) {
+                       EXPECT_EQ(how, Written::kYes);
+                       was_told_before = !owner().taken_over.empty();
+                   });
+    ASSERT_TRUE(claim("p", "user:ann", 1).has_value());
+    EXPECT_EQ(was_told_before, std::optional<bool>(false));
+    EXPECT_EQ(owner().taken_over.size(), 1u);
+}
+
 TEST_P(SessionStoreContract, ASessionExpiresAfterItsSocketHasGoneAndNotBefore) {
     const Result<Claim> made = create(record("p"));
     clock().advance(10 * kTtl);
     leave_behind("other", "user:bob");  // whatever is looked at then
     ASSERT_EQ(change("p", *made, {}), Written::kYes);
     store().release("p", *made, SessionChange::At{"e1", {30_pos, 31_pos}});
+    settle();
     clock().advance(kTtl - std::chrono::seconds(1));
     const auto back = claim("p");
     ASSERT_TRUE(back.has_value());
     EXPECT_EQ(back->record.place, (Place{30_pos, 31_pos}));
     store().release("p", back->claim, {});
+    settle();
     clock().advance(kTtl);
     EXPECT_FALSE(is_known("p"));
 }

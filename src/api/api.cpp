@@ -20,11 +20,9 @@ std::string_view methods_of(std::string_view path) {
 
 }  // namespace
 
-Api::Api(Context context, ReadLimits limits, std::size_t topics_max,
-         std::shared_ptr<const Catalog> catalog)
+Api::Api(Context context, ReadLimits limits, std::size_t topics_max)
     : context_(std::move(context)),
       topics_max_(topics_max),
-      catalog_(std::move(catalog)),
       reader_(limits),
       tickets_(context_.reactor.index(), context_.random),
       chunk_encoder_(context_.log, SseFraming::kChunks),

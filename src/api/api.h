@@ -7,15 +7,13 @@
 #include <unordered_set>
 #include <utility>
 
+#include "admission/admissions.h"
 #include "api/sign_in.h"
 #include "api/sse.h"
 #include "api/tickets.h"
 #include "base/clock.h"
 #include "base/counters.h"
 #include "bus/publish.h"
-#include "bus/watch.h"
-#include "catalog/catalog.h"
-#include "delivery/hub.h"
 #include "event/event_reader.h"
 #include "net/cors.h"
 #include "net/due_list.h"
@@ -48,9 +46,8 @@ class Api {
         Reactor& reactor;
         const Clock& clock;
         Log& log;
-        Hub& hub;
         Publisher& publisher;
-        Watches& watches;
+        Admissions& admissions;
         SignIn& sign_in;
         const CorsPolicy& cors;
         std::function<std::string()> metrics;  // the page, of all reactors
@@ -61,10 +58,7 @@ class Api {
         std::function<void(std::size_t reactor_index, HttpExchange::Released)> hand_over;
     };
 
-    Api(Context context, ReadLimits limits, std::size_t topics_max,
-        std::shared_ptr<const Catalog> catalog);
-
-    void set_catalog(std::shared_ptr<const Catalog> catalog) { catalog_ = std::move(catalog); }
+    Api(Context context, ReadLimits limits, std::size_t topics_max);
 
     // Answers a request of the public address.
     void on_request(const SharedExchange& exchange);
@@ -89,15 +83,13 @@ class Api {
     Result<EventReader::Events> read_events(const HttpRequest& request);
 
     // stream.cpp
-    struct Opening;
     void stream(const SharedExchange& exchange);
     void make_ticket(HttpExchange& exchange);
     Result<SharedPrincipal> sign_in_for_stream(const HttpRequest& request);
-    void open_stream(const std::shared_ptr<Opening>& opening);
+    void open_stream(HttpExchange& exchange, Admitted admitted, bool has_topics);
 
     Context context_;
     const std::size_t topics_max_;
-    std::shared_ptr<const Catalog> catalog_;
     EventReader reader_;
     Tickets tickets_;
     SseEncoder chunk_encoder_;

@@ -27,34 +27,27 @@ SharedFrame SseEncoder::encode(const Entry& entry, std::uint16_t variant, As) {
     return frame(std::move(text), framing_);
 }
 
-SseStream::SseStream(Api& api, Connection& connection, SseFraming framing)
-    : api_(api), connection_(connection), framing_(framing) {
+SseStream::SseStream(Api& api, Connection& connection, SseFraming framing, const Admitted& admitted)
+    : Member(api.context_.admissions, admitted),
+      api_(api),
+      connection_(connection),
+      framing_(framing) {
     api_.streams_.insert(this);
     api_.probe_.streams.add();
 }
 
-SseStream::~SseStream() { BUS_ASSERT(!receiver_); }
+SseStream::~SseStream() = default;
 
-void SseStream::begin(const std::vector<Joined>& rooms, Position after,
-                      std::string_view unknown_since) {
-    send(": you are connected\n\n");
-    if (!unknown_since.empty()) {
-        send(fmt::format("event: resume.unknown\ndata: {{\"reason\":{}}}\n\n",
-                         json_string(unknown_since)));
-    }
+void SseStream::open(Admitted admitted, bool has_topics) {
+    has_topics_ = has_topics;
+    // A client that loses the stream before its first event comes back from here.
+    send(": you are connected\nid: " + offset_text(api_.context_.log, admitted.resume_after) +
+         "\n\n");
     if (!connection_.is_open()) return;
     const bool is_chunked = framing_ == SseFraming::kChunks;
-    SseEncoder& encoder = is_chunked ? api_.chunk_encoder_ : api_.plain_encoder_;
-    receiver_ = api_.context_.hub.add(*this, encoder);
-    for (const Joined& joined : rooms) api_.context_.hub.join(*receiver_, joined.room, joined.at);
-    if (after < api_.context_.hub.cursor()) api_.context_.hub.resume(*receiver_, after);
-    on_heartbeat_due();
-}
-
-void SseStream::evict_if_late(const std::vector<Joined>& rooms, Position as_of) {
-    for (const Joined& joined : rooms) {
-        if (!receiver_ || !joined.room.is_subject()) continue;
-        api_.context_.hub.evict_if_late(*receiver_, joined.room.name(), as_of);
+    begin(std::move(admitted), is_chunked ? api_.chunk_encoder_ : api_.plain_encoder_);
+    if (connection_.is_open()) {
+        api_.sse_heartbeats_.arm(heartbeat_, api_.context_.reactor.now());
     }
 }
 
@@ -65,7 +58,7 @@ void SseStream::close() {
 }
 
 void SseStream::on_drained() {
-    if (receiver_) api_.context_.hub.drained(*receiver_);
+    if (is_begun()) drained();
 }
 
 void SseStream::on_closed() {
@@ -73,7 +66,7 @@ void SseStream::on_closed() {
     disarm();  // of its token
     api_.streams_.erase(this);
     api_.probe_.streams.subtract();
-    if (receiver_) api_.context_.hub.remove(*std::exchange(receiver_, std::nullopt));
+    if (is_begun()) end(false);
 }
 
 void SseStream::on_gap(Position from, Position to) {
@@ -82,18 +75,27 @@ void SseStream::on_gap(Position from, Position to) {
                      offset_text(log, from), offset_text(log, to)));
 }
 
-void SseStream::on_evicted(std::string_view subject, Position) {
-    // Coming back asks for every topic again, and is told the reason if one is refused.
-    send(
-        fmt::format("event: watch.ended\ndata: {{\"topic\":{},\"code\":\"{}\",\"message\":"
-                    "\"a right to watch it has ended\"}}\n\n",
-                    json_string(subject), error_info(ErrorCode::kForbidden).name));
-    close();
+void SseStream::tell_unknown(const std::string& reason) {
+    send(fmt::format("event: resume.unknown\ndata: {{\"reason\":{}}}\n\n", json_string(reason)));
 }
 
+void SseStream::tell_ended(std::string_view topic, const Error& error) {
+    send(
+        fmt::format("event: watch.ended\ndata: {{\"topic\":{},\"code\":\"{}\",\"message\":{}}}\n\n",
+                    json_string(topic), error.name(), json_string(error.detail)));
+    // Coming back asks for every topic again, and is told the reason if one is refused.
+    if (has_topics_ && connection_.is_open()) close();
+}
+
+// What the client has seen, though no event was for it: it goes on from there.
 void SseStream::on_heartbeat_due() {
-    send(":\n\n");
+    send_place(place().clear);
     if (connection_.is_open()) api_.sse_heartbeats_.arm(heartbeat_, api_.context_.reactor.now());
+}
+
+// An id without data is no event: it only is where the client goes on from.
+void SseStream::send_place(Position place) {
+    send("id: " + offset_text(api_.context_.log, place) + "\n\n");
 }
 
 void SseStream::send(std::string text) { connection_.push(frame(std::move(text), framing_)); }

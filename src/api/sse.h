@@ -9,8 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "auth/principal.h"
-#include "delivery/hub.h"
+#include "admission/member.h"
 #include "delivery/receiver.h"
 #include "net/connection.h"
 #include "net/due_list.h"
@@ -40,22 +39,15 @@ class SseEncoder final : public Encoder {
 };
 
 // One open stream. Owned by its connection. Reactor.
-class SseStream final : public Protocol, public Receiver, public Expiring {
+class SseStream final : public Protocol, public Member, public Expiring {
  public:
     static constexpr auto kHeartbeat = std::chrono::seconds(15);  // balancers close after 60 s
 
-    struct Joined {
-        Room room;
-        Position at;
-    };
-    SseStream(Api& api, Connection& connection, SseFraming framing);
+    SseStream(Api& api, Connection& connection, SseFraming framing, const Admitted& admitted);
     ~SseStream() override;
 
-    // Begins to receive what is in `rooms`, after `after`.
-    // `unknown_since`: why the place that the client gave is none; empty: it is one.
-    void begin(const std::vector<Joined>& rooms, Position after, std::string_view unknown_since);
-    // The rights to the rooms were told as of this place: what came since is obeyed.
-    void evict_if_late(const std::vector<Joined>& rooms, Position as_of);
+    // Begins to receive. `has_topics`: it watches some, and ends with the right to any.
+    void open(Admitted admitted, bool has_topics);
 
     // Ends it; an EventSource comes back by itself.
     void close();
@@ -70,18 +62,22 @@ class SseStream final : public Protocol, public Receiver, public Expiring {
     bool has_room() override { return connection_.has_room(); }
     void on_caught_up(std::uint64_t) override {}
     void on_gap(Position from, Position to) override;
-    void on_history_given(const Room&) override {}
-    void on_evicted(std::string_view subject, Position at) override;
 
  private:
+    // Member
+    void tell_unknown(const std::string& reason) override;
+    void tell_ended(std::string_view topic, const Error& error) override;
+    void close_for_take_over() override { close(); }
+
     void on_expired() override { close(); }
     void on_heartbeat_due();
+    void send_place(Position place);
     void send(std::string text);
 
     Api& api_;
     Connection& connection_;
     const SseFraming framing_;
-    std::optional<ReceiverId> receiver_;
+    bool has_topics_ = false;
     MemberDue<SseStream, &SseStream::on_heartbeat_due> heartbeat_{*this};
 };
 

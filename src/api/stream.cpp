@@ -1,7 +1,6 @@
 // GET /v1/stream?topic=…&since=…: server-sent events. Without a topic, what is for the signed-in
 // user; a browser's EventSource goes on from Last-Event-ID by itself.
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,23 +8,10 @@
 #include <vector>
 
 #include "api/api.h"
-#include "bus/access.h"
 #include "event/topic.h"
 #include "net/http_message.h"
 
 namespace eventbus {
-
-struct Api::Opening {
-    SharedExchange exchange;
-    SharedPrincipal principal;
-    Position now;
-    std::optional<Position> since;
-    std::string unknown_since;  // why it is none
-    std::vector<SseStream::Joined> rooms;
-    Position asked_at = kEndOfTime;  // the answers hold as of here, the oldest of them
-    std::optional<Error> refusal;
-    std::size_t to_ask = 1;
-};
 
 void Api::make_ticket(HttpExchange& exchange) {
     Result<SharedPrincipal> principal = context_.sign_in(exchange.request);
@@ -61,23 +47,9 @@ void Api::stream(const SharedExchange& exchange) {
         probe_.unauthorized.add();
         return refuse(*exchange, principal.error());
     }
-    auto opening = std::make_shared<Opening>();
-    opening->exchange = exchange;
-    opening->principal = std::move(*principal);
-    opening->now = context_.hub.cursor();
-
     const HttpRequest& request = exchange->request;
     std::string from(request.headers.find("Last-Event-ID").value_or(""));
     if (from.empty()) from = query_value(request.query, "since").value_or("");
-    if (!from.empty()) {
-        const Result<Position> since = visible_position(context_.log, from);
-        // Refused, an EventSource would give up for ever: it is told, and goes on from now.
-        if (since) {
-            opening->since = *since;
-        } else {
-            opening->unknown_since = since.error().detail;
-        }
-    }
 
     std::vector<Topic> topics;
     for (const QueryParameter& parameter : parse_query(request.query)) {
@@ -91,42 +63,21 @@ void Api::stream(const SharedExchange& exchange) {
         }
         topics.push_back(*topic);
     }
-    const Position at = opening->since.value_or(opening->now);
-    // With topics it is in its people's rooms, too, by which evictions find it, and gets nothing
-    // of them.
-    const Position of_people = topics.empty() ? at : kEndOfTime;
-    for (Room& room : rooms_of(*opening->principal)) {
-        opening->rooms.push_back({std::move(room), of_people});
-    }
-    for (const Topic& topic : topics) {
-        if (!topic.is_subject()) {
-            const Result<> may = check_may_consume(*catalog_, *opening->principal, topic.text);
-            if (!may) return refuse(*exchange, may.error());
-            opening->rooms.push_back({Room::pattern(topic.text), at});
-            continue;
-        }
-        ++opening->to_ask;
-        context_.watches.ask(
-            watch_question(*catalog_, *opening->principal, topic.text), context_.reactor,
-            [this, opening, subject = topic.text](Result<WatchAnswer> answer) {
-                if (answer) {
-                    const Position from_here = opening->since
-                                                   ? std::max(*opening->since, answer->right_since)
-                                                   : answer->at;
-                    opening->rooms.push_back({Room::subject(subject), from_here});
-                    opening->asked_at = std::min(opening->asked_at, answer->at);
-                } else {
-                    opening->refusal = answer.error();
-                }
-                if (--opening->to_ask == 0) open_stream(opening);
-            });
-    }
-    if (--opening->to_ask == 0) open_stream(opening);
+    const bool has_topics = !topics.empty();
+    context_.admissions.sign_in(
+        {.principal = std::move(*principal),
+         .since = std::move(from),
+         .topics = std::move(topics),
+         .wants_session = false,
+         .receives_people = !has_topics},
+        [this, exchange, has_topics](Result<Admitted> admitted) {
+            if (!admitted) return refuse(*exchange, admitted.error());
+            if (!admitted->ended.empty()) return refuse(*exchange, admitted->ended.front().second);
+            open_stream(*exchange, std::move(*admitted), has_topics);
+        });
 }
 
-void Api::open_stream(const std::shared_ptr<Opening>& opening) {
-    HttpExchange& exchange = *opening->exchange;
-    if (opening->refusal) return refuse(exchange, *opening->refusal);
+void Api::open_stream(HttpExchange& exchange, Admitted admitted, bool has_topics) {
     if (!exchange.is_open()) return;
     HttpResponse head = text_response(200, {}, "text/event-stream");
     head.headers.set("Cache-Control", "no-store");
@@ -136,12 +87,12 @@ void Api::open_stream(const std::shared_ptr<Opening>& opening) {
 
     const std::shared_ptr<Connection> connection = exchange.connection();
     const auto framing = exchange.request.is_http_1_0 ? SseFraming::kNone : SseFraming::kChunks;
-    auto made = std::make_unique<SseStream>(*this, *connection, framing);
+    const auto expires_at = admitted.principal->expires_at;
+    auto made = std::make_unique<SseStream>(*this, *connection, framing, admitted);
     SseStream& stream = *made;
     exchange.respond_with_stream(head, std::move(made));
-    stream.begin(opening->rooms, opening->since.value_or(opening->now), opening->unknown_since);
-    stream.evict_if_late(opening->rooms, opening->asked_at);
-    if (connection->is_open()) expiries_.add(stream, opening->principal->expires_at);
+    stream.open(std::move(admitted), has_topics);
+    if (connection->is_open()) expiries_.add(stream, expires_at);
 }
 
 }  // namespace eventbus

@@ -74,8 +74,9 @@ struct Config {
     bool recovery = true;
     Milliseconds session_ttl = std::chrono::hours(24);
     std::size_t sessions_max = 200'000;
-    std::size_t tail_entries_max = 65'536;     // of each reactor
-    std::size_t tail_bytes_max = 128U << 20U;  // of all
+    std::size_t sessions_per_principal_max = 100;  // not connected; of a service ten times as many
+    std::size_t tail_entries_max = 65'536;         // of each reactor
+    std::size_t tail_bytes_max = 128U << 20U;      // of all
 
     // The log.
     std::size_t log_bytes_max = 10ULL << 30U;

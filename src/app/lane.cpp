@@ -72,12 +72,21 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
                           .reactor = reactor_,
                           .want_all = [this](bool on) { reader_.tail().want_all(on); }},
           settings_.groups, std::move(stored_groups))),
+      admissions_({.reactor = reactor_,
+                   .clock = shared_.clock,
+                   .random = shared_.random,
+                   .log = shared_.log,
+                   .hub = hub_,
+                   .watches = shared_.watches,
+                   .sessions = shared_.sessions,
+                   .post_at = [this](Clock::Time at,
+                                     Task task) { reactor_.post_at(at, std::move(task)); }},
+                  settings_.admission, catalog),
       api_({.reactor = reactor_,
             .clock = shared_.clock,
             .log = shared_.log,
-            .hub = hub_,
             .publisher = publisher_,
-            .watches = shared_.watches,
+            .admissions = admissions_,
             .sign_in = sign_in_,
             .cors = shared_.cors,
             .metrics = shared_.metrics,
@@ -85,7 +94,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
             .random = shared_.random,
             .reactors = settings_.lanes,
             .hand_over = shared_.hand_over},
-           settings_.gateway.read_limits, settings_.gateway.rooms_per_socket_max, catalog),
+           settings_.gateway.read_limits, settings_.admission.rooms_max),
       http_(reactor_, *this, settings_.http),
       admin_handler_(std::make_unique<AdminHandler>(api_)),
       admin_http_(reactor_, *admin_handler_, without_proxies(settings_.http)),
@@ -105,21 +114,11 @@ void Lane::begin(GroupsDirectory& directory) {
                                                           .clock = shared_.clock,
                                                           .random = shared_.random,
                                                           .log = shared_.log,
-                                                          .hub = hub_,
                                                           .publisher = publisher_,
-                                                          .watches = shared_.watches,
+                                                          .admissions = admissions_,
                                                           .groups = directory,
-                                                          .sessions = shared_.sessions,
                                                           .tokens = tokens_,
-                                                          .cors = shared_.cors,
-                                                          .take_over_elsewhere =
-                                                              [this](const std::string& pid) {
-                                                                  for (std::size_t i = 0;
-                                                                       i < settings_.lanes; ++i) {
-                                                                      if (i != reactor_.index())
-                                                                          shared_.take_over(i, pid);
-                                                                  }
-                                                              }},
+                                                          .cors = shared_.cors},
                                          settings_.gateway, catalog_);
     gateway_->serve(sockets_);
     reactor_.post([this] { tick_groups(); });
@@ -162,7 +161,7 @@ void Lane::set_catalog(const std::shared_ptr<const Catalog>& catalog) {
         type_counts_.push_back(publisher_.type_counts());
     }
     gateway_->set_catalog(catalog);
-    api_.set_catalog(catalog);
+    admissions_.set_catalog(catalog);
 }
 
 std::size_t Lane::body_bytes_max(const HttpRequest&) { return settings_.engine.payload_bytes_max; }
@@ -199,6 +198,7 @@ Lane::Probes Lane::probes() const {
             .sockets = sockets_.probe(),
             .delivery = hub_.probe(),
             .live_view = reader_.probe(),
+            .admission = admissions_.probe(),
             .gateway = gateway_->probe(),
             .groups = groups_->probe(),
             .api = api_.probe(),

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "admission/admissions.h"
 #include "api/api.h"
 #include "auth/jwt.h"
 #include "backplane/embedded/embedded_log.h"
@@ -56,13 +57,13 @@ struct Shared {
     std::function<std::string()> metrics;
     std::function<Result<>()> is_ready;
     std::function<void(std::size_t reactor, HttpExchange::Released)> hand_over;
-    std::function<void(std::size_t reactor, const std::string& pid)> take_over;
 };
 
 struct LaneSettings {
     std::size_t lanes = 1;
     std::size_t tail_entries_max = 65'536;
     std::size_t events_per_batch_max = 1'000;
+    Admissions::Settings admission;
     GatewaySettings gateway;
     GroupSettings groups;
     EngineSettings engine;
@@ -119,6 +120,7 @@ class Lane final : public HttpHandler {
         const SocketProbe& sockets;
         const DeliveryProbe& delivery;
         const ViewProbe& live_view;
+        const AdmissionProbe& admission;
         const GatewayProbe& gateway;
         const GroupsProbe& groups;
         const ApiProbe& api;
@@ -145,6 +147,7 @@ class Lane final : public HttpHandler {
     SignIn sign_in_;
     Publisher publisher_;
     std::unique_ptr<Groups> groups_;
+    Admissions admissions_;
     Api api_;
     HttpServer http_;
     std::unique_ptr<AdminHandler> admin_handler_;

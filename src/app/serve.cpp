@@ -110,10 +110,10 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes) {
     settings.lanes = lanes;
     settings.tail_entries_max = config.tail_entries_max;
     settings.events_per_batch_max = config.events_per_batch_max;
+    settings.admission = {.rooms_max = config.rooms_per_socket_max,
+                          .sid_bytes = Socket::kSidBytesMax};
     settings.gateway = {.read_limits = {.events_max = config.events_per_batch_max,
                                         .data_bytes_max = config.message_bytes_max},
-                        .rooms_per_socket_max = config.rooms_per_socket_max,
-                        .session_ttl = config.session_ttl,
                         .cookie_name = config.takes_cookie() ? config.cookie_name : std::string(),
                         .group_in_flight_default = config.group_in_flight_default,
                         .recovery = config.recovery,
@@ -194,7 +194,12 @@ Result<> Server::open_stores(const std::filesystem::path& data) {
     log_ = std::move(*log);
     watches_ = std::make_unique<SubjectWatches>(*log_, *subjects_);
     auto sessions = EmbeddedSessionStore::open(
-        {.data_dir = data, .sessions_max = config_.sessions_max}, clock_);
+        {.data_dir = data,
+         .index = {.sessions_max = config_.sessions_max,
+                   .per_user_max = config_.sessions_per_principal_max,
+                   .per_service_max = 10 * config_.sessions_per_principal_max,
+                   .ttl = config_.session_ttl}},
+        clock_);
     if (!sessions) return sessions.error();
     sessions_ = std::move(*sessions);
     auto groups = EmbeddedGroupStore::open({.data_dir = data});
@@ -245,11 +250,7 @@ void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet ke
                     home.http().adopt(std::move(released));
                 });
             },
-        .take_over =
-            [this](std::size_t at, const std::string& pid) {
-                Lane& lane = *lanes_[at];
-                lane.reactor().post([&lane, pid] { lane.gateway().close_for_take_over(pid); });
-            }};
+    };
     const LaneSettings settings = lane_settings(config_, count);
     auto split = GroupsDirectory::split(std::move(stored), count);
     std::vector<GroupsDirectory::Home> homes;
@@ -263,6 +264,7 @@ void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet ke
     add_store_metrics(metrics_, {{"log", &log_->database()},
                                  {"sessions", &sessions_->database()},
                                  {"groups", &group_store_->database()}});
+    add_session_metrics(metrics_, sessions_->probe());
     if (config_.speaks_tls()) add_tls_metrics(metrics_, lanes_, certificate_);
 }
 

@@ -68,6 +68,16 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         "Connections closed as no trusted proxy began them with the PROXY protocol.",
         [](P p) -> auto& { return p.http.proxy_refusals; });
     counter(
+        "eventbus_sign_in_delays_total",
+        "Sign-ins that could not be served at that moment; their connections were closed.",
+        [](P p) -> auto& { return p.gateway.sign_in_delays; });
+    counter(
+        "eventbus_rechecks_total", "Rights to watch that were asked for again.",
+        [](P p) -> auto& { return p.admission.rechecks; });
+    counter(
+        "eventbus_watches_ended_total", "Rooms that sockets left, since they lost the right to them.",
+        [](P p) -> auto& { return p.admission.ended; });
+    counter(
         "eventbus_sign_ins_total", "Sockets that signed in.",
         [](P p) -> auto& { return p.gateway.sign_ins; });
     counter(
@@ -87,7 +97,7 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         [](P p) -> auto& { return p.delivery.gaps; });
     counter(
         "eventbus_take_overs_total", "Sockets closed since a newer one has their session.",
-        [](P p) -> auto& { return p.gateway.take_overs; });
+        [](P p) -> auto& { return p.admission.take_overs; });
     counter(
         "eventbus_subscribes_total", "Subscribe commands.",
         [](P p) -> auto& { return p.gateway.subscribes; });
@@ -258,6 +268,25 @@ void add_store_metrics(Metrics& metrics,
                         each([](const Database& store) {
                             return static_cast<double>(store.probe().failures.get());
                         }));
+}
+
+void add_session_metrics(Metrics& metrics, const SessionProbe& sessions) {
+    const auto read = [](const Counter& counter) {
+        return [&counter] { return static_cast<double>(counter.get()); };
+    };
+    metrics.add_gauge("eventbus_sessions", "Sessions that clients can resume, connected or not.",
+                      read(sessions.sessions));
+    metrics.add_gauge("eventbus_sessions_connected", "Of these, whose socket is connected.",
+                      read(sessions.connected));
+    metrics.add_counter("eventbus_sessions_pushed_out_total",
+                        "Sessions that a new one has pushed out at a bound.",
+                        read(sessions.pushed_out));
+    metrics.add_counter("eventbus_sessions_refused_total",
+                        "Sockets that got no pid: there was no place or no room on the disk.",
+                        read(sessions.refused));
+    metrics.add_counter("eventbus_sessions_not_written_total",
+                        "Changes of sessions that could not be written.",
+                        read(sessions.not_written));
 }
 
 void add_tls_metrics(Metrics& metrics, const Lanes& lanes, const Certificate& certificate) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "admission/probe.h"
 #include "app/certificate.h"
 #include "app/lane.h"
 #include "backplane/embedded/database.h"
@@ -18,6 +19,9 @@ void add_server_metrics(Metrics& metrics, const std::vector<std::unique_ptr<Lane
 // The same of what is on disk: each store by its name.
 void add_store_metrics(Metrics& metrics,
                        std::vector<std::pair<std::string, const Database*>> stores);
+
+// The same of the sessions of clients.
+void add_session_metrics(Metrics& metrics, const SessionProbe& sessions);
 
 // The same of TLS, where it is spoken.
 void add_tls_metrics(Metrics& metrics, const std::vector<std::unique_ptr<Lane>>& lanes,

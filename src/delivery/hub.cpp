@@ -128,15 +128,17 @@ void Hub::release(ReceiverId id) {
     reactor_.post([] {});  // one more turn
 }
 
-bool Hub::is_in(ReceiverId id, const Room& room) const {
+std::optional<Position> Hub::joined_at(ReceiverId id, const Room& room) const {
     const RoomId found = rooms_.find(room);
-    return found != RoomId::kNone && rooms_.membership(id, found) != nullptr;
+    const Rooms::Membership* const membership =
+        found == RoomId::kNone ? nullptr : rooms_.membership(id, found);
+    return membership == nullptr ? std::nullopt : std::optional(membership->joined_at);
 }
 
 void Hub::evict_if_late(ReceiverId id, std::string_view subject, Position as_of) {
     end_run();
     const std::optional<Position> at = eviction_after(id, subject, as_of);
-    if (at && is_in(id, Room::subject(subject))) lose(id, subject, *at);
+    if (at && joined_at(id, Room::subject(subject))) lose(id, subject, *at);
 }
 
 // The first entry after `as_of` by which the member has to leave, or may have to: what is no longer
@@ -148,14 +150,14 @@ std::optional<Position> Hub::eviction_after(ReceiverId id, std::string_view subj
     std::optional<Position> at;
     reader_.tail().for_each_after(as_of, true, {}, [&](const SharedEntry& entry) {
         for (const Eviction& eviction : entry->evictions) {
-            if (eviction.subject == subject && is_in(id, eviction.who)) at = entry->position;
+            if (eviction.subject == subject && joined_at(id, eviction.who)) at = entry->position;
         }
         return !at;
     });
     return at;
 }
 
-Hub::Place Hub::place(ReceiverId id) const {
+Place Hub::place(ReceiverId id) const {
     const Member& one = members_[static_cast<std::size_t>(id)];
     if (one.behind) return {one.given, one.behind->stretches.back().at};
     // What is under way may not have come to it yet.
@@ -163,12 +165,10 @@ Hub::Place Hub::place(ReceiverId id) const {
     return {one.given, std::max(live, one.through)};
 }
 
-std::vector<SessionRecord::Joined> Hub::rooms_of(ReceiverId id) const {
-    std::vector<SessionRecord::Joined> joined;
-    for (const Rooms::Joined& one : rooms_.rooms_of(id)) {
-        joined.push_back({rooms_.name(one.room), rooms_.members(one.room)[one.place].joined_at});
-    }
-    return joined;
+std::vector<Room> Hub::rooms_of(ReceiverId id) const {
+    std::vector<Room> rooms;
+    for (const Rooms::Joined& one : rooms_.rooms_of(id)) rooms.push_back(rooms_.name(one.room));
+    return rooms;
 }
 
 View::Next Hub::deliver() {
@@ -387,7 +387,7 @@ void Hub::evict(const Eviction& eviction, Position at) {
     }
     const Room room = rooms_.name(watched);  // leaving may end the room
     for (const ReceiverId id : evicted) {
-        if (member(id).receiver != nullptr && is_in(id, room)) lose(id, eviction.subject, at);
+        if (member(id).receiver != nullptr && joined_at(id, room)) lose(id, eviction.subject, at);
     }
 }
 

@@ -17,10 +17,10 @@
 #include "base/clock.h"
 #include "base/executor.h"
 #include "delivery/frame_cache.h"
+#include "delivery/place.h"
 #include "delivery/probe.h"
 #include "delivery/receiver.h"
 #include "delivery/rooms.h"
-#include "delivery/session_store.h"
 #include "log/log.h"
 #include "log/log_reader.h"
 #include "log/view.h"
@@ -101,18 +101,14 @@ class Hub final : public View {
     // for each on_evicted().
     void release(ReceiverId member);
     std::size_t room_count(ReceiverId member) const { return rooms_.rooms_of(member).size(); }
-    bool is_in(ReceiverId member, const Room& room) const;
-    std::vector<SessionRecord::Joined> rooms_of(ReceiverId member) const;
+    // The place at which the member joined the room; none: it is not in it.
+    std::optional<Position> joined_at(ReceiverId member, const Room& room) const;
+    std::vector<Room> rooms_of(ReceiverId member) const;
 
     // What has been delivered here; a join "from now on" is a join at this position.
     Position cursor() const { return reader_.cursor(); }
 
-    // A member's place: the last entry whose frame was queued for it in order here (of histories
-    // none), and up to where nothing else was for it.
-    struct Place {
-        Position given;
-        Position clear;
-    };
+    // Of a member; of histories nothing counts.
     Place place(ReceiverId member) const;
 
     // Gives the member all it missed after `after` in its rooms, in order, then goes on live; then

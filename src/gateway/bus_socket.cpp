@@ -8,36 +8,20 @@
 
 namespace eventbus {
 
-BusSocket::BusSocket(Gateway& gateway, SharedPrincipal principal, std::string_view pid,
+BusSocket::BusSocket(Gateway& gateway, Admissions& admissions, const Admitted& admitted,
                      MemberId group_member)
-    : gateway_(gateway),
-      principal_(std::move(principal)),
-      pid_(pid.data(), pid.size()),
-      group_member_(group_member) {}
+    : Member(admissions, admitted), gateway_(gateway), group_member_(group_member) {}
 
-BusSocket::~BusSocket() { BUS_ASSERT(!is_attached()); }
-
-void BusSocket::attach(Socket& socket) {
+void BusSocket::attach(Socket& socket, Admitted admitted, Encoder& encoder) {
     socket_ = &socket;
-    receiver_ = gateway_.hub().add(*this, gateway_.encoder_of(socket.nsp()));
+    tells_resume = admitted.is_resumed || admitted.had_since;
+    begin(std::move(admitted), encoder);
 }
 
-void BusSocket::detach() {
+void BusSocket::detach(bool left) {
     disarm();  // of its token
     socket_ = nullptr;
-    gateway_.hub().remove(*std::exchange(receiver_, std::nullopt));
-}
-
-SessionRecord BusSocket::record(const SessionRecord::Joined* joining) const {
-    SessionRecord record;
-    record.pid = pid();
-    record.principal = principal_->key();
-    record.sid = socket_->sid();
-    record.started_at = started_at;
-    record.rooms = gateway_.hub().rooms_of(*receiver_);
-    if (joining != nullptr) record.rooms.push_back(*joining);
-    record.expires_at = gateway_.session_expiry();
-    return record;
+    end(left);
 }
 
 bool BusSocket::push(const SharedFrame& frame) {
@@ -59,9 +43,15 @@ void BusSocket::on_gap(Position from, Position to) {
     socket_->emit(notices::resume_gap(gateway_.offset(from), gateway_.offset(to)));
 }
 
-void BusSocket::on_evicted(std::string_view subject, Position) {
-    if (socket_ != nullptr) gateway_.ask_again(*this, std::string(subject));
+void BusSocket::tell_unknown(const std::string& reason) {
+    socket_->emit(notices::resume_unknown(reason));
 }
+
+void BusSocket::tell_ended(std::string_view topic, const Error& error) {
+    socket_->emit(notices::watch_ended(topic, error));
+}
+
+void BusSocket::close_for_take_over() { socket_->close(CloseReason::kServer); }
 
 void BusSocket::on_expired() { gateway_.end_with_token(*socket_); }
 

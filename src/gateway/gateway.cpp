@@ -16,7 +16,6 @@ Gateway::Gateway(Context context, GatewaySettings settings, std::shared_ptr<cons
 void Gateway::serve(SocketServer& server) {
     serve(server.of(socketio::kMainNamespace));
     for (const std::string& name : settings_.namespaces) serve(server.of(name));
-    if (settings_.recovery) refresh_sessions(0);
 }
 
 void Gateway::serve(Namespace& nsp) {
@@ -26,7 +25,7 @@ void Gateway::serve(Namespace& nsp) {
             [this](Socket& socket, CloseReason reason) { on_disconnect(socket, reason); })
         .on_drained([this](Socket& socket) {
             BusSocket& member = BusSocket::of(socket);
-            if (member.is_attached()) hub().drained(member.receiver());
+            if (member.is_attached()) member.drained();
         })
         .on("subscribe", [this](Socket& socket, const Arguments& arguments,
                                 Ack ack) { on_subscribe(socket, arguments, std::move(ack)); })
@@ -50,24 +49,6 @@ SocketEncoder& Gateway::encoder_of(const Namespace& nsp) {
     return encoders_.find(nsp.name())->second;
 }
 
-void Gateway::keep_session(SessionRecord record, Callback<Result<>> done) {
-    if (!settings_.recovery) return done({});
-    context_.sessions.put(std::move(record), context_.reactor, std::move(done));
-}
-
 std::string Gateway::offset(Position position) const { return offset_text(context_.log, position); }
-
-Clock::WallTime Gateway::session_expiry() const {
-    return context_.clock.wall_now() + settings_.session_ttl;
-}
-
-void Gateway::close_for_take_over(const std::string& pid) {
-    const auto* const found = by_pid_.find(std::string_view(pid));
-    if (found == nullptr) return;
-    probe_.take_overs.add();
-    Socket& socket = *found->second;
-    BusSocket::of(socket).was_taken_over = true;
-    socket.close(CloseReason::kServer);
-}
 
 }  // namespace eventbus

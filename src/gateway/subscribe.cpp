@@ -117,86 +117,34 @@ void Gateway::on_subscribe(Socket& socket, const Arguments& arguments, Ack given
     if (!topic) return refuse(topic.error());
     const Options& options = request->options;
 
-    std::optional<Position> since;
-    if (!options.since.empty()) {
-        const Result<Position> position = visible_position(context_.log, options.since);
-        if (!position) return refuse(position.error());
-        since = *position;
-    }
-    if (topic->is_subject()) {
-        if (options.group || options.max_in_flight > 0) {
-            return refuse(wrong("'group' and 'max_in_flight' go with a type pattern, no subject"));
-        }
-        return watch_subject(socket, topic->text, since, std::move(ack));
+    if (topic->is_subject() && (options.group || options.max_in_flight > 0)) {
+        return refuse(wrong("'group' and 'max_in_flight' go with a type pattern, not a subject"));
     }
     const Principal& principal = BusSocket::of(socket).principal();
     if (options.group && principal.is_user()) {
         return refuse(Error{ErrorCode::kForbidden, "groups are for services; leave 'group' out"});
     }
+    if (topic->is_subject() || options.group_is_null || principal.is_user()) {
+        return enter(socket, *topic, options.since, std::move(ack));
+    }
     const Result<> may = check_may_consume(*catalog_, principal, topic->text);
     if (!may) return refuse(may.error());
-    if (options.group_is_null || principal.is_user()) {
-        return watch_pattern(socket, topic->text, since, std::move(ack));
+    if (!options.since.empty()) {
+        return refuse(wrong("a group keeps its own place; 'since' goes with group: null"));
     }
-    if (since) return refuse(wrong("a group keeps its own place; 'since' goes with group: null"));
     join_group(
         socket, GroupKey{options.group.value_or(principal.id), topic->text},
         options.max_in_flight == 0 ? settings_.group_in_flight_default : options.max_in_flight,
         std::move(ack));
 }
 
-void Gateway::watch_subject(Socket& socket, const std::string& subject,
-                            std::optional<Position> since, SharedAck ack) {
-    const std::weak_ptr<Socket> weak = socket.weak_from_this();
-    context_.watches.ask(
-        watch_question(*catalog_, BusSocket::of(socket).principal(), subject), context_.reactor,
-        [this, weak, subject, since, ack = std::move(ack)](Result<WatchAnswer> answer) {
-            const auto asker = weak.lock();
-            if (!asker || !asker->is_connected()) return;
-            if (!answer) {
-                probe_.subscribe_refusals.add();
-                return (*ack)(notices::refusal(answer.error()));
-            }
-            const Position from = since ? std::max(*since, answer->right_since) : answer->at;
-            enter(asker, Room::subject(subject), subject, {from, answer->at}, ack);
+void Gateway::enter(Socket& socket, const Topic& topic, const std::string& since, SharedAck ack) {
+    BusSocket::of(socket).enter(
+        topic, since, [this, topic = topic.text, ack](Result<RoomChanges::Entered> entered) {
+            if (entered) return (*ack)(subscribed(topic, offset(entered->from), {}));
+            probe_.subscribe_refusals.add();
+            (*ack)(notices::refusal(entered.error()));
         });
-}
-
-void Gateway::watch_pattern(Socket& socket, const std::string& pattern,
-                            std::optional<Position> since, SharedAck ack) {
-    const Position from = since.value_or(context_.log.frontier());
-    enter(socket.shared_from_this(), Room::pattern(pattern), pattern, {from, from}, std::move(ack));
-}
-
-// Joins `room`, once the session says so.
-void Gateway::enter(const std::shared_ptr<Socket>& socket, const Room& room,
-                    const std::string& topic, Entering entering, SharedAck ack) {
-    BusSocket& member = BusSocket::of(*socket);
-    const bool is_new = !hub().is_in(member.receiver(), room);
-    if (is_new && hub().room_count(member.receiver()) >= settings_.rooms_per_socket_max) {
-        probe_.subscribe_refusals.add();
-        return (*ack)(
-            notices::refusal(Error{ErrorCode::kTooManyRooms,
-                                   fmt::format("a socket may be in {} rooms; unsubscribe from some",
-                                               settings_.rooms_per_socket_max)}));
-    }
-    const SessionRecord::Joined joined{room, entering.from};
-    keep_session(member.record(is_new ? &joined : nullptr),
-                 [this, weak = std::weak_ptr<Socket>(socket), room, topic, entering,
-                  ack = std::move(ack)](const Result<>& written) {
-                     const auto asker = weak.lock();
-                     if (!asker || !asker->is_connected()) return;
-                     if (!written) return (*ack)(notices::refusal(written.error()));
-                     const ReceiverId receiver = BusSocket::of(*asker).receiver();
-                     if (!hub().join(receiver, room, entering.from))
-                         hub().join_earlier(receiver, room, entering.from);
-                     (*ack)(subscribed(topic, offset(entering.from), {}));
-                     if (asker->is_connected() && room.is_subject()) {
-                         hub().evict_if_late(receiver, room.name(), entering.as_of);
-                     }
-                     if (!asker->is_connected() || !hub().is_in(receiver, room)) return;
-                     hub().send_history(receiver, room, entering.from);
-                 });
 }
 
 void Gateway::join_group(Socket& socket, const GroupKey& group, std::size_t max_in_flight,
@@ -238,31 +186,9 @@ void Gateway::on_unsubscribe(Socket& socket, const Arguments& arguments, Ack giv
                 (*ack)(left ? unsubscribed(topic.text) : notices::refusal(left.error()));
             });
     }
-    hub().leave(member.receiver(),
-                topic->is_subject() ? Room::subject(topic->text) : Room::pattern(topic->text));
-    keep_session(member.record(), [ack, topic = *topic](const Result<>& written) {
-        (*ack)(written ? unsubscribed(topic.text) : notices::refusal(written.error()));
+    member.leave(*topic, [ack, topic = topic->text](const Result<>& left) {
+        (*ack)(left ? unsubscribed(topic) : notices::refusal(left.error()));
     });
-}
-
-void Gateway::ask_again(BusSocket& member, const std::string& subject) {
-    const std::weak_ptr<Socket> weak = member.socket().weak_from_this();
-    context_.watches.ask(watch_question(*catalog_, member.principal(), subject), context_.reactor,
-                         [this, weak, subject](const Result<WatchAnswer>& answer) {
-                             const auto socket = weak.lock();
-                             if (!socket || !socket->is_connected()) return;
-                             BusSocket& asked = BusSocket::of(*socket);
-                             const Room room = Room::subject(subject);
-                             if (answer) {
-                                 hub().keep(asked.receiver(), room, answer->right_since);
-                                 return hub().release(asked.receiver());
-                             }
-                             hub().leave(asked.receiver(), room);
-                             hub().release(asked.receiver());
-                             socket->emit(notices::watch_ended(subject, answer.error()));
-                             if (!socket->is_connected()) return;
-                             keep_session(asked.record(), [](const Result<>&) {});
-                         });
 }
 
 }  // namespace eventbus

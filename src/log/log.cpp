@@ -22,6 +22,12 @@ std::string offset_text(const Log& log, Position position) {
     return to_string(Offset{log.epoch(), position});
 }
 
+Result<Position> position_of(const Log& log, const Offset& offset) {
+    if (offset.epoch == log.epoch()) return offset.position;
+    return Error{ErrorCode::kBadOffset,
+                 "the offset is of another log: the server's data was replaced"};
+}
+
 Result<Position> visible_position(const Log& log, std::string_view text) {
     const Result<Offset> offset = parse_offset(text);
     if (!offset) return offset.error();

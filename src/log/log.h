@@ -103,6 +103,10 @@ bool is_wanted(const Log& log, const Entry& entry, const WantedRooms& wanted);
 // The offset of a position, as clients are shown it: the log makes it, and nobody keeps its epoch.
 std::string offset_text(const Log& log, Position position);
 
+// The position of an offset of this log, wherever it lies: it may be ahead of what is visible here.
+// Errors: kBadOffset, of another log.
+Result<Position> position_of(const Log& log, const Offset& offset);
+
 // The position of an offset that a client gave, to go on from; never beyond what is visible.
 // Errors: kBadOffset, malformed or of another log.
 Result<Position> visible_position(const Log& log, std::string_view offset);

@@ -135,6 +135,10 @@ engineio::Transport Socket::transport() const {
 Connecting::Connecting(SocketServer& server, Session& session, Namespace& nsp, std::string auth)
     : server_(server), session_(&session), nsp_(nsp), auth_(std::move(auth)) {}
 
+void Connecting::close(CloseReason reason) {
+    if (session_ != nullptr) session_->close(reason);
+}
+
 const HttpRequest& Connecting::request() const {
     static const HttpRequest kForgotten;
     BUS_ASSERT(is_open());

@@ -145,6 +145,9 @@ class Connecting : public std::enable_shared_from_this<Connecting> {
     // `data` is JSON; the connection stays open for other namespaces.
     void refuse(std::string_view message, std::string_view data = {});
 
+    // Neither: closes the whole connection, in a way that the client comes back from.
+    void close(CloseReason reason);
+
     // Asks again once the client has upgraded, whose request may bring a cookie, or when
     // connect_timeout has passed without. False: it has, so there is nothing to wait for.
     [[nodiscard]] bool wait_for_upgrade();

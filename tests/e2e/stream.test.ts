@@ -20,14 +20,19 @@ interface Message {
   readonly data?: string;
 }
 
-/** A stream that is read a message at a time; comments are passed over. */
+/** A stream that is read a message at a time; comments, and ids alone, are passed over, as by an EventSource. */
 class Stream {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   #text = '';
+  lastId = '';
 
   constructor(body: ReadableStream<Uint8Array>) {
     this.#reader = body.getReader();
     afterwards(() => this.#reader.cancel().catch(() => undefined));
+  }
+
+  cancel(): Promise<void> {
+    return this.#reader.cancel();
   }
 
   async next(): Promise<Message> {
@@ -42,7 +47,9 @@ class Stream {
       const lines = this.#text.slice(0, end).split('\n');
       this.#text = this.#text.slice(end + 2);
       const fields = lines.filter((line) => !line.startsWith(':')).map((line) => line.split(/: (.*)/s).slice(0, 2));
-      if (fields.length > 0) return Object.fromEntries(fields) as Message;
+      const message = Object.fromEntries(fields) as Message;
+      if (message.id !== undefined) this.lastId = message.id;
+      if (message.data !== undefined) return message;
     }
   }
 }
@@ -140,4 +147,17 @@ test('a stream ends in order when its token does', async () => {
   await expect(stream.next()).rejects.toThrow('The stream has ended.');
 
   expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000);
+});
+
+test('what comes between the connect and the first event of a stream is not lost over a drop', async () => {
+  const stream = await open('/v1/stream', kAlice);
+  void stream.next().catch(() => undefined);
+  await expect.poll(() => stream.lastId).toMatch(/^[a-z0-9]+\.\d+$/);
+  const place = stream.lastId;
+  await stream.cancel();
+  const { offset } = await publish(kUploaded);
+
+  const again = await open('/v1/stream', { ...kAlice, 'last-event-id': place });
+
+  expect((await again.next()).id).toBe(offset);
 });

@@ -46,7 +46,7 @@ class RawClient {
   }
 }
 
-test.each(['1'])('of three sockets that connect with one pid at once exactly one stays, on %s reactors', async (reactors) => {
+test.each(['1', '2'])('of three sockets that connect with one pid at once exactly one stays, on %s reactors', async (reactors) => {
   // The sessions of connected sockets are looked at every few milliseconds here.
   const server = await BusServer.start({ settings: { reactors, session_ttl: '1s' } });
   const api = sdk(server, serviceToken('api'));

@@ -110,7 +110,7 @@ void Device::enter_when_written(const std::string& subject, WatchAnswer answer) 
         if (connection != connection_ || !receiver_) return;
         const Room room = Room::subject(subject);
         Hub& hub = reactor_->hub();
-        if (hub.is_in(*receiver_, room)) return;
+        if (hub.joined_at(*receiver_, room)) return;
         const Position from = std::max(answer.at, hub.cursor());  // from now on
         hub.join(*receiver_, room, from);
         stay(room, from);

@@ -1,53 +1,82 @@
 #include "backplane/embedded/session_codec.h"
 
-#include <chrono>
 #include <cstddef>
+#include <utility>
 
 #include "log/bytes.h"
 
 namespace eventbus {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kWhole = 1;
+constexpr std::uint8_t kInParts = 2;
 
 }  // namespace
 
-std::int64_t expires_ms(const SessionRecord& record) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               record.expires_at.time_since_epoch())
-        .count();
-}
-
-std::string encode_session(const SessionRecord& record) {
-    std::string out(1, static_cast<char>(kVersion));
-    put_fixed(out, static_cast<std::uint64_t>(expires_ms(record)));
+std::string encode_who(const SessionRecord& record) {
+    std::string out(1, static_cast<char>(kInParts));
     put_string(out, record.principal);
     put_string(out, record.sid);
     put_number(out, record.started_at.number());
-    put_number(out, record.rooms.size());
-    for (const SessionRecord::Joined& joined : record.rooms) {
-        put_string(out, joined.room.key());
-        put_number(out, joined.at.number());
-    }
     return out;
 }
 
-std::optional<SessionRecord> decode_session(std::string_view pid, std::string_view bytes) {
+std::string encode_where(const SessionChange::At& at, std::int64_t expires_ms) {
+    std::string out;
+    put_fixed(out, static_cast<std::uint64_t>(expires_ms));
+    put_string(out, at.epoch);
+    put_number(out, at.place.given.number());
+    put_number(out, at.place.clear.number());
+    return out;
+}
+
+std::string encode_room(const JoinedRoom& joined) {
+    std::string out;
+    put_number(out, joined.at.number());
+    if (joined.owed_after) put_number(out, joined.owed_after->number());
+    return out;
+}
+
+bool decode_who(std::string_view bytes, SessionRecord& record) {
     ByteReader reader(bytes);
-    if (reader.byte() != kVersion) return std::nullopt;
-    SessionRecord record;
-    record.pid = pid;
-    record.expires_at = std::chrono::system_clock::time_point(
-        std::chrono::milliseconds(static_cast<std::int64_t>(reader.fixed())));
+    if (reader.byte() != kInParts) return false;
     record.principal = reader.string();
     record.sid = reader.string();
     record.started_at = Position(reader.number());
+    return reader.is_at_end();
+}
+
+bool decode_where(std::string_view bytes, SessionRecord& record, std::int64_t& expires_ms) {
+    ByteReader reader(bytes);
+    expires_ms = static_cast<std::int64_t>(reader.fixed());
+    record.epoch = reader.string();
+    record.place.given = Position(reader.number());
+    record.place.clear = Position(reader.number());
+    return reader.is_at_end();
+}
+
+std::optional<JoinedRoom> decode_room(std::string_view key, std::string_view bytes) {
+    ByteReader reader(bytes);
+    JoinedRoom joined{.room = Room::from_key(std::string(key)), .at = Position(reader.number())};
+    if (reader.is_fine() && !reader.is_at_end()) joined.owed_after = Position(reader.number());
+    if (!reader.is_at_end()) return std::nullopt;
+    return joined;
+}
+
+bool decode_whole(std::string_view bytes, SessionRecord& record, std::int64_t& expires_ms) {
+    ByteReader reader(bytes);
+    if (reader.byte() != kWhole) return false;
+    expires_ms = static_cast<std::int64_t>(reader.fixed());
+    record.principal = reader.string();
+    record.sid = reader.string();
+    record.started_at = Position(reader.number());
+    // The release before knew of no place but the one where the session began.
+    record.place = {record.started_at, record.started_at};
     for (std::size_t left = reader.count(2); left > 0; --left) {
         std::string key(reader.string());
         record.rooms.push_back({Room::from_key(std::move(key)), Position(reader.number())});
     }
-    if (!reader.is_at_end()) return std::nullopt;
-    return record;
+    return reader.is_at_end();
 }
 
 }  // namespace eventbus

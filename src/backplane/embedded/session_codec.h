@@ -5,22 +5,29 @@
 #include <string>
 #include <string_view>
 
-#include "delivery/session_store.h"
+#include "admission/session_store.h"
 
 namespace eventbus {
 
-// A session as bytes (log/bytes.h says what a number and a string are); its pid is the key.
+// The values of a session, each written when it changes (log/bytes.h says what a number and a
+// string are):
 //
-//   version     1 byte, 1
-//   expires     8 bytes, ms since 1970
-//   strings     principal, sid
-//   started_at  a number
-//   rooms       their count, then each room's key as a string, and the place as a number
-std::string encode_session(const SessionRecord& record);
+//   who    version (1 byte, 2), strings principal, sid, a number started_at
+//   where  expires (8 bytes, ms since 1970; 0: its socket is connected), a string epoch, numbers
+//          place.given, place.clear
+//   room   numbers at and, if a history is owed, owed_after
+//
+// The release before kept all in one, whose first byte is 1: expires (8 bytes), strings principal,
+// sid, a number started_at, and rooms: their count, then each room's key as a string, and the place
+// as a number.
+std::string encode_who(const SessionRecord& record);
+std::string encode_where(const SessionChange::At& at, std::int64_t expires_ms);
+std::string encode_room(const JoinedRoom& joined);
 
-// None: no session of a version that is known.
-std::optional<SessionRecord> decode_session(std::string_view pid, std::string_view bytes);
-
-std::int64_t expires_ms(const SessionRecord& record);
+// Each false, or none: the bytes are not such a value.
+bool decode_who(std::string_view bytes, SessionRecord& record);
+bool decode_where(std::string_view bytes, SessionRecord& record, std::int64_t& expires_ms);
+std::optional<JoinedRoom> decode_room(std::string_view key, std::string_view bytes);
+bool decode_whole(std::string_view bytes, SessionRecord& record, std::int64_t& expires_ms);
 
 }  // namespace eventbus

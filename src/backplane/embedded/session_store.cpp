@@ -1,9 +1,11 @@
 #include "backplane/embedded/session_store.h"
 
 #include <rocksdb/db.h>
-#include <rocksdb/write_batch.h>
+#include <rocksdb/utilities/write_batch_with_index.h>
 
+#include <algorithm>
 #include <fstream>
+#include <utility>
 
 #include "backplane/embedded/session_codec.h"
 #include "base/assert.h"
@@ -19,6 +21,14 @@ constexpr std::chrono::seconds kLookWhenRefused{1};  // whether the disk takes i
 
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
+std::string key_of(char kind, std::string_view pid) {
+    std::string key(1, kind);
+    key.append(pid);
+    return key;
+}
+
+std::string rooms_of(std::string_view pid) { return key_of('r', pid) + '\0'; }
+
 // Changes with each start of the machine.
 std::string machine_boot_id() {
     std::ifstream file("/proc/sys/kernel/random/boot_id");
@@ -30,6 +40,8 @@ std::string machine_boot_id() {
 Error failed(const std::string& why) {
     return {ErrorCode::kUnavailable, "the store of sessions failed: " + why};
 }
+
+Error not_now() { return {ErrorCode::kUnavailable, "the disk takes no sessions now; try again"}; }
 
 // Says in which life of the machine the store is, and whether it has ended well.
 std::string life(std::string_view how, const std::string& boot_id) {
@@ -54,7 +66,7 @@ Result<> begin_life(rocksdb::DB& db, const std::string& boot_id) {
         diagnostics::warn(
             "the machine went down without a clean end: all sessions are unknown, and clients "
             "begin new ones");
-        batch.DeleteRange("s", "t");
+        batch.DeleteRange("p", "t");
     }
     batch.Put("l", life(kOpen, boot_id));
     rocksdb::WriteOptions synced;
@@ -64,6 +76,55 @@ Result<> begin_life(rocksdb::DB& db, const std::string& boot_id) {
 }
 
 }  // namespace
+
+// What is written together. It can be read with what it holds, so that a session that ends loses
+// the rooms, too, which it has just got.
+class EmbeddedSessionStore::Batch {
+ public:
+    explicit Batch(const Database& database, bool is_taken)
+        : database_(database), is_taken_(is_taken) {}
+
+    // False: the disk takes nothing now.
+    bool is_taken() const { return is_taken_; }
+    rocksdb::WriteBatch& all() { return *changes_.GetWriteBatch(); }
+
+    void put_room(std::string_view pid, const JoinedRoom& joined) {
+        changes_.Put(rooms_of(pid) + joined.room.key(), encode_room(joined));
+    }
+    void erase_room(std::string_view pid, const Room& room) {
+        changes_.Delete(rooms_of(pid) + room.key());
+    }
+    void put_where(std::string_view pid, const SessionChange::At& at, std::int64_t expires_ms) {
+        changes_.Put(key_of('p', pid), encode_where(at, expires_ms));
+    }
+    void put(const SessionRecord& record, std::int64_t expires_ms) {
+        changes_.Put(key_of('s', record.pid), encode_who(record));
+        put_where(record.pid, {record.epoch, record.place}, expires_ms);
+        for (const JoinedRoom& joined : record.rooms) put_room(record.pid, joined);
+    }
+    void erase(std::string_view pid) {
+        if (!is_taken_) return;
+        changes_.Delete(key_of('s', pid));
+        changes_.Delete(key_of('p', pid));
+        const Database::Reading db = database_.read();
+        if (!db) return;
+        const std::string prefix = rooms_of(pid);
+        std::vector<std::string> rooms;
+        const std::unique_ptr<rocksdb::Iterator> at(
+            changes_.NewIteratorWithBase(db->NewIterator({})));
+        for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next()) {
+            rooms.push_back(at->key().ToString());
+        }
+        for (const std::string& room : rooms) changes_.Delete(room);
+    }
+
+ private:
+    const Database& database_;
+    const bool is_taken_;
+    rocksdb::WriteBatchWithIndex changes_{rocksdb::BytewiseComparator(), 0, true};
+};
+
+// ---- at the start and at the end ----------------------------------------------------------------
 
 Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Settings settings,
                                                                          const Clock& clock) {
@@ -75,14 +136,14 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Setting
          .consequence = "clients get no session, and those that have one cannot subscribe",
          .remedy = "move the folder sessions/ out of the data directory, and clients begin anew",
          .format_key = "f",
-         .formats = {"1"},
+         .formats = {"1", "2"},
          .prepare = [boot_id = settings.boot_id](
                         const Database::Opened& opened) { return begin_life(opened.db, boot_id); },
          .free_bytes_min = settings.free_bytes_min,
          .env = settings.env,
          .retry_after = settings.retry_after,
-         // Of the records themselves this much is in memory: each is written twice while its client
-         // signs in, and read only if it comes back.
+         // Of the records themselves this much is in memory: each is written when its client signs
+         // in and when it goes, and read only if it comes back.
          .memtable_bytes = 2U << 20U,
          .open_files_max = settings.open_files_max,
          .compresses = true,
@@ -97,7 +158,10 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Setting
 
 EmbeddedSessionStore::EmbeddedSessionStore(Settings settings, const Clock& clock,
                                            std::unique_ptr<Database> database)
-    : settings_(std::move(settings)), clock_(clock), database_(std::move(database)) {}
+    : settings_(std::move(settings)),
+      clock_(clock),
+      database_(std::move(database)),
+      index_(settings_.index) {}
 
 EmbeddedSessionStore::~EmbeddedSessionStore() {
     if (!worker_.joinable()) return;
@@ -123,52 +187,108 @@ Result<> EmbeddedSessionStore::load() {
         const Result<bool> whole = is_whole(*db, settings_.boot_id);
         if (!whole || !*whole) return whole ? Result<>() : whole.error();
     }
-    const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
-    for (at->Seek("s"); at->Valid() && at->key()[0] == 's'; at->Next()) {
-        const std::string pid(view(at->key()).substr(1));
+    const Clock::Time now = clock_.now();
+    const Clock::Time latest = index_.expiry(now);
+    const auto wall_now =
+        std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall_now().time_since_epoch());
+    const std::unique_ptr<rocksdb::Iterator> who(db->NewIterator({}));
+    const std::unique_ptr<rocksdb::Iterator> where(db->NewIterator({}));
+    where->Seek("p");
+    for (who->Seek("s"); who->Valid() && who->key()[0] == 's'; who->Next()) {
+        const std::string pid(view(who->key()).substr(1));
         if (pid.size() > kPidBytesMax) continue;  // of no session that we wrote
-        const auto record = decode_session(pid, view(at->value()));
-        remember(pid, record ? expires_ms(*record) : 0);
+        SessionRecord record;
+        std::int64_t expires_ms = 0;
+        if (decode_whole(view(who->value()), record, expires_ms)) {
+            whole_.insert(pid);
+        } else {
+            const std::string key = key_of('p', pid);
+            while (where->Valid() && where->key().compare(key) < 0) where->Next();
+            const bool has_place = where->Valid() && where->key() == rocksdb::Slice(key);
+            if (!has_place || !decode_who(view(who->value()), record) ||
+                !decode_where(view(where->value()), record, expires_ms)) {
+                continue;  // it is found damaged, and so unknown, when it is claimed
+            }
+        }
+        // Who was connected when the process ended has all of the time to come back; and a clock
+        // that was set back gives nobody more.
+        const auto left = std::chrono::milliseconds(expires_ms) - wall_now;
+        index_.restore(pid, record.principal,
+                       expires_ms == 0 ? latest : std::min(latest, now + left));
     }
-    return at->status().ok() ? Result<>() : failed(at->status().ToString());
+    count();
+    if (!who->status().ok()) return failed(who->status().ToString());
+    return where->status().ok() ? Result<>() : failed(where->status().ToString());
 }
 
-void EmbeddedSessionStore::put(SessionRecord record, Executor& reply_to, Callback<Result<>> done) {
+// ---- what is asked ------------------------------------------------------------------------------
+
+void EmbeddedSessionStore::create(SessionRecord record, SessionOwner& owner,
+                                  Callback<Result<Claim>> done) {
     BUS_ASSERT(record.pid.size() <= kPidBytesMax);
-    Put put{record.pid, encode_session(record), expires_ms(record), &reply_to, std::move(done)};
-    enqueue(std::move(put));
+    enqueue(Create{.record = std::move(record), .owner = &owner, .done = std::move(done)});
 }
 
-void EmbeddedSessionStore::find(std::string_view pid, Executor& reply_to,
-                                Callback<Result<std::optional<SessionRecord>>> done) {
-    enqueue(Find{std::string(pid), &reply_to, std::move(done)});
+void EmbeddedSessionStore::claim(std::string_view pid, std::string_view principal,
+                                 SessionOwner& owner,
+                                 Callback<Result<std::optional<Claimed>>> done) {
+    enqueue(ClaimOf{.pid = std::string(pid),
+                    .principal = std::string(principal),
+                    .owner = &owner,
+                    .done = std::move(done)});
 }
 
-void EmbeddedSessionStore::erase(std::string_view pid) { enqueue(Erase{std::string(pid)}); }
+void EmbeddedSessionStore::change(std::string_view pid, Claim claim, SessionChange change,
+                                  SessionOwner& owner, Callback<Written> done) {
+    enqueue(Change{.pid = std::string(pid),
+                   .claim = claim,
+                   .change = std::move(change),
+                   .owner = &owner,
+                   .done = std::move(done)});
+}
+
+void EmbeddedSessionStore::release(std::string_view pid, Claim claim,
+                                   std::optional<SessionChange::At> at) {
+    enqueue(Release{std::string(pid), claim, std::move(at)});
+}
+
+void EmbeddedSessionStore::end(std::string_view pid, Claim claim) {
+    enqueue(End{std::string(pid), claim});
+}
 
 void EmbeddedSessionStore::enqueue(Work work) {
+    const bool is_refusable =
+        !std::holds_alternative<Release>(work) && !std::holds_alternative<End>(work);
     std::size_t ahead = 0;
+    bool is_taken = false;
     {
         const std::lock_guard lock(mutex_);
         BUS_ASSERT(!ending_);
         ahead = waiting_.size();
-        if (ahead < settings_.waiting_max) waiting_.push_back(std::move(work));
+        is_taken = !is_refusable || ahead < settings_.waiting_max;
+        if (is_taken) waiting_.push_back(std::move(work));
     }
     // The worker takes all that waits, so the first wakes it for all; and after the mutex was let
     // go, as it would only wait for that.
     if (ahead == 0) wake_.notify_one();
-    if (ahead < settings_.waiting_max) return;
-    answer(work, Error{ErrorCode::kUnavailable, "too many sessions wait to be stored; try again"});
+    if (!is_taken) refuse(work);
 }
 
-// Of a session that is to be erased nobody hears: it ends by its expiry.
-void EmbeddedSessionStore::answer(Work& work, const Error& error) {
-    if (auto* const put = std::get_if<Put>(&work)) {
-        put->reply_to->post([error, done = std::move(put->done)]() mutable { done(error); });
-    } else if (auto* const find = std::get_if<Find>(&work)) {
-        find->reply_to->post([error, done = std::move(find->done)]() mutable { done(error); });
+void EmbeddedSessionStore::refuse(Work& work) {
+    const Error error{ErrorCode::kUnavailable, "too many sessions wait to be stored; try again"};
+    if (auto* const create = std::get_if<Create>(&work)) {
+        create->owner->executor().post(
+            [error, done = std::move(create->done)]() mutable { done(error); });
+    } else if (auto* const claim = std::get_if<ClaimOf>(&work)) {
+        claim->owner->executor().post(
+            [error, done = std::move(claim->done)]() mutable { done(error); });
+    } else if (auto* const change = std::get_if<Change>(&work); change && change->done) {
+        change->owner->executor().post(
+            [done = std::move(change->done)]() mutable { done(Written::kNotNow); });
     }
 }
+
+// ---- the worker ---------------------------------------------------------------------------------
 
 void EmbeddedSessionStore::run() {
     std::unique_lock lock(mutex_);
@@ -187,80 +307,165 @@ void EmbeddedSessionStore::run() {
     }
 }
 
-// One batch for all that is to be written; then the answers, in their order. What is looked for
-// sees all that was asked before it, and perhaps a little more.
+// One batch for all that is to be written; then the answers, in their order. What a claim finds
+// holds all that was asked before it.
 void EmbeddedSessionStore::do_all(std::vector<Work>& works) {
-    const Result<> written = write_all(works);
+    Batch batch(*database_, database_->look() == Database::State::kWritable);
     for (Work& work : works) {
-        if (auto* const put = std::get_if<Put>(&work)) {
-            put->reply_to->post(
-                [written, done = std::move(put->done)]() mutable { done(std::move(written)); });
-        } else if (auto* const find = std::get_if<Find>(&work)) {
-            find->reply_to->post([found = read(find->pid), done = std::move(find->done)]() mutable {
-                done(std::move(found));
-            });
-        }
+        std::visit([&](auto& one) { take(one, batch); }, work);
     }
-}
-
-Result<> EmbeddedSessionStore::write_all(const std::vector<Work>& works) {
-    const bool takes = database_->look() == Database::State::kWritable;
-    rocksdb::WriteBatch batch;
-    for (const Work& work : works) {
-        if (const auto* const put = std::get_if<Put>(&work); put != nullptr && takes) {
-            remember(put->pid, put->expires_ms);
-            batch.Put('s' + put->pid, put->value);
-        } else if (const auto* const erase = std::get_if<Erase>(&work)) {
-            if (forget(erase->pid)) batch.Delete('s' + erase->pid);
-        }
+    for (const std::string& pid : index_.take_expired(clock_.now(), kForgottenAtOnce)) {
+        batch.erase(pid);
     }
-    if (!takes) {
-        return Error{ErrorCode::kUnavailable, "the disk takes no sessions now; try again"};
+    bool is_written = batch.is_taken();
+    if (batch.all().Count() > 0) is_written = database_->write(batch.all(), false).has_value();
+    for (Work& work : works) {
+        std::visit([&](auto& one) { answer(one, is_written); }, work);
     }
-    forget_what_is_over(batch);
-    if (batch.Count() == 0) return {};
-    const Result<> written = database_->write(batch, false);
-    return written ? written : failed(written.error().detail);
+    count();
 }
 
-void EmbeddedSessionStore::remember(std::string_view pid, std::int64_t expires_ms) {
-    const auto [known, is_new] = known_.insert({Session::Pid(pid.data(), pid.size()), expires_ms});
-    if (is_new) return;
-    known_.modify(known, [expires_ms](Session& session) { session.expires_ms = expires_ms; });
-}
-
-bool EmbeddedSessionStore::forget(std::string_view pid) {
-    return pid.size() <= kPidBytesMax && known_.erase(Session::Pid(pid.data(), pid.size())) > 0;
-}
-
-bool EmbeddedSessionStore::knows(std::string_view pid) const {
-    return pid.size() <= kPidBytesMax && known_.count(Session::Pid(pid.data(), pid.size())) > 0;
-}
-
-void EmbeddedSessionStore::forget_what_is_over(rocksdb::WriteBatch& batch) {
-    const auto now =
-        std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall_now().time_since_epoch())
-            .count();
-    auto& by_expiry = known_.get<1>();
-    for (std::size_t i = 0; i < kForgottenAtOnce && !by_expiry.empty(); ++i) {
-        const auto first = by_expiry.begin();
-        if (first->expires_ms > now && by_expiry.size() <= settings_.sessions_max) return;
-        batch.Delete('s' + std::string(first->pid.data(), first->pid.size()));
-        by_expiry.erase(first);
+void EmbeddedSessionStore::take(Create& create, Batch& batch) {
+    if (!batch.is_taken()) {
+        create.result = not_now();
+        return;
     }
+    const Result<SessionIndex::Made> made =
+        index_.create(create.record.pid, create.record.principal, *create.owner);
+    if (!made) {
+        create.result = made.error();
+        return;
+    }
+    for (const std::string& pid : made->pushed_out) batch.erase(pid);
+    probe_.pushed_out.add(made->pushed_out.size());
+    create.result = made->claim;
+    batch.put(create.record, 0);
 }
 
-Result<std::optional<SessionRecord>> EmbeddedSessionStore::read(const std::string& pid) const {
-    if (!knows(pid)) return std::optional<SessionRecord>();
+void EmbeddedSessionStore::answer(Create& create, bool is_written) {
+    if (create.result && !is_written) {
+        index_.erase(create.record.pid);
+        create.result = not_now();
+    }
+    if (!create.result) probe_.refused.add();
+    create.owner->executor().post(
+        [result = std::move(create.result), done = std::move(create.done)]() mutable {
+            done(std::move(result));
+        });
+}
+
+void EmbeddedSessionStore::take(ClaimOf& claim, Batch& batch) {
+    claim.taken = index_.claim(claim.pid, claim.principal, *claim.owner, clock_.now());
+    if (!claim.taken || !batch.is_taken() || whole_.count(claim.pid) == 0) return;
+    // One of the release before is written in parts, so that changes can be.
+    const auto found = read(claim.pid, claim.principal, claim.taken->claim);
+    if (!found || !*found) return;
+    batch.put((**found).record, 0);
+    whole_.erase(claim.pid);
+}
+
+void EmbeddedSessionStore::answer(ClaimOf& claim, bool) {
+    Result<std::optional<Claimed>> found = std::optional<Claimed>();
+    if (claim.taken) {
+        const SessionIndex::Taken& taken = *claim.taken;
+        if (taken.from != nullptr) post_taken_over(*taken.from, claim.pid, taken.before);
+        found = read(claim.pid, claim.principal, taken.claim);
+    }
+    claim.owner->executor().post(
+        [found = std::move(found), done = std::move(claim.done)]() mutable {
+            done(std::move(found));
+        });
+}
+
+void EmbeddedSessionStore::take(Change& change, Batch& batch) {
+    if (!index_.is_owned(change.pid, change.claim)) {
+        change.how = Written::kTakenOver;
+        return;
+    }
+    if (!batch.is_taken() || whole_.count(change.pid) > 0) {
+        change.how = Written::kNotNow;
+        return;
+    }
+    if (change.change.at) batch.put_where(change.pid, *change.change.at, 0);
+    for (const JoinedRoom& joined : change.change.put) batch.put_room(change.pid, joined);
+    for (const Room& gone : change.change.gone) batch.erase_room(change.pid, gone);
+}
+
+void EmbeddedSessionStore::answer(Change& change, bool is_written) {
+    if (change.how == Written::kYes && !is_written) change.how = Written::kNotNow;
+    if (change.how == Written::kTakenOver) probe_.taken_over.add();
+    if (change.how == Written::kNotNow) probe_.not_written.add();
+    if (!change.done) return;
+    change.owner->executor().post(
+        [how = change.how, done = std::move(change.done)]() mutable { done(how); });
+}
+
+void EmbeddedSessionStore::take(Release& release, Batch& batch) {
+    if (!index_.release(release.pid, release.claim, clock_.now())) return;
+    if (!batch.is_taken() || whole_.count(release.pid) > 0) return;
+    if (!release.at) {
+        const auto found = read(release.pid, {}, release.claim);
+        if (!found || !*found) return;
+        const SessionRecord& record = (**found).record;
+        release.at = SessionChange::At{record.epoch, record.place};
+    }
+    batch.put_where(release.pid, *release.at, expires_ms());
+}
+
+void EmbeddedSessionStore::take(End& end, Batch& batch) {
+    if (!index_.is_owned(end.pid, end.claim)) return;
+    index_.erase(end.pid);
+    whole_.erase(end.pid);
+    batch.erase(end.pid);
+}
+
+// None: it is damaged, or another principal's; an empty principal is anybody.
+Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::read(std::string_view pid,
+                                                                        std::string_view principal,
+                                                                        Claim claim) const {
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
-    std::string value;
-    const rocksdb::Status status = db->Get({}, 's' + pid, &value);
-    if (status.IsNotFound()) return std::optional<SessionRecord>();
-    if (!status.ok()) return database_->unreadable(status.ToString());
-    std::optional<SessionRecord> record = decode_session(pid, value);
-    if (record && record->expires_at <= clock_.wall_now()) record.reset();
-    return record;
+    Claimed claimed{.record = {}, .claim = claim};
+    SessionRecord& record = claimed.record;
+    record.pid = pid;
+    std::string who;
+    const rocksdb::Status found = db->Get({}, key_of('s', pid), &who);
+    if (!found.ok() && !found.IsNotFound()) return database_->unreadable(found.ToString());
+    std::int64_t expires_ms = 0;
+    if (!decode_whole(who, record, expires_ms)) {
+        record = {.pid = std::string(pid)};
+        std::string where;
+        const rocksdb::Status has_place = db->Get({}, key_of('p', pid), &where);
+        if (!has_place.ok() && !has_place.IsNotFound()) {
+            return database_->unreadable(has_place.ToString());
+        }
+        if (!decode_who(who, record) || !decode_where(where, record, expires_ms)) {
+            return std::optional<Claimed>();
+        }
+        const std::string prefix = rooms_of(pid);
+        const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
+        for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next()) {
+            const auto joined =
+                decode_room(view(at->key()).substr(prefix.size()), view(at->value()));
+            if (!joined) return std::optional<Claimed>();
+            record.rooms.push_back(*joined);
+        }
+        if (!at->status().ok()) return database_->unreadable(at->status().ToString());
+    }
+    if (!principal.empty() && record.principal != principal) {
+        return std::optional<Claimed>();
+    }
+    return std::optional<Claimed>(std::move(claimed));
+}
+
+std::int64_t EmbeddedSessionStore::expires_ms() const {
+    const auto at = clock_.wall_now() + settings_.index.ttl;
+    return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
+}
+
+void EmbeddedSessionStore::count() {
+    probe_.sessions.set(index_.size());
+    probe_.connected.set(index_.connected());
 }
 
 }  // namespace eventbus

@@ -1,10 +1,5 @@
 #pragma once
 
-#include <boost/multi_index/hashed_index.hpp>
-#include <boost/multi_index/member.hpp>
-#include <boost/multi_index/ordered_index.hpp>
-#include <boost/multi_index_container.hpp>
-#include <boost/static_string/static_string.hpp>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -15,49 +10,56 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
+#include "admission/probe.h"
+#include "admission/session_index.h"
+#include "admission/session_store.h"
 #include "backplane/embedded/database.h"
 #include "base/clock.h"
 #include "base/result.h"
-#include "delivery/session_store.h"
 
 namespace rocksdb {
-class WriteBatch;
-}
+class WriteBatchWithIndex;
+}  // namespace rocksdb
 
 namespace eventbus {
 
-// Sessions in a RocksDB of their own, in `sessions/` of the data directory.
+// Sessions in a RocksDB of their own, in `sessions/` of the data directory (session_codec.h has the
+// values):
 //
-//   "f"     → "1"                                 the format
-//   "l"     → boot id of the machine, "open" or "clean"
-//   "s" pid → expires in ms since 1970 (8), then the record (session_codec.h)
+//   "f"              → "2"  the format
+//   "l"              → boot id of the machine, "open" or "clean"
+//   "s" pid          → who
+//   "p" pid          → where
+//   "r" pid NUL room → room, by Room::key()
 //
 // A write goes to the write-ahead log and is not synced: it survives the end of the process. A
 // machine that stopped without a clean end may have lost the newest ones, and which is not known:
 // then all sessions are unknown (its boot id has changed).
 //
+// A claim is not written: with the process all owners are gone. Without room on the disk no session
+// is made or changed, and those that are known can be claimed as they are stored.
+//
 // Thread:  any; the work is done by a thread of its own, which takes all that waits as one batch.
-// Bounded: by sessions_max: past it the one that expires first is forgotten; and by waiting_max:
-//          past it kUnavailable. While the disk takes no writes nothing is put or forgotten. In
-//          memory a session costs about 110 bytes.
+// Bounded: as SessionStore says; waiting work by waiting_max: past it kUnavailable and kNotNow, but
+//          for the end and the release of sessions, which each socket asks for once.
 class EmbeddedSessionStore final : public SessionStore {
  public:
     struct Settings {
         std::filesystem::path data_dir;  // exists
-        std::size_t sessions_max = 200'000;
+        SessionIndex::Settings index;
         std::size_t waiting_max = 100'000;
         std::string boot_id;  // empty: the machine's
         std::uint64_t free_bytes_min = kFreeBytesMin;
+        rocksdb::Env* env = nullptr;  // the disk; tests give one that fails
+        std::chrono::milliseconds retry_after{1'000};
         int open_files_max = 64;
-        std::chrono::milliseconds retry_after{1'000};  // of opening one that could not be written
-        rocksdb::Env* env = nullptr;                   // the disk; tests give one that fails
     };
 
-    // Errors: as Database::open().
+    // Errors: kUnavailable: another process has it, it is of a newer format, or it is damaged.
     static Result<std::unique_ptr<EmbeddedSessionStore>> open(Settings settings,
                                                               const Clock& clock);
 
@@ -66,63 +68,84 @@ class EmbeddedSessionStore final : public SessionStore {
     EmbeddedSessionStore(const EmbeddedSessionStore&) = delete;
     EmbeddedSessionStore& operator=(const EmbeddedSessionStore&) = delete;
 
-    void put(SessionRecord record, Executor& reply_to, Callback<Result<>> done) override;
-    void find(std::string_view pid, Executor& reply_to,
-              Callback<Result<std::optional<SessionRecord>>> done) override;
-    void erase(std::string_view pid) override;
+    void create(SessionRecord record, SessionOwner& owner, Callback<Result<Claim>> done) override;
+    void claim(std::string_view pid, std::string_view principal, SessionOwner& owner,
+               Callback<Result<std::optional<Claimed>>> done) override;
+    void change(std::string_view pid, Claim claim, SessionChange change, SessionOwner& owner,
+                Callback<Written> done) override;
+    void release(std::string_view pid, Claim claim, std::optional<SessionChange::At> at) override;
+    void end(std::string_view pid, Claim claim) override;
 
-    // False while every put() is refused with kUnavailable. Any thread.
+    // Any thread.
+    const SessionProbe& probe() const { return probe_; }
     bool is_writable() const { return database_->is_writable(); }
     const Database& database() const { return *database_; }
 
  private:
-    struct Put {
+    struct Create {
+        SessionRecord record;
+        SessionOwner* owner = nullptr;
+        Callback<Result<Claim>> done;
+        Result<Claim> result = Claim{};
+    };
+    struct ClaimOf {
         std::string pid;
-        std::string value;
-        std::int64_t expires_ms = 0;
-        Executor* reply_to = nullptr;
-        Callback<Result<>> done;
+        std::string principal;
+        SessionOwner* owner = nullptr;
+        Callback<Result<std::optional<Claimed>>> done;
+        std::optional<SessionIndex::Taken> taken = {};
     };
-    struct Find {
+    struct Change {
         std::string pid;
-        Executor* reply_to = nullptr;
-        Callback<Result<std::optional<SessionRecord>>> done;
+        Claim claim{};
+        SessionChange change;
+        SessionOwner* owner = nullptr;
+        Callback<Written> done;
+        Written how = Written::kYes;
     };
-    struct Erase {
+    struct Release {
         std::string pid;
+        Claim claim{};
+        std::optional<SessionChange::At> at;
     };
-    using Work = std::variant<Put, Find, Erase>;
-
-    // A session on disk, found by its pid and by when it expires.
-    struct Session {
-        using Pid = boost::static_string<kPidBytesMax>;
-        Pid pid;
-        std::int64_t expires_ms;
+    struct End {
+        std::string pid;
+        Claim claim{};
     };
-    using Known = boost::multi_index_container<
-        Session, boost::multi_index::indexed_by<
-                     boost::multi_index::hashed_unique<
-                         boost::multi_index::member<Session, Session::Pid, &Session::pid>>,
-                     boost::multi_index::ordered_non_unique<
-                         boost::multi_index::member<Session, std::int64_t, &Session::expires_ms>>>>;
+    using Work = std::variant<Create, ClaimOf, Change, Release, End>;
+    class Batch;
 
     EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<Database> database);
     Result<> load();
     void enqueue(Work work);
-    static void answer(Work& work, const Error& error);
     void run();
     void do_all(std::vector<Work>& works);
-    Result<> write_all(const std::vector<Work>& works);
-    void remember(std::string_view pid, std::int64_t expires_ms);
-    bool forget(std::string_view pid);
-    bool knows(std::string_view pid) const;
-    void forget_what_is_over(rocksdb::WriteBatch& batch);
-    Result<std::optional<SessionRecord>> read(const std::string& pid) const;
+
+    // In order, into the index and the batch.
+    void take(Create& create, Batch& batch);
+    void take(ClaimOf& claim, Batch& batch);
+    void take(Change& change, Batch& batch);
+    void take(Release& release, Batch& batch);
+    void take(End& end, Batch& batch);
+    // Once the batch was written, or not.
+    void answer(Create& create, bool is_written);
+    void answer(ClaimOf& claim, bool is_written);
+    void answer(Change& change, bool is_written);
+    void answer(Release&, bool) {}
+    void answer(End&, bool) {}
+    static void refuse(Work& work);
+
+    Result<std::optional<Claimed>> read(std::string_view pid, std::string_view principal,
+                                        Claim claim) const;
+    std::int64_t expires_ms() const;
+    void count();
 
     const Settings settings_;
     const Clock& clock_;
     const std::unique_ptr<Database> database_;
-    Known known_;  // of the worker: every session on disk
+    SessionIndex index_;                     // of the worker
+    std::unordered_set<std::string> whole_;  // pids of those that the release before has written
+    SessionProbe probe_;
     std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<Work> waiting_;  // under mutex_

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "backplane/embedded/session_codec.h"
+#include "log/bytes.h"
 #include "support/fake_clock.h"
 #include "support/faulty_disk.h"
 #include "support/folder.h"
@@ -19,175 +20,224 @@ namespace {
 
 using std::chrono::hours;
 
+constexpr auto kTtl = hours(1);
+
+// A reactor with the sockets of the tests.
+class Owner final : public SessionOwner {
+ public:
+    explicit Owner(Loop& loop) : loop_(loop) {}
+    Executor& executor() override { return loop_; }
+    void on_taken_over(std::string_view, Claim) override {}
+
+ private:
+    Loop& loop_;
+};
+
+SessionRecord record(std::string pid) {
+    return {.pid = std::move(pid),
+            .principal = "user:ann",
+            .sid = "sid",
+            .epoch = "e1",
+            .started_at = 7_pos,
+            .place = {7_pos, 7_pos},
+            .rooms = {{Room::user("ann"), 7_pos}, {Room::everyone(), 9_pos}}};
+}
+
 class EmbeddedSessionStoreTest : public testing::Test {
  protected:
     EmbeddedSessionStoreTest() { open(); }
 
     void open(const std::string& boot_id = "boot-1") {
         auto opened = EmbeddedSessionStore::open({.data_dir = folder_.path(),
-                                                  .sessions_max = 3,
+                                                  .index = {.sessions_max = 3, .ttl = kTtl},
                                                   .waiting_max = 10,
                                                   .boot_id = boot_id,
-                                                  .retry_after = std::chrono::milliseconds(0),
-                                                  .env = disk_.env()},
+                                                  .env = disk_.env(),
+                                                  .retry_after = std::chrono::milliseconds(0)},
                                                  clock_);
         ASSERT_TRUE(opened.has_value()) << opened.error().detail;
         store_ = std::move(*opened);
     }
 
-    SessionRecord record(std::string pid, std::chrono::system_clock::duration lives = hours(1)) {
-        return {.pid = std::move(pid),
-                .principal = "user:ann",
-                .sid = "sid",
-                .started_at = 7_pos,
-                .rooms = {{Room::user("ann"), 7_pos}, {Room::everyone(), 9_pos}},
-                .expires_at = clock_.wall_now() + lives};
+    Result<Claim> create(const std::string& pid) {
+        std::optional<Result<Claim>> answer;
+        store_->create(record(pid), owner_, [&](Result<Claim> made) { answer = std::move(made); });
+        loop_.run_until([&] { return answer.has_value(); });
+        return *answer;
     }
-
-    void put(SessionRecord record) {
-        bool done = false;
-        store_->put(std::move(record), loop_, [&](const Result<>& written) {
-            EXPECT_TRUE(written.has_value());
-            done = true;
-        });
-        loop_.run_until([&] { return done; });
+    // A session whose socket has gone.
+    void put(const std::string& pid) {
+        const Result<Claim> made = create(pid);
+        ASSERT_TRUE(made.has_value());
+        store_->release(pid, *made, {});
     }
-
-    std::optional<SessionRecord> find(const std::string& pid) {
-        std::optional<Result<std::optional<SessionRecord>>> answer;
-        store_->find(pid, loop_, [&](auto found) { answer = std::move(found); });
+    std::optional<SessionStore::Claimed> claim(const std::string& pid) {
+        std::optional<Result<std::optional<SessionStore::Claimed>>> answer;
+        store_->claim(pid, "user:ann", owner_, [&](auto found) { answer = std::move(found); });
         loop_.run_until([&] { return answer.has_value(); });
         EXPECT_TRUE(answer->has_value());
         return **answer;
     }
-
-    ErrorCode put_error(SessionRecord record) {
-        std::optional<Result<>> answer;
-        store_->put(std::move(record), loop_, [&](Result<> result) { answer = std::move(result); });
+    bool is_known(const std::string& pid) {
+        const auto claimed = claim(pid);
+        if (claimed) store_->release(pid, claimed->claim, {});
+        return claimed.has_value();
+    }
+    Written change(const std::string& pid, Claim claim, SessionChange change) {
+        std::optional<Written> answer;
+        store_->change(pid, claim, std::move(change), owner_, [&](Written how) { answer = how; });
         loop_.run_until([&] { return answer.has_value(); });
-        EXPECT_FALSE(answer->has_value());
-        return *answer ? ErrorCode::kInternal : answer->error().code;
+        return *answer;
+    }
+    std::size_t keys_on_disk() {
+        rocksdb::DB* opened = nullptr;
+        const std::string path = (folder_.path() / "sessions").string();
+        EXPECT_TRUE(rocksdb::DB::OpenForReadOnly({}, path, &opened).ok());
+        const std::unique_ptr<rocksdb::DB> db(opened);
+        const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
+        std::size_t count = 0;
+        for (at->Seek("p"); at->Valid(); at->Next()) ++count;
+        return count;
+    }
+    void put_raw(std::string_view key, std::string_view value) {
+        rocksdb::DB* opened = nullptr;
+        const std::string path = (folder_.path() / "sessions").string();
+        ASSERT_TRUE(rocksdb::DB::Open({}, path, &opened).ok());
+        const std::unique_ptr<rocksdb::DB> db(opened);
+        ASSERT_TRUE(db->Put({}, rocksdb::Slice(key.data(), key.size()),
+                            rocksdb::Slice(value.data(), value.size()))
+                        .ok());
     }
 
     FaultyDisk disk_;
     FakeClock clock_;
     Loop loop_;
+    Owner owner_{loop_};
     Folder folder_;
     std::unique_ptr<EmbeddedSessionStore> store_;
 };
 
-TEST_F(EmbeddedSessionStoreTest, WhileTheDiskTakesNothingItIsSaidSoAndWhatIsKnownIsFound) {
-    put(record("a"));
+TEST_F(EmbeddedSessionStoreTest, WhileTheDiskTakesNothingItIsToldAndWhatIsKnownIsFound) {
+    put("a");
     for (const bool is_full : {true, false}) {
         SCOPED_TRACE(is_full ? "below the bound" : "a write fails");
         disk_.free_bytes = is_full ? 0 : 1ULL << 40U;
         disk_.has_no_space = true;
 
-        EXPECT_EQ(put_error(record("b")), ErrorCode::kUnavailable);
-        EXPECT_TRUE(find("a").has_value());
+        EXPECT_FALSE(create("b").has_value());
+        const auto known = claim("a");
+        ASSERT_TRUE(known.has_value());
+        EXPECT_EQ(change("a", known->claim, {.gone = {Room::everyone()}}), Written::kNotNow);
+        store_->release("a", known->claim, {});
         EXPECT_FALSE(store_->is_writable());
         store_.reset();
         disk_.free_bytes = 0;
         open();  // as after kill -9
-        EXPECT_TRUE(find("a").has_value());
-        EXPECT_EQ(put_error(record("b")), ErrorCode::kUnavailable);
+        const auto again = claim("a");
+        ASSERT_TRUE(again.has_value());
+        EXPECT_EQ(again->record.rooms.size(), 2u) << "as it is stored";
+        store_->release("a", again->claim, {});
+        EXPECT_FALSE(create("b").has_value());
 
         disk_.has_no_space = false;
         disk_.free_bytes = 1ULL << 40U;
-        put(record("c"));
-        EXPECT_TRUE(find("c").has_value());
-        EXPECT_TRUE(find("a").has_value());
+        const std::string pid = is_full ? "c" : "d";
+        put(pid);
+        EXPECT_TRUE(is_known(pid));
+        EXPECT_TRUE(is_known("a"));
     }
 }
 
 TEST_F(EmbeddedSessionStoreTest, AFullDiskDoesNotMakeGoodWhatALossOfPowerMayHaveTaken) {
-    put(record("a"));
+    put("a");
     disk_.has_no_space = true;  // so that its end is not written
     store_.reset();
     disk_.free_bytes = 0;
     open("boot-2");
-    EXPECT_FALSE(find("a").has_value());
+    EXPECT_FALSE(is_known("a"));
 
     disk_.has_no_space = false;
     disk_.free_bytes = 1ULL << 40U;
-    put(record("b"));
+    put("b");
 
-    EXPECT_FALSE(find("a").has_value());
+    EXPECT_FALSE(is_known("a"));
     store_.reset();
     open("boot-2");
-    EXPECT_FALSE(find("a").has_value());
-    EXPECT_TRUE(find("b").has_value());
-}
-
-TEST_F(EmbeddedSessionStoreTest, WhatWasPutIsFoundAsItWasUntilItIsErased) {
-    put(record("p"));
-
-    const auto found = find("p");
-
-    ASSERT_TRUE(found.has_value());
-    EXPECT_EQ(found->pid, "p");
-    EXPECT_EQ(found->principal, "user:ann");
-    EXPECT_EQ(found->sid, "sid");
-    EXPECT_EQ(found->started_at, 7_pos);
-    ASSERT_EQ(found->rooms.size(), 2u);
-    EXPECT_EQ(found->rooms[1].room, Room::everyone());
-    EXPECT_EQ(found->rooms[1].at, 9_pos);
-    EXPECT_EQ(found->expires_at, clock_.wall_now() + hours(1));
-    EXPECT_FALSE(find("q").has_value());
-    store_->erase("p");
-    EXPECT_FALSE(find("p").has_value());
-}
-
-TEST_F(EmbeddedSessionStoreTest, ASessionEndsWhenItExpiresAndNotByItsFirstUse) {
-    put(record("p"));
-    clock_.advance(hours(1) - std::chrono::milliseconds(1));
-    EXPECT_TRUE(find("p").has_value());
-    EXPECT_TRUE(find("p").has_value());
-    clock_.advance(std::chrono::milliseconds(1));
-    EXPECT_FALSE(find("p").has_value());
-}
-
-TEST_F(EmbeddedSessionStoreTest, BeyondTheBoundTheOneThatExpiresFirstIsForgotten) {
-    put(record("b", hours(2)));
-    put(record("a", hours(1)));
-    put(record("c", hours(3)));
-    put(record("a", hours(4)));  // it lives on
-
-    put(record("d", hours(5)));
-
-    EXPECT_FALSE(find("b").has_value());
-    for (const char* pid : {"a", "c", "d"}) EXPECT_TRUE(find(pid).has_value()) << pid;
-}
-
-TEST_F(EmbeddedSessionStoreTest, APidLongerThanAnyIsOfNoSession) {
-    const std::string longest(kPidBytesMax, 'p');
-    put(record(longest));
-
-    EXPECT_TRUE(find(longest).has_value());
-    EXPECT_FALSE(find(longest + 'p').has_value());
-    store_->erase(longest + 'p');
-    EXPECT_TRUE(find(longest).has_value());
+    EXPECT_FALSE(is_known("a"));
+    EXPECT_TRUE(is_known("b"));
 }
 
 TEST_F(EmbeddedSessionStoreTest, ItIsThereAfterACleanEndThoughTheMachineWasStartedAgain) {
-    put(record("p"));
+    put("p");
     store_.reset();
     open("boot-2");
-    EXPECT_TRUE(find("p").has_value());
+    EXPECT_TRUE(is_known("p"));
 }
 
-TEST_F(EmbeddedSessionStoreTest, AnExpiredOneIsGoneFromTheDiskToo) {
-    put(record("p"));
-    clock_.advance(hours(2));
-    put(record("q"));
+TEST_F(EmbeddedSessionStoreTest, WhatHasEndedOrExpiredIsGoneFromTheDiskWithItsRooms) {
+    const Result<Claim> ended = create("p");
+    store_->change("p", *ended, {.put = {{Room::subject("photo:1"), 9_pos}}}, owner_, {});
+    store_->end("p", *ended);
+    put("q");
+    EXPECT_FALSE(is_known("p"));
+    clock_.advance(kTtl);
+    EXPECT_FALSE(is_known("q"));
     store_.reset();
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(
-        rocksdb::DB::OpenForReadOnly({}, (folder_.path() / "sessions").string(), &opened).ok());
-    const std::unique_ptr<rocksdb::DB> db(opened);
-    std::string value;
-    EXPECT_TRUE(db->Get({}, "sp", &value).IsNotFound());
-    EXPECT_TRUE(db->Get({}, "sq", &value).ok());
+    EXPECT_EQ(keys_on_disk(), 0u);
+}
+
+TEST_F(EmbeddedSessionStoreTest, AChangeWritesWhatHasChangedAndNotTheRecord) {
+    const Result<Claim> made = create("p");
+    for (int i = 0; i < 250; ++i) {
+        const Room room = Room::subject("photo:" + std::to_string(i));
+        ASSERT_EQ(change("p", *made, {.put = {{room, 9_pos}}}), Written::kYes);
+    }
+    store_.reset();
+    open();
+    const auto found = claim("p");
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->record.rooms.size(), 252u);
+}
+
+TEST_F(EmbeddedSessionStoreTest, ASessionOfTheReleaseBeforeGoesOnAndIsConverted) {
+    store_.reset();
+    put_raw("f", "1");
+    std::string whole(1, '\1');
+    const auto expires = clock_.wall_now().time_since_epoch() + std::chrono::minutes(30);
+    put_fixed(whole, static_cast<std::uint64_t>(
+                         std::chrono::duration_cast<std::chrono::milliseconds>(expires).count()));
+    for (const char* text : {"user:ann", "sid"}) put_string(whole, text);
+    put_number(whole, 7);
+    put_number(whole, 1);
+    put_string(whole, Room::subject("photo:1").key());
+    put_number(whole, 9);
+    put_raw("sp", whole);
+    open();
+
+    const auto found = claim("p");
+
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->record.principal, "user:ann");
+    EXPECT_EQ(found->record.sid, "sid");
+    EXPECT_EQ(found->record.place, (Place{7_pos, 7_pos}));
+    EXPECT_EQ(found->record.rooms, (std::vector<JoinedRoom>{{Room::subject("photo:1"), 9_pos}}));
+    EXPECT_EQ(change("p", found->claim, {.gone = {Room::subject("photo:1")}}), Written::kYes);
+    store_.reset();
+    open();
+    const auto again = claim("p");
+    ASSERT_TRUE(again.has_value());
+    EXPECT_TRUE(again->record.rooms.empty());
+}
+
+TEST_F(EmbeddedSessionStoreTest, BytesThatAreNoSessionAreUnknown) {
+    put("p");
+    store_.reset();
+    for (const char* key : {"sp", "pp", "rp\0e"}) {
+        put_raw(std::string_view(key, key[0] == 'r' ? 4 : 2), "\7");
+        open();
+        EXPECT_FALSE(claim("p").has_value()) << key;
+        store_.reset();
+    }
 }
 
 TEST_F(EmbeddedSessionStoreTest, AStoreThatAnotherServerHasIsNotOpened) {
@@ -199,30 +249,25 @@ TEST_F(EmbeddedSessionStoreTest, AStoreThatAnotherServerHasIsNotOpened) {
 
 TEST_F(EmbeddedSessionStoreTest, AStoreOfANewerFormatIsNotOpened) {
     store_.reset();
-    {
-        rocksdb::DB* opened = nullptr;
-        ASSERT_TRUE(rocksdb::DB::Open({}, (folder_.path() / "sessions").string(), &opened).ok());
-        const std::unique_ptr<rocksdb::DB> db(opened);
-        ASSERT_TRUE(db->Put({}, "f", "2").ok());
-    }
+    put_raw("f", "3");
     const auto newer =
         EmbeddedSessionStore::open({.data_dir = folder_.path(), .boot_id = "boot-1"}, clock_);
     ASSERT_FALSE(newer.has_value());
     EXPECT_NE(newer.error().detail.find("start the newer server"), std::string::npos);
 }
 
-// Puts "p", says so, and lives on.
+// Creates "p", tells so, and lives on.
 TEST(EmbeddedSessionStoreLife, Puts) {
     const auto folder = folder_of_life();
     if (!folder) GTEST_SKIP() << "the life of another test";
     const FakeClock clock;
     Loop loop;
+    Owner owner(loop);
     const auto store =
         EmbeddedSessionStore::open({.data_dir = *folder, .boot_id = "boot-1"}, clock);
     ASSERT_TRUE(store.has_value());
-    SessionRecord record{.pid = "p", .expires_at = clock.wall_now() + hours(1)};
-    (*store)->put(std::move(record), loop, [](const Result<>& written) {
-        if (written) say("put");
+    (*store)->create(record("p"), owner, [](const Result<Claim>& made) {
+        if (made) say("put");
     });
     loop.run_until([] { return false; });
 }
@@ -231,30 +276,40 @@ TEST_F(EmbeddedSessionStoreTest, WhatWasAnsweredSurvivesKillNine) {
     store_.reset();
     live_and_be_killed("EmbeddedSessionStoreLife.Puts", folder_.path(), 1);
     open("boot-1");
-    EXPECT_TRUE(find("p").has_value());
+    EXPECT_TRUE(is_known("p"));
 }
 
 TEST_F(EmbeddedSessionStoreTest, AfterTheMachineWentDownWithoutACleanEndNoSessionIsKnown) {
     store_.reset();
     live_and_be_killed("EmbeddedSessionStoreLife.Puts", folder_.path(), 1);
     open("boot-2");
-    EXPECT_FALSE(find("p").has_value());
-    put(record("q"));
+    EXPECT_FALSE(is_known("p"));
+    put("q");
     store_.reset();
     open("boot-3");
-    EXPECT_FALSE(find("p").has_value());
-    EXPECT_TRUE(find("q").has_value());
+    EXPECT_FALSE(is_known("p"));
+    EXPECT_TRUE(is_known("q"));
 }
 
-TEST(SessionCodec, BytesThatAreCutOffOrOfAnotherVersionAreNoSession) {
-    const std::string bytes = encode_session(
-        {.pid = "p", .principal = "user:ann", .sid = "s", .rooms = {{Room::everyone(), 300_pos}}});
-    EXPECT_TRUE(decode_session("p", bytes).has_value());
-    for (std::size_t size = 0; size < bytes.size(); ++size) {
-        EXPECT_FALSE(decode_session("p", std::string_view(bytes).substr(0, size)).has_value());
+TEST(SessionCodec, BytesThatAreCutOffOrLongerAreNoValue) {
+    SessionRecord into;
+    std::int64_t expires_ms = 0;
+    const std::string who = encode_who(record("p"));
+    const std::string where = encode_where({"e1", {300_pos, 301_pos}}, 5);
+    const std::string room = encode_room({Room::everyone(), 300_pos, 400_pos});
+    EXPECT_TRUE(decode_who(who, into));
+    EXPECT_TRUE(decode_where(where, into, expires_ms));
+    EXPECT_EQ(decode_room("e", room), (JoinedRoom{Room::everyone(), 300_pos, 400_pos}));
+    for (std::size_t size = 0; size < who.size(); ++size) {
+        EXPECT_FALSE(decode_who(who.substr(0, size), into)) << size;
     }
-    EXPECT_FALSE(decode_session("p", bytes + '\0').has_value());
-    EXPECT_FALSE(decode_session("p", '\2' + bytes.substr(1)).has_value());
+    for (std::size_t size = 0; size < where.size(); ++size) {
+        EXPECT_FALSE(decode_where(where.substr(0, size), into, expires_ms)) << size;
+    }
+    EXPECT_FALSE(decode_who(who + '\0', into));
+    EXPECT_FALSE(decode_where(where + '\0', into, expires_ms));
+    EXPECT_FALSE(decode_room("e", room + '\0'));
+    EXPECT_FALSE(decode_room("e", ""));
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ export class BusServer {
   async up(): Promise<void> {
     if (!existsSync(kBinary)) throw new Error(`${kBinary} is missing: build it, or name another with EVENTBUS_BIN.`);
     const settings = Object.entries({ admin_listen: 'off', jwt_secret: kSecret, allowed_origins: 'https://photo-platform.com', ...this.#options.settings });
-    const args = ['serve', '--catalog', kCatalog, '--listen', this.#address, '--data', this.data];
+    const args = ['serve', '--catalog', this.#options.catalog ?? kCatalog, '--listen', this.#address, '--data', this.data];
     const server = spawn(kBinary, args, {
       env: { PATH: process.env.PATH, ...Object.fromEntries(settings.map(([key, value]) => [`EVENTBUS_${key.toUpperCase()}`, value])) },
       stdio: ['ignore', 'pipe', 'pipe'],

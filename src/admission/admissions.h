@@ -1,0 +1,91 @@
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "admission/member.h"
+#include "admission/probe.h"
+#include "admission/session_store.h"
+#include "admission/arriving.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/random.h"
+#include "base/sharded.h"
+#include "bus/watch.h"
+#include "catalog/catalog.h"
+#include "delivery/hub.h"
+#include "log/log.h"
+
+namespace eventbus {
+
+// Who is in on one reactor: lets clients in, and asks those that are in again when the catalog has
+// changed, a part at a time.
+//
+// Thread:  reactor. Outlives the store's use of it.
+// Bounded: by its callers' connections.
+class Admissions final : public SessionOwner {
+ public:
+    struct Context {
+        Executor& reactor;
+        const Clock& clock;
+        Random& random;
+        Log& log;
+        Hub& hub;
+        Watches& watches;
+        SessionStore& sessions;
+        PostAt post_at;  // on the reactor
+    };
+    struct Settings {
+        std::size_t rooms_max = 256;  // of one receiver
+        std::size_t sid_bytes = 20;
+        // Each session is written once in this time with its place. Older ones are safe; this
+        // bounds what is read again for a client that was owed nothing.
+        std::chrono::milliseconds write_places_every = std::chrono::minutes(5);
+    };
+
+    Admissions(Context context, Settings settings, std::shared_ptr<const Catalog> catalog);
+
+    // Errors: only what may pass: the client is to come again.
+    void sign_in(Arrival arrival, Arriving::Done done);
+
+    // Who signed in is not there any more, before a Member was made of it.
+    void forget(const Admitted& admitted);
+
+    // The catalog of a reload: everybody's rooms are asked for again.
+    void set_catalog(std::shared_ptr<const Catalog> catalog);
+
+    // SessionOwner
+    Executor& executor() override { return context_.reactor; }
+    void on_taken_over(std::string_view pid, Claim claim) override;
+
+    const AdmissionProbe& probe() const { return probe_; }
+
+ private:
+    friend class Member;
+    static constexpr std::size_t kRechecksPerTurn = 32;
+    static constexpr auto kRoundEvery = std::chrono::seconds(1);
+
+    void add(Member& member);
+    void remove(Member& member);
+    void recheck_some();
+    void write_some_places();
+
+    Context context_;
+    const Settings settings_;
+    std::shared_ptr<const Catalog> catalog_;
+    Sharded<std::unordered_map<std::string_view, Member*>> by_pid_;  // keys: Member::pid()
+    // All members, those first that were looked at longest ago.
+    boost::intrusive::list<Member, boost::intrusive::constant_time_size<false>> members_;
+    std::size_t member_count_ = 0;
+    std::size_t to_recheck_ = 0;  // at the front
+    bool writes_places_ = false;  // a timer runs
+    AdmissionProbe probe_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,262 @@
+#include "admission/arriving.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "admission/resume_rule.h"
+#include "bus/access.h"
+
+namespace eventbus {
+namespace {
+
+bool is_passing(const Error& error) { return error_info(error.code).retry == Retry::kLater; }
+
+Room room_of(const Topic& topic) {
+    return topic.is_subject() ? Room::subject(topic.text) : Room::pattern(topic.text);
+}
+
+}  // namespace
+
+void Arriving::begin(const Context& context, std::shared_ptr<const Catalog> catalog, Arrival arrival,
+                   Position now, Done done) {
+    std::make_shared<Arriving>(context, std::move(catalog), std::move(arrival), now, std::move(done))
+        ->find_session();
+}
+
+Arriving::Arriving(const Context& context, std::shared_ptr<const Catalog> catalog, Arrival arrival,
+               Position now, Done done)
+    : context_(context),
+      catalog_(std::move(catalog)),
+      arrival_(std::move(arrival)),
+      now_(now),
+      done_(std::move(done)) {
+    admitted_.principal = arrival_.principal;
+    admitted_.as_of = kEndOfTime;
+}
+
+// ---- its session --------------------------------------------------------------------------------
+
+void Arriving::find_session() {
+    if (arrival_.pid.empty()) return find_places();
+    context_.sessions.claim(
+        arrival_.pid, arrival_.principal->key(), context_.owner,
+        [self = shared_from_this()](Result<std::optional<SessionStore::Claimed>> claimed) {
+            if (!claimed) return self->end_with(claimed.error());
+            self->on_session(std::move(*claimed));
+        });
+}
+
+void Arriving::on_session(std::optional<SessionStore::Claimed> claimed) {
+    if (!claimed) {
+        admitted_.unknown.emplace_back("the session is not known here (any more)");
+    } else if (!is_good(claimed->record)) {
+        context_.sessions.end(arrival_.pid, claimed->claim);
+        admitted_.unknown.emplace_back("the session is of another log: the server's data was replaced");
+    } else {
+        admitted_.record = std::move(claimed->record);
+        admitted_.claim = claimed->claim;
+        admitted_.is_resumed = true;
+    }
+    find_places();
+}
+
+// Whether all that the session has seen is in this log, too.
+bool Arriving::is_good(const SessionRecord& record) const {
+    const std::string& epoch = record.epoch.empty() ? context_.log.epoch() : record.epoch;
+    const Position last = std::max(record.place.given, record.place.clear);
+    return position_of(context_.log, {epoch, last}).has_value() && record.sid.size() <= context_.sid_bytes;
+}
+
+// ---- the places that the client names -----------------------------------------------------------
+
+void Arriving::find_places() {
+    if (admitted_.is_resumed) offset_ = place_of(arrival_.offset, "the offset");
+    since_ = place_of(arrival_.since, "'since'");
+    await_visible(context_.log, context_.clock, context_.post_at,
+                  std::max(offset_, since_).value_or(Position()), context_.clock.now() + kAheadMax,
+                  [self = shared_from_this()] { self->on_places_visible(); });
+}
+
+std::optional<Position> Arriving::place_of(const std::string& offset, std::string_view what) {
+    if (offset.empty()) return std::nullopt;
+    const Result<Offset> parsed = parse_offset(offset);
+    const Result<Position> place = parsed ? position_of(context_.log, *parsed)
+                                          : Result<Position>(parsed.error());
+    if (place) return *place;
+    admitted_.unknown.push_back(std::string(what) + ": " + place.error().detail);
+    return std::nullopt;
+}
+
+void Arriving::on_places_visible() {
+    const auto check = [&](std::optional<Position>& place, std::string_view what) {
+        if (!place || *place <= context_.log.frontier()) return;
+        admitted_.unknown.push_back(std::string(what) + " lies beyond the end of the log");
+        place.reset();
+    };
+    check(offset_, "the offset");
+    check(since_, "'since'");
+    admitted_.had_since = since_.has_value();
+    if (admitted_.is_resumed) {
+        // An offset of another log says nothing, but the session's own place is good.
+        const SessionRecord& record = admitted_.record;
+        const bool is_lost = !arrival_.offset.empty() && !offset_;
+        admitted_.resume_after = is_lost ? record.place.clear
+                                         : resume_after(offset_, record.place, record.started_at);
+    } else {
+        begin_new();
+    }
+    list_rooms();
+    ask_for_rooms();
+}
+
+void Arriving::begin_new() {
+    SessionRecord& record = admitted_.record;
+    record = {};
+    if (arrival_.wants_session) record.pid = random_token(context_.random, kPidBytesMax);
+    record.sid = random_token(context_.random, context_.sid_bytes);
+    record.principal = arrival_.principal->key();
+    record.started_at = since_.value_or(now_);
+    record.place = {record.started_at, record.started_at};
+    admitted_.resume_after = record.started_at;
+}
+
+// ---- its rooms ----------------------------------------------------------------------------------
+
+// Identity is asked again: rooms of people come from the token, at the place where the session had
+// joined them.
+void Arriving::list_rooms() {
+    SessionRecord& record = admitted_.record;
+    before_ = std::exchange(record.rooms, {});
+    const auto known = [&](const Room& room) {
+        return std::find_if(before_.begin(), before_.end(),
+                            [&](const JoinedRoom& joined) { return joined.room == room; });
+    };
+    for (Room& room : rooms_of(*arrival_.principal)) {
+        const auto joined = known(room);
+        Position at = joined != before_.end()  ? joined->at
+                      : admitted_.is_resumed   ? now_
+                                               : record.started_at;
+        if (!arrival_.receives_people) at = kEndOfTime;
+        record.rooms.push_back({std::move(room), at});
+    }
+    for (const JoinedRoom& joined : before_) {
+        if (joined.room.is_subject() || joined.room.is_pattern()) to_ask_.push_back(joined);
+    }
+    for (const Topic& topic : arrival_.topics) {
+        Room room = room_of(topic);
+        const bool is_listed = std::any_of(to_ask_.begin(), to_ask_.end(),
+                                           [&](const JoinedRoom& j) { return j.room == room; });
+        // One that the session does not hold was not confirmed before the drop.
+        if (!is_listed) to_ask_.push_back({std::move(room), since_.value_or(now_)});
+    }
+    const std::size_t places = context_.rooms_max - std::min(context_.rooms_max, record.rooms.size());
+    for (; to_ask_.size() > places; to_ask_.pop_back()) {
+        admitted_.ended.emplace_back(
+            to_ask_.back().room.name(),
+            Error{ErrorCode::kTooManyRooms, "the socket is in as many rooms as it may be"});
+    }
+}
+
+void Arriving::ask_for_rooms() {
+    waits_for_ = 1 + to_ask_.size();  // and this loop itself: answers may come at once
+    for (JoinedRoom& joined : std::exchange(to_ask_, {})) {
+        const std::string topic(joined.room.name());
+        if (joined.room.is_pattern()) {
+            const Result<> may = check_may_consume(*catalog_, *arrival_.principal, topic);
+            on_room(std::move(joined), may ? Result<WatchAnswer>(WatchAnswer{kEndOfTime, {}})
+                                           : Result<WatchAnswer>(may.error()));
+            continue;
+        }
+        WatchQuestion question = watch_question(*catalog_, *arrival_.principal, topic);
+        context_.watches.ask(
+            std::move(question), context_.reactor,
+            [self = shared_from_this(), joined = std::move(joined)](
+                Result<WatchAnswer> right) mutable { self->on_room(std::move(joined), right); });
+    }
+    on_rooms();
+}
+
+void Arriving::on_room(JoinedRoom room, const Result<WatchAnswer>& right) {
+    if (right) {
+        admitted_.as_of = std::min(admitted_.as_of, right->at);
+        room.at = std::max(room.at, right->right_since);
+        if (room.owed_after) room.owed_after = std::max(*room.owed_after, right->right_since);
+        admitted_.record.rooms.push_back(std::move(room));
+    } else if (is_passing(right.error())) {
+        failed_ = right.error();  // no room is lost for it: the client comes again
+    } else {
+        admitted_.ended.emplace_back(room.room.name(), right.error());
+    }
+    on_rooms();
+}
+
+void Arriving::on_rooms() {
+    if (--waits_for_ > 0) return;
+    if (failed_) return end_with(*failed_);
+    if (admitted_.is_resumed) return write_resumed();
+    if (admitted_.record.pid.empty()) return finish();
+    write_new();
+}
+
+// ---- the session is written ---------------------------------------------------------------------
+
+void Arriving::write_new() {
+    admitted_.record.epoch = context_.log.epoch();
+    context_.sessions.create(
+        admitted_.record, context_.owner, [self = shared_from_this()](const Result<Claim>& made) {
+            if (made) {
+                self->admitted_.claim = *made;
+            } else {
+                self->admitted_.record.pid.clear();  // it works, and cannot be resumed
+            }
+            self->finish();
+        });
+}
+
+void Arriving::write_resumed() {
+    SessionRecord& record = admitted_.record;
+    record.epoch = context_.log.epoch();
+    SessionChange change{.at = SessionChange::At{record.epoch, record.place}};
+    for (const JoinedRoom& joined : record.rooms) {
+        if (std::find(before_.begin(), before_.end(), joined) == before_.end()) {
+            change.put.push_back(joined);
+        }
+    }
+    for (const JoinedRoom& joined : before_) {
+        const bool stays = std::any_of(record.rooms.begin(), record.rooms.end(),
+                                       [&](const JoinedRoom& j) { return j.room == joined.room; });
+        if (!stays) change.gone.push_back(joined.room);
+    }
+    context_.sessions.change(
+        record.pid, *admitted_.claim, std::move(change), context_.owner,
+        [self = shared_from_this()](Written how) {
+            if (how == Written::kTakenOver) {
+                self->admitted_.claim.reset();
+                return self->end_with(
+                    Error{ErrorCode::kUnavailable, "another socket has this session now"});
+            }
+            if (how == Written::kYes) return self->finish();
+            // As it is stored: what it could not hold is told as not watched.
+            std::erase_if(self->admitted_.record.rooms, [&](const JoinedRoom& joined) {
+                const bool is_stored = std::any_of(
+                    self->before_.begin(), self->before_.end(),
+                    [&](const JoinedRoom& stored) { return stored.room == joined.room; });
+                const bool is_topic = joined.room.is_subject() || joined.room.is_pattern();
+                if (is_stored || !is_topic) return false;
+                self->admitted_.ended.emplace_back(
+                    joined.room.name(), Error{ErrorCode::kUnavailable,
+                                              "the session cannot be written now; subscribe later"});
+                return true;
+            });
+            self->finish();
+        });
+}
+
+void Arriving::end_with(const Error& error) {
+    if (admitted_.claim) context_.sessions.release(admitted_.record.pid, *admitted_.claim, {});
+    done_(error);
+}
+
+void Arriving::finish() { done_(std::move(admitted_)); }
+
+}  // namespace eventbus

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "admission/await_visible.h"
+#include "admission/session_store.h"
+#include "auth/principal.h"
+#include "base/clock.h"
+#include "base/executor.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "bus/watch.h"
+#include "catalog/catalog.h"
+#include "event/topic.h"
+#include "log/log.h"
+
+namespace eventbus {
+
+// What a client that comes says of itself; its token has been verified.
+struct Arrival {
+    SharedPrincipal principal;
+    std::string pid;     // of the session that it wants to go on with; empty: none
+    std::string offset;  // the last one that it has seen, of that session
+    std::string since;   // the place from which it wants to go on without a session
+    std::vector<Topic> topics;
+    bool wants_session = true;     // it is to get a pid, if it has none
+    bool receives_people = true;   // false: its people's rooms serve evictions, and give nothing
+};
+
+// What has become of it.
+struct Admitted {
+    SharedPrincipal principal;
+    SessionRecord record;        // without a pid: nothing is kept
+    std::optional<Claim> claim;  // of its session
+    bool is_resumed = false;
+    bool had_since = false;  // a good one
+    Position resume_after;   // what comes after it is for the receiver
+    Position as_of;          // the rights to its rooms were told as of here
+    std::vector<std::string> unknown;                     // why a place or a session is not known
+    std::vector<std::pair<std::string, Error>> ended;     // topics that it may not have
+};
+
+// How a client gets in: which session it goes on with, what it may still be in, and from where.
+//
+//   session of its pid ─► its offset is visible ─► may it still watch? ─► session written ─► done
+//
+// What was true before a wait is not used after it: the session is this client's by its claim, and
+// rights hold as of the place that Admitted names.
+//
+// Thread:  reactor.
+// Bounded: rooms by rooms_max; an offset ahead of the log is waited for kAheadMax.
+class Arriving : public std::enable_shared_from_this<Arriving> {
+ public:
+    struct Context {
+        Executor& reactor;
+        const Clock& clock;
+        Random& random;
+        Log& log;
+        Watches& watches;
+        SessionStore& sessions;
+        SessionOwner& owner;
+        const PostAt& post_at;  // on the reactor
+        std::size_t rooms_max = 256;
+        std::size_t sid_bytes = 20;
+    };
+    // Errors: only what may pass (Retry::kLater): the client is to come again, and a session that
+    // it had is still there.
+    using Done = Callback<Result<Admitted>>;
+
+    // `now`: the receiver's place in the log when it came. `done` may be called before this
+    // returns.
+    static void begin(const Context& context, std::shared_ptr<const Catalog> catalog,
+                      Arrival arrival, Position now, Done done);
+
+    Arriving(const Context& context, std::shared_ptr<const Catalog> catalog, Arrival arrival,
+           Position now, Done done);
+
+ private:
+    void find_session();
+    void on_session(std::optional<SessionStore::Claimed> claimed);
+    void find_places();
+    std::optional<Position> place_of(const std::string& offset, std::string_view what);
+    void on_places_visible();
+    void resume_at(std::optional<Position> seen);
+    void begin_new();
+    void list_rooms();
+    void ask_for_rooms();
+    void on_room(JoinedRoom room, const Result<WatchAnswer>& right);
+    void on_rooms();
+    void write_new();
+    void write_resumed();
+    void end_with(const Error& error);
+    void finish();
+    bool is_good(const SessionRecord& record) const;
+
+    const Context context_;
+    const std::shared_ptr<const Catalog> catalog_;
+    const Arrival arrival_;
+    const Position now_;
+    Done done_;
+    Admitted admitted_;
+    std::optional<Position> offset_;  // the client's, once it is known to be of this log
+    std::optional<Position> since_;
+    std::vector<JoinedRoom> before_;  // what the session had
+    std::vector<JoinedRoom> to_ask_;
+    std::size_t waits_for_ = 0;  // answers
+    std::optional<Error> failed_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,227 @@
+#include "admission/member.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "admission/admissions.h"
+#include "base/assert.h"
+#include "bus/access.h"
+
+namespace eventbus {
+namespace {
+
+constexpr auto kPause = std::chrono::seconds(1);  // before a right is asked for again
+
+Room room_of(const Topic& topic) {
+    return topic.is_subject() ? Room::subject(topic.text) : Room::pattern(topic.text);
+}
+
+}  // namespace
+
+// What the changes of its rooms need of the world. Answers that come after the member has gone find
+// no port.
+class Member::Port final : public RoomChanges::Port, public std::enable_shared_from_this<Port> {
+ public:
+    explicit Port(Member& member)
+        : member_(member),
+          changes_(std::make_shared<RoomChanges>(*this, admissions().settings_.rooms_max,
+                                                 hub().room_count(id()))) {}
+
+    RoomChanges& changes() { return *changes_; }
+
+    std::set<Room> owed;  // whose history was asked for, and has not been given whole
+
+    void ask(const Room& room, std::optional<Position> since) override {
+        if (!since) return ask_for_right(room);
+        await_visible(context().log, context().clock, context().post_at, *since,
+                      context().clock.now() + kAheadMax,
+                      [weak = weak_from_this(), room, since = *since] {
+                          if (const auto self = weak.lock()) self->on_visible(room, since);
+                      });
+    }
+    void on_visible(const Room& room, Position since) {
+        if (since <= context().log.frontier()) return ask_for_right(room);
+        changes_->answered(room, Error{ErrorCode::kBadOffset,
+                                       "'since' lies beyond the end of the log"});
+    }
+    void ask_for_right(const Room& room) {
+        const std::string topic(room.name());
+        if (room.is_pattern()) {
+            const Result<> may = check_may_consume(*admissions().catalog_, member_.principal(), topic);
+            const WatchAnswer now{.at = context().log.frontier(), .right_since = {}};
+            return changes_->answered(room, may ? Result<WatchAnswer>(now) : may.error());
+        }
+        context().watches.ask(
+            watch_question(*admissions().catalog_, member_.principal(), topic), context().reactor,
+            [weak = weak_from_this(), room](const Result<WatchAnswer>& right) {
+                if (const auto self = weak.lock()) self->changes_->answered(room, right);
+            });
+    }
+    void write(const Room& room, SessionChange change) override {
+        for (const JoinedRoom& put : change.put) {
+            if (put.owed_after) owed.insert(put.room);
+        }
+        if (!member_.claim_) return changes_->written(room, Written::kYes);
+        context().sessions.change(member_.pid(), *member_.claim_, std::move(change), admissions(),
+                                  [weak = weak_from_this(), room](Written how) {
+                                      if (const auto self = weak.lock()) {
+                                          self->changes_->written(room, how);
+                                      }
+                                  });
+    }
+    void pause(const Room& room) override {
+        context().post_at(context().clock.now() + kPause, [weak = weak_from_this(), room] {
+            if (const auto self = weak.lock()) self->changes_->paused(room);
+        });
+    }
+    std::optional<Position> joined_at(const Room& room) const override {
+        return hub().joined_at(id(), room);
+    }
+    void join(const Room& room, Position at, Position as_of) override {
+        if (!hub().join(id(), room, at)) hub().join_earlier(id(), room, at);
+        if (room.is_subject()) hub().evict_if_late(id(), room.name(), as_of);
+    }
+    void send_history(const Room& room, Position after) override {
+        hub().send_history(id(), room, after);
+    }
+    void leave(const Room& room) override { hub().leave(id(), room); }
+    void keep(const Room& room, Position since, Position as_of) override {
+        hub().keep(id(), room, since);
+        if (room.is_subject()) hub().evict_if_late(id(), room.name(), as_of);
+    }
+    void release() override { hub().release(id()); }
+    void tell_ended(const Room& room, const Error& error) override {
+        admissions().probe_.ended.add();
+        member_.tell_ended(room.name(), error);
+    }
+    void on_taken_over() override { member_.take_over(); }
+
+ private:
+    Admissions& admissions() const { return member_.admissions_; }
+    Admissions::Context& context() const { return admissions().context_; }
+    Hub& hub() const { return context().hub; }
+    ReceiverId id() const { return *member_.receiver_; }
+
+    Member& member_;
+    const std::shared_ptr<RoomChanges> changes_;
+};
+
+Member::Member(Admissions& admissions, const Admitted& admitted)
+    : admissions_(admissions),
+      principal_(admitted.principal),
+      pid_(admitted.record.pid.data(), admitted.record.pid.size()),
+      claim_(admitted.claim),
+      base_(admitted.record.place) {}
+
+Member::~Member() { BUS_ASSERT(!is_begun()); }
+
+void Member::begin(Admitted admitted, Encoder& encoder) {
+    Hub& hub = admissions_.context_.hub;
+    const SessionRecord& record = admitted.record;
+    receiver_ = hub.add(*this, encoder);
+    admissions_.add(*this);
+    for (const JoinedRoom& joined : record.rooms) hub.join(*receiver_, joined.room, joined.at);
+    for (const std::string& reason : admitted.unknown) {
+        if (is_begun()) tell_unknown(reason);
+    }
+    for (const auto& [topic, error] : admitted.ended) {
+        if (is_begun()) tell_ended(topic, error);
+    }
+    if (!is_begun()) return;
+    if (admitted.is_resumed || admitted.had_since || admitted.resume_after < hub.cursor()) {
+        hub.resume(*receiver_, admitted.resume_after);
+    }
+    for (const JoinedRoom& joined : record.rooms) {
+        if (!is_begun()) return;
+        if (joined.room.is_subject()) {
+            hub.evict_if_late(*receiver_, joined.room.name(), admitted.as_of);
+        }
+        if (is_begun() && joined.owed_after) {
+            port().owed.insert(joined.room);
+            hub.send_history(*receiver_, joined.room, *joined.owed_after);
+        }
+    }
+}
+
+void Member::end(bool left) {
+    BUS_ASSERT(is_begun());
+    Admissions::Context& context = admissions_.context_;
+    if (claim_ && left) {
+        context.sessions.end(pid(), *claim_);
+    } else if (claim_) {
+        context.sessions.release(pid(), *claim_, SessionChange::At{context.log.epoch(), place()});
+    }
+    if (port_) port_->changes().close();
+    admissions_.remove(*this);
+    // Last: it may be on the way through a call of its port.
+    context.hub.remove(*std::exchange(receiver_, std::nullopt));
+    port_.reset();
+}
+
+void Member::enter(const Topic& topic, std::string_view since,
+                   Callback<Result<RoomChanges::Entered>> done) {
+    if (since.empty()) return changes().enter(room_of(topic), std::nullopt, std::move(done));
+    const Result<Offset> offset = parse_offset(since);
+    if (!offset) return done(offset.error());
+    const Result<Position> place = position_of(admissions_.context_.log, *offset);
+    if (!place) return done(place.error());
+    changes().enter(room_of(topic), *place, std::move(done));
+}
+
+void Member::leave(const Topic& topic, Callback<Result<>> done) {
+    changes().leave(room_of(topic), std::move(done));
+}
+
+void Member::recheck_rooms() {
+    const Hub& hub = admissions_.context_.hub;
+    for (const Room& room : hub.rooms_of(*receiver_)) {
+        if (!is_begun()) return;
+        if (!room.is_subject() && !room.is_pattern()) continue;
+        admissions_.probe_.rechecks.add();
+        changes().recheck(room, false);
+    }
+}
+
+void Member::drained() { admissions_.context_.hub.drained(*receiver_); }
+
+void Member::write_place() {
+    if (!claim_) return;
+    Admissions::Context& context = admissions_.context_;
+    context.sessions.change(pid(), *claim_,
+                            {.at = SessionChange::At{context.log.epoch(), place()}}, admissions_,
+                            {});
+}
+
+void Member::take_over() {
+    claim_.reset();  // from now on it is another's
+    close_for_take_over();
+}
+
+void Member::on_history_given(const Room& room) {
+    if (!port_ || port_->owed.erase(room) == 0 || !claim_) return;
+    const std::optional<Position> at = admissions_.context_.hub.joined_at(*receiver_, room);
+    if (!at) return;
+    Admissions::Context& context = admissions_.context_;
+    context.sessions.change(pid(), *claim_, {.put = {{room, *at}}}, admissions_, {});
+}
+
+void Member::on_evicted(std::string_view subject, Position) {
+    admissions_.probe_.rechecks.add();
+    changes().recheck(Room::subject(subject), true);
+}
+
+Member::Port& Member::port() {
+    BUS_ASSERT(is_begun());
+    if (!port_) port_ = std::make_shared<Port>(*this);
+    return *port_;
+}
+
+RoomChanges& Member::changes() { return port().changes(); }
+
+Place Member::place() const {
+    const Place now = admissions_.context_.hub.place(*receiver_);
+    return {std::max(base_.given, now.given), std::max(base_.clear, now.clear)};
+}
+
+}  // namespace eventbus

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <boost/static_string/static_string.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "admission/room_changes.h"
+#include "admission/session_store.h"
+#include "admission/arriving.h"
+#include "auth/principal.h"
+#include "delivery/hub.h"
+#include "delivery/receiver.h"
+
+namespace eventbus {
+
+class Admissions;
+
+// One client that has signed in: what it is in, and how it goes on after a drop. Who serves a
+// protocol derives from it and says how frames and notices leave.
+//
+// Thread: reactor.
+class Member : public Receiver,
+               public boost::intrusive::list_base_hook<
+                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+    // `admitted`: what Arriving has made; begin() follows.
+    Member(Admissions& admissions, const Admitted& admitted);
+    ~Member() override;
+    Member(const Member&) = delete;
+    Member& operator=(const Member&) = delete;
+
+    // Joins its rooms, tells what it may not have, and receives from now on. It may end() within.
+    void begin(Admitted admitted, Encoder& encoder);
+
+    // Receives nothing any more. `left`: the client said goodbye, and its session ends; else it can
+    // come back. Once.
+    void end(bool left);
+    bool is_begun() const { return receiver_.has_value(); }
+
+    // `since`: an offset, or empty for "from now on".
+    // Errors: as of RoomChanges; kBadOffset.
+    void enter(const Topic& topic, std::string_view since,
+               Callback<Result<RoomChanges::Entered>> done);
+    void leave(const Topic& topic, Callback<Result<>> done);
+
+    // What gave it its rooms has changed: asks for each of them again.
+    void recheck_rooms();
+
+    // The client has taken all that was sent.
+    void drained();
+
+    const Principal& principal() const { return *principal_; }
+    std::string_view pid() const { return {pid_.data(), pid_.size()}; }
+    std::optional<Claim> claim() const { return claim_; }
+
+    // For Admissions: writes down how far it has come.
+    void write_place();
+    void take_over();
+
+    // Receiver
+    void on_history_given(const Room& room) override;
+    void on_evicted(std::string_view subject, Position at) override;
+
+ protected:
+    // ---- what a protocol does ------------------------------------------------------------------
+
+    // It is to be told, and goes on. It may end() within each of these.
+    virtual void tell_unknown(const std::string& reason) = 0;
+    virtual void tell_ended(std::string_view topic, const Error& error) = 0;
+    // Another socket has its session, or it cannot be served any more: close the connection in a
+    // way that the client comes back from. Leads to end().
+    virtual void close_for_take_over() = 0;
+
+    // How far it has come. Requires is_begun().
+    Place place() const;
+
+ private:
+    class Port;
+
+    Port& port();
+    RoomChanges& changes();
+
+    Admissions& admissions_;
+    const SharedPrincipal principal_;
+    const boost::static_string<kPidBytesMax> pid_;
+    std::optional<Claim> claim_;
+    std::optional<ReceiverId> receiver_;
+    Place base_;                           // where the session stood when this began
+    std::shared_ptr<Port> port_;           // once a room has changed
+};
+
+}  // namespace eventbus

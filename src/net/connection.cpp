@@ -19,6 +19,7 @@ constexpr auto kLinger = std::chrono::seconds(5);   // for the last bytes to a p
 Connections::~Connections() { BUS_ASSERT(all_.empty()); }
 
 void Connections::close_all() {
+    are_closed_ = true;
     while (!all_.empty()) all_.back()->close();
 }
 
@@ -54,7 +55,7 @@ bool Connection::start(std::unique_ptr<Protocol> protocol) {
     protocol_ = std::move(protocol);
     write_blocked_ = stream_.has_pending();  // from the reactor that had it before
     watched_ = EPOLLIN | (write_blocked_ ? std::uint32_t{EPOLLOUT} : 0U);
-    if (!reactor_.watch(stream_.descriptor(), *this, watched_)) {
+    if (connections_.are_closed_ || !reactor_.watch(stream_.descriptor(), *this, watched_)) {
         stream_.close();
         return false;
     }
@@ -133,6 +134,7 @@ Connection::Released Connection::release() {
         released.unsent += piece[0];
         outbox_.sent(piece[0].size());
     }
+    count_queued();
     reactor_.unwatch(stream_.descriptor());
     released.stream = std::move(stream_);
     finish();

@@ -26,7 +26,7 @@ class Connections {
     // Bytes that wait for peers which have not taken them. Any thread.
     const Counter& queued_bytes() const { return queued_bytes_; }
 
-    // Closes each of them.
+    // Closes each of them, and whatever would come later: another reactor may still hand one over.
     void close_all();
 
     // How many steps of TLS handshakes may be done until the next call; any number before the
@@ -40,6 +40,7 @@ class Connections {
     bool take_handshake_step();
 
     std::vector<Connection*> all_;
+    bool are_closed_ = false;
     Counter queued_bytes_;
     std::size_t handshake_steps_left_ = std::numeric_limits<std::size_t>::max();
 };
@@ -74,8 +75,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
                std::size_t queue_bytes_max);
     ~Connection();
 
-    // Starts reading. False: the kernel has no room to watch it, and it is closed, without
-    // on_closed().
+    // Starts reading. False: the kernel has no room to watch it, or all connections were closed; it
+    // is closed, without on_closed().
     [[nodiscard]] bool start(std::unique_ptr<Protocol> protocol);
 
     // Speaks another protocol from the next byte on. The old one lives until the turn's end.

@@ -245,6 +245,17 @@ TEST_F(ConnectionTest, AReleasedStreamGoesOnElsewhereWithWhatWasQueued) {
     loop_.settle();  // `there` ends before the loop does
 }
 
+TEST_F(ConnectionTest, WhatAReleasedStreamHadQueuedWaitsNoMoreHere) {
+    connection_->push(std::string(kQueueBytes / 2, 'x'));
+    loop_.turn();  // the kernel takes a part
+    ASSERT_GT(connections_.queued_bytes().get(), 0u);
+
+    const Connection::Released released = connection_->release();
+
+    EXPECT_GT(released.unsent.size(), 0u);
+    EXPECT_EQ(connections_.queued_bytes().get(), 0u);
+}
+
 TEST_F(ConnectionTest, ClosingAllClosesThoseThatAClosingOneAlsoCloses) {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);

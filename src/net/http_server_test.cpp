@@ -455,6 +455,27 @@ TEST_F(HttpServerTest, ARequestIsHandedOverWithWhatIsUnsentAndWhatFollows) {
     both.settle();
 }
 
+// Reactors end one after the other, so one that is done may be handed a request by one that is not.
+TEST_F(HttpServerTest, AServerThatHasClosedAllItsConnectionsTakesNoMore) {
+    Served other(1, clock_, {});
+    ReactorLoop both{&served_.reactor, &other.reactor};
+    served_.script.act = [&](const SharedExchange& exchange) {
+        other.reactor.post([&other, released = exchange->release()]() mutable {
+            other.server.adopt(std::move(released));
+        });
+    };
+    other.server.connections().close_all();
+    RawClient handed_over = RawClient::connect(served_.port);
+    RawClient accepted = RawClient::connect(other.port);
+    both.add(handed_over);
+    both.add(accepted);
+    handed_over.send(kGet);
+
+    EXPECT_TRUE(both.run_until([&] { return handed_over.saw_end() && accepted.saw_end(); }));
+    EXPECT_EQ(other.server.connections().size(), 0u);
+    EXPECT_EQ(other.script.paths.size(), 0u);
+}
+
 TEST_F(HttpServerTest, ARequestThatWaitsForItsContinueCanBeHandedOver) {
     Served other(1, clock_, {});
     ReactorLoop both{&served_.reactor, &other.reactor};

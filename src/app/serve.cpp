@@ -26,6 +26,7 @@
 #include "backplane/embedded/session_store.h"
 #include "base/assert.h"
 #include "base/diagnostics.h"
+#include "base/thread_usage.h"
 #include "bus/subject_watches.h"
 #include "bus/subjects.h"
 #include "catalog/loader.h"
@@ -63,6 +64,7 @@ sigset_t block_signals() {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads inherit it: only main takes them
     std::signal(SIGPIPE, SIG_IGN);
+    watch_process_stops();
     return signals;
 }
 

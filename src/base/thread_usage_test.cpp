@@ -1,9 +1,12 @@
 #include "base/thread_usage.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <chrono>
 #include <thread>
+
+#include "support/undisturbed.h"
 
 namespace eventbus {
 namespace {
@@ -12,33 +15,49 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 TEST(ThreadUsage, CountsWorkAsProcessorTimeAndNotAsWaiting) {
-    const auto began = steady_clock::now();
-    const auto cpu_before = thread_cpu_time();
-    const auto waits_before = thread_waits();
-    while (thread_cpu_time() - cpu_before < milliseconds(5)) {
-    }
-    EXPECT_GE(steady_clock::now() - began, milliseconds(4));  // the two clocks' speeds may differ
-    EXPECT_EQ(thread_waits(), waits_before);
+    EXPECT_TRUE(in_an_undisturbed_run([] {
+        const auto began = steady_clock::now();
+        const auto cpu_before = thread_cpu_time();
+        const auto waits_before = thread_waits();
+        while (thread_cpu_time() - cpu_before < milliseconds(5)) {
+        }
+        const bool took_as_long =  // the two clocks' speeds may differ
+            steady_clock::now() - began >= milliseconds(4);
+        return took_as_long && thread_waits() == waits_before;
+    }));
 }
 
 TEST(ThreadUsage, CountsSleepAsWaitingAndNotAsProcessorTime) {
-    const auto cpu_before = thread_cpu_time();
-    const auto waits_before = thread_waits();
-    std::this_thread::sleep_for(milliseconds(50));
-    EXPECT_LT(thread_cpu_time() - cpu_before, milliseconds(25));
-    EXPECT_EQ(thread_waits(), waits_before + 1);
+    EXPECT_TRUE(in_an_undisturbed_run([] {
+        const auto cpu_before = thread_cpu_time();
+        const auto waits_before = thread_waits();
+        std::this_thread::sleep_for(milliseconds(10));
+        return thread_cpu_time() - cpu_before < milliseconds(5) &&
+               thread_waits() == waits_before + 1;
+    }));
 }
 
 // Another thread's work is not this one's: it waits in the kernel for its end, once or more often.
 TEST(ThreadUsage, IsOfTheCallingThreadAlone) {
-    const auto cpu_before = thread_cpu_time();
-    std::thread other([] {
-        const auto before = thread_cpu_time();
-        while (thread_cpu_time() - before < milliseconds(50)) {
-        }
-    });
-    other.join();
-    EXPECT_LT(thread_cpu_time() - cpu_before, milliseconds(25));
+    EXPECT_TRUE(in_an_undisturbed_run([] {
+        const auto cpu_before = thread_cpu_time();
+        std::thread other([] {
+            const auto before = thread_cpu_time();
+            while (thread_cpu_time() - before < milliseconds(10)) {
+            }
+        });
+        other.join();
+        return thread_cpu_time() - cpu_before < milliseconds(5);
+    }));
+}
+
+TEST(ThreadUsage, AStopOfTheProcessIsCountedOnceItGoesOn) {
+    EXPECT_TRUE(in_a_process_that_may_stop(0, [] {
+        watch_process_stops();
+        const bool none_yet = process_stops() == 0;
+        ::raise(SIGSTOP);
+        return none_yet && process_stops() == 1 && process_stops() == 1;
+    }));
 }
 
 }  // namespace

@@ -325,6 +325,7 @@ void Reactor::note_begin(bool has_slept) {
     if (is_due) {
         usage_read_at_ = now_;
         cpu_before_ = thread_cpu_time();
+        stops_before_ = process_stops();
     }
     if (is_due || has_slept) waits_before_ = thread_waits();
 }
@@ -333,8 +334,11 @@ void Reactor::note_turn(Clock::Time began) {
     sweep_.end_turn(began, looked_at_);
     std::chrono::nanoseconds took = looked_at_ - began;
     if (took < kStall) return;
-    // One that has waited in the kernel can not say for how long.
-    if (thread_waits() == waits_before_) took = std::min(took, thread_cpu_time() - cpu_before_);
+    // One that has waited in the kernel cannot say for how long, unless it was for the process to
+    // go on.
+    if (thread_waits() == waits_before_ || process_stops() != stops_before_) {
+        took = std::min(took, thread_cpu_time() - cpu_before_);
+    }
     if (took < kStall) return preempted_turns_.add();
     stalls_.add();
     const auto took_ns = static_cast<std::uint64_t>(took.count());

@@ -150,7 +150,8 @@ class Reactor final : public Executor {
     bool sends_in_batches() const { return sender_ != nullptr; }
 
     // The longest turn so far, ns, and turns of over 5 ms; without the time in which others had the
-    // processor, which alone makes long the turns that are counted apart. Any thread reads.
+    // processor or the process was stopped, which alone makes long the turns that are counted apart.
+    // Any thread reads.
     const Counter& stall_max_ns() const { return stall_max_ns_; }
     const Counter& stalls() const { return stalls_; }
     const Counter& preempted_turns() const { return preempted_turns_; }
@@ -258,6 +259,7 @@ class Reactor final : public Executor {
     std::chrono::nanoseconds cpu_before_{};  // that its thread had used at usage_read_at_
     Clock::Time usage_read_at_{};
     std::uint64_t waits_before_ = 0;  // that it had made since or before it last slept
+    std::uint64_t stops_before_ = 0;  // of the process, at usage_read_at_
     Counter stall_max_ns_;
     Counter stalls_;
     Counter preempted_turns_;

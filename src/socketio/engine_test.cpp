@@ -563,11 +563,14 @@ TEST_F(EngineTest, APingOvertakesTheQueueOfASlowClient) {
     ASSERT_TRUE(echo().last->send(text_frame("4end")));
     pass(seconds(25));
     ws.read(true);
-    const Strings got = all(ws);
+    Strings got;
+    while (got.empty() || got.back() != "4end") {
+        got.push_back(next(ws));
+        ASSERT_NE(got.back(), "");  // it did not come in time
+    }
     const auto ping = std::find(got.begin(), got.end(), "2");
     ASSERT_NE(ping, got.end());
     EXPECT_GT(got.end() - ping, 10);
-    EXPECT_EQ(got.back(), "4end");
 }
 
 TEST_F(EngineTest, WebSocketPingsAreAnsweredInOrderAndCountNotAsPongs) {

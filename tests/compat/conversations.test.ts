@@ -108,11 +108,11 @@ const kScripts: Record<string, Script> = {
     await client.until('event auth');
     client.socket.timeout(5_000).emit('message-with-ack', 'in time', bytes(3), noted(client, 'within 5 s'));
     await client.fence();
-    client.socket.timeout(50).emit('message', 'is not acknowledged', noted(client, 'within 50 ms'));
+    client.socket.timeout(50).emit('burst', 0, 0, noted(client, 'within 50 ms'));  // is not answered in any way
     await client.until('within 50 ms');
     client.saw.add(show(await client.socket.emitWithAck('message-with-ack', 'a promise', bytes(2))));
     client.saw.add(show(await client.socket.timeout(5_000).emitWithAck('message-with-ack', { another: bytes(1) })));
-    client.saw.add(await client.socket.timeout(50).emitWithAck('message').then(show, (error: Error) => error.message));
+    client.saw.add(await client.socket.timeout(50).emitWithAck('burst', 0).then(show, (error: Error) => error.message));
   },
 
   'sends what may be lost': async (client) => {

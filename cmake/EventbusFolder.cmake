@@ -16,17 +16,18 @@ function(_eventbus_sources name out_sources out_tests)
     set(${out_tests} ${tests} PARENT_SCOPE)
 endfunction()
 
-# Tests of one folder: one program, each of its tests a test of CTest, with the folder as its label.
+# Tests of one folder: one program, each of its tests a test of CTest, with the folder as its label. A
+# test that hangs ends itself and shows its stacks (test_main); CTest's time limit is for what cannot.
 function(eventbus_tests target)
     cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
     if(NOT ARG_SOURCES OR NOT EVENTBUS_TESTS)
         return()
     endif()
     add_executable(${target} ${ARG_SOURCES})
-    target_link_libraries(${target} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gtest_main)
+    target_link_libraries(${target} PRIVATE ${ARG_DEPS} GTest::gtest test_main)
     string(REGEX REPLACE "_test$" "" label ${target})
     include(GoogleTest)
-    gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${label})
+    gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${label} TIMEOUT 240)
 endfunction()
 
 # eventbus_folder(bus DEPS catalog auth log USES libraries…): DEPS are folders, and must have been

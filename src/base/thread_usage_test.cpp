@@ -52,7 +52,7 @@ TEST(ThreadUsage, IsOfTheCallingThreadAlone) {
 }
 
 TEST(ThreadUsage, AStopOfTheProcessIsCountedOnceItGoesOn) {
-    EXPECT_TRUE(in_a_process_that_may_stop(0, [] {
+    EXPECT_TRUE(in_a_process_of_its_own([] {
         watch_process_stops();
         const bool none_yet = process_stops() == 0;
         ::raise(SIGSTOP);

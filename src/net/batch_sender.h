@@ -11,7 +11,8 @@
 namespace eventbus {
 
 // Sends to many sockets in one system call, by io_uring: a seventh cheaper than a call for each.
-// Kernels and sandboxes may forbid it, so who uses it must do without, too. No send waits for a
+// Kernels and sandboxes may forbid it, so its users must do without, too: at the start, and from
+// any moment on. A batch whose system call fails is sent by a call for each. No send waits for a
 // slow peer: it takes what it takes.
 //
 // Thread:  reactor; made by the wiring.
@@ -28,6 +29,9 @@ class BatchSender {
 
     bool is_full() const;
 
+    // Whether the system call has failed: it still sends, but saves nothing. Any thread.
+    bool is_broken() const;
+
     // Adds a send of `pieces`, at most Stream::kPiecesMax, whose bytes live until send(). Requires
     // that it is not full.
     void add(int descriptor, std::span<const std::string_view> pieces);
@@ -40,6 +44,8 @@ class BatchSender {
     struct Ring;
     explicit BatchSender(std::unique_ptr<Ring> ring);
     Result<> try_out();
+    void collect();
+    void break_down(int why);
 
     const std::unique_ptr<Ring> ring_;
 };

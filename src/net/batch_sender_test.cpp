@@ -1,13 +1,21 @@
 #include "net/batch_sender.h"
 
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstddef>
 #include <string>
 #include <vector>
+
+#include "support/undisturbed.h"
 
 namespace eventbus {
 namespace {
@@ -92,6 +100,44 @@ TEST_F(BatchSenderTest, AFullSocketTakesAPartAndAClosedOneIsOverAndTheOthersAreS
     EXPECT_EQ(outcomes[2].bytes, 2u);
     EXPECT_EQ(good.read(), "ab");
     ::dup2(good.ends[1], closed.ends[1]);  // for its destructor
+}
+
+// As a sandbox does that allows the set-up alone. For the rest of this process.
+bool forbid_io_uring_enter() {
+    sock_filter filter[]{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_enter, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program{std::size(filter), filter};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST_F(BatchSenderTest, WhereOnlyItsSetUpIsAllowedItDoesNotOpen) {
+    EXPECT_TRUE(in_a_process_of_its_own(
+        [] { return forbid_io_uring_enter() && !BatchSender::open().has_value(); }));
+}
+
+TEST_F(BatchSenderTest, ASystemCallThatFailsLaterLosesNothing) {
+    EXPECT_TRUE(in_a_process_of_its_own([] {
+        const auto opened = BatchSender::open();
+        if (!opened || !forbid_io_uring_enter()) return false;
+        BatchSender& sender = **opened;
+        const std::vector<Pair> pairs(3);
+        for (int round = 0; round < 2; ++round) {
+            sender.add(pairs[0].ends[0], std::vector<std::string_view>{"one"});
+            sender.add(pairs[1].ends[0], std::vector<std::string_view>{"t", "wo"});
+            sender.add(pairs[2].ends[0], std::vector<std::string_view>{"three"});
+            const auto outcomes = sender.send();
+            if (outcomes[0].bytes != 3 || outcomes[1].bytes != 3 || outcomes[2].bytes != 5) {
+                return false;
+            }
+        }
+        return sender.is_broken() && pairs[0].read() == "oneone" && pairs[1].read() == "twotwo" &&
+               pairs[2].read() == "threethree";
+    }));
 }
 
 }  // namespace

@@ -268,7 +268,7 @@ void Reactor::run_flushes(Slice slice) {
     // A flush may ask for another (a drained socket goes on with its resume): those wait until all
     // others have had theirs, so that one fast reader does not hold up the rest.
     if (flush_next_ == flush_end_) flush_end_ = to_flush_.size();
-    const bool in_batches = sender_ && flush_end_ - flush_next_ >= kBatchMin;
+    const bool in_batches = sends_in_batches() && flush_end_ - flush_next_ >= kBatchMin;
     while (flush_next_ < flush_end_) {
         in_batches ? flush_batch() : flush_one();
         if ((in_batches || flush_next_ % kStepsPerLook == 0) && slice.is_over()) break;

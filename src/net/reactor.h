@@ -147,11 +147,11 @@ class Reactor final : public Executor {
     // Room for the pieces of one gather write.
     std::span<std::string_view> pieces() { return pieces_; }
 
-    bool sends_in_batches() const { return sender_ != nullptr; }
+    bool sends_in_batches() const { return sender_ != nullptr && !sender_->is_broken(); }
 
     // The longest turn so far, ns, and turns of over 5 ms; without the time in which others had the
-    // processor or the process was stopped, which alone makes long the turns that are counted apart.
-    // Any thread reads.
+    // processor or the process was stopped, which alone makes long the turns that are counted
+    // apart. Any thread reads.
     const Counter& stall_max_ns() const { return stall_max_ns_; }
     const Counter& stalls() const { return stalls_; }
     const Counter& preempted_turns() const { return preempted_turns_; }

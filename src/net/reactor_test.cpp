@@ -446,8 +446,8 @@ TEST(Reactor, ATurnDuringWhichTheProcessWasStoppedIsNoStall) {
         turn_with(reactor, [] { std::this_thread::sleep_for(milliseconds(7)); });
         return is_no_stall && reactor.preempted_turns().get() == 1 && reactor.stalls().get() == 1;
     };
-    EXPECT_TRUE(in_an_undisturbed_run(
-        [&] { return in_a_process_that_may_stop(10'000, tells_a_stop_apart); }));
+    EXPECT_TRUE(
+        in_an_undisturbed_run([&] { return in_a_process_of_its_own(tells_a_stop_apart, 10'000); }));
 }
 
 TEST(Reactor, WhatWasPostedBeforeStopIsDone) {

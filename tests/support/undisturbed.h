@@ -18,10 +18,10 @@ bool in_an_undisturbed_run(Run&& run, int runs_max = 50) {
     return false;
 }
 
-// Whether `run` succeeds in a process of its own, which goes on `for_us` later whenever it stops
-// itself (SIGSTOP). `run` starts no threads.
+// Whether `run` succeeds in a process of its own, which goes on `stopped_us` later whenever it
+// stops itself (SIGSTOP). `run` starts no threads.
 template <class Run>
-bool in_a_process_that_may_stop(unsigned for_us, Run&& run) {
+bool in_a_process_of_its_own(Run&& run, unsigned stopped_us = 0) {
     const pid_t child = ::fork();
     BUS_ASSERT(child >= 0);
     if (child == 0) ::_exit(run() ? 0 : 1);
@@ -29,7 +29,7 @@ bool in_a_process_that_may_stop(unsigned for_us, Run&& run) {
         int status = 0;
         if (::waitpid(child, &status, WUNTRACED) != child) continue;
         if (!WIFSTOPPED(status)) return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        ::usleep(for_us);
+        ::usleep(stopped_us);
         ::kill(child, SIGCONT);
     }
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "app/descriptors.h"
 #include "base/assert.h"
 #include "base/diagnostics.h"
 #include "net/http_message.h"
@@ -19,10 +20,12 @@ bool is_engine_path(std::string_view path) {
 constexpr auto kGroupTick = std::chrono::milliseconds(100);
 constexpr auto kIdleGroupTick = std::chrono::seconds(1);  // no group lives here
 
-// Nobody stands before the admin address.
-HttpSettings without_proxies(HttpSettings settings) {
+// Nobody stands before the admin address, and whoever looks after the server gets through to it
+// when clients have taken all descriptors that there are for them.
+HttpSettings for_operators(HttpSettings settings) {
     settings.proxy_protocol = false;
     settings.trusted_proxies = {};
+    settings.budget = std::make_shared<ConnectionBudget>(kOperatorsConnectionsMax);
     return settings;
 }
 
@@ -97,7 +100,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
            settings_.gateway.read_limits, settings_.admission.rooms_max),
       http_(reactor_, *this, settings_.http),
       admin_handler_(std::make_unique<AdminHandler>(api_)),
-      admin_http_(reactor_, *admin_handler_, without_proxies(settings_.http)),
+      admin_http_(reactor_, *admin_handler_, for_operators(settings_.http)),
       sockets_(reactor_, settings_.socket),
       engine_(reactor_, shared_.random, sockets_, shared_.cors, settings_.engine),
       catalog_(std::move(catalog)),

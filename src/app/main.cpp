@@ -1,6 +1,15 @@
 #include <malloc.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <string_view>
+#include <system_error>
 
 #include "app/cli.h"
+#include "app/descriptors.h"
 #include "app/serve.h"
 
 namespace {
@@ -18,9 +27,42 @@ void tune_malloc() {
     ::mallopt(M_MXFAST, 0);
 }
 
+// Whatever is in hand cannot be finished then, and nothing that was answered is lost by an end.
+[[noreturn]] void end_without_memory() {
+    constexpr std::string_view kSentence =
+        "eventbus: out of memory; raise the memory limit of the process (ulimit -v, MemoryMax= in "
+        "systemd, --memory in Docker), or lower what it may hold (docs/configuration.md)\n";
+    [[maybe_unused]] const ssize_t said =
+        ::write(STDERR_FILENO, kSentence.data(), kSentence.size());
+    ::_exit(EXIT_FAILURE);
+}
+
+// A thread that the system does not start is told by an exception, and other threads run by then:
+// they end the process before anybody could catch it.
+[[noreturn]] void end_by_exception() {
+    bool is_thread = std::uncaught_exceptions() > 0;
+    if (const std::exception_ptr thrown = std::current_exception()) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const std::system_error&) {
+            is_thread = true;
+        } catch (...) {
+            is_thread = false;
+        }
+    }
+    if (!is_thread) std::abort();  // a fault of ours
+    std::fprintf(stderr,
+                 "eventbus: a thread could not be started; raise the limits of memory (ulimit -v, "
+                 "MemoryMax= in systemd) and of threads (ulimit -u, TasksMax= in systemd)\n");
+    ::_exit(EXIT_FAILURE);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+    eventbus::guard_standard_descriptors();
+    std::set_new_handler(end_without_memory);
+    std::set_terminate(end_by_exception);
     tune_malloc();
     return eventbus::run_command_line(argc, argv, eventbus::serve);
 }

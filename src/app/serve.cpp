@@ -1,9 +1,7 @@
 #include "app/serve.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +16,7 @@
 
 #include "app/access.h"
 #include "app/certificate.h"
+#include "app/descriptors.h"
 #include "app/lane.h"
 #include "app/secret.h"
 #include "app/server_metrics.h"
@@ -35,8 +34,6 @@
 namespace eventbus {
 namespace {
 
-constexpr rlim_t kOtherFiles = 1024;  // those of the log and of what listens
-
 // ---- small steps of the start ----
 
 std::size_t cores_we_may_use() {
@@ -45,25 +42,13 @@ std::size_t cores_we_may_use() {
     return static_cast<std::size_t>(std::max(CPU_COUNT(&cores), 1));
 }
 
-// A connection is a descriptor; the usual soft limit of 1024 would be the first bound to be met.
-// The kernel's table of them is made as large as it may get while there is one thread: where there
-// are several, each time that it grows some accept() waits 20 ms and more for all processors.
-void raise_open_files(std::size_t connections_max) {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-    const rlim_t wanted = std::min<rlim_t>(limit.rlim_cur, connections_max + kOtherFiles);
-    const int highest = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, static_cast<int>(wanted) - 1);
-    if (highest >= 0) ::close(highest);
-}
-
 sigset_t block_signals() {
     sigset_t signals;
     sigemptyset(&signals);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads inherit it: only main takes them
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a write beyond `ulimit -f` fails, as on a full disk
     watch_process_stops();
     return signals;
 }
@@ -106,7 +91,7 @@ TrustedProxies trusted_proxies(const Config& config) {
     return TrustedProxies(std::move(ranges));
 }
 
-LaneSettings lane_settings(const Config& config, std::size_t lanes) {
+LaneSettings lane_settings(const Config& config, std::size_t lanes, std::size_t descriptors) {
     const std::size_t connections = std::max<std::size_t>(config.connections_max / lanes, 1);
     LaneSettings settings;
     settings.lanes = lanes;
@@ -139,6 +124,7 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes) {
     settings.http.idle_timeout = config.http_idle_timeout;
     settings.http.queue_bytes_max = config.queue_bytes_per_socket_max;
     settings.http.connections_max = connections;
+    settings.http.budget = std::make_shared<ConnectionBudget>(descriptors);
     settings.http.proxy_protocol = config.proxy_protocol;
     settings.http.trusted_proxies = trusted_proxies(config);
     settings.coalesce = {.all = config.coalesce, .latest = config.coalesce_latest};
@@ -151,7 +137,8 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes) {
 // All parts of the process, in the order in which they are made.
 class Server {
  public:
-    explicit Server(const Config& config) : config_(config), cors_(cors_of(config)) {}
+    Server(const Config& config, std::size_t reactors, const Descriptors& descriptors)
+        : config_(config), reactors_(reactors), descriptors_(descriptors), cors_(cors_of(config)) {}
 
     Result<> start(const std::shared_ptr<const Catalog>& catalog, const std::string& secret);
     void reload();
@@ -168,6 +155,8 @@ class Server {
     void reload_tls();
 
     const Config& config_;
+    const std::size_t reactors_;
+    const Descriptors descriptors_;
     SystemClock clock_;
     SystemRandom random_;
     CorsPolicy cors_;
@@ -232,7 +221,7 @@ Result<> Server::start(const std::shared_ptr<const Catalog>& catalog, const std:
 
 void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet keys,
                         std::vector<StoredGroup> stored) {
-    const std::size_t count = config_.reactors > 0 ? config_.reactors : cores_we_may_use();
+    const std::size_t count = reactors_;
     const Shared shared{
         .clock = clock_,
         .random = random_,
@@ -253,7 +242,7 @@ void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet ke
                 });
             },
     };
-    const LaneSettings settings = lane_settings(config_, count);
+    const LaneSettings settings = lane_settings(config_, count, descriptors_.connections);
     auto split = GroupsDirectory::split(std::move(stored), count);
     std::vector<GroupsDirectory::Home> homes;
     for (std::size_t i = 0; i < count; ++i) {
@@ -368,12 +357,13 @@ void Server::stop() {
 int serve(const Config& config) {
     const sigset_t signals = block_signals();
     set_up_diagnostics(config);
-    raise_open_files(config.connections_max);
-
     const auto fail = [](const Error& error) {
         std::fprintf(stderr, "eventbus: %s\n", error.detail.c_str());
         return 1;
     };
+    const std::size_t reactors = config.reactors > 0 ? config.reactors : cores_we_may_use();
+    const Result<Descriptors> descriptors = take_descriptors(reactors, config.connections_max);
+    if (!descriptors) return fail(descriptors.error());
     std::error_code why;
     std::filesystem::create_directories(config.data, why);
     if (why) {
@@ -401,7 +391,7 @@ int serve(const Config& config) {
                                  "check-config --catalog {}",
                                  config.catalog, config.catalog)});
     }
-    Server server(config);
+    Server server(config, reactors, *descriptors);
     if (const Result<> started = server.start(catalog, secret->bytes); !started) {
         return fail(started.error());
     }

@@ -16,6 +16,8 @@ constexpr auto kLinger = std::chrono::seconds(5);   // for the last bytes to a p
 
 }  // namespace
 
+Connections::Connections(std::shared_ptr<ConnectionBudget> budget) : budget_(std::move(budget)) {}
+
 Connections::~Connections() { BUS_ASSERT(all_.empty()); }
 
 void Connections::close_all() {
@@ -24,11 +26,13 @@ void Connections::close_all() {
 }
 
 void Connections::add(Connection& connection) {
+    budget_->opened();
     connection.place_ = all_.size();
     all_.push_back(&connection);
 }
 
 void Connections::remove(Connection& connection) {
+    budget_->closed();
     Connection* const last = all_.back();
     last->place_ = connection.place_;
     all_[connection.place_] = last;

@@ -9,6 +9,7 @@
 
 #include "base/counters.h"
 #include "base/frame.h"
+#include "net/connection_budget.h"
 #include "net/outbox.h"
 #include "net/reactor.h"
 #include "net/stream.h"
@@ -20,6 +21,8 @@ class Connection;
 // The open connections of one server. Reactor.
 class Connections {
  public:
+    // They count in `budget` while they are open.
+    explicit Connections(std::shared_ptr<ConnectionBudget> budget);
     ~Connections();
     std::size_t size() const { return all_.size(); }
 
@@ -39,6 +42,7 @@ class Connections {
     void remove(Connection& connection);
     bool take_handshake_step();
 
+    const std::shared_ptr<ConnectionBudget> budget_;
     std::vector<Connection*> all_;
     bool are_closed_ = false;
     Counter queued_bytes_;

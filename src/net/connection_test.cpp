@@ -72,7 +72,7 @@ class ConnectionTest : public testing::Test {
     FakeClock clock_;
     Reactor reactor_{0, clock_};
     ReactorLoop loop_{&reactor_};
-    Connections connections_;
+    Connections connections_{std::make_shared<ConnectionBudget>()};
     Seen seen_;
     std::unique_ptr<RawClient> peer_;
     std::shared_ptr<Connection> connection_;

@@ -242,7 +242,8 @@ HttpServer::HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings sett
       settings_(std::move(settings)),
       head_timeouts_(settings_.head_timeout),
       body_timeouts_(settings_.body_timeout),
-      idle_timeouts_(settings_.idle_timeout) {
+      idle_timeouts_(settings_.idle_timeout),
+      connections_(settings_.budget) {
     reactor_.add_due_list(head_timeouts_);
     reactor_.add_due_list(body_timeouts_);
     reactor_.add_due_list(idle_timeouts_);
@@ -259,7 +260,11 @@ std::shared_ptr<Connection> HttpServer::make_connection(Stream stream) {
 
 void HttpServer::serve(Stream stream) {
     probe_.accepted.add();
-    if (connections_.size() >= settings_.connections_max + kRefusedMax) return probe_.refused.add();
+    const ConnectionBudget& budget = *settings_.budget;
+    if (connections_.size() >= settings_.connections_max + kRefusedMax ||
+        !budget.has_room_to_tell()) {
+        return probe_.refused.add();
+    }
     if (settings_.proxy_protocol) {
         const IpAddress from = stream.peer();
         if (!settings_.trusted_proxies.contains(from)) {
@@ -268,7 +273,8 @@ void HttpServer::serve(Stream stream) {
         stream.expect_proxy_header([this, from](const char* why) { refuse_proxy(from, why); });
     }
     if (tls_ != nullptr && !stream.start_tls(*tls_, probe_.tls)) return probe_.refused.add();
-    const bool refused = draining_ || connections_.size() >= settings_.connections_max;
+    const bool refused = draining_ || connections_.size() >= settings_.connections_max ||
+                         !budget.has_room_to_serve();
     const auto connection = make_connection(std::move(stream));
     if (!connection->start(std::make_unique<HttpProtocol>(*this, connection))) {
         return probe_.refused.add();

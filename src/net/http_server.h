@@ -9,6 +9,7 @@
 #include "base/counters.h"
 #include "base/executor.h"
 #include "net/connection.h"
+#include "net/connection_budget.h"
 #include "net/due_list.h"
 #include "net/http_message.h"
 #include "net/http_reader.h"
@@ -104,13 +105,15 @@ struct HttpSettings {
     std::chrono::milliseconds idle_timeout{75'000};  // between requests; balancers use 60 s
     std::size_t queue_bytes_max = 1 << 20;           // of a connection's outbox
     std::size_t connections_max = 100'000;           // of this reactor
-    bool proxy_protocol = false;                     // each connection begins with it
-    TrustedProxies trusted_proxies;                  // who may speak it, or X-Forwarded-For
+    std::shared_ptr<ConnectionBudget> budget =       // of the process
+        std::make_shared<ConnectionBudget>();
+    bool proxy_protocol = false;     // each connection begins with it
+    TrustedProxies trusted_proxies;  // who may speak it, or X-Forwarded-For
 };
 
 struct HttpProbe {
     Counter accepted;
-    Counter refused;  // above connections_max
+    Counter refused;  // above connections_max, or no descriptor is left for them
     Counter requests;
     Counter malformed;
     Counter timeouts;
@@ -121,10 +124,11 @@ struct HttpProbe {
 // One reactor's HTTP server.
 //
 // Thread:  reactor.
-// Bounded: connections_max; beyond it a new one is answered 503 and closed, and when
-//          kRefusedMax more are being told so, closed without a word. A TLS handshake counts as a
-//          part of the first request's head: head_timeout ends both. In each turn a few steps of
-//          handshakes are done, since one can cost a millisecond; the others wait for the next.
+// Bounded: connections_max, and the budget of the process; beyond it a new one is answered 503 and
+//          closed, and when kRefusedMax more are being told so, closed without a word. A TLS
+//          handshake counts as a part of the first request's head: head_timeout ends both. In each
+//          turn a few steps of handshakes are done, since one can cost a millisecond; the others
+//          wait for the next.
 class HttpServer {
  public:
     static constexpr std::size_t kRefusedMax = 256;

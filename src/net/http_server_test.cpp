@@ -394,6 +394,44 @@ TEST_F(HttpServerTest, AboveItsConnectionsItRefusesWithAWordAndFarAboveWithout) 
     EXPECT_EQ(response(*kept[0]).status, 200);
 }
 
+// Of one process, whose reactors get connections as the kernel likes.
+TEST(HttpServers, ShareTheConnectionsThatThereAreDescriptorsFor) {
+    FakeClock clock;
+    const HttpSettings settings{.budget = std::make_shared<ConnectionBudget>(16)};
+    Served one(0, clock, settings);
+    Served other(1, clock, settings);
+    ReactorLoop loop{&one.reactor, &other.reactor};
+    std::vector<std::unique_ptr<RawClient>> clients;
+    const auto connect = [&](Served& to) -> RawClient& {
+        clients.push_back(std::make_unique<RawClient>(RawClient::connect(to.port)));
+        loop.add(*clients.back());
+        return *clients.back();
+    };
+    const auto status = [&](RawClient& client) {
+        std::optional<RawResponse> got;
+        EXPECT_TRUE(loop.run_until(
+            [&] { return (got = client.take_response()).has_value() || client.saw_end(); }));
+        return got ? got->status : 0;
+    };
+
+    for (int i = 0; i < 14; ++i) connect(i < 10 ? one : other).send(kGet);
+    for (const auto& client : clients) ASSERT_EQ(status(*client), 200);
+    EXPECT_EQ(status(connect(one)), 503);  // the last two are told
+    EXPECT_EQ(status(connect(other)), 503);
+    EXPECT_EQ(status(connect(one)), 0);
+    EXPECT_EQ(status(connect(other)), 0);
+
+    clients.clear();  // all of them go
+    loop = ReactorLoop{&one.reactor, &other.reactor};
+    ASSERT_TRUE(loop.run_until([&] { return settings.budget->open() == 0; }));
+    connect(other).send(kGet);
+    EXPECT_EQ(status(*clients.back()), 200);
+    for (Served* const served : {&one, &other}) {
+        served->server.connections().close_all();
+        served->reactor.run_once();
+    }
+}
+
 TEST_F(HttpServerTest, WhatItAnswersByItselfIsCompletedByTheHandler) {
     const auto answer_to = [this](std::string_view request) {
         RawClient& c = client();

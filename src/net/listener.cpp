@@ -19,6 +19,7 @@ namespace {
 constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerTurn = 32;  // some 10 µs each: a storm must not hold up who is connected
 constexpr auto kPause = std::chrono::milliseconds(100);
+constexpr auto kLineEvery = std::chrono::seconds(10);
 
 struct Address {
     sockaddr_storage storage{};
@@ -139,12 +140,20 @@ void Listener::on_ready(std::uint32_t) {
             continue;
         }
         if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;
-        diagnostics::warn("can not accept more connections; raise the limit of open files",
-                          {{"why", std::strerror(errno)}});
+        warn_of(errno);
         reactor_.unwatch(socket_.descriptor());
         is_watching_ = false;
         return go_on_later();
     }
+}
+
+void Listener::warn_of(int why) {
+    if (reactor_.now() < next_line_) return;
+    next_line_ = reactor_.now() + kLineEvery;
+    diagnostics::warn(
+        "no connection can be accepted now; raise the limit of open files, of this process (ulimit "
+        "-n) or of the machine (fs.file-max), or give it more memory (one line in 10 s at most)",
+        {{"why", std::strerror(why)}});
 }
 
 void Listener::go_on_later() {

@@ -42,12 +42,14 @@ class Listener final : private Watcher {
 
  private:
     void on_ready(std::uint32_t events) override;
+    void warn_of(int why);
     void go_on_later();
 
     Reactor& reactor_;
     ListenSocket socket_;
     Accept accept_;
     bool is_watching_ = false;
+    Clock::Time next_line_{};
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -80,7 +80,7 @@ class TlsSessionTest : public testing::TestWithParam<int> {
     FakeClock clock_;
     Reactor reactor_{0, clock_};
     ReactorLoop loop_{&reactor_};
-    Connections connections_;
+    Connections connections_{std::make_shared<ConnectionBudget>()};
     TlsProbe probe_;
     Recorder::Seen seen_;
     std::unique_ptr<RawClient> raw_;
@@ -331,7 +331,7 @@ TEST_P(TlsSessionTest, AReleasedStreamGoesOnElsewhereInTheMiddleOfARecord) {
     Reactor other(1, clock_);
     ReactorLoop loop{&other};
     loop.add(*raw_);
-    Connections connections;
+    Connections connections{std::make_shared<ConnectionBudget>()};
     auto next =
         std::make_shared<Connection>(other, connections, std::move(released.stream), kQueueBytes);
     ASSERT_TRUE(next->start(std::make_unique<Recorder>(there)));
@@ -359,7 +359,7 @@ TEST(TlsSession, APeerThatMakesUsTalkAndNeverReadsIsClosed) {
     Reactor reactor(0, clock);
     ReactorLoop loop{&reactor};
     loop.add(raw);
-    Connections connections;
+    Connections connections{std::make_shared<ConnectionBudget>()};
     TlsProbe probe;
     Recorder::Seen seen;
     Stream stream(ends[0]);

@@ -52,7 +52,8 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         "eventbus_http_accepted_total", "Connections accepted.",
         [](P p) -> auto& { return p.http.accepted; });
     counter(
-        "eventbus_http_refused_total", "Connections refused: connections_max, or the limit of open files.",
+        "eventbus_http_refused_total",
+        "Connections refused: connections_max, or the limit of open files.",
         [](P p) -> auto& { return p.http.refused; });
     counter(
         "eventbus_http_requests_total", "HTTP requests read.",

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <barrier>
 #include <future>
 #include <memory>
 #include <string>
@@ -492,7 +493,7 @@ TEST(Reactor, APostDuringATurnThatLeavesTasksToTheNextIsRunWithoutATimer) {
     other.join();
 }
 
-// A lost wake-up shows as a test that does not end.
+// A lost wake-up shows as a test that runs into its time limit.
 TEST(Reactor, NoPostFromAnotherThreadIsLostOrReordered) {
     constexpr int kThreads = 3;
     constexpr int kPosts = 3'000;
@@ -525,6 +526,45 @@ TEST(Reactor, NoPostFromAnotherThreadIsLostOrReordered) {
 
     EXPECT_EQ(wrong, 0);
     EXPECT_EQ(last, std::vector<int>(kThreads, kPosts - 1));
+}
+
+// With no timer and no socket that would wake it: whoever is forgotten waits, and so do all.
+TEST(Reactor, BurstsThatOutlastATurnAreRunToTheirEndThoughNothingElseWakesIt) {
+    constexpr int kThreads = 3;
+    constexpr int kRounds = 60;
+    constexpr int kTasks = 20;  // three times that is six slices
+    SystemClock clock;
+    Reactor reactor(0, clock);
+    const Running running(reactor);
+    std::barrier round(kThreads);
+    const auto work = [&clock] {
+        const Clock::Time until = clock.now() + std::chrono::microseconds(50);
+        while (clock.now() < until) {
+        }
+    };
+
+    std::vector<std::thread> posters;
+    posters.reserve(kThreads);
+    std::atomic<int> ran{0};
+    for (int t = 0; t < kThreads; ++t) {
+        posters.emplace_back([&] {
+            for (int i = 0; i < kRounds; ++i) {
+                round.arrive_and_wait();
+                std::promise<void> last;
+                for (int task = 0; task < kTasks; ++task) {
+                    reactor.post([&, task] {
+                        work();
+                        ++ran;
+                        if (task == kTasks - 1) last.set_value();
+                    });
+                }
+                last.get_future().wait();
+            }
+        });
+    }
+    for (std::thread& poster : posters) poster.join();
+
+    EXPECT_EQ(ran, kThreads * kRounds * kTasks);
 }
 
 // As the tail does it: a number is published, then the reactor is woken; its hook must see the

@@ -62,6 +62,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
       hub_(reactor_, shared_.clock, shared_.log, reader_, settings_.coalesce),
       tokens_(shared_.keys, shared_.claims, shared_.clock),
       sign_in_(tokens_, shared_.cors, settings_.gateway.cookie_name),
+      refused_origins_(shared_.cors, shared_.clock),
       publisher_({.log = shared_.log,
                   .reactor = reactor_,
                   .clock = shared_.clock,
@@ -178,6 +179,7 @@ void Lane::complete(const HttpRequest* head, HttpResponse& response) {
 }
 
 void Lane::on_request(SharedExchange exchange) {
+    refused_origins_.look_at(exchange->request);
     if (is_draining_) {
         HttpResponse response =
             problem_response(Error{ErrorCode::kUnavailable, "this server is about to stop"});
@@ -197,6 +199,7 @@ Lane::Probes Lane::probes() const {
     return {.http = http_.probe(),
             .queued_bytes = http_.connections().queued_bytes(),
             .compressed_frames = engine_.compressed_frames(),
+            .refused_origins = refused_origins_.count(),
             .engine = engine_.probe(),
             .sockets = sockets_.probe(),
             .delivery = hub_.probe(),

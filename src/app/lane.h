@@ -28,6 +28,7 @@
 #include "net/http_server.h"
 #include "net/listener.h"
 #include "net/reactor.h"
+#include "net/refused_origins.h"
 #include "socketio/engine.h"
 #include "socketio/server.h"
 
@@ -116,6 +117,7 @@ class Lane final : public HttpHandler {
         const HttpProbe& http;
         const Counter& queued_bytes;
         const Counter& compressed_frames;
+        const Counter& refused_origins;
         const EngineProbe& engine;
         const SocketProbe& sockets;
         const DeliveryProbe& delivery;
@@ -145,6 +147,7 @@ class Lane final : public HttpHandler {
     Hub hub_;
     JwtVerifier tokens_;
     SignIn sign_in_;
+    RefusedOrigins refused_origins_;
     Publisher publisher_;
     std::unique_ptr<Groups> groups_;
     Admissions admissions_;

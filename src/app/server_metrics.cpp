@@ -65,6 +65,10 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         "eventbus_http_timeouts_total", "HTTP requests that did not come whole in time.",
         [](P p) -> auto& { return p.http.timeouts; });
     counter(
+        "eventbus_refused_origins_total",
+        "Requests of pages whose origin is not allowed, which may not read their answers.",
+        [](P p) -> auto& { return p.refused_origins; });
+    counter(
         "eventbus_proxy_refusals_total",
         "Connections closed as no trusted proxy began them with the PROXY protocol.",
         [](P p) -> auto& { return p.http.proxy_refusals; });
@@ -129,9 +133,17 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
     counter(
         "eventbus_ping_timeouts_total", "Sessions closed as no pong came.",
         [](P p) -> auto& { return p.engine.ping_timeouts; });
-    counter(
-        "eventbus_parse_errors_total", "Sessions closed as they broke the protocol.",
-        [](P p) -> auto& { return p.engine.parse_errors; });
+    metrics.add_counter(
+        "eventbus_parse_errors_total",
+        "Connections closed as their client broke the protocol, by the layer that it broke.",
+        [sum]() -> std::vector<Metrics::Sample> {
+            return {
+                {{{"kind", "websocket"}},
+                 sum([](P p) -> auto& { return p.engine.websocket_errors; })()},
+                {{{"kind", "engineio"}},
+                 sum([](P p) -> auto& { return p.engine.packet_errors; })()},
+                {{{"kind", "socketio"}}, sum([](P p) -> auto& { return p.sockets.malformed; })()}};
+        });
     counter(
         "eventbus_upgrades_total", "Sessions that went from polling to WebSocket.",
         [](P p) -> auto& { return p.engine.upgraded; });

@@ -38,6 +38,10 @@ bool CorsPolicy::allows_credentials(std::string_view origin) const {
            settings_.origins.end();
 }
 
+bool CorsPolicy::allows(std::string_view origin) const {
+    return allows_any() || allows_credentials(origin);
+}
+
 void CorsPolicy::apply(const HttpRequest& request, HttpResponse& response) const {
     const auto origin = request.headers.find("Origin");
     if (!origin) return;

@@ -25,6 +25,9 @@ class CorsPolicy {
     // May a page of `origin` send credentials (cookies) with its requests?
     bool allows_credentials(std::string_view origin) const;
 
+    // May a page of `origin` read answers, with credentials or without?
+    bool allows(std::string_view origin) const;
+
     // Adds what lets the page read the answer; to every answer, errors too.
     void apply(const HttpRequest& request, HttpResponse& response) const;
 

@@ -158,6 +158,16 @@ void EngineServer::remove(Session& session) {
     sessions_.erase(found->first);
 }
 
+void EngineServer::note_websocket_error(const IpAddress& client, std::string_view why) {
+    probe_.websocket_errors.add();
+    say_malformed("websocket", client, why);
+}
+
+void EngineServer::note_packet_error(const IpAddress& client, std::string_view why) {
+    probe_.packet_errors.add();
+    say_malformed("engineio", client, why);
+}
+
 void EngineServer::refuse(HttpExchange& exchange, Refusal refusal) {
     probe_.refused.add();
     const int status = engineio::http_status(refusal);
@@ -181,7 +191,8 @@ bool EngineServer::refuse_if_full(HttpExchange& exchange) {
 void EngineServer::open_polling(const SharedExchange& exchange) {
     if (refuse_if_full(*exchange)) return;
     Session& session = make_session(exchange->request);
-    session.polling_ = std::make_unique<Session::Polling>(settings_.queue_bytes_max);
+    session.polling_ =
+        std::make_unique<Session::Polling>(settings_.queue_bytes_max, exchange->request.client);
     probe_.polling_sessions.add();
     HttpResponse response = packets(handshake(session, true));
     if (!settings_.sticky_cookie.empty()) {

@@ -59,8 +59,9 @@ struct EngineProbe {
     Counter refused;  // requests
     Counter ping_timeouts;
     Counter slow_clients;
-    Counter parse_errors;
-    Counter handed_over;  // requests that belonged to another reactor
+    Counter websocket_errors;  // clients that broke RFC 6455 …
+    Counter packet_errors;     // … or Engine.IO; Socket.IO's are SocketProbe's
+    Counter handed_over;       // requests that belonged to another reactor
     Counter compressed_polls;
 };
 
@@ -108,6 +109,8 @@ class EngineServer {
     void announce(Session& session);
     void remove(Session& session);
     void refuse(HttpExchange& exchange, engineio::Refusal refusal);
+    void note_websocket_error(const IpAddress& client, std::string_view why);
+    void note_packet_error(const IpAddress& client, std::string_view why);
     bool refuse_if_full(HttpExchange& exchange);
     void open_polling(const SharedExchange& exchange);
     void open_websocket(const SharedExchange& exchange);

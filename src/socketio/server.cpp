@@ -236,26 +236,28 @@ void SocketServer::on_open(Session& session) {
 
 void SocketServer::on_text(Session& session, std::string_view message) {
     const auto packet = client_of(session).assembler.feed_text(message);
-    if (!packet) return malformed(session);
+    if (!packet) return malformed(session, packet.error().detail);
     if (*packet) on_packet(session, **packet);
 }
 
 void SocketServer::on_binary(Session& session, std::string_view message) {
     const auto packet = client_of(session).assembler.feed_binary(message);
-    if (!packet) return malformed(session);
+    if (!packet) return malformed(session, packet.error().detail);
     if (*packet) on_packet(session, **packet);
 }
 
 void SocketServer::on_packet(Session& session, const socketio::Packet& packet) {
     if (packet.type == PacketType::kConnect) return on_connect(session, packet);
-    if (packet.type == PacketType::kConnectError) return malformed(session);
+    if (packet.type == PacketType::kConnectError) {
+        return malformed(session, "a refusal of a CONNECT from a client");
+    }
     Socket* const socket = find(session, packet.nsp);
     if (socket == nullptr) {
         // It was on its way when the client was put out. The reference lets that pass only when it
         // comes in the same read, and closes over the rest, with the client's other namespaces.
         if (is_put_out_of(session, packet.nsp)) return;
         // What is for a namespace that it has not joined: the reference closes, and so do we.
-        return malformed(session);
+        return malformed(session, "a packet for a namespace that was not joined");
     }
     if (packet.type == PacketType::kDisconnect) return leave(session, *socket, CloseReason::kLeft);
     if (packet.is_event()) on_event(*socket, packet);
@@ -271,7 +273,9 @@ void SocketServer::on_connect(Session& session, const socketio::Packet& packet) 
     const bool is_pending =
         std::any_of(client.connecting.begin(), client.connecting.end(),
                     [&](const auto& connecting) { return connecting->nsp_.name_ == packet.nsp; });
-    if (is_pending || find(session, packet.nsp) != nullptr) return malformed(session);
+    if (is_pending || find(session, packet.nsp) != nullptr) {
+        return malformed(session, "a second CONNECT to a namespace");
+    }
 
     const auto nsp = namespaces_.find(packet.nsp);
     if (nsp == namespaces_.end() || !nsp->second->connect_) {
@@ -349,8 +353,9 @@ void SocketServer::on_connect_due(Session& session) {
     session.close(CloseReason::kServer);
 }
 
-void SocketServer::malformed(Session& session) {
+void SocketServer::malformed(Session& session, std::string_view why) {
     probe_.malformed.add();
+    say_malformed("socketio", session.client(), why);
     session.close(CloseReason::kParseError);
 }
 

@@ -245,7 +245,7 @@ class SocketServer final : public EngineHandler {
     void on_event(Socket& socket, const socketio::Packet& packet);
     void await_connect(Session& session);
     void on_connect_due(Session& session);
-    void malformed(Session& session);
+    void malformed(Session& session, std::string_view why);
     Socket* find(Session& session, std::string_view nsp);
     static bool is_put_out_of(Session& session, std::string_view nsp);
     void settle(Session& session, const Connecting& connecting);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/diagnostics.h"
 #include "socketio/engine.h"
 #include "socketio/frames.h"
 #include "socketio/websocket_transport.h"
@@ -54,6 +55,12 @@ std::string_view to_string(CloseReason reason) {
     return "";
 }
 
+void say_malformed(std::string_view layer, const IpAddress& client, std::string_view why) {
+    diagnostics::debug(
+        "a client broke the protocol, and is closed",
+        {{"client", client.text()}, {"layer", std::string(layer)}, {"why", std::string(why)}});
+}
+
 Session::Session(EngineServer& server, Sid sid) : server_(server), sid_(sid) {}
 
 Session::~Session() { BUS_ASSERT(websocket_ == nullptr && (!polling_ || !polling_->poll)); }
@@ -90,6 +97,10 @@ bool Session::has_room() {
 
 void Session::close(CloseReason reason) { end(reason); }
 
+const IpAddress& Session::client() const {
+    return websocket_ != nullptr ? websocket_->connection().client() : polling_->client;
+}
+
 void Session::on_packet(const engineio::Packet& packet) {
     if (is_closed_) return;
     switch (packet.type) {
@@ -106,9 +117,10 @@ void Session::on_packet(const engineio::Packet& packet) {
             return;
         case PacketType::kClose:
             return end(CloseReason::kClientClosed);
-        case PacketType::kPing:  // since v4 the server asks
+        case PacketType::kPing:
+            return fail("a ping of a client: since version 4 the server asks");
         case PacketType::kOpen:
-            return end(CloseReason::kParseError);
+            return fail("an open packet of a client");
         case PacketType::kUpgrade:
         case PacketType::kNoop:
             return;
@@ -167,26 +179,18 @@ std::unique_ptr<BodyWatch> Session::watch_post() {
 void Session::on_post(const SharedExchange& exchange) {
     if (media_type(exchange->request.headers) == "application/octet-stream") {
         server_.refuse(*exchange, Refusal::kBadRequest);
-        return end(CloseReason::kParseError);
+        return fail("a POST of application/octet-stream, which was version 3's");
     }
     engineio::PayloadReader reader(exchange->request.body);
-    bool is_wrong = false;
     while (!reader.is_done() && !is_closed_) {
         const Result<engineio::Packet> packet = reader.next();
         if (!packet) {
-            is_wrong = true;
-            break;
+            server_.refuse(*exchange, Refusal::kBadRequest);
+            return fail(packet.error().detail);
         }
         on_packet(*packet);
     }
-    if (!is_wrong) {
-        server_.respond(*exchange, text_response(200, "ok", "text/html"));
-        return;
-    }
-    server_.refuse(*exchange, Refusal::kBadRequest);
-    if (is_closed_) return;
-    server_.probe_.parse_errors.add();
-    end(CloseReason::kParseError);
+    server_.respond(*exchange, text_response(200, "ok", "text/html"));
 }
 
 void Session::on_probe(WebSocketTransport& transport) {
@@ -319,6 +323,12 @@ void Session::say_goodbye(CloseReason reason) {
     if (reason == CloseReason::kServer && !payloads.empty()) {
         server_.farewells_.keep(sid(), std::move(payloads));
     }
+}
+
+void Session::fail(std::string_view why) {
+    if (is_closed_) return;
+    server_.note_packet_error(client(), why);
+    end(CloseReason::kParseError);
 }
 
 void Session::end(CloseReason reason) {

@@ -11,6 +11,7 @@
 #include "base/frame.h"
 #include "net/due_list.h"
 #include "net/http_server.h"
+#include "net/ip_address.h"
 #include "net/outbox.h"
 #include "net/reactor.h"
 #include "wire/engineio.h"
@@ -31,6 +32,9 @@ enum class CloseReason : std::uint8_t {
     kLeft,    // the client left the namespace (Socket.IO's DISCONNECT)
 };
 std::string_view to_string(CloseReason reason);
+
+// The debug line of a client that is closed since it broke the protocol of this layer.
+void say_malformed(std::string_view layer, const IpAddress& client, std::string_view why);
 
 // What whoever uses a session hangs on it.
 class SessionContext {
@@ -76,6 +80,9 @@ class Session final : private Flushable {
     // Ends the session in a way that a client comes back from.
     void close(CloseReason reason);
 
+    // Where the client is, as far as that is known.
+    const IpAddress& client() const;
+
     // The request that opened the session, or upgraded it: who it is from. Null once forgotten,
     // until the next upgrade.
     const HttpRequest* request() const { return request_.get(); }
@@ -88,8 +95,10 @@ class Session final : private Flushable {
     friend class WebSocketTransport;
 
     struct Polling {
-        explicit Polling(std::size_t queue_bytes_max) : queue(queue_bytes_max) {}
+        Polling(std::size_t queue_bytes_max, const IpAddress& at)
+            : queue(queue_bytes_max), client(at) {}
         Outbox queue;
+        IpAddress client;                     // of its first request
         SharedExchange poll;                  // the GET that waits
         bool is_late = false;                 // it came when the pong was overdue
         WebSocketTransport* probe = nullptr;  // the WebSocket that would take over
@@ -121,6 +130,7 @@ class Session final : private Flushable {
     std::vector<std::string> take_last_payloads();
     void answer_poll(std::string payload);
     void say_goodbye(CloseReason reason);
+    void fail(std::string_view why);  // the client broke Engine.IO
     void end(CloseReason reason);
 
     EngineServer& server_;

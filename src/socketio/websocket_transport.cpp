@@ -60,7 +60,7 @@ void WebSocketTransport::on_bytes(std::span<char> bytes) {
             case Item::Kind::kBinary:
                 if (session_ == nullptr) break;
                 if (is_probe_) {
-                    fail(websocket::kPolicyViolation, "a probe was expected");
+                    fail_as_packet("a probe was expected");
                 } else {
                     session_->on_packet({.is_binary = true, .data = item.payload});
                 }
@@ -80,6 +80,7 @@ void WebSocketTransport::on_bytes(std::span<char> bytes) {
                 return session->on_websocket_closed(CloseReason::kTransportClosed);
             }
             case Item::Kind::kError:
+                server_.note_websocket_error(connection_.client(), item.payload);
                 return fail(item.code, item.payload);
         }
     }
@@ -98,7 +99,7 @@ void WebSocketTransport::on_text(std::string_view text) {
     if (is_probe_) return on_probe_text(text);
     std::string decoded;
     const Result<engineio::Packet> packet = engineio::parse_packet(text, decoded);
-    if (!packet) return fail(websocket::kPolicyViolation, "this is no Engine.IO packet");
+    if (!packet) return fail_as_packet("this is no Engine.IO packet");
     session_->on_packet(*packet);
 }
 
@@ -111,13 +112,17 @@ void WebSocketTransport::on_probe_text(std::string_view text) {
     }
     const bool is_upgrade = packet && packet->type == engineio::PacketType::kUpgrade;
     if (is_upgrade && session_->on_upgrade(*this)) return;
-    fail(websocket::kPolicyViolation, "a probe was expected");
+    fail_as_packet("a probe was expected");
+}
+
+void WebSocketTransport::fail_as_packet(std::string_view why) {
+    server_.note_packet_error(connection_.client(), why);
+    fail(websocket::kPolicyViolation, why);
 }
 
 // The peer broke the protocol: this WebSocket ends, and with it the session that it carries.
 void WebSocketTransport::fail(std::uint16_t code, std::string_view why) {
     Session* const session = session_;
-    server_.probe_.parse_errors.add();
     close(code, why);
     if (session == nullptr) return;
     if (is_probe_) return session->on_probe_closed();

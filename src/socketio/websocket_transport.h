@@ -46,6 +46,7 @@ class WebSocketTransport final : public Protocol {
     void on_ping(std::string_view payload);
     void on_text(std::string_view text);
     void on_probe_text(std::string_view text);
+    void fail_as_packet(std::string_view why);
     void fail(std::uint16_t code, std::string_view why);
     void on_upgrade_due();
 

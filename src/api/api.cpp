@@ -2,9 +2,12 @@
 
 #include <utility>
 
+#include "api/event_source.h"
+
 namespace eventbus {
 namespace {
 
+constexpr std::string_view kStreamPath = "/v1/stream";
 constexpr std::string_view kReads = "GET, HEAD";
 
 bool is_of_operations(std::string_view path) {
@@ -14,7 +17,7 @@ bool is_of_operations(std::string_view path) {
 // What the path takes; empty: there is nothing at it.
 std::string_view methods_of(std::string_view path) {
     if (path == "/v1/events" || path == "/v1/tickets") return "POST, OPTIONS";
-    if (path == "/v1/stream") return "GET, OPTIONS";
+    if (path == kStreamPath) return "GET, OPTIONS";
     return is_of_operations(path) ? "GET, HEAD, OPTIONS" : "";
 }
 
@@ -24,7 +27,7 @@ Api::Api(Context context, ReadLimits limits, std::size_t topics_max)
     : context_(std::move(context)),
       topics_max_(topics_max),
       reader_(limits),
-      tickets_(context_.reactor.index(), context_.random),
+      tickets_(context_.reactor.index(), context_.ticket_key, context_.random, context_.clock),
       chunk_encoder_(context_.log, SseFraming::kChunks),
       plain_encoder_(context_.log, SseFraming::kNone),
       sse_heartbeats_(SseStream::kHeartbeat),
@@ -50,7 +53,7 @@ void Api::on_request(const SharedExchange& exchange) {
         return respond(*exchange, method_refusal(allowed));
     }
     if (request.path == "/v1/events") return publish(exchange);
-    if (request.path == "/v1/stream") return stream(exchange);
+    if (request.path == kStreamPath) return stream(exchange);
     if (request.path == "/v1/tickets") return make_ticket(*exchange);
     if (request.path == "/metrics") return serve_metrics(*exchange);
     answer_health(*exchange);
@@ -68,6 +71,15 @@ void Api::on_admin_request(const SharedExchange& exchange) {
     if (request.path != "/metrics") return answer_health(*exchange);
     respond(*exchange,
             text_response(200, context_.metrics(), "text/plain; version=0.0.4; charset=utf-8"));
+}
+
+void Api::complete(const HttpRequest& request, HttpResponse& response) const {
+    const bool may_pass = response.status >= 500 || response.status == 408;
+    if (request.path != kStreamPath || !may_pass || !is_of_event_source(request)) return;
+    HttpResponse refusal =
+        event_source_refusal(Error{ErrorCode::kUnavailable, "the request can not be served now"});
+    refusal.close = response.close;
+    response = std::move(refusal);
 }
 
 void Api::close_streams() {

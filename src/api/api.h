@@ -11,6 +11,7 @@
 #include "api/sign_in.h"
 #include "api/sse.h"
 #include "api/tickets.h"
+#include "auth/seal.h"
 #include "base/clock.h"
 #include "base/counters.h"
 #include "bus/publish.h"
@@ -25,7 +26,8 @@ namespace eventbus {
 struct ApiProbe {
     Counter publishes;  // requests
     Counter publish_refusals;
-    Counter streams;  // open now
+    Counter streams;       // open now
+    Counter slow_streams;  // closed since they were read too slowly
     Counter unauthorized;
 };
 
@@ -33,7 +35,7 @@ struct ApiProbe {
 //
 //   POST /v1/events    publish             (publish.cpp)
 //   GET  /v1/stream    server-sent events  (stream.cpp)
-//   POST /v1/tickets   a ticket for one stream of a browser
+//   POST /v1/tickets   a ticket for a stream of a browser
 //   GET  /healthz /readyz /metrics
 //
 // Every answer carries the visible end of the log, Event-Bus-Offset, so that a page can subscribe
@@ -53,6 +55,7 @@ class Api {
         std::function<std::string()> metrics;  // the page, of all reactors
         std::function<Result<>()> is_ready;    // else why not
         Random& random;
+        SealKey ticket_key;
         std::size_t reactors;
         // Gives the request to the reactor with this index.
         std::function<void(std::size_t reactor_index, HttpExchange::Released)> hand_over;
@@ -62,6 +65,9 @@ class Api {
 
     // Answers a request of the public address.
     void on_request(const SharedExchange& exchange);
+
+    // Of an answer that the server makes by itself, to a request of the public address.
+    void complete(const HttpRequest& request, HttpResponse& response) const;
 
     // Answers a request of the admin address: health and metrics, for whoever reaches it.
     void on_admin_request(const SharedExchange& exchange);
@@ -87,6 +93,7 @@ class Api {
     void make_ticket(HttpExchange& exchange);
     Result<SharedPrincipal> sign_in_for_stream(const HttpRequest& request);
     void open_stream(HttpExchange& exchange, Admitted admitted, bool has_topics);
+    void refuse_stream(HttpExchange& exchange, const Error& error) const;
 
     Context context_;
     const std::size_t topics_max_;

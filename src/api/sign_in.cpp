@@ -8,6 +8,12 @@
 namespace eventbus {
 
 Result<SharedPrincipal> SignIn::operator()(const HttpRequest& request) const {
+    const Result<std::string> token = token_of(request);
+    if (!token) return token.error();
+    return verify(*token, request);
+}
+
+Result<std::string> SignIn::token_of(const HttpRequest& request) const {
     const HttpHeaders& headers = request.headers;
     const std::string_view origin = headers.find("Origin").value_or("");
     const std::string cookies = headers.joined("Cookie");
@@ -27,7 +33,11 @@ Result<SharedPrincipal> SignIn::operator()(const HttpRequest& request) const {
                      "a token is missing: send 'Authorization: Bearer TOKEN', or the cookie from a "
                      "page of an allowed origin"};
     }
-    Result<SharedPrincipal> principal = tokens_.verify(*token);
+    return std::string(*token);
+}
+
+Result<SharedPrincipal> SignIn::verify(std::string_view token, const HttpRequest& request) const {
+    Result<SharedPrincipal> principal = tokens_.verify(token);
     if (!principal) {
         diagnostics::debug(
             "a request's token was refused",

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "auth/token_verifier.h"
@@ -19,6 +20,10 @@ class SignIn {
 
     // Errors: kUnauthorized, kTokenExpired.
     Result<SharedPrincipal> operator()(const HttpRequest& request) const;
+
+    // In its two steps: the token that the request brings, and whose it is.
+    Result<std::string> token_of(const HttpRequest& request) const;
+    Result<SharedPrincipal> verify(std::string_view token, const HttpRequest& request) const;
 
  private:
     TokenVerifier& tokens_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "api/api.h"
+#include "api/event_source.h"
 #include "base/assert.h"
 #include "base/json_text.h"
 #include "event/encode.h"
@@ -11,9 +12,9 @@
 namespace eventbus {
 namespace {
 
-SharedFrame frame(std::string text, SseFraming framing) {
+SharedFrame frame(std::string text, SseFraming framing, LatestKey latest_key = LatestKey::kNone) {
     if (framing == SseFraming::kChunks) text = encode_chunk(text);
-    return std::make_shared<const Frame>(Frame{std::move(text)});
+    return std::make_shared<const Frame>(Frame{.bytes = std::move(text), .latest_key = latest_key});
 }
 
 }  // namespace
@@ -24,7 +25,7 @@ SharedFrame SseEncoder::encode(const Entry& entry, std::uint16_t variant, As) {
     text.append(entry.payload(variant)).append(",\"meta\":");
     append_meta(text, entry.event, offset);
     text += "}\n\n";
-    return frame(std::move(text), framing_);
+    return frame(std::move(text), framing_, latest_key(entry));
 }
 
 SseStream::SseStream(Api& api, Connection& connection, SseFraming framing, const Admitted& admitted)
@@ -41,8 +42,8 @@ SseStream::~SseStream() = default;
 void SseStream::open(Admitted admitted, bool has_topics) {
     has_topics_ = has_topics;
     // A client that loses the stream before its first event comes back from here.
-    send(": you are connected\nid: " + offset_text(api_.context_.log, admitted.resume_after) +
-         "\n\n");
+    send(fmt::format(": you are connected\nretry: {}\nid: {}\n\n", kComesBackAfter.count(),
+                     offset_text(api_.context_.log, admitted.resume_after)));
     if (!connection_.is_open()) return;
     const bool is_chunked = framing_ == SseFraming::kChunks;
     begin(std::move(admitted), is_chunked ? api_.chunk_encoder_ : api_.plain_encoder_);
@@ -66,6 +67,7 @@ void SseStream::on_closed() {
     disarm();  // of its token
     api_.streams_.erase(this);
     api_.probe_.streams.subtract();
+    if (connection_.was_too_slow()) api_.probe_.slow_streams.add();
     if (is_begun()) end(false);
 }
 
@@ -85,6 +87,11 @@ void SseStream::tell_ended(std::string_view topic, const Error& error) {
                     json_string(topic), error.name(), json_string(error.detail)));
     // Coming back asks for every topic again, and is told the reason if one is refused.
     if (has_topics_ && connection_.is_open()) close();
+}
+
+void SseStream::on_expired() {
+    send(notice_event("token.expired", Error{ErrorCode::kTokenExpired, {}}));
+    close();
 }
 
 // What the client has seen, though no event was for it: it goes on from there.

@@ -42,6 +42,7 @@ class SseEncoder final : public Encoder {
 class SseStream final : public Protocol, public Member, public Expiring {
  public:
     static constexpr auto kHeartbeat = std::chrono::seconds(15);  // balancers close after 60 s
+    static constexpr auto kComesBackAfter = std::chrono::milliseconds(2'000);
 
     SseStream(Api& api, Connection& connection, SseFraming framing, const Admitted& admitted);
     ~SseStream() override;
@@ -69,7 +70,7 @@ class SseStream final : public Protocol, public Member, public Expiring {
     void tell_ended(std::string_view topic, const Error& error) override;
     void close_for_take_over() override { close(); }
 
-    void on_expired() override { close(); }
+    void on_expired() override;
     void on_heartbeat_due();
     void send_place(Position place);
     void send(std::string text);

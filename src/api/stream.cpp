@@ -8,21 +8,33 @@
 #include <vector>
 
 #include "api/api.h"
+#include "api/event_source.h"
 #include "event/topic.h"
 #include "net/http_message.h"
 
 namespace eventbus {
+namespace {
+
+// A place that a stream has named, as a browser sends it when it comes back.
+bool shows_a_place(const HttpRequest& request) {
+    return parse_offset(request.headers.find("Last-Event-ID").value_or("")).has_value();
+}
+
+}  // namespace
 
 void Api::make_ticket(HttpExchange& exchange) {
-    Result<SharedPrincipal> principal = context_.sign_in(exchange.request);
+    const Result<std::string> token = context_.sign_in.token_of(exchange.request);
+    const Result<SharedPrincipal> principal =
+        token ? context_.sign_in.verify(*token, exchange.request) : token.error();
     if (!principal) {
         probe_.unauthorized.add();
         return refuse(exchange, principal.error());
     }
-    const std::string ticket = tickets_.make(std::move(*principal), context_.reactor.now());
+    const Result<std::string> ticket = tickets_.make(*token);
+    if (!ticket) return refuse(exchange, ticket.error());
     const auto ttl_ms = std::chrono::milliseconds(Tickets::kTimeToLive).count();
     HttpResponse response = json_response(
-        200, "{\"ticket\":\"" + ticket + "\",\"expiresInMs\":" + std::to_string(ttl_ms) + "}");
+        200, "{\"ticket\":\"" + *ticket + "\",\"expiresInMs\":" + std::to_string(ttl_ms) + "}");
     response.headers.set("Cache-Control", "no-store");
     respond(exchange, std::move(response));
 }
@@ -30,22 +42,28 @@ void Api::make_ticket(HttpExchange& exchange) {
 Result<SharedPrincipal> Api::sign_in_for_stream(const HttpRequest& request) {
     const std::optional<std::string> ticket = query_value(request.query, "ticket");
     if (!ticket) return context_.sign_in(request);
-    const SharedPrincipal principal = tickets_.take(*ticket, context_.reactor.now());
-    if (principal != nullptr) return principal;
-    return Error{ErrorCode::kUnauthorized,
-                 "the ticket was used, or is older than a minute; POST /v1/tickets gives another"};
+    const Result<std::string> token = tickets_.open(*ticket, shows_a_place(request));
+    if (!token) return token.error();
+    return context_.sign_in.verify(*token, request);
+}
+
+void Api::refuse_stream(HttpExchange& exchange, const Error& error) const {
+    if (!is_of_event_source(exchange.request)) return refuse(exchange, error);
+    respond(exchange, event_source_refusal(error));
 }
 
 void Api::stream(const SharedExchange& exchange) {
+    // Whether a ticket was used is known at home only.
     const auto ticket = query_value(exchange->request.query, "ticket").value_or("");
     const std::optional<std::size_t> home = Tickets::reactor_of(ticket);
-    if (home && *home != context_.reactor.index() && *home < context_.reactors) {
+    if (home && *home != context_.reactor.index() && *home < context_.reactors &&
+        !shows_a_place(exchange->request)) {
         return context_.hand_over(*home, exchange->release());
     }
     Result<SharedPrincipal> principal = sign_in_for_stream(exchange->request);
     if (!principal) {
         probe_.unauthorized.add();
-        return refuse(*exchange, principal.error());
+        return refuse_stream(*exchange, principal.error());
     }
     const HttpRequest& request = exchange->request;
     std::string from(request.headers.find("Last-Event-ID").value_or(""));
@@ -55,11 +73,12 @@ void Api::stream(const SharedExchange& exchange) {
     for (const QueryParameter& parameter : parse_query(request.query)) {
         if (parameter.name != "topic") continue;
         const Result<Topic> topic = parse_topic(parameter.value);
-        if (!topic) return refuse(*exchange, topic.error());
+        if (!topic) return refuse_stream(*exchange, topic.error());
         if (topics.size() == topics_max_) {
-            return refuse(*exchange, Error{ErrorCode::kTooManyRooms,
-                                           "a stream may have " + std::to_string(topics_max_) +
-                                               " topics; open another for the rest"});
+            return refuse_stream(
+                *exchange,
+                Error{ErrorCode::kTooManyRooms, "a stream may have " + std::to_string(topics_max_) +
+                                                    " topics; open another for the rest"});
         }
         topics.push_back(*topic);
     }
@@ -71,8 +90,10 @@ void Api::stream(const SharedExchange& exchange) {
          .wants_session = false,
          .receives_people = !has_topics},
         [this, exchange, has_topics](Result<Admitted> admitted) {
-            if (!admitted) return refuse(*exchange, admitted.error());
-            if (!admitted->ended.empty()) return refuse(*exchange, admitted->ended.front().second);
+            if (!admitted) return refuse_stream(*exchange, admitted.error());
+            if (!admitted->ended.empty()) {
+                return refuse_stream(*exchange, admitted->ended.front().second);
+            }
             open_stream(*exchange, std::move(*admitted), has_topics);
         });
 }

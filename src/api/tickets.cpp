@@ -1,43 +1,87 @@
 #include "api/tickets.h"
 
 #include <charconv>
-#include <utility>
+#include <cstdint>
+
+#include "base/text.h"
 
 namespace eventbus {
 namespace {
 
-constexpr std::size_t kSecretBytes = 32;
+constexpr std::size_t kNonceCharacters = 16;  // with which a sealed text begins, 96 bits
+
+using Millis = std::chrono::milliseconds;
+
+std::optional<std::size_t> number_in(std::string_view text) {
+    std::size_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stopped, why] = std::from_chars(text.data(), end, number);
+    if (text.empty() || why != std::errc() || stopped != end) return std::nullopt;
+    return number;
+}
+
+Error refused(const char* why) { return {ErrorCode::kUnauthorized, why}; }
 
 }  // namespace
 
-std::string Tickets::make(SharedPrincipal principal, Clock::Time now) {
-    while (by_age_.size() >= kTicketsMax) {
-        made_.erase(by_age_.front());
-        by_age_.pop_front();
+Result<std::string> Tickets::make(std::string_view token) {
+    if (token.size() > kTokenBytesMax) {
+        return Error{
+            ErrorCode::kTooLarge,
+            "the token has more than " + std::to_string(kTokenBytesMax) +
+                " bytes, and its ticket would not fit into a URL; use a cookie, or a token "
+                "with fewer claims"};
     }
-    std::string ticket = std::to_string(reactor_) + '.' + random_token(random_, kSecretBytes);
-    made_.emplace(ticket, Made{std::move(principal), now + kTimeToLive});
-    by_age_.push_back(ticket);
-    return ticket;
+    // A step of this clock makes the minute of a first use shorter or longer, and nothing else.
+    const auto made_at =
+        std::chrono::duration_cast<Millis>(clock_.wall_now().time_since_epoch()).count();
+    const std::string text = std::to_string(made_at) + ' ' + std::string(token);
+    return std::to_string(reactor_) + '.' + seal(key_, random_, text);
 }
 
-SharedPrincipal Tickets::take(std::string_view ticket, Clock::Time now) {
-    const auto found = made_.find(ticket);
-    if (found == made_.end()) return nullptr;
-    Made made = std::move(found->second);
-    made_.erase(found);
-    return made.expires_at > now ? std::move(made.principal) : nullptr;
+Result<std::string> Tickets::open(std::string_view ticket, bool shows_a_place) {
+    if (!reactor_of(ticket)) return refused("this is no ticket; POST /v1/tickets gives one");
+    const std::string_view sealed = ticket.substr(ticket.find('.') + 1);
+    const std::optional<std::string> opened = unseal(key_, sealed);
+    std::string_view token = opened ? std::string_view(*opened) : std::string_view();
+    const auto made_at = number_in(take_part(token, ' '));
+    if (!made_at)
+        return refused("the ticket is not one of this server; POST /v1/tickets gives one");
+    if (shows_a_place) return std::string(token);
+
+    const Clock::WallTime until{Millis(static_cast<std::int64_t>(*made_at)) + kTimeToLive};
+    if (clock_.wall_now() >= until) {
+        return refused("the ticket is older than a minute; POST /v1/tickets gives another");
+    }
+    if (!note_use(sealed)) {
+        return refused(
+            "the ticket was used; whoever comes back shows the last id of the stream as "
+            "Last-Event-ID, and POST /v1/tickets gives another");
+    }
+    return std::string(token);
+}
+
+// False: it was used already.
+bool Tickets::note_use(std::string_view sealed) {
+    const Clock::Time now = clock_.now();
+    const auto forget_oldest = [this] {
+        used_.erase(by_age_.front().second);
+        by_age_.pop_front();
+    };
+    while (!by_age_.empty() && by_age_.front().first + kTimeToLive <= now) forget_oldest();
+    const std::string nonce(sealed.substr(0, kNonceCharacters));
+    if (!used_.insert(nonce).second) return false;
+    if (by_age_.size() == kUsedMax) forget_oldest();
+    by_age_.emplace_back(now, nonce);
+    return true;
 }
 
 std::optional<std::size_t> Tickets::reactor_of(std::string_view ticket) {
     const auto dot = ticket.find('.');
-    if (dot == std::string_view::npos || ticket.size() != dot + 1 + kSecretBytes) {
+    if (dot == std::string_view::npos || ticket.size() < dot + 1 + kNonceCharacters) {
         return std::nullopt;
     }
-    std::size_t reactor = 0;
-    const auto [end, why] = std::from_chars(ticket.data(), ticket.data() + dot, reactor);
-    if (why != std::errc() || end != ticket.data() + dot) return std::nullopt;
-    return reactor;
+    return number_in(ticket.substr(0, dot));
 }
 
 }  // namespace eventbus

@@ -6,43 +6,58 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
 
-#include "auth/principal.h"
+#include "auth/seal.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/random.h"
+#include "base/result.h"
 
 namespace eventbus {
 
-// Tickets for one stream each: a browser's EventSource can set no header, and a token has no place
-// in a URL, which proxies write down.
+// Tickets for streams: a browser's EventSource can set no header, and a token has no place in a
+// URL, which proxies write down. A ticket is the token, sealed, so that the server keeps nothing of
+// it:
 //
-// Thread:  reactor; a ticket is good on the reactor that made it, whose index stands in it.
-// Bounded: kTicketsMax; one more takes the place of the oldest.
+//   REACTOR . seal( made at, in ms | space | token )
+//
+// It opens one stream within kTimeToLive, and the same stream again whenever that was lost, for as
+// long as the token lives and after a restart too: then the request shows a place.
+//
+// Thread:  reactor; for a first use only the reactor that made it is asked, whose index it names.
+// Bounded: of those that were used in the last kTimeToLive, kUsedMax are known. Beyond it the
+// oldest
+//          is forgotten, and could be used again until its minute is over.
 class Tickets {
  public:
     static constexpr auto kTimeToLive = std::chrono::seconds(60);
-    static constexpr std::size_t kTicketsMax = 10'000;
+    static constexpr std::size_t kUsedMax = 10'000;
+    static constexpr std::size_t kTokenBytesMax = 5'000;  // its ticket and topics make 8 KiB of URL
 
-    Tickets(std::size_t reactor, Random& random) : reactor_(reactor), random_(random) {}
+    Tickets(std::size_t reactor, const SealKey& key, Random& random, const Clock& clock)
+        : reactor_(reactor), key_(key), random_(random), clock_(clock) {}
 
-    std::string make(SharedPrincipal principal, Clock::Time now);
+    // Errors: kTooLarge, the token has more than kTokenBytesMax.
+    Result<std::string> make(std::string_view token);
 
-    // Whose it is; it is gone then. Null: it was used, is too old, or never was.
-    SharedPrincipal take(std::string_view ticket, Clock::Time now);
+    // The token of a ticket, which is to be verified again. `shows_a_place`: the request names one
+    // that a stream has given, as a browser does when it comes back.
+    // Errors: kUnauthorized, it is none of this server, or it was used, or is too old.
+    Result<std::string> open(std::string_view ticket, bool shows_a_place);
 
     // The reactor that made it, if it looks like a ticket.
     static std::optional<std::size_t> reactor_of(std::string_view ticket);
 
  private:
-    struct Made {
-        SharedPrincipal principal;
-        Clock::Time expires_at;
-    };
+    bool note_use(std::string_view sealed);
+
     const std::size_t reactor_;
+    const SealKey key_;
     Random& random_;
-    StringMap<Made> made_;
-    std::deque<std::string> by_age_;  // those that were taken stay in it until their turn
+    const Clock& clock_;
+    std::unordered_set<std::string> used_;                    // their nonces
+    std::deque<std::pair<Clock::Time, std::string>> by_age_;  // the same
 };
 
 }  // namespace eventbus

@@ -2,49 +2,99 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "support/fake_clock.h"
 #include "support/seeded_random.h"
 
 namespace eventbus {
 namespace {
 
-constexpr Clock::Time kNow{};
-
-SharedPrincipal principal(const char* id) {
-    return std::make_shared<const Principal>(Principal{.id = id});
+SealKey key_of(char c) {
+    SealKey key;
+    key.bytes.fill(static_cast<std::byte>(c));
+    return key;
 }
 
-TEST(Tickets, AreGoodOnceAndForAMinute) {
-    SeededRandom random(1);
-    Tickets tickets(3, random);
-    const SharedPrincipal ana = principal("ana");
+struct TicketsTest : testing::Test {
+    std::string made(std::string_view token) {
+        const Result<std::string> ticket = tickets.make(token);
+        EXPECT_TRUE(ticket);
+        return ticket ? *ticket : std::string();
+    }
+    // The token of the ticket; empty: it is refused.
+    static std::string opened(Tickets& by, std::string_view ticket, bool shows_a_place = false) {
+        const Result<std::string> token = by.open(ticket, shows_a_place);
+        if (token) return *token;
+        EXPECT_EQ(token.error().code, ErrorCode::kUnauthorized);
+        return {};
+    }
 
-    const std::string used = tickets.make(ana, kNow);
-    const std::string old = tickets.make(ana, kNow);
+    FakeClock clock;
+    SeededRandom random{1};
+    Tickets tickets{3, key_of('k'), random, clock};
+};
+
+TEST_F(TicketsTest, AreGoodForOneStreamWithinAMinute) {
+    const std::string used = made("token");
+    const std::string old = made("token");
 
     EXPECT_NE(used, old);
+    EXPECT_EQ(used.find("token"), std::string::npos);
     EXPECT_EQ(Tickets::reactor_of(used), 3U);
-    EXPECT_EQ(tickets.take(used, kNow + Tickets::kTimeToLive / 2)->id, "ana");
-    EXPECT_FALSE(tickets.take(used, kNow));
-    EXPECT_FALSE(tickets.take(old, kNow + Tickets::kTimeToLive));
-    EXPECT_FALSE(tickets.take("3.nonsense", kNow));
+    clock.advance(Tickets::kTimeToLive / 2);
+    EXPECT_EQ(opened(tickets, used), "token");
+    EXPECT_EQ(opened(tickets, used), "");
+    clock.advance(Tickets::kTimeToLive / 2);
+    EXPECT_EQ(opened(tickets, old), "");
 }
 
-TEST(Tickets, TheOldestMakesRoom) {
-    SeededRandom random(1);
-    Tickets tickets(0, random);
-    const std::string first = tickets.make(principal("ana"), kNow);
-    const std::string second = tickets.make(principal("ben"), kNow);
-    for (std::size_t i = 1; i < Tickets::kTicketsMax; ++i) tickets.make({}, kNow);
-
-    EXPECT_FALSE(tickets.take(first, kNow));
-    EXPECT_EQ(tickets.take(second, kNow)->id, "ben");
+TEST_F(TicketsTest, OpenTheirStreamAgainAtAnyTimeIfAPlaceIsShown) {
+    const std::string ticket = made("token");
+    EXPECT_EQ(opened(tickets, ticket), "token");
+    clock.advance(std::chrono::hours(5));
+    EXPECT_EQ(opened(tickets, ticket, true), "token");
+    EXPECT_EQ(opened(tickets, ticket, true), "token");
+    EXPECT_EQ(opened(tickets, ticket), "");
 }
 
-TEST(Tickets, WhatIsNoTicketNamesNoReactor) {
+TEST_F(TicketsTest, OutliveTheProcessThatMadeThem) {
+    const std::string ticket = made("token");
+    EXPECT_EQ(opened(tickets, ticket), "token");
+    Tickets next{0, key_of('k'), random, clock};
+    EXPECT_EQ(opened(next, ticket, true), "token");
+    Tickets of_another_key{3, key_of('l'), random, clock};
+    EXPECT_EQ(opened(of_another_key, ticket, true), "");
+}
+
+TEST_F(TicketsTest, ThatWereUsedAreKnownUpToABound) {
+    const std::string first = made("token");
+    const std::string second = made("token");
+    EXPECT_EQ(opened(tickets, first), "token");
+    EXPECT_EQ(opened(tickets, second), "token");
+    for (std::size_t i = 1; i < Tickets::kUsedMax; ++i) opened(tickets, made("token"));
+
+    EXPECT_EQ(opened(tickets, second), "");
+    EXPECT_EQ(opened(tickets, first), "token");  // it was forgotten
+}
+
+TEST_F(TicketsTest, HoldTokensUpToTheirBound) {
+    const std::string largest(Tickets::kTokenBytesMax, 't');
+    EXPECT_EQ(opened(tickets, made(largest)), largest);
+    const auto larger = tickets.make(largest + "t");
+    ASSERT_FALSE(larger);
+    EXPECT_EQ(larger.error().code, ErrorCode::kTooLarge);
+}
+
+TEST_F(TicketsTest, WhatIsNoTicketNamesNoReactorAndOpensNothing) {
     for (const char* text : {"", ".", "x", "1.short", "x.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef",
                              "-1.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"}) {
         EXPECT_FALSE(Tickets::reactor_of(text)) << text;
+        EXPECT_EQ(opened(tickets, text, true), "") << text;
     }
+    std::string changed = made("token");
+    changed.back() = changed.back() == 'A' ? 'B' : 'A';
+    EXPECT_EQ(opened(tickets, changed, true), "");
 }
 
 }  // namespace

@@ -96,6 +96,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
             .metrics = shared_.metrics,
             .is_ready = shared_.is_ready,
             .random = shared_.random,
+            .ticket_key = shared_.ticket_key,
             .reactors = settings_.lanes,
             .hand_over = shared_.hand_over},
            settings_.gateway.read_limits, settings_.admission.rooms_max),
@@ -175,6 +176,7 @@ std::unique_ptr<BodyWatch> Lane::watch_body(const HttpRequest& head) {
 }
 
 void Lane::complete(const HttpRequest* head, HttpResponse& response) {
+    if (head != nullptr) api_.complete(*head, response);
     engine_.complete(head, response);
 }
 
@@ -184,7 +186,7 @@ void Lane::on_request(SharedExchange exchange) {
         HttpResponse response =
             problem_response(Error{ErrorCode::kUnavailable, "this server is about to stop"});
         response.close = true;
-        shared_.cors.apply(exchange->request, response);
+        complete(&exchange->request, response);
         exchange->respond(response);
         return;
     }

@@ -55,6 +55,7 @@ struct Shared {
     const CorsPolicy& cors;
     std::shared_ptr<const KeySet> keys;
     ClaimRules claims;
+    SealKey ticket_key;
     std::function<std::string()> metrics;
     std::function<Result<>()> is_ready;
     std::function<void(std::size_t reactor, HttpExchange::Released)> hand_over;

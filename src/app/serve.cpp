@@ -20,6 +20,7 @@
 #include "app/lane.h"
 #include "app/secret.h"
 #include "app/server_metrics.h"
+#include "app/ticket_key.h"
 #include "backplane/embedded/embedded_log.h"
 #include "backplane/embedded/group_store.h"
 #include "backplane/embedded/session_store.h"
@@ -232,6 +233,7 @@ void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet ke
         .cors = cors_,
         .keys = std::make_shared<const KeySet>(std::move(keys)),
         .claims = claim_rules(config_),
+        .ticket_key = ticket_key(config_.data, random_),
         .metrics = [this] { return metrics_.render(); },
         .is_ready = [this] { return is_ready(); },
         .hand_over =

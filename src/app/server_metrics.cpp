@@ -127,9 +127,12 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
     counter(
         "eventbus_frames_compressed_total", "Frames compressed, each once for all who agreed.",
         [](P p) -> auto& { return p.compressed_frames; });
-    counter(
-        "eventbus_slow_clients_total", "Sessions closed as they read too slowly.",
-        [](P p) -> auto& { return p.engine.slow_clients; });
+    metrics.add_counter("eventbus_slow_clients_total",
+                        "Sessions and streams closed as they were read too slowly.",
+                        [sessions = sum([](P p) -> auto& { return p.engine.slow_clients; }),
+                         streams = sum([](P p) -> auto& { return p.api.slow_streams; })] {
+                            return sessions() + streams();
+                        });
     counter(
         "eventbus_ping_timeouts_total", "Sessions closed as no pong came.",
         [](P p) -> auto& { return p.engine.ping_timeouts; });

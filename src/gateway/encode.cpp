@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/hash.h"
 #include "base/json_text.h"
 #include "event/encode.h"
 #include "socketio/frames.h"
@@ -11,13 +10,6 @@ namespace eventbus {
 namespace {
 
 constexpr std::size_t kBesideData = 320;  // name, meta and place of a usual event, bytes
-
-LatestKey latest_key(const Entry& entry) {
-    if (!entry.latest) return LatestKey::kNone;
-    const std::uint64_t hash =
-        stable_hash(entry.event.type) * 31 + stable_hash(entry.event.subject);
-    return static_cast<LatestKey>(hash | 1U);
-}
 
 // The packet up to `["name",data,meta,`: what stands before the last argument.
 std::string begin(std::string_view nsp, const Entry& entry, const std::string& data,

@@ -18,8 +18,13 @@ constexpr int kPipelinedPerTurn = 32;  // requests of one client that are answer
 // HTTP/1.1 on one connection: reads a request, has it answered, reads the next.
 class HttpProtocol final : public Protocol {
  public:
-    HttpProtocol(HttpServer& server, std::weak_ptr<Connection> connection)
-        : server_(server), connection_(std::move(connection)), reader_(server.settings_.limits) {
+    // `is_refused`: it is told so once its first head is there, since what it can read of a refusal
+    // stands in that: an origin, and whether it is an EventSource.
+    HttpProtocol(HttpServer& server, std::weak_ptr<Connection> connection, bool is_refused = false)
+        : server_(server),
+          connection_(std::move(connection)),
+          reader_(server.settings_.limits),
+          is_refused_(is_refused) {
         server_.head_timeouts_.arm(request_due_, server_.reactor_.now());
     }
 
@@ -72,6 +77,7 @@ class HttpProtocol final : public Protocol {
                 case HttpRequestReader::State::kFailed:
                     return fail();
                 case HttpRequestReader::State::kHead:
+                    if (is_refused_) return refuse();
                     if (reader_.request().is_upgrade) break;
                     server_.body_timeouts_.arm(request_due_, server_.reactor_.now());
                     body_ = server_.handler_.watch_body(reader_.request());
@@ -111,6 +117,12 @@ class HttpProtocol final : public Protocol {
         const ErrorCode code =
             failure.status == 413 ? ErrorCode::kTooLarge : ErrorCode::kBadRequest;
         give_up(problem_response(failure.status, Error{code, failure.detail}));
+    }
+
+    void refuse() {
+        request_due_.disarm();
+        give_up(problem_response(Error{
+            ErrorCode::kUnavailable, "this server has as many connections as it may; try again"}));
     }
 
     // The answer has been queued: on with the next request.
@@ -166,6 +178,7 @@ class HttpProtocol final : public Protocol {
     HttpServer& server_;
     const std::weak_ptr<Connection> connection_;
     HttpRequestReader reader_;
+    const bool is_refused_;
     HttpExchange* exchange_ = nullptr;  // the request that is being answered
     std::string waiting_;               // what came behind it
     bool keep_alive_ = true;
@@ -276,16 +289,10 @@ void HttpServer::serve(Stream stream) {
     const bool refused = draining_ || connections_.size() >= settings_.connections_max ||
                          !budget.has_room_to_serve();
     const auto connection = make_connection(std::move(stream));
-    if (!connection->start(std::make_unique<HttpProtocol>(*this, connection))) {
-        return probe_.refused.add();
+    if (refused) probe_.refused.add();
+    if (!connection->start(std::make_unique<HttpProtocol>(*this, connection, refused))) {
+        probe_.refused.add();
     }
-    if (!refused) return;
-    probe_.refused.add();
-    HttpResponse response = problem_response(
-        Error{ErrorCode::kUnavailable, "this server has as many connections as it may; try again"});
-    handler_.complete(nullptr, response);
-    connection->push(serialize(response, false));
-    connection->close_when_sent();
 }
 
 void HttpServer::refuse_proxy(const IpAddress& from, const char* why) {

@@ -124,8 +124,8 @@ struct HttpProbe {
 // One reactor's HTTP server.
 //
 // Thread:  reactor.
-// Bounded: connections_max, and the budget of the process; beyond it a new one is answered 503 and
-//          closed, and when kRefusedMax more are being told so, closed without a word. A TLS
+// Bounded: connections_max, and the budget of the process; beyond it the
+//          first request of a new one is answered 503 and it is closed, and when kRefusedMax more are being told so, closed without a word. A TLS
 //          handshake counts as a part of the first request's head: head_timeout ends both. In each
 //          turn a few steps of handshakes are done, since one can cost a millisecond; the others
 //          wait for the next.

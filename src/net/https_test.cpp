@@ -178,6 +178,7 @@ TEST_F(Https, AStormOfHandshakesIsDoneInSlices) {
 
 TEST_F(Https, AboveItsConnectionsItRefusesWithAWordInTls) {
     for (int i = 0; i < 9; ++i) client();
+    clients_.back()->tls.send(get("/a"));
     EXPECT_TRUE(answer(*clients_.back()).starts_with("HTTP/1.1 503 "));
     EXPECT_TRUE(run_until([&] { return clients_.back()->raw.saw_end(); }));
 }

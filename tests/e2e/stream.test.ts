@@ -20,7 +20,7 @@ interface Message {
   readonly data?: string;
 }
 
-/** A stream that is read a message at a time; comments, and ids alone, are passed over, as by an EventSource. */
+/** A stream that is read a message at a time; comments, and ids without data, are passed over. */
 class Stream {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   #text = '';
@@ -107,7 +107,7 @@ test('a subject that may not be watched is refused before the stream begins', as
   expect(await response.json()).toMatchObject({ code: 'forbidden' });
 });
 
-test('a ticket opens one stream, on whichever reactor it arrives, and no second', async () => {
+test('a ticket opens one stream, on whichever reactor it arrives, and no second but with a place', async () => {
   for (let i = 0; i < 8; i++) {
     const made = await fetch(`${server.url}/v1/tickets`, { method: 'POST', headers: kAlice });
     const { ticket, expiresInMs } = (await made.json()) as { ticket: string; expiresInMs: number };
@@ -118,8 +118,11 @@ test('a ticket opens one stream, on whichever reactor it arrives, and no second'
     const { offset } = await publish(kUploaded);
     expect((await stream.next()).id).toBe(offset);
 
-    const again = await fetch(`${server.url}/v1/stream?ticket=${ticket}`);
-    expect(again.status).toBe(401);
+    const second = await fetch(`${server.url}/v1/stream?ticket=${ticket}`);
+    expect(second.status).toBe(401);
+    const again = await open(`/v1/stream?ticket=${ticket}`, { connection: 'close', 'last-event-id': offset });
+    const next = await publish(kUploaded);
+    expect((await again.next()).id).toBe(next.offset);
   }
 });
 
@@ -139,14 +142,14 @@ test('a stream that watches by a grant ends, and says so, when the grant is revo
   await expect(stream.next()).rejects.toThrow('The stream has ended.');
 });
 
-test('a stream ends in order when its token does', async () => {
+test('a stream ends in order when its token does, and says so', async () => {
   server = await BusServer.start({ settings: { jwt_clock_skew: '0s' } });
   const exp = Math.floor(Date.now() / 1_000) + 2;
   const stream = await open('/v1/stream', { authorization: `Bearer ${userToken('alice', { exp })}` });
 
-  await expect(stream.next()).rejects.toThrow('The stream has ended.');
-
+  expect((await stream.next()).event).toBe('token.expired');
   expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000);
+  await expect(stream.next()).rejects.toThrow('The stream has ended.');
 });
 
 test('what comes between the connect and the first event of a stream is not lost over a drop', async () => {

@@ -1,0 +1,98 @@
+// A browser's EventSource, as Node has it: any status but 200 ends it for good, so it must never meet one.
+import { once } from 'node:events';
+import { connect as connectTo } from 'node:net';
+
+import { expect, test } from 'vitest';
+
+import { afterwards } from './support/clean-up.js';
+import { Seen } from './support/seen.js';
+import { BusServer } from './support/server.js';
+import { serviceToken, userToken } from './support/tokens.js';
+
+const kAlice = userToken('alice');
+
+interface Told {
+  readonly type: string;
+  readonly data: unknown;
+  readonly lastEventId: string;
+}
+
+/** An EventSource, with a list of what it told its page. */
+class Page {
+  readonly told = new Seen<Told>();
+  readonly source: EventSource;
+
+  constructor(url: string, types: readonly string[]) {
+    this.source = new EventSource(url);
+    for (const type of types) {
+      this.source.addEventListener(type, ({ data, lastEventId }: MessageEvent<string>) => this.told.add({ type, data: JSON.parse(data), lastEventId }));
+    }
+    afterwards(() => this.source.close());
+  }
+
+  /** Resolves when it is connected. */
+  async open(): Promise<this> {
+    if (this.source.readyState !== EventSource.OPEN) await once(this.source, 'open');
+    return this;
+  }
+}
+
+async function ticketFor(server: BusServer, token = kAlice): Promise<string> {
+  const made = await fetch(`${server.url}/v1/tickets`, { method: 'POST', headers: { authorization: `Bearer ${token}`, connection: 'close' } });
+  expect(made.status).toBe(200);
+  return ((await made.json()) as { ticket: string }).ticket;
+}
+
+async function upload(server: BusServer, photoId: string): Promise<string> {
+  const response = await fetch(`${server.url}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${serviceToken('api')}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ type: 'photo.uploaded', data: { photoId, userId: 'alice' } }),
+  });
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { offset: string }).offset;
+}
+
+test('with a ticket it survives the end of the server, by kill -9 and in order, and misses nothing', async () => {
+  const server = await BusServer.start();
+  const page = new Page(`${server.url}/v1/stream?ticket=${await ticketFor(server)}`, ['photo.uploaded']);
+  await page.open();
+
+  await server.kill(); // before anything was for it
+  await server.up();
+  const offsets = [await upload(server, '1')];
+  await page.told.atLeast(1);
+  await server.stop();
+  await server.up();
+  offsets.push(await upload(server, '2'));
+
+  const events = await page.told.atLeast(2);
+  expect(events.map(({ lastEventId }) => lastEventId)).toEqual(offsets);
+});
+
+test('what the server can not serve now does not end it', async () => {
+  const server = await BusServer.start({ settings: { reactors: '1', connections_max: '1' } });
+  const ticket = await ticketFor(server);
+  const other = connectTo(Number(new URL(server.url).port), '127.0.0.1');
+  afterwards(() => other.destroy());
+  await once(other, 'connect');
+  const page = new Page(`${server.url}/v1/stream?ticket=${ticket}`, ['photo.uploaded']);
+  await once(page.source, 'error'); // it was answered, by a stream that ended
+  expect(page.source.readyState).toBe(EventSource.CONNECTING);
+
+  other.destroy();
+
+  await page.open();
+});
+
+test('what can not pass is an event that says so, and so is the end of the token', async () => {
+  const server = await BusServer.start({ settings: { jwt_clock_skew: '0s' } });
+  const refused = new Page(`${server.url}/v1/stream?topic=photo:1&ticket=${await ticketFor(server)}`, ['stream.refused']);
+  expect(await refused.told.atLeast(1)).toMatchObject([{ data: { code: 'forbidden' } }]);
+  const unknown = new Page(`${server.url}/v1/stream?ticket=nonsense`, ['stream.refused']);
+  expect(await unknown.told.atLeast(1)).toMatchObject([{ data: { code: 'unauthorized' } }]);
+
+  const brief = userToken('alice', { exp: Math.floor(Date.now() / 1_000) + 2 });
+  const page = new Page(`${server.url}/v1/stream?ticket=${await ticketFor(server, brief)}`, ['token.expired']);
+  expect(await page.told.atLeast(2)).toMatchObject([{ data: { code: 'token_expired' } }, { data: { code: 'token_expired' } }]); // the end, and the refusal when it came back
+});

@@ -72,6 +72,9 @@ void Connection::switch_to(std::unique_ptr<Protocol> protocol) {
     // The old protocol is on the stack of this call.
     reactor_.defer([old = std::shared_ptr<Protocol>(std::move(protocol_))] {});
     protocol_ = std::move(protocol);
+    if (peer_ended_ && !protocol_->on_end()) {
+        reactor_.defer([self = shared_from_this()] { self->close(); });
+    }
 }
 
 bool Connection::push(SharedFrame frame) {
@@ -170,7 +173,9 @@ void Connection::on_ready(std::uint32_t events) {
         write_blocked_ = false;
         flush();
     }
-    if (stream_.is_open() && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read();
+    if (!stream_.is_open()) return;
+    if (!peer_ended_ && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) return read();
+    if (peer_ended_ && (events & (EPOLLHUP | EPOLLERR)) != 0) close();  // it takes no answer either
 }
 
 void Connection::read() {
@@ -184,10 +189,20 @@ void Connection::read() {
     // Once it is closing, what still comes is read and dropped: closing a socket with unread bytes
     // would reset it, and the peer would lose our last words.
     if (got.bytes > 0 && !closing_) protocol_->on_bytes(buffer.first(got.bytes));
-    if (got.is_over && got.bytes == 0) return close();
-    // TLS tells the end with the last bytes; their answer still leaves, at the end of this turn.
-    if (got.is_over) reactor_.defer([self = shared_from_this()] { self->close(); });
+    if (got.is_over) return end();  // TLS tells it with the last bytes
     if (stream_.is_open() && !stream_.is_plain()) go_on_with_tls();
+}
+
+void Connection::end() {
+    if (!stream_.is_open()) return;
+    peer_ended_ = true;
+    const bool has_unsent = !outbox_.is_empty() || stream_.has_pending();
+    if (closing_ ? !has_unsent : !protocol_->on_end()) {
+        // What answers its last bytes still leaves, at the end of this turn.
+        reactor_.defer([self = shared_from_this()] { self->close(); });
+    }
+    update_watch();
+    if (!stream_.is_plain()) go_on_with_tls();
 }
 
 // What was read can be an answer that the handshake waited for, or ask for one.
@@ -232,6 +247,7 @@ void Connection::after_write() {
     if (closing_) {
         // Then the peer's end is waited for, or the linger time.
         if (!is_shut_) shut_down();
+        if (is_shut_ && peer_ended_) close();
         return;
     }
     if (std::exchange(tells_drained_, false)) protocol_->on_drained();
@@ -253,7 +269,7 @@ void Connection::count_queued() {
 void Connection::update_watch() {
     if (!stream_.is_open()) return;
     const std::uint32_t wanted =
-        (reading_paused_ && !closing_ ? 0U : std::uint32_t{EPOLLIN}) |
+        (peer_ended_ || (reading_paused_ && !closing_) ? 0U : std::uint32_t{EPOLLIN}) |
         (write_blocked_ && stream_.waits_for_room() ? std::uint32_t{EPOLLOUT} : 0U);
     if (wanted == watched_) return;
     watched_ = wanted;

@@ -61,6 +61,11 @@ class Protocol {
     // (Connection::tell_when_drained), since nearly nobody waits for it.
     virtual void on_drained() {}
 
+    // The peer has said its last word, and may still wait for ours (a half-closed connection; or it
+    // has gone, which looks the same until something is sent). True: there is one to come, behind
+    // which the protocol closes. It is called again when the protocol is switched.
+    virtual bool on_end() { return false; }
+
     // The connection is over, by whichever side; called once. The connection still exists.
     virtual void on_closed() = 0;
 };
@@ -146,6 +151,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     bool note_sent(Stream::Outcome outcome);
     void after_write();
     void read();
+    void end();
     void go_on_with_tls();
     void shut_down();
     void close_as_too_slow();
@@ -164,7 +170,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     bool write_blocked_ = false;  // the kernel's buffer is full, or TLS is not set up
     bool tells_drained_ = false;
     bool reading_paused_ = false;
-    bool is_shut_ = false;  // our side
+    bool is_shut_ = false;     // our side
+    bool peer_ended_ = false;  // its side; nothing is read any more
     bool was_too_slow_ = false;
     Outbox outbox_;
     std::size_t counted_ = 0;  // of connections_.queued_bytes_

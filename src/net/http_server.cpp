@@ -39,6 +39,15 @@ class HttpProtocol final : public Protocol {
 
     void on_drained() override { read_waiting(); }
 
+    // A request that came whole is answered, though its client has closed its side.
+    bool on_end() override {
+        if (exchange_ != nullptr) return client_ended_ = !exchange_->aborted_;
+        if (!waiting_.empty()) return client_ended_ = true;
+        if (connection()->queued_bytes() == 0) return false;
+        connection()->close_when_sent();
+        return true;
+    }
+
     void on_closed() override {
         is_over_ = true;
         request_due_.disarm();
@@ -136,7 +145,7 @@ class HttpProtocol final : public Protocol {
     // Pipelined requests, some a turn and while their answers find room; on_drained() goes on.
     void read_waiting() {
         // A handler that answers at once would recurse here once for each of them.
-        if (waiting_.empty() || is_reading_waiting_) return;
+        if (is_reading_waiting_ || (waiting_.empty() && !client_ended_)) return;
         const auto keep = connection();
         is_reading_waiting_ = true;
         for (int n = 0; n < kPipelinedPerTurn && !waiting_.empty() && exchange_ == nullptr &&
@@ -145,6 +154,9 @@ class HttpProtocol final : public Protocol {
             read(std::exchange(waiting_, {}));
         }
         is_reading_waiting_ = false;
+        if (client_ended_ && !is_over_ && exchange_ == nullptr && waiting_.empty()) {
+            return keep->close_when_sent();
+        }
         if (!waiting_.empty()) keep->tell_when_drained();
         if (!is_over_) keep->pause_reading(waiting_.size() > kPipelinedBytesMax);
     }
@@ -184,6 +196,7 @@ class HttpProtocol final : public Protocol {
     bool keep_alive_ = true;
     bool is_head_ = false;
     bool is_over_ = false;
+    bool client_ended_ = false;
     bool is_reading_waiting_ = false;
     std::unique_ptr<BodyWatch> body_;  // of the request that is being read
     MemberDue<HttpProtocol, &HttpProtocol::on_request_due> request_due_{*this};

@@ -54,7 +54,8 @@ class HttpExchange {
     };
     Released release();
 
-    // Called if the client goes away before the answer, but not from within respond().
+    // Called if the client goes away before the answer, but not from within respond(). Who asks for
+    // it waits long, and is told of a half-closed connection, too; to others the answer goes.
     void on_abort(Callback<> callback) { aborted_ = std::move(callback); }
 
     const std::shared_ptr<Connection>& connection() const { return connection_; }
@@ -124,11 +125,11 @@ struct HttpProbe {
 // One reactor's HTTP server.
 //
 // Thread:  reactor.
-// Bounded: connections_max, and the budget of the process; beyond it the
-//          first request of a new one is answered 503 and it is closed, and when kRefusedMax more are being told so, closed without a word. A TLS
-//          handshake counts as a part of the first request's head: head_timeout ends both. In each
-//          turn a few steps of handshakes are done, since one can cost a millisecond; the others
-//          wait for the next.
+// Bounded: connections_max, and the budget of the process; beyond it the first request of a new one
+//          is answered 503 and it is closed, and when kRefusedMax more are being told so, closed
+//          without a word. A TLS handshake counts as a part of the first request's head:
+//          head_timeout ends both. In each turn a few steps of handshakes are done, since one can
+//          cost a millisecond; the others wait for the next.
 class HttpServer {
  public:
     static constexpr std::size_t kRefusedMax = 256;

@@ -293,11 +293,67 @@ TEST_F(HttpServerTest, AnAnswerToAClientThatHasGoneDoesNothing) {
     RawClient& c = client();
     c.send(kGet);
     ASSERT_TRUE(wait_for_held(1));
+    held_[0]->on_abort([] {});
     c.close();
     loop_.settle();
 
     EXPECT_FALSE(held_[0]->is_open());
     EXPECT_FALSE(held_[0]->respond(text_response(200, "to nobody")));
+}
+
+TEST_F(HttpServerTest, AClientThatHasClosedItsSideGetsTheAnswersToWhatItHasSent) {
+    hold();
+    RawClient& c = client();
+    c.send(post("first") + get("/second"));
+    ASSERT_TRUE(wait_for_held(1));
+    c.shut_down();
+    loop_.settle();
+
+    ASSERT_TRUE(held_[0]->is_open());
+    EXPECT_TRUE(held_[0]->respond(text_response(200, "one")));
+    EXPECT_EQ(response(c).body, "one");
+    ASSERT_TRUE(wait_for_held(2));
+    EXPECT_TRUE(held_[1]->respond(text_response(200, "two")));
+    EXPECT_EQ(response(c).body, "two");
+    EXPECT_TRUE(loop_.run_until([&] { return c.saw_end(); }));
+    EXPECT_EQ(served_.server.connections().size(), 0u);
+}
+
+TEST_F(HttpServerTest, AnAnswerThatLeavesSlowlyIsNotCutWhenTheClientClosesItsSide) {
+    const std::string large(4 << 20, 'x');  // more than the kernel takes
+    served_.script.act = [&](const SharedExchange& exchange) {
+        exchange->respond(text_response(200, large));
+    };
+    RawClient& c = client(4'096);
+    c.read(false);
+    c.send(kGet);
+    loop_.settle();
+    c.shut_down();
+    loop_.settle();
+
+    c.read(true);
+    EXPECT_EQ(response(c).body.size(), large.size());
+    EXPECT_TRUE(loop_.run_until([&] { return c.saw_end(); }));
+}
+
+TEST_F(HttpServerTest, WhoWaitsLongIsToldThatTheClientHasClosedItsSide) {
+    hold();
+    RawClient& c = client();
+    c.send(kGet);
+    ASSERT_TRUE(wait_for_held(1));
+    bool aborted = false;
+    held_[0]->on_abort([&] { aborted = true; });
+    c.shut_down();
+    EXPECT_TRUE(loop_.run_until([&] { return aborted && c.saw_end(); }));
+}
+
+TEST_F(HttpServerTest, APartOfARequestOfAClientThatHasClosedItsSideIsWaitedForNoLonger) {
+    RawClient& c = client();
+    c.send("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+    loop_.settle();
+    c.shut_down();
+    EXPECT_TRUE(loop_.run_until([&] { return c.saw_end(); }));
+    EXPECT_EQ(served_.server.connections().size(), 0u);
 }
 
 TEST_F(HttpServerTest, ASecondAnswerIsNoAnswer) {

@@ -131,3 +131,13 @@ test('the type alone says which mode of CloudEvents it is, in any case', async (
   const events = await alice.events.atLeast(3);
   expect(events.map(({ meta }) => [meta.id, meta.type])).toEqual([1, 2, 3].map((id) => [`${id}`, kUpload.type]));
 });
+
+test('a publisher that closes its side gets its answer', async () => {
+  await started();
+  const body = JSON.stringify(kUpload);
+  const socket = say(
+    `POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: ${kApi.authorization}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  socket.end();
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 .*"offset"/s);
+});

@@ -153,7 +153,7 @@ constexpr auto kTable = std::to_array<Setting>({
     {kLog, "dedupe_max", Kind::kCount, &Config::dedupe_max, 1'000, 1'000 * kMillion, "",
      "Ids that are remembered for that; beyond it the oldest go."},
     {kLog, "owners_max", Kind::kCount, &Config::owners_max, 1'000, 1'000 * kMillion, "",
-     "Subjects whose owner is known; beyond it events that name a new one are refused."},
+     "Subjects whose owner is known; beyond it events that name a new one are refused (503); warnings come from 80 % on."},
 
     {kGroups, "group_ack_wait", Kind::kDuration, &Config::group_ack_wait, 100, kDay, "",
      "How long a member has to acknowledge an event before another one gets it."},

@@ -9,6 +9,7 @@ struct BindProbe {
     Counter subjects;         // owned or granted now
     Counter owner_conflicts;  // events that named another owner, and changed nothing
     Counter transfers;
+    Counter disowned;  // ownerships that an event ended
     Counter grants;
     Counter revokes;
     Counter evictions;

@@ -11,12 +11,23 @@
 // What is stored, NUL between the parts (no subject and no room's key holds one):
 //
 //   "o" subject               → position (8 bytes), the owner's id
-//   "g" subject NUL room key  → position (8 bytes)
+//   "g" subject NUL room key  → position (8 bytes), the user's id that granted it if nobody owned
+//                               the subject then
 
 namespace eventbus {
 namespace {
 
 constexpr std::string_view kUserKey = "user:";
+
+// The id of a user that published; empty: a service did.
+std::string_view user_of(const std::string& publisher) {
+    if (!publisher.starts_with(kUserKey)) return {};
+    return std::string_view(publisher).substr(kUserKey.size());
+}
+
+std::shared_ptr<const std::string> shared(std::string_view text) {
+    return text.empty() ? nullptr : std::make_shared<const std::string>(text);
+}
 
 std::string owner_key(const std::string& subject) { return 'o' + subject; }
 
@@ -72,7 +83,8 @@ Result<Bound> Subjects::bind(Plan&& plan, Position position) {
 
 Result<Bound> Subjects::apply(Plan&& plan, Position position, const Subject* known) {
     const bool is_conflict = names_another(plan, known);
-    const bool has_changes = !plan.grants.empty() || (!is_conflict && names_new(plan, known));
+    const bool has_changes = !plan.grants.empty() || (!is_conflict && names_new(plan, known)) ||
+                             (plan.disown && known != nullptr);
     Bound bound{std::make_shared<Entry>(), {}};
     Entry& entry = *bound.entry;
     set_entry(entry, plan, position);
@@ -84,8 +96,10 @@ Result<Bound> Subjects::apply(Plan&& plan, Position position, const Subject* kno
         apply_owner(plan, changed, bound);
         apply_grants(plan, changed, bound);
         set_deliveries(plan.audience, changed.owner, entry);
+        if (plan.disown) apply_disown(changed, bound);
         if (changed.owner.empty() && changed.grants.empty()) subjects_.erase(subject);
         probe_.subjects.set(subjects_.size());
+        warn_when_nearly_full();
     } else {
         set_deliveries(plan.audience, known == nullptr ? std::string() : known->owner, entry);
     }
@@ -95,9 +109,11 @@ Result<Bound> Subjects::apply(Plan&& plan, Position position, const Subject* kno
 }
 
 Result<> Subjects::check_publisher(const Plan& plan, const Subject* subject) {
-    if (!plan.publisher_must_own || subject == nullptr || subject->owner.empty()) return {};
+    if (!plan.publisher_must_own) return {};
     BUS_ASSERT(plan.publisher.starts_with(kUserKey));
-    if (subject->owner == std::string_view(plan.publisher).substr(kUserKey.size())) return {};
+    const bool is_owned = subject != nullptr && !subject->owner.empty();
+    const std::string& owner = is_owned ? subject->owner : plan.owner;
+    if (!owner.empty() && owner == user_of(plan.publisher)) return {};
     probe_.refused_not_owner.add();
     return Error{ErrorCode::kForbidden,
                  plan.event.type + " may be published by a user who owns its subject only"};
@@ -110,8 +126,11 @@ Result<> Subjects::check_bounds(const Plan& plan, const Subject* subject) {
     if (subject == nullptr && (!plan.owner.empty() || grants > 0) &&
         subjects_.size() >= settings_.owners_max) {
         probe_.refused_bound.add();
-        return Error{ErrorCode::kTooMany,
-                     "as many subjects are owned as the server may know; raise owners_max"};
+        return Error{ErrorCode::kUnavailable,
+                     "the server knows the owners of as many subjects as it may (owners_max " +
+                         std::to_string(settings_.owners_max) +
+                         "); its operator has to raise that, or let a type end ownership "
+                         "(`disown: true` in the catalog)"};
     }
     if (grants > 0 &&
         grants + (subject == nullptr ? 0 : subject->grants.size()) > settings_.grants_max) {
@@ -121,6 +140,22 @@ Result<> Subjects::check_bounds(const Plan& plan, const Subject* subject) {
                                               " already; revoke some, or grant it to a role"};
     }
     return {};
+}
+
+// Once for each step that it climbs over.
+void Subjects::warn_when_nearly_full() {
+    const std::size_t percent = subjects_.size() * 100 / settings_.owners_max;
+    if (percent < 75) warned_percent_ = 0;
+    for (const std::size_t step : {std::size_t{95}, std::size_t{80}}) {
+        if (percent < step || warned_percent_ >= step) continue;
+        warned_percent_ = step;
+        return diagnostics::warn(
+            "the server will soon know the owners of as many subjects as it may: events that name "
+            "a further one are refused then; raise owners_max, or let a type end ownership "
+            "(`disown: true` in the catalog)",
+            {{"subjects", std::to_string(subjects_.size())},
+             {"owners_max", std::to_string(settings_.owners_max)}});
+    }
 }
 
 // Whether it names an owner whom the subject does not have, but may have.
@@ -148,13 +183,51 @@ void Subjects::note_conflict(const Entry& entry) {
 void Subjects::apply_owner(const Plan& plan, Subject& subject, Bound& bound) {
     if (!names_new(plan, &subject) || names_another(plan, &subject)) return;
     const std::string& name = bound.entry->event.subject;
-    if (!subject.owner.empty()) {
+    const bool is_first = subject.owner.empty();
+    if (!is_first) {
         bound.entry->evictions.push_back({name, Room::user(subject.owner)});
         probe_.transfers.add();
     }
     subject.owner = plan.owner;
     subject.owner_since = bound.entry->position;
     bound.changes.push_back({owner_key(name), since_value(subject.owner_since, subject.owner)});
+    if (is_first) end_strangers_grants(subject, bound);
+}
+
+// Whoever comes first must not decide for the owner who may watch.
+void Subjects::end_strangers_grants(Subject& subject, Bound& bound) {
+    for (auto grant = subject.grants.begin(); grant != subject.grants.end();) {
+        if (!grant->by_user) {
+            ++grant;
+        } else if (*grant->by_user == subject.owner) {
+            grant->by_user = nullptr;
+            bound.changes.push_back(
+                {grant_key(bound.entry->event.subject, grant->who), since_value(grant->since)});
+            ++grant;
+        } else {
+            grant = end_grant(subject, grant, bound);
+        }
+    }
+}
+
+std::vector<Subjects::Grant>::iterator Subjects::end_grant(Subject& subject,
+                                                           std::vector<Grant>::iterator grant,
+                                                           Bound& bound) {
+    const std::string& name = bound.entry->event.subject;
+    bound.entry->evictions.push_back({name, grant->who});
+    bound.changes.push_back({grant_key(name, grant->who), std::nullopt});
+    probe_.revokes.add();
+    return subject.grants.erase(grant);
+}
+
+void Subjects::apply_disown(Subject& subject, Bound& bound) {
+    const std::string& name = bound.entry->event.subject;
+    while (!subject.grants.empty()) end_grant(subject, subject.grants.begin(), bound);
+    if (subject.owner.empty()) return;
+    bound.entry->evictions.push_back({name, Room::user(subject.owner)});
+    bound.changes.push_back({owner_key(name), std::nullopt});
+    subject.owner.clear();
+    probe_.disowned.add();
 }
 
 void Subjects::apply_grants(const Plan& plan, Subject& subject, Bound& bound) {
@@ -163,15 +236,13 @@ void Subjects::apply_grants(const Plan& plan, Subject& subject, Bound& bound) {
         const auto at = std::find_if(subject.grants.begin(), subject.grants.end(),
                                      [&](const Grant& grant) { return grant.who == change.who; });
         if (change.revoke) {
-            if (at == subject.grants.end()) continue;
-            bound.entry->evictions.push_back({name, change.who});
-            bound.changes.push_back({grant_key(name, change.who), std::nullopt});
-            subject.grants.erase(at);
-            probe_.revokes.add();
+            if (at != subject.grants.end()) end_grant(subject, at, bound);
         } else if (at == subject.grants.end()) {
-            subject.grants.push_back({change.who, bound.entry->position});
+            const std::string_view by =
+                subject.owner.empty() ? user_of(bound.entry->publisher) : std::string_view();
+            subject.grants.push_back({change.who, bound.entry->position, shared(by)});
             bound.changes.push_back(
-                {grant_key(name, change.who), since_value(bound.entry->position)});
+                {grant_key(name, change.who), since_value(bound.entry->position, by)});
             probe_.grants.add();
         }
     }
@@ -208,8 +279,9 @@ Result<> Subjects::load(std::string_view key, std::string_view value) {
     if (key[0] == 'o' && end == key.npos && !rest.empty()) {
         subject.owner = rest;
         subject.owner_since = since;
-    } else if (key[0] == 'g' && end != key.npos && rest.empty() && key.size() > end + 3) {
-        subject.grants.push_back({Room::from_key(std::string(key.substr(end + 1))), since});
+    } else if (key[0] == 'g' && end != key.npos && key.size() > end + 3) {
+        subject.grants.push_back(
+            {Room::from_key(std::string(key.substr(end + 1))), since, shared(rest)});
     } else {
         return damaged;
     }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,12 +23,14 @@ namespace eventbus {
 //
 // Thread:  the sequencer's turn (Watches and Log see to it); load() before the first.
 // Bounded: subjects that are owned or granted, by owners_max: past it an event that names the owner
-//          of a further one, or grants it, is refused with kTooMany. Grants of one subject, by
-//          grants_max, in the same way. A subject costs about 200 bytes, a grant 60.
+//          of a further one, or grants it, is refused with kUnavailable, which an operator can
+//          change, and is warned of from four fifths on. Grants of one subject, by grants_max:
+//          past it kTooMany. A subject costs about 200 bytes, a grant 80.
 // Cost:    O(1), and O(grants of the subject) for an event that grants or revokes.
 // Invariants:
 //   (1) The first event that names an owner fixes it; another changes it only by `transfer`.
 //   (2) An entry that takes a right away carries the eviction.
+//   (3) What a user granted before anybody owned the subject ends when another becomes its owner.
 class Subjects final : public Binder {
  public:
     struct Settings {
@@ -37,7 +40,8 @@ class Subjects final : public Binder {
 
     explicit Subjects(Settings settings) : settings_(settings) {}
 
-    // Errors: kForbidden, the publisher must own the subject and does not; kTooMany.
+    // Errors: kForbidden, the publisher must own the subject and does not; kUnavailable
+    // (owners_max); kTooMany (grants_max).
     Result<Bound> bind(Plan&& plan, Position position) override;
     void commit() override { undo_.clear(); }
     void undo() override;
@@ -55,6 +59,9 @@ class Subjects final : public Binder {
     struct Grant {
         Room who;
         Position since;
+        // Null if a service granted it, or the subject was owned then: it stays when ownership
+        // begins.
+        std::shared_ptr<const std::string> by_user;
     };
     struct Subject {
         std::string owner;  // a user's id, or empty
@@ -65,18 +72,24 @@ class Subjects final : public Binder {
     Result<Bound> apply(Plan&& plan, Position position, const Subject* known);
     Result<> check_publisher(const Plan& plan, const Subject* subject);
     Result<> check_bounds(const Plan& plan, const Subject* subject);
+    void warn_when_nearly_full();
     static bool names_new(const Plan& plan, const Subject* subject);
     static bool names_another(const Plan& plan, const Subject* subject);
     void note_conflict(const Entry& entry);
     void apply_owner(const Plan& plan, Subject& subject, Bound& bound);
+    void end_strangers_grants(Subject& subject, Bound& bound);
     void apply_grants(const Plan& plan, Subject& subject, Bound& bound);
+    std::vector<Grant>::iterator end_grant(Subject& subject, std::vector<Grant>::iterator grant,
+                                           Bound& bound);
+    void apply_disown(Subject& subject, Bound& bound);
     void remember(const std::string& subject);
     static bool is_of(const WatchQuestion& question, const Room& who);
 
     const Settings settings_;
     Sharded<StringMap<Subject>> subjects_;
     std::vector<std::pair<std::string, std::optional<Subject>>>
-        undo_;  // as it was; none: not there
+        undo_;                        // as it was; none: not there
+    std::size_t warned_percent_ = 0;  // of owners_max
     BindProbe probe_;
 };
 

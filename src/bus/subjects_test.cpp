@@ -187,7 +187,6 @@ TEST_F(SubjectsTest, AnEventForTheOwnerGoesToWhoOwnsTheSubjectThere) {
 }
 
 TEST_F(SubjectsTest, WhereAUserMustOwnTheSubjectAnotherIsRefused) {
-    EXPECT_EQ(bind(as_owner("bob")).entry->position, 1_pos) << "a new subject";
     bind(make_owner_plan("a", "photo:1", "ann"));
 
     EXPECT_EQ(bind_error(as_owner("bob")), ErrorCode::kForbidden);
@@ -196,13 +195,90 @@ TEST_F(SubjectsTest, WhereAUserMustOwnTheSubjectAnotherIsRefused) {
     EXPECT_EQ(subjects_.probe().refused_not_owner.get(), 2u);
 }
 
+TEST_F(SubjectsTest, AboutWhatNobodyOwnsOnlyAnEventMayBeThatNamesItsPublisherAsOwner) {
+    EXPECT_EQ(bind_error(as_owner("bob")), ErrorCode::kForbidden) << "again and again";
+    bind(grants({{Room::user("bob")}}));
+    EXPECT_EQ(bind_error(as_owner("bob")), ErrorCode::kForbidden) << "granted, and not owned";
+    Plan names_another = as_owner("bob");
+    names_another.owner = "eve";
+    EXPECT_EQ(bind_error(names_another), ErrorCode::kForbidden);
+    Plan names_its_publisher = as_owner("bob");
+    names_its_publisher.owner = "bob";
+    bind(std::move(names_its_publisher));
+    EXPECT_EQ(subjects_.owner("photo:1"), "bob");
+    bind(as_owner("bob"));
+    Plan takes = as_owner("eve");
+    takes.owner = "eve";
+    takes.transfer = true;
+    EXPECT_EQ(bind_error(takes), ErrorCode::kForbidden);
+}
+
+// What `user` grants, as a catalog may let any user.
+TEST_F(SubjectsTest, WhatAUserGrantedBeforeTheFirstOwnerEndsWhenAnotherBecomesIt) {
+    const auto granted_by = [](std::string publisher, std::string to) {
+        Plan plan = grants({{Room::user(std::move(to))}});
+        plan.publisher = std::move(publisher);
+        return plan;
+    };
+    bind(granted_by("user:eve", "mallory"));
+    bind(granted_by("user:ann", "bob"));
+    bind(granted_by("service:api", "carl"));
+
+    const Bound owned = bind(make_owner_plan("a", "photo:1", "ann"));
+
+    ASSERT_EQ(owned.entry->evictions.size(), 1u);
+    EXPECT_EQ(owned.entry->evictions[0].who, Room::user("mallory"));
+    EXPECT_FALSE(watch_since("mallory"));
+    EXPECT_EQ(watch_since("bob"), 2_pos);
+    EXPECT_EQ(watch_since("carl"), 3_pos);
+    // With an owner, who may grant is the catalog's to say, and a transfer ends nothing more.
+    bind(granted_by("user:eve", "dora"));
+    Plan transfer = make_owner_plan("b", "photo:1", "fred");
+    transfer.transfer = true;
+    EXPECT_EQ(bind(transfer).entry->evictions.size(), 1u);
+    EXPECT_EQ(watch_since("dora"), 5_pos);
+    EXPECT_EQ(watch_since("bob"), 2_pos);
+}
+
+TEST_F(SubjectsTest, ADisownEndsTheOwnerAndTheGrantsAndReachesTheOwnerOfBefore) {
+    table_.emplace(Subjects::Settings{.owners_max = 1, .grants_max = 10});
+    bind(make_owner_plan("a", "photo:1", "ann"));
+    bind(grants({{Room::user("bob")}}));
+    Plan disown = make_plan("d", "photo:1", "photo.deleted");
+    disown.disown = true;
+    disown.audience = {{.to = Target::To::kOwner}};
+
+    const Bound ended = bind(disown);
+
+    EXPECT_EQ(ended.entry->deliveries[0].room, Room::user("ann"));
+    EXPECT_EQ(ended.entry->evictions.size(), 2u);
+    EXPECT_FALSE(watch_since("ann"));
+    EXPECT_FALSE(watch_since("bob"));
+    EXPECT_TRUE(stored_.empty());
+    EXPECT_EQ(subjects_.size(), 0u);
+    EXPECT_TRUE(bind(disown).changes.empty()) << "of what nobody owns it changes nothing";
+    bind(make_owner_plan("b", "photo:2", "bob"));  // there is room again
+    EXPECT_EQ(subjects_.probe().disowned.get(), 1u);
+}
+
+TEST_F(SubjectsTest, OfTheOwnersIsWarnedOnceAtFourFifthsAndOnceNearTheEnd) {
+    table_.emplace(Subjects::Settings{.owners_max = 100, .grants_max = 10});
+    std::vector<int> warned_at;
+    for (int i = 1; i <= 100; ++i) {
+        testing::internal::CaptureStderr();
+        bind(make_owner_plan("a", "photo:" + std::to_string(i), "ann"));
+        if (!testing::internal::GetCapturedStderr().empty()) warned_at.push_back(i);
+    }
+    EXPECT_EQ(warned_at, (std::vector<int>{80, 95}));
+}
+
 TEST_F(SubjectsTest, OnePastTheOwnersIsRefusedAndWhatIsKnownStillChanges) {
     table_.emplace(Subjects::Settings{.owners_max = 2, .grants_max = 10});
     bind(make_owner_plan("a", "photo:1", "ann"));
     bind(grants({{Room::user("bob")}}, "photo:2"));
 
-    EXPECT_EQ(bind_error(make_owner_plan("c", "photo:3", "ann")), ErrorCode::kTooMany);
-    EXPECT_EQ(bind_error(grants({{Room::user("bob")}}, "photo:3")), ErrorCode::kTooMany);
+    EXPECT_EQ(bind_error(make_owner_plan("c", "photo:3", "ann")), ErrorCode::kUnavailable);
+    EXPECT_EQ(bind_error(grants({{Room::user("bob")}}, "photo:3")), ErrorCode::kUnavailable);
 
     bind(make_owner_plan("d", "photo:2", "bob"));
     bind(make_plan("e", "photo:3"));

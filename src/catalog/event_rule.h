@@ -65,6 +65,7 @@ struct EventRule {
     std::optional<Template> subject;
     std::optional<Template> owner;  // the user's id
     bool transfer = false;
+    bool disown = false;  // it ends the subject's ownership and grants
     std::vector<AudienceRule> audience;
     std::vector<Transform> transforms;
     std::vector<GrantRule> grants;

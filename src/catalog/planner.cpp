@@ -116,6 +116,7 @@ class Routing {
     }
 
     Result<> set_owner() {
+        plan_.disown = rule_.disown;
         if (!rule_.owner) return {};
         Result<std::string> owner = rule_.owner->render(scope_);
         if (!owner) return bad_subject("its owner cannot be named: " + owner.error().detail);

@@ -41,6 +41,7 @@ events:
         transform: { omit: [gps] }
         filter: { data: { public: [true] } }
   photo.given: { subject: "photo:{data.photoId}", owner: "user:{data.to}", transfer: true }
+  photo.deleted: { subject: "photo:{data.photoId}", disown: true }
   photo.shared: { subject: "photo:{data.photoId}", grant: { watch: ["user:{data.with}", "role:{data.team}"] } }
   photo.unshared: { subject: "photo:{data.photoId}", revoke: { watch: "user:{data.with}" }, publish: [owner] }
   health: { audience: [role:admin, "user:{data.onCall}"] }
@@ -145,6 +146,8 @@ TEST_F(PlannerTest, CarriesWhatTheCatalogSaysOfTheType) {
     EXPECT_TRUE(progress->latest);
     EXPECT_EQ(given->owner, "bob");
     EXPECT_TRUE(given->transfer);
+    EXPECT_FALSE(given->disown);
+    EXPECT_TRUE(planner_.plan(event("photo.deleted", R"({"photoId":"1"})"), kApi, {})->disown);
 }
 
 TEST_F(PlannerTest, EqualPayloadsAreOneVariant) {

@@ -14,9 +14,9 @@
 namespace eventbus {
 namespace {
 
-constexpr std::array<std::string_view, 13> kEventKeys{
-    "subject", "owner",   "transfer", "audience", "emit",   "durability", "latest",
-    "retain",  "publish", "consume",  "grant",    "revoke", "bind"};
+constexpr std::array<std::string_view, 14> kEventKeys{
+    "subject", "owner",  "transfer", "disown",  "audience", "emit",   "durability",
+    "latest",  "retain", "publish",  "consume", "grant",    "revoke", "bind"};
 constexpr std::size_t kAudienceLinesMax = 64;
 constexpr std::size_t kEmitBytesMax = 128;
 
@@ -156,7 +156,13 @@ class RuleReader {
 
     void read_owner() {
         rule_.transfer = is_true("transfer");
+        rule_.disown = is_true("disown");
+        if (rule_.disown) rule_.needs_subject = true;
         const Spec* spec = spec_.find("owner");
+        if (spec && rule_.disown) {
+            return error(field("disown")->line, "`disown` ends what `owner` begins",
+                         "give one of them a type of its own");
+        }
         if (!spec) {
             if (const auto* transfer = field("transfer")) {
                 error(transfer->line, "`transfer` without `owner` has nobody to transfer to",

@@ -41,6 +41,7 @@ struct Plan {
     std::vector<Target> audience;  // read from the top; a receiver gets the first that names it
     std::string owner;             // id of the user whom this event names as owner, or empty
     bool transfer = false;         // `owner` may replace another owner
+    bool disown = false;           // ends what is known of the subject: its owner and its grants
     std::vector<GrantChange> grants;
     Durability durability = Durability::kDurable;
     bool latest = false;
@@ -50,8 +51,8 @@ struct Plan {
     bool has_client_id = false;  // event.id came from the publisher: repeats are looked for
     std::uint64_t content_hash =
         0;  // of what the publisher sent: the same id with another is refused
-    bool publisher_must_own =
-        false;  // the publisher, a user, must own the subject (or it must be new)
+    // The publisher, a user, must own the subject, or be named by this event as its first owner.
+    bool publisher_must_own = false;
 };
 
 }  // namespace eventbus

@@ -71,8 +71,9 @@ class Log {
     // Appends `plans` in order; `done` gets a receipt for each, once all are visible. It is called
     // on `reply_to`: before append() returns if the caller is there and nothing had to be waited
     // for, else posted.
-    // Errors: kIdReused, kForbidden (publisher_must_own), kTooMany (owners_max), kReadOnly,
-    // kUnavailable (too much is waiting to be synced); then nothing was appended.
+    // Errors: kIdReused, kForbidden (publisher_must_own), kUnavailable (owners_max), kTooMany
+    // (grants of a subject), kReadOnly, kUnavailable (too much is waiting to be synced); then
+    // nothing was appended.
     virtual void append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) = 0;
 
     // Reads at most `limit` entries after `after`, oldest first, with whatever is retained of them.

@@ -43,6 +43,7 @@ void Sequencer::append(std::vector<Plan>&& plans, Executor& reply_to, AppendDone
 }
 
 Result<> Sequencer::check_accepts(std::size_t events) const {
+    if (!closed_.empty()) return Error{ErrorCode::kUnavailable, closed_};
     if (!refusal_.empty()) return Error{ErrorCode::kReadOnly, refusal_};
     if (pending_bytes_ >= settings_.pending_bytes_max) {
         return Error{ErrorCode::kUnavailable,

@@ -107,6 +107,11 @@ class Sequencer {
     // stays, as bind() has run for it.
     void fail(std::string why);
 
+    // Refuses everything from now on, for good: the log ends. What was taken before goes its way.
+    void close(std::string why) { closed_ = std::move(why); }
+    // Whether nothing waits for a sync.
+    bool is_all_visible() const { return pending_.empty(); }
+
     // Whether answers of the request that runs now may be run at once.
     void begin_request(bool at_once) { at_once_ = at_once; }
     // Wakes readers, and hands out what is to be run now that the turn is over.
@@ -150,6 +155,7 @@ class Sequencer {
     std::vector<Staged> staged_;
     Answers answers_;
     std::string refusal_;
+    std::string closed_;
     bool failed_ = false;
     bool at_once_ = false;
     bool has_pushed_ = false;

@@ -5,6 +5,8 @@
 #include <condition_variable>
 #include <deque>
 #include <iterator>
+#include <latch>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -25,8 +27,32 @@ constexpr std::size_t kBatchEntriesMax = 8'192;  // of one sync: a later one nee
 constexpr milliseconds kLookEvery{10'000};       // for what retention no longer keeps
 constexpr milliseconds kLookWhenRefused{1'000};  // whether the disk takes it again
 
+// About what they hold, of what clients choose.
+std::size_t memory_of(const std::vector<Plan>& plans) {
+    std::size_t bytes = plans.size() * sizeof(Plan);
+    for (const Plan& plan : plans) {
+        bytes += plan.event.data.size();
+        for (const std::string& variant : plan.variants) bytes += variant.size();
+    }
+    return bytes;
+}
+
 }  // namespace
 
+// How the log thread gets what is to be written, and how it ends (log_thread_model_test.cpp goes
+// through all interleavings):
+//   1. At the end of each run of requests, in the turn, what is staged is put into work_.
+//   2. The log thread takes work_, writes and syncs it, and
+//   3. tells the sequencer in a turn, where it becomes visible and whoever waits is answered.
+// stop():
+//   4. closes the sequencer in a turn, and goes on only once that has run: nothing gets a position
+//      from then on, and no later word of the disk's changes that;
+//   5. then tells the log thread to end, and joins it.
+// The log thread, when it was told so and has nothing to write:
+//   6. asks in a turn, and waits for the answer, whether all that got a position is visible. That
+//      turn comes after its own of (3). If not, it goes on at (2): what is missing was put into
+//      work_ before that turn began.
+//   7. Writes the last position as the end of those that are reserved, and ends.
 class EmbeddedLog::Core {
  public:
     Core(EmbeddedLogSettings settings, Binder& binder, const Clock& clock,
@@ -60,6 +86,8 @@ class EmbeddedLog::Core {
 
     // ---- in the turn ----------------------------------------------------------------------------
     void take_staged();
+    template <class Run>
+    void run_in_turn(Run&& run);
 
     // ---- the log thread -------------------------------------------------------------------------
     struct Work {
@@ -75,7 +103,7 @@ class EmbeddedLog::Core {
     bool write(std::span<const Staged> staged);
     void tell_state();
     void look();
-    void end_cleanly();
+    bool has_ended();
 
     // ---- the reading thread ---------------------------------------------------------------------
     void run_reads();
@@ -155,7 +183,7 @@ void EmbeddedLog::Core::start() {
 
 void EmbeddedLog::Core::stop() {
     if (!log_thread_.joinable()) return;
-    turn_.take_turn([](Sequencer& sequencer) { sequencer.refuse("the server is stopping"); });
+    run_in_turn([](Sequencer& sequencer) { sequencer.close("the server is stopping"); });
     {
         const std::lock_guard lock(mutex_);
         work_.end = true;
@@ -171,6 +199,17 @@ void EmbeddedLog::Core::stop() {
 }
 
 // ---- in the turn --------------------------------------------------------------------------------
+
+// Returns once `run` has run: a request that was left for another thread may not have.
+template <class Run>
+void EmbeddedLog::Core::run_in_turn(Run&& run) {
+    const auto has_run = std::make_shared<std::latch>(1);
+    turn_.take_turn([&run, has_run](Sequencer& sequencer) {
+        run(sequencer);
+        has_run->count_down();
+    });
+    has_run->wait();
+}
 
 void EmbeddedLog::Core::take_staged() {
     const bool is_low = sequencer_.reserved() - sequencer_.head() < settings_.reserve / 2;
@@ -196,7 +235,7 @@ void EmbeddedLog::Core::run_log() {
         tell_state();
         write_waiting();
         if (work.look) look();
-        if (is_last) return end_cleanly();
+        if (is_last && has_ended()) return;
     }
 }
 
@@ -277,14 +316,21 @@ void EmbeddedLog::Core::look() {
     if (swept->has_more) next_look_ = {};
 }
 
-// All that was given is visible now, so the next life goes on right behind it.
-void EmbeddedLog::Core::end_cleanly() {
-    if (store_->state() == Database::State::kClosed) return;
-    const Result<> written = store_->write({}, tail_.frontier());
+// Whether all that was given is visible. Then the next life goes on right behind it. False: some of
+// it is handed over to this thread, or will be.
+bool EmbeddedLog::Core::has_ended() {
+    std::optional<Position> end;
+    run_in_turn([&end](Sequencer& sequencer) {
+        if (sequencer.is_all_visible()) end = sequencer.head();
+    });
+    if (store_->state() == Database::State::kClosed) return true;
+    if (!end) return false;
+    const Result<> written = store_->write({}, *end);
     if (!written) {
         diagnostics::warn("the log's end could not be written; offsets will have a hole",
                           {{"reason", written.error().detail}});
     }
+    return true;
 }
 
 void EmbeddedLog::Core::look_now() {
@@ -345,8 +391,9 @@ void EmbeddedLog::stop() { core_->stop(); }
 
 void EmbeddedLog::append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) {
     BUS_ASSERT(!plans.empty());
-    core_->turn().run_or_leave([plans = std::move(plans), &reply_to,
-                                done = std::move(done)](Sequencer& sequencer) mutable {
+    const std::size_t bytes = memory_of(plans);
+    core_->turn().run_or_leave(bytes, [plans = std::move(plans), &reply_to,
+                                       done = std::move(done)](Sequencer& sequencer) mutable {
         sequencer.append(std::move(plans), reply_to, std::move(done));
     });
 }

@@ -1,0 +1,126 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "backplane/embedded/embedded_log.h"
+#include "bus/subjects.h"
+#include "support/folder.h"
+#include "support/loop.h"
+#include "support/plans.h"
+#include "support/position_literal.h"
+
+namespace eventbus {
+namespace {
+
+struct Life {
+    explicit Life(const std::filesystem::path& folder) {
+        auto opened = EmbeddedLog::open(
+            {.data_dir = folder, .free_bytes_min = 0, .reserve = 100'000}, subjects, clock, random);
+        BUS_ASSERT(opened.has_value());
+        log = std::move(*opened);
+        log->start();
+    }
+
+    SystemClock clock;
+    SystemRandom random;
+    Subjects subjects{{}};
+    std::unique_ptr<EmbeddedLog> log;
+};
+
+// A reactor that publishes until it is refused, durable events and others in turn.
+class Publisher {
+ public:
+    Publisher(EmbeddedLog& log, int index)
+        : thread_([this, &log, prefix = std::to_string(index) + "-"] { run(log, prefix); }) {}
+    void join() { thread_.join(); }
+
+    std::atomic<std::uint64_t> taken{0};
+    Position shown;  // the highest that it was told
+
+ private:
+    void run(EmbeddedLog& log, const std::string& prefix) {
+        Loop loop;
+        std::uint64_t asked = 0;
+        std::uint64_t answered = 0;
+        bool is_refused = false;
+        const auto on_answer = [&](const Result<std::vector<Receipt>>& receipts) {
+            ++answered;
+            is_refused = is_refused || !receipts;
+            if (!receipts) return;
+            ++taken;
+            shown = std::max(shown, receipts->front().position);
+        };
+        while (!is_refused) {
+            const std::string id = prefix + std::to_string(++asked);
+            std::vector<Plan> plans;
+            plans.push_back(asked % 2 == 0 ? make_plan(id) : make_transient_plan(id));
+            log.append(std::move(plans), loop, on_answer);
+            while (loop.waiting() > 0) loop.run_all();
+        }
+        loop.run_until([&] { return answered == asked; });
+    }
+
+    std::thread thread_;
+};
+
+// Threads hold the turn, stand before it and leave requests at the moment at which the log is
+// stopped.
+TEST(EmbeddedLogStop, UnderLoadEveryAppendIsAnsweredAndNoPositionThatWasShownIsGivenAgain) {
+    for (int round = 0; round < 20; ++round) {
+        SCOPED_TRACE(round);
+        const Folder folder;
+        Position shown;
+        std::string offset;
+        {
+            Life life(folder.path());
+            Publisher first(*life.log, 1);
+            Publisher second(*life.log, 2);
+            Publisher third(*life.log, 3);
+            while (first.taken < 20 || second.taken < 20 || third.taken < 20) {
+                std::this_thread::yield();
+            }
+            life.log->stop();
+            for (Publisher* const publisher : {&first, &second, &third}) {
+                publisher->join();
+                shown = std::max(shown, publisher->shown);
+            }
+            EXPECT_EQ(life.log->frontier(), shown) << "what got a position was shown";
+        }
+        Life next(folder.path());
+        Loop loop;
+        Position given;
+        std::vector<Plan> plans;
+        plans.push_back(make_plan("next"));
+        next.log->append(std::move(plans), loop, [&](const Result<std::vector<Receipt>>& receipts) {
+            given = receipts ? receipts->front().position : kEndOfTime;
+        });
+        loop.run_until([&] { return given > Position(); });
+        EXPECT_EQ(given, shown + 1) << "above: a hole; below: one position for two events";
+    }
+}
+
+TEST(EmbeddedLogStop, AStoppedLogRefusesAndAnswers) {
+    const Folder folder;
+    Life life(folder.path());
+    life.log->stop();
+    Loop loop;
+    ErrorCode code = ErrorCode::kInternal;
+    std::vector<Plan> plans;
+    plans.push_back(make_plan("late"));
+    life.log->append(std::move(plans), loop, [&](const Result<std::vector<Receipt>>& receipts) {
+        code = receipts ? ErrorCode::kInternal : receipts.error().code;
+    });
+    while (loop.waiting() > 0) loop.run_all();
+    EXPECT_EQ(code, ErrorCode::kUnavailable);
+    life.log->stop();
+}
+
+}  // namespace
+}  // namespace eventbus

@@ -14,6 +14,7 @@
 #include "delivery/hub.h"
 #include "event/event_reader.h"
 #include "gateway/encode.h"
+#include "log/log_reader.h"
 #include "log/memory_log.h"
 #include "support/fake_clock.h"
 #include "support/fake_executor.h"
@@ -89,46 +90,9 @@ Stage plan() {
             }};
 }
 
-Stage encode() {
-    auto entry = std::make_shared<Entry>();
-    entry->position = 123'456;
-    entry->event = make_event();
-    entry->event.subject = "photo:123";
-    entry->name = "photo:processing.update";
-    auto encoder = std::make_shared<SocketEncoder>("a1b2c3d4", "/");
-    return {"encode", [=] { BUS_ASSERT(encoder->encode(*entry, 0, Encoder::As::kInOrder)); }};
-}
-
-Stage join_and_leave() {
-    auto rooms = std::make_shared<Rooms>();
-    auto room = std::make_shared<const Room>(Room::subject("photo:123"));
-    for (unsigned i = 0; i < kMembers; ++i) rooms->join(ReceiverId{i}, *room, 0);
-    return {"room index, join and leave", [=] {
-                BUS_ASSERT(rooms->join(ReceiverId{kMembers}, *room, 7));
-                BUS_ASSERT(rooms->leave(ReceiverId{kMembers}, rooms->find(*room)));
-            }};
-}
-
 class NoWaker final : public Tail::Waker {
     void wake_if_asleep() override {}
 };
-
-Stage tail_push_and_read() {
-    struct World {
-        Tail tail;
-        NoWaker waker;
-        TailReader reader{tail, waker, 512};
-        Position last;
-    };
-    auto world = std::make_shared<World>();
-    world->reader.want_all(true);
-    return {"tail, push and read", [world] {
-                auto entry = std::make_shared<Entry>();
-                entry->position = ++world->last;
-                world->tail.push(std::move(entry));
-                BUS_ASSERT(world->reader.next());
-            }};
-}
 
 // The log in memory with the real sequencer and the real binder.
 struct LogWorld {
@@ -149,6 +113,46 @@ struct LogWorld {
     MemoryLog log{disk, subjects, clock, {.reserve = 1'000'000'000}};
     NoWaker waker;
 };
+
+Stage encode() {
+    auto entry = std::make_shared<Entry>();
+    entry->position = Position(123'456);
+    entry->event = make_event();
+    entry->event.subject = "photo:123";
+    entry->name = "photo:processing.update";
+    auto world = std::make_shared<LogWorld>();
+    auto encoder = std::make_shared<SocketEncoder>(world->log, "/");
+    return {"encode", [world, encoder, entry] {
+                BUS_ASSERT(encoder->encode(*entry, 0, Encoder::As::kInOrder));
+            }};
+}
+
+Stage join_and_leave() {
+    auto rooms = std::make_shared<Rooms>();
+    auto room = std::make_shared<const Room>(Room::subject("photo:123"));
+    for (unsigned i = 0; i < kMembers; ++i) rooms->join(ReceiverId{i}, *room, Position());
+    return {"room index, join and leave", [=] {
+                BUS_ASSERT(rooms->join(ReceiverId{kMembers}, *room, Position(7)));
+                BUS_ASSERT(rooms->leave(ReceiverId{kMembers}, rooms->find(*room)));
+            }};
+}
+
+Stage tail_push_and_read() {
+    struct World {
+        Tail tail;
+        NoWaker waker;
+        TailReader reader{tail, waker, 512};
+        Position last;
+    };
+    auto world = std::make_shared<World>();
+    world->reader.want_all(true);
+    return {"tail, push and read", [world] {
+                auto entry = std::make_shared<Entry>();
+                entry->position = ++world->last;
+                world->tail.push(std::move(entry));
+                BUS_ASSERT(world->reader.next());
+            }};
+}
 
 Stage append() {
     struct World : LogWorld {
@@ -184,8 +188,8 @@ Stage deliver() {
                 hub.join(member, Room::subject("photo:123"), hub.cursor());
             }
         }
-        TailReader reader{log.tail(), waker, 512};
-        SocketEncoder encoder{"a1b2c3d4", "/"};
+        LogReader reader{{log, here, clock, waker}, 512};
+        SocketEncoder encoder{log, "/"};
         std::array<Counter, kMembers> receivers;
         Hub hub{here, clock, log, reader};
     };
@@ -193,7 +197,7 @@ Stage deliver() {
     return {"append, encode and deliver, per member of 1,000",
             [world] {
                 world->append();
-                while (world->hub.deliver() != Hub::More::kNo) {
+                while (world->hub.deliver().more != Hub::More::kNo) {
                 }
                 BUS_ASSERT(world->receivers.back().bytes > 0);
             },

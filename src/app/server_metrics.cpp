@@ -118,6 +118,17 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
     counter(
         "eventbus_resumed_deliveries_total", "Events given to receivers that had missed them.",
         [](P p) -> auto& { return p.delivery.resumed_deliveries; });
+    gauge(
+        "eventbus_receivers_behind", "Receivers that have not got yet what they missed.",
+        [](P p) -> auto& { return p.delivery.behind; });
+    counter(
+        "eventbus_catch_up_pages_read_total",
+        "Pages of the log that were read for receivers that are behind.",
+        [](P p) -> auto& { return p.delivery.pages_read; });
+    counter(
+        "eventbus_catch_up_pages_refused_total",
+        "Such pages that could not be read then: they are read again.",
+        [](P p) -> auto& { return p.delivery.pages_refused; });
     counter(
         "eventbus_frames_encoded_total", "Frames made, each shared by all its receivers.",
         [](P p) -> auto& { return p.delivery.encoded; });

@@ -27,10 +27,9 @@ class Receiver {
     // Takes a frame into its bounded queue. False: it is gone, or too slow and being closed.
     virtual bool push(const SharedFrame& frame) = 0;
 
-    // Fetches what push() will touch into the cache, one link of the way in each step: called with
-    // 0, 1, … kPrefetchSteps - 1 while others get theirs, so that many are on their way at once.
-    static constexpr int kPrefetchSteps = 4;
-    virtual void prefetch(int /*step*/) const {}
+    // Fetches what push() will touch into the cache: the first (0), the second, … link of the way
+    // to its queue, if it has so many, each while others get theirs.
+    virtual void prefetch(int /*link*/) const {}
 
     // Whether it should be given more of what it has missed now; when its queue has drained it says
     // so by Hub::drained().
@@ -46,8 +45,8 @@ class Receiver {
     virtual void on_history_given(const Room& room) = 0;
 
     // The entry at `at` takes, or may take, a right to watch `subject` away from it. It is given
-    // nothing from there on until its owner has asked whether it has the right in another way, and
-    // has called Hub::keep() or Hub::leave(), and then Hub::release().
+    // nothing from there on until its owner has asked, after this call, whether it has the right in
+    // another way, and has called Hub::keep() or Hub::leave(), and then Hub::release().
     virtual void on_evicted(std::string_view subject, Position at) = 0;
 };
 

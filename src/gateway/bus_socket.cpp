@@ -28,8 +28,8 @@ bool BusSocket::push(const SharedFrame& frame) {
     return socket_ != nullptr && socket_->push(frame);
 }
 
-void BusSocket::prefetch(int step) const {
-    if (socket_ != nullptr) socket_->prefetch(step);
+void BusSocket::prefetch(int link) const {
+    if (socket_ != nullptr) socket_->prefetch(link);
 }
 
 bool BusSocket::has_room() { return socket_ != nullptr && socket_->has_room(); }

@@ -33,7 +33,7 @@ class BusSocket final : public SocketData, public Member, public Expiring {
 
     // Receiver
     bool push(const SharedFrame& frame) override;
-    void prefetch(int step) const override;
+    void prefetch(int link) const override;
     bool has_room() override;
     void on_caught_up(std::uint64_t missed) override;
     void on_gap(Position from, Position to) override;

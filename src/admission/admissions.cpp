@@ -36,13 +36,13 @@ void Admissions::forget(const Admitted& admitted) {
 
 // ---- who is in ----------------------------------------------------------------------------------
 
-void Admissions::add(Member& member) {
+void Admissions::add(Guest& member) {
     members_.push_back(member);
     ++member_count_;
     if (member.pid().empty()) return;
     // The store's word that the one before was taken over may still be on its way.
     if (const auto* const before = by_pid_.find(member.pid())) {
-        Member& old = *before->second;
+        Guest& old = *before->second;
         old.take_over();
         BUS_ASSERT(by_pid_.find(member.pid()) == nullptr);
     }
@@ -50,7 +50,7 @@ void Admissions::add(Member& member) {
     if (!std::exchange(writes_places_, true)) write_some_places();
 }
 
-void Admissions::remove(Member& member) {
+void Admissions::remove(Guest& member) {
     members_.erase(members_.iterator_to(member));
     --member_count_;
     const auto* const found = by_pid_.find(member.pid());
@@ -81,7 +81,7 @@ void Admissions::recheck_some() {
             to_recheck_ = 0;
             return;
         }
-        Member& member = members_.front();
+        Guest& member = members_.front();
         members_.splice(members_.end(), members_, members_.begin());
         member.recheck_rooms();
     }
@@ -93,7 +93,7 @@ void Admissions::write_some_places() {
         std::max<std::size_t>(1, static_cast<std::size_t>(settings_.write_places_every / kRoundEvery));
     std::size_t count = to_recheck_ > 0 ? 0 : (member_count_ + rounds - 1) / rounds;
     for (; count > 0 && !members_.empty(); --count) {
-        Member& member = members_.front();
+        Guest& member = members_.front();
         members_.splice(members_.end(), members_, members_.begin());
         member.write_place();
     }

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "admission/member.h"
+#include "admission/guest.h"
 #include "admission/probe.h"
 #include "admission/session_store.h"
 #include "admission/arriving.h"
@@ -54,7 +54,7 @@ class Admissions final : public SessionOwner {
     // Errors: only what may pass: the client is to come again.
     void sign_in(Arrival arrival, Arriving::Done done);
 
-    // Who signed in is not there any more, before a Member was made of it.
+    // Who signed in is not there any more, before a Guest was made of it.
     void forget(const Admitted& admitted);
 
     // The catalog of a reload: everybody's rooms are asked for again.
@@ -67,21 +67,21 @@ class Admissions final : public SessionOwner {
     const AdmissionProbe& probe() const { return probe_; }
 
  private:
-    friend class Member;
+    friend class Guest;
     static constexpr std::size_t kRechecksPerTurn = 32;
     static constexpr auto kRoundEvery = std::chrono::seconds(1);
 
-    void add(Member& member);
-    void remove(Member& member);
+    void add(Guest& member);
+    void remove(Guest& member);
     void recheck_some();
     void write_some_places();
 
     Context context_;
     const Settings settings_;
     std::shared_ptr<const Catalog> catalog_;
-    Sharded<std::unordered_map<std::string_view, Member*>> by_pid_;  // keys: Member::pid()
+    Sharded<std::unordered_map<std::string_view, Guest*>> by_pid_;  // keys: Guest::pid()
     // All members, those first that were looked at longest ago.
-    boost::intrusive::list<Member, boost::intrusive::constant_time_size<false>> members_;
+    boost::intrusive::list<Guest, boost::intrusive::constant_time_size<false>> members_;
     std::size_t member_count_ = 0;
     std::size_t to_recheck_ = 0;  // at the front
     bool writes_places_ = false;  // a timer runs

@@ -29,7 +29,7 @@ SharedFrame SseEncoder::encode(const Entry& entry, std::uint16_t variant, As) {
 }
 
 SseStream::SseStream(Api& api, Connection& connection, SseFraming framing, const Admitted& admitted)
-    : Member(api.context_.admissions, admitted),
+    : Guest(api.context_.admissions, admitted),
       api_(api),
       connection_(connection),
       framing_(framing) {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "admission/member.h"
+#include "admission/guest.h"
 #include "delivery/receiver.h"
 #include "net/connection.h"
 #include "net/due_list.h"
@@ -39,7 +39,7 @@ class SseEncoder final : public Encoder {
 };
 
 // One open stream. Owned by its connection. Reactor.
-class SseStream final : public Protocol, public Member, public Expiring {
+class SseStream final : public Protocol, public Guest, public Expiring {
  public:
     static constexpr auto kHeartbeat = std::chrono::seconds(15);  // balancers close after 60 s
     static constexpr auto kComesBackAfter = std::chrono::milliseconds(2'000);
@@ -65,7 +65,7 @@ class SseStream final : public Protocol, public Member, public Expiring {
     void on_gap(Position from, Position to) override;
 
  private:
-    // Member
+    // Guest
     void tell_unknown(const std::string& reason) override;
     void tell_ended(std::string_view topic, const Error& error) override;
     void close_for_take_over() override { close(); }

@@ -10,7 +10,7 @@ namespace eventbus {
 
 BusSocket::BusSocket(Gateway& gateway, Admissions& admissions, const Admitted& admitted,
                      MemberId group_member)
-    : Member(admissions, admitted), gateway_(gateway), group_member_(group_member) {}
+    : Guest(admissions, admitted), gateway_(gateway), group_member_(group_member) {}
 
 void BusSocket::attach(Socket& socket, Admitted admitted, Encoder& encoder) {
     socket_ = &socket;

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "admission/member.h"
+#include "admission/guest.h"
 #include "groups/group_key.h"
 #include "net/expiries.h"
 #include "socketio/server.h"
@@ -15,7 +15,7 @@ class Gateway;
 // What the bus knows of one socket: a member that speaks Socket.IO.
 //
 // Thread: reactor. Owned by its Socket.
-class BusSocket final : public SocketData, public Member, public Expiring {
+class BusSocket final : public SocketData, public Guest, public Expiring {
  public:
     BusSocket(Gateway& gateway, Admissions& admissions, const Admitted& admitted,
               MemberId group_member);
@@ -24,7 +24,7 @@ class BusSocket final : public SocketData, public Member, public Expiring {
 
     // Begins to receive; `socket` owns this.
     void attach(Socket& socket, Admitted admitted, Encoder& encoder);
-    // Receives nothing any more; as Member::end().
+    // Receives nothing any more; as Guest::end().
     void detach(bool left);
 
     Socket& socket() { return *socket_; }
@@ -46,7 +46,7 @@ class BusSocket final : public SocketData, public Member, public Expiring {
     bool is_in_groups = false;  // it ever subscribed to one
 
  private:
-    // Member
+    // Guest
     void tell_unknown(const std::string& reason) override;
     void tell_ended(std::string_view topic, const Error& error) override;
     void close_for_take_over() override;

@@ -22,15 +22,15 @@ class Admissions;
 // protocol derives from it and says how frames and notices leave.
 //
 // Thread: reactor.
-class Member : public Receiver,
+class Guest : public Receiver,
                public boost::intrusive::list_base_hook<
                    boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
     // `admitted`: what Arriving has made; begin() follows.
-    Member(Admissions& admissions, const Admitted& admitted);
-    ~Member() override;
-    Member(const Member&) = delete;
-    Member& operator=(const Member&) = delete;
+    Guest(Admissions& admissions, const Admitted& admitted);
+    ~Guest() override;
+    Guest(const Guest&) = delete;
+    Guest& operator=(const Guest&) = delete;
 
     // Joins its rooms, tells what it may not have, and receives from now on. It may end() within.
     void begin(Admitted admitted, Encoder& encoder);

@@ -1,4 +1,4 @@
-#include "admission/member.h"
+#include "admission/guest.h"
 
 #include <algorithm>
 #include <set>
@@ -21,9 +21,9 @@ Room room_of(const Topic& topic) {
 
 // What the changes of its rooms need of the world. Answers that come after the member has gone find
 // no port.
-class Member::Port final : public RoomChanges::Port, public std::enable_shared_from_this<Port> {
+class Guest::Port final : public RoomChanges::Port, public std::enable_shared_from_this<Port> {
  public:
-    explicit Port(Member& member)
+    explicit Port(Guest& member)
         : member_(member),
           changes_(std::make_shared<RoomChanges>(*this, admissions().settings_.rooms_max,
                                                  hub().room_count(id()))) {}
@@ -103,20 +103,20 @@ class Member::Port final : public RoomChanges::Port, public std::enable_shared_f
     Hub& hub() const { return context().hub; }
     ReceiverId id() const { return *member_.receiver_; }
 
-    Member& member_;
+    Guest& member_;
     const std::shared_ptr<RoomChanges> changes_;
 };
 
-Member::Member(Admissions& admissions, const Admitted& admitted)
+Guest::Guest(Admissions& admissions, const Admitted& admitted)
     : admissions_(admissions),
       principal_(admitted.principal),
       pid_(admitted.record.pid.data(), admitted.record.pid.size()),
       claim_(admitted.claim),
       base_(admitted.record.place) {}
 
-Member::~Member() { BUS_ASSERT(!is_begun()); }
+Guest::~Guest() { BUS_ASSERT(!is_begun()); }
 
-void Member::begin(Admitted admitted, Encoder& encoder) {
+void Guest::begin(Admitted admitted, Encoder& encoder) {
     Hub& hub = admissions_.context_.hub;
     const SessionRecord& record = admitted.record;
     receiver_ = hub.add(*this, encoder);
@@ -144,7 +144,7 @@ void Member::begin(Admitted admitted, Encoder& encoder) {
     }
 }
 
-void Member::end(bool left) {
+void Guest::end(bool left) {
     BUS_ASSERT(is_begun());
     Admissions::Context& context = admissions_.context_;
     if (claim_ && left) {
@@ -159,7 +159,7 @@ void Member::end(bool left) {
     port_.reset();
 }
 
-void Member::enter(const Topic& topic, std::string_view since,
+void Guest::enter(const Topic& topic, std::string_view since,
                    Callback<Result<RoomChanges::Entered>> done) {
     if (since.empty()) return changes().enter(room_of(topic), std::nullopt, std::move(done));
     const Result<Offset> offset = parse_offset(since);
@@ -169,11 +169,11 @@ void Member::enter(const Topic& topic, std::string_view since,
     changes().enter(room_of(topic), *place, std::move(done));
 }
 
-void Member::leave(const Topic& topic, Callback<Result<>> done) {
+void Guest::leave(const Topic& topic, Callback<Result<>> done) {
     changes().leave(room_of(topic), std::move(done));
 }
 
-void Member::recheck_rooms() {
+void Guest::recheck_rooms() {
     const Hub& hub = admissions_.context_.hub;
     for (const Room& room : hub.rooms_of(*receiver_)) {
         if (!is_begun()) return;
@@ -183,9 +183,9 @@ void Member::recheck_rooms() {
     }
 }
 
-void Member::drained() { admissions_.context_.hub.drained(*receiver_); }
+void Guest::drained() { admissions_.context_.hub.drained(*receiver_); }
 
-void Member::write_place() {
+void Guest::write_place() {
     if (!claim_) return;
     Admissions::Context& context = admissions_.context_;
     context.sessions.change(pid(), *claim_,
@@ -193,12 +193,12 @@ void Member::write_place() {
                             {});
 }
 
-void Member::take_over() {
+void Guest::take_over() {
     claim_.reset();  // from now on it is another's
     close_for_take_over();
 }
 
-void Member::on_history_given(const Room& room) {
+void Guest::on_history_given(const Room& room) {
     if (!port_ || port_->owed.erase(room) == 0 || !claim_) return;
     const std::optional<Position> at = admissions_.context_.hub.joined_at(*receiver_, room);
     if (!at) return;
@@ -206,20 +206,20 @@ void Member::on_history_given(const Room& room) {
     context.sessions.change(pid(), *claim_, {.put = {{room, *at}}}, admissions_, {});
 }
 
-void Member::on_evicted(std::string_view subject, Position) {
+void Guest::on_evicted(std::string_view subject, Position) {
     admissions_.probe_.rechecks.add();
     changes().recheck(Room::subject(subject), true);
 }
 
-Member::Port& Member::port() {
+Guest::Port& Guest::port() {
     BUS_ASSERT(is_begun());
     if (!port_) port_ = std::make_shared<Port>(*this);
     return *port_;
 }
 
-RoomChanges& Member::changes() { return port().changes(); }
+RoomChanges& Guest::changes() { return port().changes(); }
 
-Place Member::place() const {
+Place Guest::place() const {
     const Place now = admissions_.context_.hub.place(*receiver_);
     return {std::max(base_.given, now.given), std::max(base_.clear, now.clear)};
 }

@@ -7,7 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "catalog/filter.h"
 #include "catalog/loader.h"
+#include "catalog/template.h"
+#include "catalog/transform.h"
+#include "catalog/words.h"
 
 namespace eventbus {
 namespace {
@@ -80,6 +84,42 @@ TEST(CatalogFiles, EachExampleOfThePageLoadsWithoutAWarning) {
         EXPECT_NE(loaded.catalog, nullptr);
         EXPECT_EQ(all_problems(loaded), "");
     }
+}
+
+// From "## TITLE" to the next one.
+std::string section_of(const std::string& page, const std::string& title) {
+    const std::size_t begin = page.find("\n## " + title + "\n");
+    EXPECT_NE(begin, std::string::npos) << title;
+    return page.substr(begin, page.find("\n## ", begin + 1) - begin);
+}
+
+TEST(CatalogFiles, ThePageListsTheNamesThatEventsMayNotHave) {
+    std::string listed = section_of(contents(kTree / "docs/catalog.md"), "emit");
+    std::string all;
+    for (const std::string_view name : reserved_names()) {
+        all += (all.empty() ? "`" : ", `") + std::string(name) + "`";
+    }
+    std::replace(listed.begin(), listed.end(), '\n', ' ');
+    EXPECT_NE(listed.find(all + "."), std::string::npos) << all;
+}
+
+TEST(CatalogFiles, ThePageStatesTheLimitsOfTheSource) {
+    const std::string limits = section_of(contents(kTree / "docs/catalog.md"), "Limits");
+    const auto number = [](std::size_t value) {  // of four or five digits
+        std::string text = std::to_string(value);
+        return text.insert(text.size() - 3, ",");
+    };
+    EXPECT_EQ(kCatalogBytesMax, 4U << 20U);
+    const std::string rows[] = {
+        "| the file | 4 MiB |", "| event types | " + number(kCatalogTypesMax) + " |",
+        "| template | " + std::to_string(Template::kTemplateBytesMax) + " bytes, a value of it " +
+            std::to_string(Template::kValueBytesMax) + " |",
+        "| filter | " + std::to_string(Filter::kConditionsMax) + " conditions, " +
+            std::to_string(Filter::kDepthMax) + " levels, " +
+            std::to_string(Filter::kTextBytesMax) + " bytes a text, " +
+            number(Filter::kBranchFieldsMax) + " fields in all combinations",
+        "| transform | " + std::to_string(Transform::kFieldsMax) + " fields |"};
+    for (const std::string& row : rows) EXPECT_NE(limits.find(row), std::string::npos) << row;
 }
 
 TEST(CatalogFiles, AFileThatIsNotThereIsAProblem) {

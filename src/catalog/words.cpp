@@ -81,6 +81,8 @@ std::string name_fault(std::string_view name) {
     return {};
 }
 
+std::span<const std::string_view> reserved_names() { return kReserved; }
+
 bool is_reserved_name(std::string_view name) {
     return std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,7 +16,9 @@ std::optional<std::chrono::seconds> parse_age(std::string_view text);
 // `1000000`, `64KB`, `10MB`, `1GB`, and by 1024 `64KiB`, `10MiB`, `1GiB`: from 1 on.
 std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
-// Names that Socket.IO or the bus itself emits; an event may have none of them on the wire.
+// Names that Socket.IO, EventSource or the bus itself emits; an event may have none of them on the
+// wire.
+std::span<const std::string_view> reserved_names();
 bool is_reserved_name(std::string_view name);
 
 // What is wrong with a name that goes into a room or on the wire, perhaps with references in it:

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "event/subject.h"
 
 namespace eventbus {
@@ -220,7 +221,8 @@ bool is_permission(std::string_view text) {
 }
 
 bool is_user_id(std::string_view id) {
-    return !id.empty() && id.size() <= kUserIdBytesMax && !has_control_characters(id);
+    return !id.empty() && id.size() <= kUserIdBytesMax && !has_control_characters(id) &&
+           is_utf8(id);
 }
 
 Result<Principal> read_claims(const object& claims, const ClaimRules& rules, Clock::WallTime now) {

@@ -31,7 +31,7 @@ inline constexpr std::size_t kUserIdBytesMax = 256;
 inline constexpr std::size_t kRolesMax = 64;
 inline constexpr std::size_t kPermissionsMax = 256;
 
-// 1 to 256 bytes without control characters.
+// 1 to 256 bytes of UTF-8 without control characters.
 bool is_user_id(std::string_view id);
 
 // verb:pattern, of that length.

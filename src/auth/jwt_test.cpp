@@ -501,6 +501,8 @@ TEST_F(Jwt, WhatNoVerifierTakesIsNotMinted) {
         {.id = "a\nb"},
         {.id = "alice", .roles = {""}},
         {.id = "alice", .permissions = {"openid"}},
+        {.id = "caf\xE9"},
+        {.id = "alice", .roles = {"caf\xE9"}},
         {.id = "alice", .permissions = std::vector<std::string>(kPermissionsMax + 1, "a:b")},
         {.kind = Principal::Kind::kService, .id = "Api"},
         {.kind = Principal::Kind::kService, .id = "api", .roles = {"admin"}},

@@ -100,6 +100,7 @@ export class Run {
       return this.#report(this.#world.found);
     }
     this.#world.photos = photos;
+    this.#world.ledger.arrange(); // who owns what, for those who act by it
     this.#world.isWild = true;
     const actors = [...this.#world.devices.map((device) => this.#actor(device)), ...this.#bursts.map((bursts, at) => this.#author(bursts, at))];
     const done = await this.#disturb(fault, chance);

@@ -67,7 +67,7 @@ export class PlainDevice extends Device {
       ['flip', 6, () => this.#flip()],
       ['unwatch', 4, () => this.#unwatchSome()],
       ['past', 6, () => this.#watchThePast()],
-      ['join', 4, () => this.#watchInABurst()],
+      ['join', 6, () => this.#watchInABurst()],
       ['cut', 6, () => line.cut()],
       ['lose', 2, () => line.loseClient()],
       ['hole', 1, () => line.blackhole()],
@@ -224,7 +224,7 @@ export class PlainDevice extends Device {
     if (this.wants.has(topic)) this.ask('unsubscribe', topic);
     await this.world.happenings.until(() => this.#open.size === 0, 1_000);
     if (isSubject(topic)) this.onBurst?.(topic.slice('photo:'.length));
-    await pause(this.chance.between(0, 8));
+    await pause(this.chance.pick([0, 1, 2, 4, 8, 16]));
     this.ask('subscribe', topic);
   }
 

@@ -388,7 +388,7 @@ export class Mirror {
     const rights = this.#ledger.rights(this.#who, name);
     const isNarrow = this.#ledger.mayHaveBeenNarrow(at, at);
     const mayHold = rights.some((right) => right.until === Infinity && !(right.isOfCatalog && isNarrow));
-    if (!mayHold) return this.#violate('kept without the right', at, `it has no right to ${name} any more, and was not told`, { topic: name });
+    if (!mayHold) return this.#violate('kept without the right', at, `it has no right to ${name} any more, and was not told`, { topic: name, mayStillCome: true }); // `watch.ended` has no place in the order
     for (const span of this.#server.narrowSpans) {
       const wasThere = span.narrow + kToldMs < Math.min(span.wide, at) && !this.#gone.some(({ from, until }) => from < span.narrow + kToldMs && until > span.narrow) && this.#connectedAt < span.asked;
       const joined = topic.last === undefined ? this.#connectedAt : topic.last.answeredAt;

@@ -12,16 +12,16 @@ Admissions::Admissions(Context context, Settings settings, std::shared_ptr<const
 
 void Admissions::sign_in(Arrival arrival, Arriving::Done done) {
     Arriving::begin({.reactor = context_.reactor,
-                   .clock = context_.clock,
-                   .random = context_.random,
-                   .log = context_.log,
-                   .watches = context_.watches,
-                   .sessions = context_.sessions,
-                   .owner = *this,
-                   .post_at = context_.post_at,
-                   .rooms_max = settings_.rooms_max,
-                   .sid_bytes = settings_.sid_bytes},
-                  catalog_, std::move(arrival), context_.hub.cursor(), std::move(done));
+                     .clock = context_.clock,
+                     .random = context_.random,
+                     .log = context_.log,
+                     .watches = context_.watches,
+                     .sessions = context_.sessions,
+                     .owner = *this,
+                     .post_at = context_.post_at,
+                     .rooms_max = settings_.rooms_max,
+                     .sid_bytes = settings_.sid_bytes},
+                    catalog_, std::move(arrival), context_.hub.cursor(), std::move(done));
 }
 
 void Admissions::forget(const Admitted& admitted) {
@@ -89,8 +89,8 @@ void Admissions::recheck_some() {
 }
 
 void Admissions::write_some_places() {
-    const auto rounds =
-        std::max<std::size_t>(1, static_cast<std::size_t>(settings_.write_places_every / kRoundEvery));
+    const auto rounds = std::max<std::size_t>(
+        1, static_cast<std::size_t>(settings_.write_places_every / kRoundEvery));
     std::size_t count = to_recheck_ > 0 ? 0 : (member_count_ + rounds - 1) / rounds;
     for (; count > 0 && !members_.empty(); --count) {
         Guest& member = members_.front();

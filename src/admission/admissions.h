@@ -9,10 +9,10 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "admission/arriving.h"
 #include "admission/guest.h"
 #include "admission/probe.h"
 #include "admission/session_store.h"
-#include "admission/arriving.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/random.h"

@@ -17,14 +17,15 @@ Room room_of(const Topic& topic) {
 
 }  // namespace
 
-void Arriving::begin(const Context& context, std::shared_ptr<const Catalog> catalog, Arrival arrival,
-                   Position now, Done done) {
-    std::make_shared<Arriving>(context, std::move(catalog), std::move(arrival), now, std::move(done))
+void Arriving::begin(const Context& context, std::shared_ptr<const Catalog> catalog,
+                     Arrival arrival, Position now, Done done) {
+    std::make_shared<Arriving>(context, std::move(catalog), std::move(arrival), now,
+                               std::move(done))
         ->find_session();
 }
 
 Arriving::Arriving(const Context& context, std::shared_ptr<const Catalog> catalog, Arrival arrival,
-               Position now, Done done)
+                   Position now, Done done)
     : context_(context),
       catalog_(std::move(catalog)),
       arrival_(std::move(arrival)),
@@ -51,7 +52,8 @@ void Arriving::on_session(std::optional<SessionStore::Claimed> claimed) {
         admitted_.unknown.emplace_back("the session is not known here (any more)");
     } else if (!is_good(claimed->record)) {
         context_.sessions.end(arrival_.pid, claimed->claim);
-        admitted_.unknown.emplace_back("the session is of another log: the server's data was replaced");
+        admitted_.unknown.emplace_back(
+            "the session is of another log: the server's data was replaced");
     } else {
         admitted_.record = std::move(claimed->record);
         admitted_.claim = claimed->claim;
@@ -64,7 +66,8 @@ void Arriving::on_session(std::optional<SessionStore::Claimed> claimed) {
 bool Arriving::is_good(const SessionRecord& record) const {
     const std::string& epoch = record.epoch.empty() ? context_.log.epoch() : record.epoch;
     const Position last = std::max(record.place.given, record.place.clear);
-    return position_of(context_.log, {epoch, last}).has_value() && record.sid.size() <= context_.sid_bytes;
+    return position_of(context_.log, {epoch, last}).has_value() &&
+           record.sid.size() <= context_.sid_bytes;
 }
 
 // ---- the places that the client names -----------------------------------------------------------
@@ -80,8 +83,8 @@ void Arriving::find_places() {
 std::optional<Position> Arriving::place_of(const std::string& offset, std::string_view what) {
     if (offset.empty()) return std::nullopt;
     const Result<Offset> parsed = parse_offset(offset);
-    const Result<Position> place = parsed ? position_of(context_.log, *parsed)
-                                          : Result<Position>(parsed.error());
+    const Result<Position> place =
+        parsed ? position_of(context_.log, *parsed) : Result<Position>(parsed.error());
     if (place) return *place;
     admitted_.unknown.push_back(std::string(what) + ": " + place.error().detail);
     return std::nullopt;
@@ -100,8 +103,8 @@ void Arriving::on_places_visible() {
         // An offset of another log says nothing, but the session's own place is good.
         const SessionRecord& record = admitted_.record;
         const bool is_lost = !arrival_.offset.empty() && !offset_;
-        admitted_.resume_after = is_lost ? record.place.clear
-                                         : resume_after(offset_, record.place, record.started_at);
+        admitted_.resume_after =
+            is_lost ? record.place.clear : resume_after(offset_, record.place, record.started_at);
     } else {
         begin_new();
     }
@@ -133,9 +136,9 @@ void Arriving::list_rooms() {
     };
     for (Room& room : rooms_of(*arrival_.principal)) {
         const auto joined = known(room);
-        Position at = joined != before_.end()  ? joined->at
-                      : admitted_.is_resumed   ? now_
-                                               : record.started_at;
+        Position at = joined != before_.end() ? joined->at
+                      : admitted_.is_resumed  ? now_
+                                              : record.started_at;
         if (!arrival_.receives_people) at = kEndOfTime;
         record.rooms.push_back({std::move(room), at});
     }
@@ -149,7 +152,8 @@ void Arriving::list_rooms() {
         // One that the session does not hold was not confirmed before the drop.
         if (!is_listed) to_ask_.push_back({std::move(room), since_.value_or(now_)});
     }
-    const std::size_t places = context_.rooms_max - std::min(context_.rooms_max, record.rooms.size());
+    const std::size_t places =
+        context_.rooms_max - std::min(context_.rooms_max, record.rooms.size());
     for (; to_ask_.size() > places; to_ask_.pop_back()) {
         admitted_.ended.emplace_back(
             to_ask_.back().room.name(),
@@ -244,8 +248,9 @@ void Arriving::write_resumed() {
                 const bool is_topic = joined.room.is_subject() || joined.room.is_pattern();
                 if (is_stored || !is_topic) return false;
                 self->admitted_.ended.emplace_back(
-                    joined.room.name(), Error{ErrorCode::kUnavailable,
-                                              "the session cannot be written now; subscribe later"});
+                    joined.room.name(),
+                    Error{ErrorCode::kUnavailable,
+                          "the session cannot be written now; subscribe later"});
                 return true;
             });
             self->finish();

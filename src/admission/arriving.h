@@ -28,8 +28,8 @@ struct Arrival {
     std::string offset;  // the last one that it has seen, of that session
     std::string since;   // the place from which it wants to go on without a session
     std::vector<Topic> topics;
-    bool wants_session = true;     // it is to get a pid, if it has none
-    bool receives_people = true;   // false: its people's rooms serve evictions, and give nothing
+    bool wants_session = true;    // it is to get a pid, if it has none
+    bool receives_people = true;  // false: its people's rooms serve evictions, and give nothing
 };
 
 // What has become of it.
@@ -38,11 +38,11 @@ struct Admitted {
     SessionRecord record;        // without a pid: nothing is kept
     std::optional<Claim> claim;  // of its session
     bool is_resumed = false;
-    bool had_since = false;  // a good one
-    Position resume_after;   // what comes after it is for the receiver
-    Position as_of;          // the rights to its rooms were told as of here
-    std::vector<std::string> unknown;                     // why a place or a session is not known
-    std::vector<std::pair<std::string, Error>> ended;     // topics that it may not have
+    bool had_since = false;            // a good one
+    Position resume_after;             // what comes after it is for the receiver
+    Position as_of;                    // the rights to its rooms were told as of here
+    std::vector<std::string> unknown;  // why a place or a session is not known
+    std::vector<std::pair<std::string, Error>> ended;  // topics that it may not have
 };
 
 // How a client gets in: which session it goes on with, what it may still be in, and from where.
@@ -78,7 +78,7 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
                       Arrival arrival, Position now, Done done);
 
     Arriving(const Context& context, std::shared_ptr<const Catalog> catalog, Arrival arrival,
-           Position now, Done done);
+             Position now, Done done);
 
  private:
     void find_session();

@@ -18,14 +18,14 @@ using PostAt = std::function<void(Clock::Time, Task)>;
 
 // Calls `then` on the caller's thread once `place` is visible or `until` has come: at once if it is
 // visible already.
-inline void await_visible(const Log& log, const Clock& clock, const PostAt& post_at,
-                          Position place, Clock::Time until, Task then) {
+inline void await_visible(const Log& log, const Clock& clock, const PostAt& post_at, Position place,
+                          Clock::Time until, Task then) {
     constexpr auto kLookEvery = std::chrono::milliseconds(20);
     if (place <= log.frontier() || clock.now() >= until) return then();
-    post_at(clock.now() + kLookEvery, [&log, &clock, &post_at, place, until,
-                                       then = std::move(then)]() mutable {
-        await_visible(log, clock, post_at, place, until, std::move(then));
-    });
+    post_at(clock.now() + kLookEvery,
+            [&log, &clock, &post_at, place, until, then = std::move(then)]() mutable {
+                await_visible(log, clock, post_at, place, until, std::move(then));
+            });
 }
 
 }  // namespace eventbus

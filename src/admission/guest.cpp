@@ -42,21 +42,23 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     }
     void on_visible(const Room& room, Position since) {
         if (since <= context().log.frontier()) return ask_for_right(room);
-        changes_->answered(room, Error{ErrorCode::kBadOffset,
-                                       "'since' lies beyond the end of the log"});
+        changes_->answered(room,
+                           Error{ErrorCode::kBadOffset, "'since' lies beyond the end of the log"});
     }
     void ask_for_right(const Room& room) {
         const std::string topic(room.name());
         if (room.is_pattern()) {
-            const Result<> may = check_may_consume(*admissions().catalog_, member_.principal(), topic);
+            const Result<> may =
+                check_may_consume(*admissions().catalog_, member_.principal(), topic);
             const WatchAnswer now{.at = context().log.frontier(), .right_since = {}};
             return changes_->answered(room, may ? Result<WatchAnswer>(now) : may.error());
         }
-        context().watches.ask(
-            watch_question(*admissions().catalog_, member_.principal(), topic), context().reactor,
-            [weak = weak_from_this(), room](const Result<WatchAnswer>& right) {
-                if (const auto self = weak.lock()) self->changes_->answered(room, right);
-            });
+        context().watches.ask(watch_question(*admissions().catalog_, member_.principal(), topic),
+                              context().reactor,
+                              [weak = weak_from_this(), room](const Result<WatchAnswer>& right) {
+                                  if (const auto self = weak.lock())
+                                      self->changes_->answered(room, right);
+                              });
     }
     void write(const Room& room, SessionChange change) override {
         for (const JoinedRoom& put : change.put) {
@@ -160,7 +162,7 @@ void Guest::end(bool left) {
 }
 
 void Guest::enter(const Topic& topic, std::string_view since,
-                   Callback<Result<RoomChanges::Entered>> done) {
+                  Callback<Result<RoomChanges::Entered>> done) {
     if (since.empty()) return changes().enter(room_of(topic), std::nullopt, std::move(done));
     const Result<Offset> offset = parse_offset(since);
     if (!offset) return done(offset.error());
@@ -188,9 +190,8 @@ void Guest::drained() { admissions_.context_.hub.drained(*receiver_); }
 void Guest::write_place() {
     if (!claim_) return;
     Admissions::Context& context = admissions_.context_;
-    context.sessions.change(pid(), *claim_,
-                            {.at = SessionChange::At{context.log.epoch(), place()}}, admissions_,
-                            {});
+    context.sessions.change(pid(), *claim_, {.at = SessionChange::At{context.log.epoch(), place()}},
+                            admissions_, {});
 }
 
 void Guest::take_over() {

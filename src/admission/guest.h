@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
+#include "admission/arriving.h"
 #include "admission/room_changes.h"
 #include "admission/session_store.h"
-#include "admission/arriving.h"
 #include "auth/principal.h"
 #include "delivery/hub.h"
 #include "delivery/receiver.h"
@@ -23,8 +23,8 @@ class Admissions;
 //
 // Thread: reactor.
 class Guest : public Receiver,
-               public boost::intrusive::list_base_hook<
-                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+              public boost::intrusive::list_base_hook<
+                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
     // `admitted`: what Arriving has made; begin() follows.
     Guest(Admissions& admissions, const Admitted& admitted);
@@ -88,8 +88,8 @@ class Guest : public Receiver,
     const boost::static_string<kPidBytesMax> pid_;
     std::optional<Claim> claim_;
     std::optional<ReceiverId> receiver_;
-    Place base_;                           // where the session stood when this began
-    std::shared_ptr<Port> port_;           // once a room has changed
+    Place base_;                  // where the session stood when this began
+    std::shared_ptr<Port> port_;  // once a room has changed
 };
 
 }  // namespace eventbus

@@ -21,13 +21,14 @@ Error cannot_be_kept() {
 void RoomChanges::enter(const Room& room, std::optional<Position> since,
                         Callback<Result<Entered>> done) {
     if (under_way_ >= kChangesMax) {
-        return done(Error{ErrorCode::kTooMany, "too many changes of rooms are under way; wait for "
-                                               "the answers of some"});
+        return done(Error{ErrorCode::kTooMany,
+                          "too many changes of rooms are under way; wait for "
+                          "the answers of some"});
     }
     if (!is_intended(room) && intended_ >= rooms_max_) {
-        return done(Error{ErrorCode::kTooManyRooms,
-                          "a socket may be in " + std::to_string(rooms_max_) +
-                              " rooms; unsubscribe from some"});
+        return done(Error{
+            ErrorCode::kTooManyRooms,
+            "a socket may be in " + std::to_string(rooms_max_) + " rooms; unsubscribe from some"});
     }
     Line& line = line_of(room);
     intend(line, true);
@@ -36,8 +37,9 @@ void RoomChanges::enter(const Room& room, std::optional<Position> since,
 
 void RoomChanges::leave(const Room& room, Callback<Result<>> done) {
     if (under_way_ >= kChangesMax) {
-        return done(Error{ErrorCode::kTooMany, "too many changes of rooms are under way; wait for "
-                                               "the answers of some"});
+        return done(Error{ErrorCode::kTooMany,
+                          "too many changes of rooms are under way; wait for "
+                          "the answers of some"});
     }
     Line& line = line_of(room);
     intend(line, false);
@@ -133,10 +135,10 @@ void RoomChanges::on_right(const Room& room, Enter& enter, const Result<WatchAns
     enter.from = enter.since ? std::max(*enter.since, right->right_since) : right->at;
     const std::optional<Position> at = port_.joined_at(room);
     if (at && !enter.since) return on_entered(room, enter);  // as it was
-    port_.write(room, {.put = {{.room = room,
-                                .at = std::min(at.value_or(enter.from), enter.from),
-                                .owed_after = enter.since ? std::optional(enter.from)
-                                                          : std::nullopt}}});
+    port_.write(room,
+                {.put = {{.room = room,
+                          .at = std::min(at.value_or(enter.from), enter.from),
+                          .owed_after = enter.since ? std::optional(enter.from) : std::nullopt}}});
 }
 
 void RoomChanges::refuse(const Room& room, Enter& enter, const Error& error) {

@@ -158,9 +158,9 @@ TEST(RoomChanges, WhatIsAskedOfOneRoomHappensInItsOrder) {
         world.written(kOne);
         world.written(kOne);
     }
-    EXPECT_EQ(world.take_said(), (Said{"photo:1 in from 10", "history of photo:1 after 10",
-                                       "photo:1 out", "photo:1 in from 10",
-                                       "history of photo:1 after 10", "photo:1 out"}));
+    EXPECT_EQ(world.take_said(),
+              (Said{"photo:1 in from 10", "history of photo:1 after 10", "photo:1 out",
+                    "photo:1 in from 10", "history of photo:1 after 10", "photo:1 out"}));
     EXPECT_TRUE(world.in.empty());
     EXPECT_TRUE(world.session.empty());
     EXPECT_EQ(world.changes->intended(), 0u);
@@ -271,8 +271,7 @@ TEST(RoomChanges, OnePastTheChangesUnderWayIsRefused) {
     world.take_said();
     world.enter(kTwo);
     world.leave_on_request(kOne);
-    EXPECT_EQ(world.take_said(),
-              (Said{"photo:2 refused: too_many", "photo:1 stays: too_many"}));
+    EXPECT_EQ(world.take_said(), (Said{"photo:2 refused: too_many", "photo:1 stays: too_many"}));
 }
 
 // Random requests, with answers late and in any order: in the end it is in exactly those rooms

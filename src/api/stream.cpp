@@ -83,19 +83,20 @@ void Api::stream(const SharedExchange& exchange) {
         topics.push_back(*topic);
     }
     const bool has_topics = !topics.empty();
-    context_.admissions.sign_in(
-        {.principal = std::move(*principal),
-         .since = std::move(from),
-         .topics = std::move(topics),
-         .wants_session = false,
-         .receives_people = !has_topics},
-        [this, exchange, has_topics](Result<Admitted> admitted) {
-            if (!admitted) return refuse_stream(*exchange, admitted.error());
-            if (!admitted->ended.empty()) {
-                return refuse_stream(*exchange, admitted->ended.front().second);
-            }
-            open_stream(*exchange, std::move(*admitted), has_topics);
-        });
+    context_.admissions.sign_in({.principal = std::move(*principal),
+                                 .since = std::move(from),
+                                 .topics = std::move(topics),
+                                 .wants_session = false,
+                                 .receives_people = !has_topics},
+                                [this, exchange, has_topics](Result<Admitted> admitted) {
+                                    if (!admitted)
+                                        return refuse_stream(*exchange, admitted.error());
+                                    if (!admitted->ended.empty()) {
+                                        return refuse_stream(*exchange,
+                                                             admitted->ended.front().second);
+                                    }
+                                    open_stream(*exchange, std::move(*admitted), has_topics);
+                                });
 }
 
 void Api::open_stream(HttpExchange& exchange, Admitted admitted, bool has_topics) {

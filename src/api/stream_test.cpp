@@ -9,9 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "admission/memory_session_store.h"
 #include "api/api.h"
 #include "api/event_source.h"
 #include "catalog/loader.h"
+#include "log/log_reader.h"
 #include "log/memory_log.h"
 #include "support/fake_clock.h"
 #include "support/plain_binder.h"
@@ -73,8 +75,8 @@ class StreamTest : public testing::Test {
         log_.start();
         served_.script.act = [this](SharedExchange exchange) { api_.on_request(exchange); };
         served_.reactor.add_turn_hook([this] {
-            return hub_.deliver() == Hub::More::kNo ? Reactor::Again::kNo
-                                                    : Reactor::Again::kAfterFlush;
+            return hub_.deliver().more == View::More::kNo ? Reactor::Again::kNo
+                                                          : Reactor::Again::kAfterFlush;
         });
     }
     ~StreamTest() override {
@@ -158,7 +160,7 @@ class StreamTest : public testing::Test {
     PlainBinder binder_;
     MemoryLog log_{disk_, binder_, clock_, {}};
     NoWaker waker_;
-    TailReader reader_{log_.tail(), waker_, 256};
+    LogReader reader_{{log_, served_.reactor, clock_, waker_}, 256};
     Hub hub_{served_.reactor, clock_, log_, reader_};
     const std::shared_ptr<const Catalog> catalog_ = parse_catalog(kCatalog, "catalog.yaml").catalog;
     Publisher publisher_{
@@ -169,12 +171,25 @@ class StreamTest : public testing::Test {
     Tokens tokens_{clock_};
     const CorsPolicy cors_{{.origins = {"https://a.example"}}};
     SignIn sign_in_{tokens_, cors_, "cookie"};
+    MemorySessions sessions_disk_;
+    MemorySessionStore sessions_{sessions_disk_, clock_, {}};
+    Admissions admissions_{
+        {.reactor = served_.reactor,
+         .clock = clock_,
+         .random = random_,
+         .log = log_,
+         .hub = hub_,
+         .watches = watches_,
+         .sessions = sessions_,
+         .post_at = [this](Clock::Time at,
+                           Task task) { served_.reactor.post_at(at, std::move(task)); }},
+        {.rooms_max = 10},
+        catalog_};
     Api api_{{.reactor = served_.reactor,
               .clock = clock_,
               .log = log_,
-              .hub = hub_,
               .publisher = publisher_,
-              .watches = watches_,
+              .admissions = admissions_,
               .sign_in = sign_in_,
               .cors = cors_,
               .metrics = [] { return std::string(); },
@@ -184,8 +199,7 @@ class StreamTest : public testing::Test {
               .reactors = 1,
               .hand_over = {}},
              {},
-             10,
-             catalog_};
+             10};
     std::string text_ = "x";
     std::vector<std::unique_ptr<RawClient>> clients_;
 };

@@ -80,7 +80,8 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         "eventbus_rechecks_total", "Rights to watch that were asked for again.",
         [](P p) -> auto& { return p.admission.rechecks; });
     counter(
-        "eventbus_watches_ended_total", "Rooms that sockets left, since they lost the right to them.",
+        "eventbus_watches_ended_total",
+        "Rooms that sockets left, since they lost the right to them.",
         [](P p) -> auto& { return p.admission.ended; });
     counter(
         "eventbus_sign_ins_total", "Sockets that signed in.",

@@ -1,4 +1,5 @@
-// Sign-in over Socket.IO: what the client says of itself, the admission's answer to it, and its end.
+// Sign-in over Socket.IO: what the client says of itself, the admission's answer to it, and its
+// end.
 
 #include <simdjson.h>
 
@@ -52,8 +53,8 @@ void take_list(Auth& auth, const simdjson::dom::array& topics) {
         if (topic.get_string().get(text) == simdjson::SUCCESS) {
             take_topic(auth, text);
         } else {
-            auth.ended.emplace_back(shown, Error{ErrorCode::kBadTopic,
-                                                 "a topic in auth.topics must be a string"});
+            auth.ended.emplace_back(
+                shown, Error{ErrorCode::kBadTopic, "a topic in auth.topics must be a string"});
         }
     }
 }

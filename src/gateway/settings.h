@@ -10,7 +10,7 @@
 namespace eventbus {
 
 struct GatewaySettings {
-    ReadLimits read_limits;  // of what is published
+    ReadLimits read_limits;                      // of what is published
     std::string cookie_name = "eventbus_token";  // empty: cookies sign nobody in
     std::size_t group_in_flight_default = 64;
     bool recovery = true;                 // clients get a pid, and sessions are kept

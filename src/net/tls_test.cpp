@@ -92,7 +92,8 @@ TEST(TlsContext, AFileThatIsMissingIsNamedWithItsSetting) {
 
     const auto no_certificate = TlsContext::load({folder.path().string(), certificate});
     ASSERT_FALSE(no_certificate);
-    EXPECT_NE(no_certificate.error().detail.find("is a directory, a pipe or a device; name a file in tls_certificate_file"),
+    EXPECT_NE(no_certificate.error().detail.find(
+                  "is a directory, a pipe or a device; name a file in tls_certificate_file"),
               std::string::npos)
         << no_certificate.error().detail;
 }

@@ -19,14 +19,16 @@ class LateLog final : public Log {
     void append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) override {
         log_.append(std::move(plans), reply_to, std::move(done));
     }
-    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done) override {
+    void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
+              WantedRooms wanted) override {
         ++reads;
-        waiting_.push_back([this, after, limit, &reply_to,
+        waiting_.push_back([this, after, limit, &reply_to, wanted = std::move(wanted),
                             done = std::make_shared<ReadDone>(std::move(done))](bool refused) {
-            if (!refused) return log_.read(after, limit, reply_to, std::move(*done));
+            if (!refused) return log_.read(after, limit, reply_to, std::move(*done), wanted);
             reply_to.post([done] { (*done)(Error{ErrorCode::kUnavailable, "not now"}); });
         });
     }
+    std::uint64_t room_key(const Room& room) const override { return log_.room_key(room); }
     Position frontier() const override { return log_.frontier(); }
     const std::string& epoch() const override { return log_.epoch(); }
     Tail& tail() override { return log_.tail(); }

@@ -200,7 +200,8 @@ void EmbeddedLog::Core::stop() {
 
 // ---- in the turn --------------------------------------------------------------------------------
 
-// Returns once `run` has run: a request that was left for another thread may not have.
+// Returns once `run` has run: a request that was left for another thread may not have. Helps
+// meanwhile, since a holder that has done enough may have called this very thread to go on.
 template <class Run>
 void EmbeddedLog::Core::run_in_turn(Run&& run) {
     const auto has_run = std::make_shared<std::latch>(1);
@@ -208,7 +209,10 @@ void EmbeddedLog::Core::run_in_turn(Run&& run) {
         run(sequencer);
         has_run->count_down();
     });
-    has_run->wait();
+    while (!has_run->try_wait()) {
+        turn_.help();
+        std::this_thread::yield();
+    }
 }
 
 void EmbeddedLog::Core::take_staged() {

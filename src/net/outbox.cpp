@@ -23,8 +23,9 @@ Result<> Outbox::push(SharedFrame frame) {
     const auto outdated = find_outdated_by(*frame);
     const std::size_t freed = outdated == queue_.end() ? 0 : (*outdated)->bytes.size();
     const std::size_t bytes_after = bytes_ - freed + frame->bytes.size();
-    const bool is_full =
-        bytes_after > bytes_max_ || (outdated == queue_.end() && frames() >= frames_max());
+    // has_room() has said that one may come, of whatever size.
+    const bool is_full = (bytes_after > bytes_max_ && bytes_ >= bytes_max_ / 2) ||
+                         (outdated == queue_.end() && frames() >= frames_max());
     if (is_full && !is_empty()) {
         return Error{ErrorCode::kSlowClient, "the client reads more slowly than it is sent to"};
     }

@@ -14,8 +14,9 @@ namespace eventbus {
 // What one connection still has to be sent: events, acknowledgements, heartbeats, in one order.
 //
 // Thread:  reactor (asserted).
-// Bounded: bytes() <= bytes_max and frames() <= frames_max(), but for urgent frames and for a lone
-//          frame: an empty outbox takes one of any size, else its client could never get past it.
+// Bounded: bytes() <= bytes_max and frames() <= frames_max(), but for urgent frames and for the
+//          frame that passes the bound: less than half full, an outbox takes one of any size, else
+//          its client could never get past it, and has_room() would promise too much.
 //          At the bound push() refuses and the connection closes, so that the client comes back
 //          and resumes. Empty, it has room for one frame, within itself: what most ever have.
 // Cost:    push is amortized O(1), for a `latest` frame O(queued frames).

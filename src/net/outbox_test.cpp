@@ -113,6 +113,16 @@ TEST(Outbox, ALoneFrameOfAnySizeIsTakenSoThatItsClientCanGetPastIt) {
     EXPECT_TRUE(outbox.push(frame("b")));
 }
 
+TEST(Outbox, WhileItHasRoomItTakesOneFrameOfAnySize) {
+    Outbox outbox(10);
+    ASSERT_TRUE(outbox.push(frame("1234")));
+    ASSERT_TRUE(outbox.has_room());
+    EXPECT_TRUE(outbox.push(frame("much too long")));
+    EXPECT_FALSE(outbox.has_room());
+    EXPECT_FALSE(outbox.push(frame("b")));
+    EXPECT_EQ(drain(outbox, 64), "1234much too long");
+}
+
 TEST(Outbox, ManySmallFramesAreRefusedBeforeTheyCostManyTimesTheBound) {
     Outbox outbox(64 * 10);
     ASSERT_EQ(outbox.frames_max(), 26u);

@@ -62,7 +62,9 @@ const ErrorInfo& error_info(ErrorCode code);
 struct Error {
     ErrorCode code = ErrorCode::kInternal;
     std::string detail;
+    bool is_final = false;  // waiting does not help, whatever the table says of the code
 
+    bool passes() const { return !is_final && error_info(code).retry == Retry::kLater; }
     std::string_view name() const { return error_info(code).name; }
 };
 

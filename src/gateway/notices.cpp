@@ -29,6 +29,12 @@ std::string watch_ended(std::string_view topic, const Error& error) {
                        json_string(topic), error.name(), json_string(error.detail));
 }
 
+std::string membership_ended(std::string_view group, std::string_view topic, const Error& error) {
+    return fmt::format(R"(["watch.ended",{{"topic":{},"group":{},"code":"{}","message":{}}}])",
+                       json_string(topic), json_string(group), error.name(),
+                       json_string(error.detail));
+}
+
 std::string token_expired() {
     const ErrorInfo& info = error_info(ErrorCode::kTokenExpired);
     return fmt::format(R"(["token.expired",{{"code":"{}","message":"{}"}}])", info.name,
@@ -40,7 +46,7 @@ std::string error_object(const Error& error) {
     const std::string_view message = error.detail.empty() ? info.title : error.detail;
     std::string object =
         fmt::format(R"({{"code":"{}","message":{})", info.name, json_string(message));
-    if (info.retry == Retry::kLater) object += fmt::format(R"(,"retryAfterMs":{})", kRetryAfterMs);
+    if (error.passes()) object += fmt::format(R"(,"retryAfterMs":{})", kRetryAfterMs);
     return object += '}';
 }
 

@@ -14,6 +14,8 @@ std::string resume_done(std::uint64_t missed);
 std::string resume_unknown(std::string_view reason);
 std::string resume_gap(std::string_view from, std::string_view to);
 std::string watch_ended(std::string_view topic, const Error& error);
+// The same of a consumer group, whose member the socket is no more.
+std::string membership_ended(std::string_view group, std::string_view topic, const Error& error);
 std::string token_expired();
 
 // {"code":…,"message":…,"retryAfterMs":…}

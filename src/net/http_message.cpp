@@ -116,7 +116,7 @@ HttpResponse json_response(int status, std::string body) {
 HttpResponse problem_response(const Error& error) {
     const ErrorInfo& info = error_info(error.code);
     HttpResponse response = problem_response(info.http_status, error);
-    if (info.retry == Retry::kLater) response.headers.add("Retry-After", "1");
+    if (error.passes()) response.headers.add("Retry-After", "1");
     return response;
 }
 

@@ -12,8 +12,9 @@ bool AccessRule::names_service(std::string_view name) const {
     return any_service || std::find(services.begin(), services.end(), name) != services.end();
 }
 
-Catalog::Catalog(std::vector<EventRule> events, StringMap<WatchRule> rooms)
-    : events_(std::move(events)), rooms_(std::move(rooms)) {
+Catalog::Catalog(std::vector<EventRule> events, StringMap<WatchRule> rooms,
+                 StringMap<GroupRule> groups)
+    : events_(std::move(events)), rooms_(std::move(rooms)), groups_(std::move(groups)) {
     for (const EventRule& rule : events_) {
         if (rule.is_pattern) {
             patterns_.push_back(&rule);
@@ -33,6 +34,13 @@ const EventRule* Catalog::find(std::string_view type) const {
 const WatchRule* Catalog::watch_rule(std::string_view subject_kind) const {
     const auto at = rooms_.find(subject_kind);
     return at == rooms_.end() ? nullptr : &at->second;
+}
+
+bool Catalog::admits(std::string_view group_name, std::string_view service) const {
+    const auto at = groups_.find(group_name);
+    if (at == groups_.end()) return false;
+    const std::vector<std::string>& services = at->second.services;
+    return std::find(services.begin(), services.end(), service) != services.end();
 }
 
 std::string Catalog::nearest_type(std::string_view type) const {

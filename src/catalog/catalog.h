@@ -17,7 +17,8 @@ namespace eventbus {
 // Bounded: by the loader (kCatalogTypesMax).
 class Catalog {
  public:
-    Catalog(std::vector<EventRule> events, StringMap<WatchRule> rooms);
+    Catalog(std::vector<EventRule> events, StringMap<WatchRule> rooms,
+            StringMap<GroupRule> groups = {});
 
     // The rule of `type`: its own entry, else the first pattern entry in the file that matches.
     // Null: the catalog does not know it.
@@ -25,6 +26,9 @@ class Catalog {
 
     // Who may watch subjects of this kind. Null: nobody, but for whom an event grants it.
     const WatchRule* watch_rule(std::string_view subject_kind) const;
+
+    // Whether the service may join groups of this name that belong to another.
+    bool admits(std::string_view group_name, std::string_view service) const;
 
     // The known type that is spelt most like `type`; empty if none is near. For messages.
     std::string nearest_type(std::string_view type) const;
@@ -40,6 +44,7 @@ class Catalog {
  private:
     const std::vector<EventRule> events_;
     const StringMap<WatchRule> rooms_;
+    const StringMap<GroupRule> groups_;
     StringMap<const EventRule*> exact_;
     std::vector<const EventRule*> patterns_;
 };

@@ -34,6 +34,12 @@ struct WatchRule {
     std::vector<std::string> roles;
 };
 
+// Who may join groups of one name besides the service to which it belongs:
+// `groups: { thumbnails: { members: [service:worker] } }`.
+struct GroupRule {
+    std::vector<std::string> services;  // names
+};
+
 // One line of `audience:`.
 struct AudienceRule {
     enum class To : std::uint8_t { kOwner, kWatchers, kUser, kRole, kEveryone };

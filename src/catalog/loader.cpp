@@ -40,7 +40,7 @@ class CatalogReader {
     explicit CatalogReader(Problems& problems) : problems_(problems) {}
 
     std::shared_ptr<const Catalog> read(const Spec& root) {
-        constexpr std::array<std::string_view, 3> kKeys{"events", "rooms", "defaults"};
+        constexpr std::array<std::string_view, 4> kKeys{"events", "rooms", "groups", "defaults"};
         if (!root.is_map()) {
             problems_.error(root.line, "a catalog is a map with the key `events`",
                             "begin with `events:` and write event types below it");
@@ -50,6 +50,7 @@ class CatalogReader {
         if (const Spec* defaults = root.find("defaults"))
             defaults_ = read_defaults(*defaults, problems_);
         read_rooms(root.find("rooms"));
+        read_groups(root.find("groups"));
         read_events(root);
         check_patterns();
         check_owners_and_watchers();
@@ -66,6 +67,18 @@ class CatalogReader {
         }
         for (const SpecField& entry : rooms->fields) {
             rooms_.emplace(entry.name, read_watch_rule(entry, problems_));
+        }
+    }
+
+    void read_groups(const Spec* groups) {
+        if (!groups || groups->kind == Spec::Kind::kNull) return;
+        if (!groups->is_map()) {
+            return problems_.error(
+                groups->line, "`groups` is a map of names of consumer groups",
+                "write for example `thumbnails: { members: [service:worker] }` below it");
+        }
+        for (const SpecField& entry : groups->fields) {
+            groups_.emplace(entry.name, read_group_rule(entry, problems_));
         }
     }
 
@@ -134,7 +147,8 @@ class CatalogReader {
         std::vector<EventRule> rules;
         rules.reserve(entries_.size());
         for (Entry& entry : entries_) rules.push_back(std::move(entry.rule));
-        return std::make_shared<const Catalog>(std::move(rules), std::move(rooms_));
+        return std::make_shared<const Catalog>(std::move(rules), std::move(rooms_),
+                                               std::move(groups_));
     }
 
     static constexpr std::size_t kPatternsCompared = 100;  // more would make a check of pairs slow
@@ -142,6 +156,7 @@ class CatalogReader {
     Problems& problems_;
     RuleDefaults defaults_;
     StringMap<WatchRule> rooms_;
+    StringMap<GroupRule> groups_;
     std::vector<Entry> entries_;
 };
 

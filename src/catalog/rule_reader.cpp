@@ -512,4 +512,32 @@ WatchRule read_watch_rule(const SpecField& entry, Problems& problems) {
     return rule;
 }
 
+GroupRule read_group_rule(const SpecField& entry, Problems& problems) {
+    constexpr std::array<std::string_view, 1> kKeys{"members"};
+    constexpr std::string_view kService = "service:";
+    GroupRule rule;
+    if (!is_service_name(entry.name)) {
+        problems.error(entry.line, "'" + entry.name + "' cannot be the name of a group",
+                       "a group's name is 1 to 64 of a-z, 0-9 and '-'");
+    }
+    const Spec* members = entry.value.find("members");
+    refuse_unknown_keys(entry.value, kKeys, "a name of `groups`", problems);
+    if (!members) {
+        problems.error(entry.line, "`groups` does not say who may join '" + entry.name + "'",
+                       "write `" + entry.name + ": { members: [service:worker] }`");
+        return rule;
+    }
+    for (const Spec* word : as_list(*members)) {
+        const std::string name =
+            word->text.starts_with(kService) ? word->text.substr(kService.size()) : std::string();
+        if (word->is_string() && is_service_name(name)) {
+            rule.services.push_back(name);
+        } else {
+            problems.error(word->line, "`members` knows no '" + word->text + "'",
+                           "a member is a service, such as service:worker");
+        }
+    }
+    return rule;
+}
+
 }  // namespace eventbus

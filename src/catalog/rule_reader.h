@@ -18,5 +18,6 @@ struct RuleDefaults {
 EventRule read_event_rule(const SpecField& entry, const RuleDefaults& defaults, Problems& problems);
 RuleDefaults read_defaults(const Spec& spec, Problems& problems);
 WatchRule read_watch_rule(const SpecField& entry, Problems& problems);
+GroupRule read_group_rule(const SpecField& entry, Problems& problems);
 
 }  // namespace eventbus

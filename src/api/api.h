@@ -16,6 +16,7 @@
 #include "base/counters.h"
 #include "bus/publish.h"
 #include "event/event_reader.h"
+#include "groups/groups_directory.h"
 #include "net/cors.h"
 #include "net/due_list.h"
 #include "net/expiries.h"
@@ -36,6 +37,7 @@ struct ApiProbe {
 //   POST /v1/events    publish             (publish.cpp)
 //   GET  /v1/stream    server-sent events  (stream.cpp)
 //   POST /v1/tickets   a ticket for a stream of a browser
+//   DELETE /v1/groups/NAME/TOPIC  the end of a consumer group  (groups.cpp)
 //   GET  /healthz /readyz /metrics
 //
 // Every answer carries the visible end of the log, Event-Bus-Offset, so that a page can subscribe
@@ -63,13 +65,17 @@ class Api {
 
     Api(Context context, ReadLimits limits, std::size_t topics_max);
 
+    // The way to the groups; before the first request.
+    void set_groups(GroupsDirectory& groups) { groups_ = &groups; }
+
     // Answers a request of the public address.
     void on_request(const SharedExchange& exchange);
 
     // Of an answer that the server makes by itself, to a request of the public address.
     void complete(const HttpRequest& request, HttpResponse& response) const;
 
-    // Answers a request of the admin address: health and metrics, for whoever reaches it.
+    // Answers a request of the admin address: health and metrics, for whoever reaches it, and what
+    // operators do, with a token.
     void on_admin_request(const SharedExchange& exchange);
 
     void close_streams();
@@ -88,6 +94,9 @@ class Api {
     void publish(const SharedExchange& exchange);
     Result<EventReader::Events> read_events(const HttpRequest& request);
 
+    // groups.cpp
+    void delete_group(const SharedExchange& exchange, std::string_view key);
+
     // stream.cpp
     void stream(const SharedExchange& exchange);
     void make_ticket(HttpExchange& exchange);
@@ -97,6 +106,7 @@ class Api {
 
     Context context_;
     const std::size_t topics_max_;
+    GroupsDirectory* groups_ = nullptr;
     EventReader reader_;
     Tickets tickets_;
     SseEncoder chunk_encoder_;

@@ -143,6 +143,18 @@ void add_tail(CLI::App& app, TailOptions& options) {
     add_access(*command, options.access, "--data,--data-dir");
 }
 
+void add_groups(CLI::App& app, GroupsDeleteOptions& options) {
+    CLI::App* groups = app.add_subcommand("groups", "Looks after consumer groups.");
+    groups->require_subcommand(1);
+    CLI::App* command = groups->add_subcommand(
+        "delete", "Ends a group: its members are told, and nothing is kept of it.");
+    command->add_option("name", options.name, "Its name, as thumbnails")->required();
+    command->add_option("topic", options.topic, "Its topic, as photo.uploaded or 'photo.*'")
+        ->required();
+    command->add_flag("--json", options.json, "Answer in JSON, for scripts");
+    add_access(*command, options.access, "--data-dir");
+}
+
 void add_token(CLI::App& app, TokenOptions& options) {
     CLI::App* command =
         app.add_subcommand("token", "Makes a token, signed with the server's secret.");
@@ -238,11 +250,13 @@ int run(int argc, const char* const* argv, const Serve& serve) {
     ServeOptions serve_options;
     PublishOptions publish_options;
     TailOptions tail_options;
+    GroupsDeleteOptions groups_delete_options;
     TokenOptions token_options;
     CheckConfigOptions check_options;
     add_serve(app, serve_options);
     add_publish(app, publish_options);
     add_tail(app, tail_options);
+    add_groups(app, groups_delete_options);
     add_token(app, token_options);
     add_check_config(app, check_options);
 
@@ -258,6 +272,7 @@ int run(int argc, const char* const* argv, const Serve& serve) {
     if (command == "serve") return run_serve(serve_options, context, serve);
     if (command == "publish") return run_publish(publish_options, context);
     if (command == "tail") return run_tail(tail_options, context);
+    if (command == "groups") return run_groups_delete(groups_delete_options, context);
     if (command == "token") return run_token(token_options, context);
     return run_check_config(check_options, context);
 }

@@ -57,6 +57,14 @@ struct TailOptions {
 };
 int run_tail(const TailOptions& options, const CommandContext& context);
 
+struct GroupsDeleteOptions {
+    AccessOptions access;
+    std::string name;
+    std::string topic;
+    bool json = false;
+};
+int run_groups_delete(const GroupsDeleteOptions& options, const CommandContext& context);
+
 struct TokenOptions {
     std::string user;  // or a service
     std::string service;

@@ -88,6 +88,8 @@ struct Config {
     Milliseconds group_ack_wait = std::chrono::seconds(30);
     std::size_t group_in_flight_default = 64;  // of a member that names none
     std::size_t groups_max = 1'000;
+    std::size_t groups_per_service_max = 100;
+    Milliseconds group_idle_ttl = std::chrono::hours(24 * 30);
 
     bool serves_admin() const { return admin_listen != "off"; }
     bool speaks_tls() const { return !tls_certificate_file.empty(); }

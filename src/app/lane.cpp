@@ -17,9 +17,6 @@ bool is_engine_path(std::string_view path) {
     return path == kEnginePath || path == kEnginePath.substr(0, kEnginePath.size() - 1);
 }
 
-constexpr auto kGroupTick = std::chrono::milliseconds(100);
-constexpr auto kIdleGroupTick = std::chrono::seconds(1);  // no group lives here
-
 // Nobody stands before the admin address, and whoever looks after the server gets through to it
 // when clients have taken all descriptors that there are for them.
 HttpSettings for_operators(HttpSettings settings) {
@@ -59,6 +56,7 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
       reactor_(index, shared_.clock, batch_sender(index, settings_.uses_io_uring)),
       waker_(reactor_),
       reader_({shared_.log, reactor_, shared_.clock, waker_}, settings_.tail_entries_max),
+      groups_reader_({shared_.log, reactor_, shared_.clock, waker_}, settings_.tail_entries_max),
       hub_(reactor_, shared_.clock, shared_.log, reader_, settings_.coalesce),
       tokens_(shared_.keys, shared_.claims, shared_.clock),
       sign_in_(tokens_, shared_.cors, settings_.gateway.cookie_name),
@@ -69,12 +67,16 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
                   .random = shared_.random},
                  catalog, settings_.events_per_batch_max),
       groups_(std::make_unique<Groups>(
-          Groups::Context{.log = shared_.log,
-                          .store = shared_.group_store,
-                          .clock = shared_.clock,
-                          .random = shared_.random,
-                          .reactor = reactor_,
-                          .want_all = [this](bool on) { reader_.tail().want_all(on); }},
+          Groups::Context{
+              .log = shared_.log,
+              .reader = groups_reader_,
+              .store = shared_.group_store,
+              .clock = shared_.clock,
+              .random = shared_.random,
+              .reactor = reactor_,
+              .on_listed = [this](GroupProbes probes) { list(std::move(probes)); },
+              .on_exists = [this](const GroupKey& group,
+                                  bool exists) { directory_->post_exists(group, exists); }},
           settings_.groups, std::move(stored_groups))),
       admissions_(
           {.reactor = reactor_,
@@ -108,13 +110,14 @@ Lane::Lane(std::size_t index, Shared shared, LaneSettings settings,
       catalog_(std::move(catalog)),
       type_counts_{publisher_.type_counts()} {
     engine_.set_hand_over(settings_.lanes, shared_.hand_over);
-    hub_.set_follower([this](const SharedEntry& entry) { groups_->on_entry(entry); });
     reactor_.add_turn_hook([this] { return run_views(); });
 }
 
 Lane::~Lane() { BUS_ASSERT(!thread_.joinable()); }
 
 void Lane::begin(GroupsDirectory& directory) {
+    directory_ = &directory;
+    api_.set_groups(directory);
     gateway_ = std::make_unique<Gateway>(Gateway::Context{.reactor = reactor_,
                                                           .clock = shared_.clock,
                                                           .random = shared_.random,
@@ -126,7 +129,6 @@ void Lane::begin(GroupsDirectory& directory) {
                                                           .cors = shared_.cors},
                                          settings_.gateway, catalog_);
     gateway_->serve(sockets_);
-    reactor_.post([this] { tick_groups(); });
 }
 
 void Lane::listen(ListenSocket socket, bool is_admin) {
@@ -209,6 +211,7 @@ Lane::Probes Lane::probes() const {
             .admission = admissions_.probe(),
             .gateway = gateway_->probe(),
             .groups = groups_->probe(),
+            .held_deliveries = gateway_->seats().held(),
             .api = api_.probe(),
             .reactor = reactor_};
 }
@@ -221,8 +224,7 @@ void Lane::add_type_counts(std::map<std::string, std::uint64_t>& sums) const {
 }
 
 Reactor::Again Lane::run_views() {
-    const View::Next next = hub_.deliver();
-    groups_->on_tail_read(hub_.cursor());
+    const View::Next next = both(hub_.deliver(), groups_->deliver());
     if (next.at) wake_at(*next.at);
     switch (next.more) {
         case View::More::kNo:
@@ -237,19 +239,19 @@ Reactor::Again Lane::run_views() {
 
 // A turn at that time. A timer that comes for nothing does no harm; one that is missing would.
 void Lane::wake_at(Clock::Time at) {
-    if (wakes_at_ && *wakes_at_ <= at) return;
-    wakes_at_ = at;
-    reactor_.post_at(at, [this, at] {
-        if (wakes_at_ == at) wakes_at_.reset();
-    });
+    if (!wakes_at_.empty() && *wakes_at_.begin() <= at) return;
+    wakes_at_.insert(at);
+    reactor_.post_at(at, [this, at] { wakes_at_.erase(at); });
 }
 
-void Lane::tick_groups() {
-    groups_->tick();
-    const bool is_idle = groups_->probe().groups.get() == 0;
-    reactor_.post_at(
-        reactor_.now() + (is_idle ? Clock::Time::duration(kIdleGroupTick) : kGroupTick),
-        [this] { tick_groups(); });
+void Lane::list(GroupProbes probes) {
+    const std::lock_guard lock(group_probes_mutex_);
+    group_probes_ = std::move(probes);
+}
+
+GroupProbes Lane::group_probes() const {
+    const std::lock_guard lock(group_probes_mutex_);
+    return group_probes_;
 }
 
 }  // namespace eventbus

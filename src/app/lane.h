@@ -6,7 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -126,10 +126,14 @@ class Lane final : public HttpHandler {
         const AdmissionProbe& admission;
         const GatewayProbe& gateway;
         const GroupsProbe& groups;
+        const Counter& held_deliveries;
         const ApiProbe& api;
         const Reactor& reactor;
     };
     Probes probes() const;
+
+    // What each group of this lane counts. Any thread.
+    GroupProbes group_probes() const;
 
     // Events published here, by the entries of the catalogs so far. Any thread.
     void add_type_counts(std::map<std::string, std::uint64_t>& sums) const;
@@ -138,19 +142,23 @@ class Lane final : public HttpHandler {
     class AdminHandler;
     Reactor::Again run_views();
     void wake_at(Clock::Time at);
-    void tick_groups();
+    void list(GroupProbes probes);
 
     const Shared shared_;
     const LaneSettings settings_;
     Reactor reactor_;
     ReactorWaker waker_;
-    LogReader reader_;
+    LogReader reader_;         // the hub's
+    LogReader groups_reader_;  // those two views wait for nobody but themselves
     Hub hub_;
     JwtVerifier tokens_;
     SignIn sign_in_;
     RefusedOrigins refused_origins_;
     Publisher publisher_;
+    mutable std::mutex group_probes_mutex_;
+    GroupProbes group_probes_;
     std::unique_ptr<Groups> groups_;
+    GroupsDirectory* directory_ = nullptr;  // once there is one
     Admissions admissions_;
     Api api_;
     HttpServer http_;
@@ -163,7 +171,7 @@ class Lane final : public HttpHandler {
     mutable std::mutex type_counts_mutex_;
     std::vector<std::shared_ptr<const TypeCounts>> type_counts_;  // one for each catalog
     std::vector<std::unique_ptr<Listener>> listeners_;
-    std::optional<Clock::Time> wakes_at_;  // the earliest timer that runs for the views
+    std::set<Clock::Time> wakes_at_;  // timers that run for the views
     bool is_draining_ = false;
     std::thread thread_;
 };

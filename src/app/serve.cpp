@@ -108,6 +108,9 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes, std::size_t 
                         .namespaces = config.namespaces};
     settings.groups.ack_wait = config.group_ack_wait;
     settings.groups.groups_max = config.groups_max;
+    settings.groups.idle_ttl = config.group_idle_ttl;
+    settings.gateway.rooms_per_socket_max = config.rooms_per_socket_max;
+    settings.gateway.queue_bytes_max = config.queue_bytes_per_socket_max;
     settings.engine = {
         .ping_interval = config.ping_interval,
         .ping_timeout = config.ping_timeout,
@@ -245,13 +248,15 @@ void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet ke
             },
     };
     const LaneSettings settings = lane_settings(config_, count, descriptors_.connections);
+    GroupNames names(config_.groups_per_service_max);
+    for (const StoredGroup& group : stored) names.restore(group.key, group.state.owner);
     auto split = GroupsDirectory::split(std::move(stored), count);
     std::vector<GroupsDirectory::Home> homes;
     for (std::size_t i = 0; i < count; ++i) {
         lanes_.push_back(std::make_unique<Lane>(i, shared, settings, catalog, std::move(split[i])));
         homes.push_back({&lanes_[i]->reactor(), &lanes_[i]->groups()});
     }
-    directory_ = std::make_unique<GroupsDirectory>(std::move(homes));
+    directory_ = std::make_unique<GroupsDirectory>(std::move(homes), std::move(names));
     for (const auto& lane : lanes_) lane->begin(*directory_);
     add_server_metrics(metrics_, lanes_, log_->probe(), *log_);
     add_store_metrics(metrics_, {{"log", &log_->database()},

@@ -21,6 +21,81 @@ Metrics::Read sum_of(const Lanes& lanes, Read read) {
     };
 }
 
+// What `read` says of each group.
+Metrics::ReadMany of_each_group(const Lanes& lanes, Counter GroupProbe::*counter) {
+    return [&lanes, counter] {
+        std::vector<Metrics::Sample> samples;
+        for (const auto& lane : lanes) {
+            for (const auto& group : lane->group_probes()) {
+                samples.push_back({{{"group", group->key->name}, {"topic", group->key->topic}},
+                                   static_cast<double>(((*group).*counter).get())});
+            }
+        }
+        return samples;
+    };
+}
+
+void add_group_metrics(Metrics& metrics, const Lanes& lanes) {
+    const auto counter = [&](const char* name, const char* help, auto which) {
+        metrics.add_counter(name, help, of_each_group(lanes, which));
+    };
+    const auto gauge = [&](const char* name, const char* help, auto which) {
+        metrics.add_gauge(name, help, of_each_group(lanes, which));
+    };
+    using P = const Lane::Probes&;
+    metrics.add_gauge("eventbus_groups", "Consumer groups.",
+                      sum_of(
+                          lanes, [](P p) -> auto& { return p.groups.groups; }));
+    metrics.add_counter("eventbus_groups_ended_total",
+                        "Groups that ended since they had no member for group_idle_ttl.",
+                        sum_of(
+                            lanes, [](P p) -> auto& { return p.groups.ended; }));
+    metrics.add_counter("eventbus_groups_deleted_total", "Groups that an operator deleted.",
+                        sum_of(
+                            lanes, [](P p) -> auto& { return p.groups.deleted; }));
+    metrics.add_counter("eventbus_groups_refused_total", "Groups refused: groups_max.",
+                        sum_of(
+                            lanes, [](P p) -> auto& { return p.groups.refused_groups; }));
+    metrics.add_counter("eventbus_group_read_failures_total",
+                        "Pages that the log did not give to a group; they are read again.",
+                        sum_of(
+                            lanes, [](P p) -> auto& { return p.groups.read_failures; }));
+    metrics.add_counter("eventbus_group_write_failures_total",
+                        "Writes that the store of groups did not take; they are tried again.",
+                        sum_of(
+                            lanes, [](P p) -> auto& { return p.groups.write_failures; }));
+    metrics.add_gauge("eventbus_group_held_deliveries",
+                      "Deliveries that wait until their member's connection has room.",
+                      sum_of(
+                          lanes, [](P p) -> auto& { return p.held_deliveries; }));
+
+    gauge("eventbus_group_members", "Members of the group.", &GroupProbe::members);
+    gauge("eventbus_group_in_flight", "Events given out or to be given out again.",
+          &GroupProbe::in_flight);
+    gauge("eventbus_group_waiting", "Of these, the ones that no member has.", &GroupProbe::waiting);
+    gauge("eventbus_group_lag", "Events that were never given out.", &GroupProbe::lag);
+    gauge("eventbus_group_pending_bytes", "Of these, bytes that were read ahead.",
+          &GroupProbe::pending_bytes);
+    counter("eventbus_group_deliveries_total", "Events given to members.", &GroupProbe::delivered);
+    counter("eventbus_group_redeliveries_total", "Of these, not for the first time.",
+            &GroupProbe::redelivered);
+    counter("eventbus_group_acks_total", "Deliveries acknowledged.", &GroupProbe::acked);
+    counter("eventbus_group_nacks_total", "Deliveries given back.", &GroupProbe::nacked);
+    counter("eventbus_group_timeouts_total", "Deliveries not acknowledged within ack_wait.",
+            &GroupProbe::timed_out);
+    counter("eventbus_group_member_lost_total", "Deliveries whose member went away.",
+            &GroupProbe::member_lost);
+    counter("eventbus_group_stale_answers_total",
+            "Answers to deliveries that were no longer the member's.", &GroupProbe::stale_answers);
+    counter("eventbus_group_expired_total",
+            "Durable events that retention took before they were handled.", &GroupProbe::expired);
+    counter("eventbus_group_lost_transient_total",
+            "Transient events that were gone before they were handled.",
+            &GroupProbe::lost_transient);
+    counter("eventbus_group_stalls_total", "Times the group stood still with work to do.",
+            &GroupProbe::stalls);
+}
+
 }  // namespace
 
 void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& log, Log& log_state) {
@@ -221,35 +296,7 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
                             return parts;
                         });
 
-    gauge(
-        "eventbus_groups", "Consumer groups.", [](P p) -> auto& { return p.groups.groups; });
-    gauge(
-        "eventbus_group_members", "Members of groups.",
-        [](P p) -> auto& { return p.groups.members; });
-    gauge(
-        "eventbus_group_in_flight", "Deliveries that wait for an ack.",
-        [](P p) -> auto& { return p.groups.in_flight; });
-    gauge(
-        "eventbus_group_lag", "Positions that groups are behind the log, summed.",
-        [](P p) -> auto& { return p.groups.lag; });
-    counter(
-        "eventbus_group_deliveries_total", "Events given to members.",
-        [](P p) -> auto& { return p.groups.delivered; });
-    counter(
-        "eventbus_group_redeliveries_total", "Of these, not for the first time.",
-        [](P p) -> auto& { return p.groups.redelivered; });
-    counter(
-        "eventbus_group_acks_total", "Deliveries acknowledged.",
-        [](P p) -> auto& { return p.groups.acked; });
-    counter(
-        "eventbus_group_nacks_total", "Deliveries given back.",
-        [](P p) -> auto& { return p.groups.nacked; });
-    counter(
-        "eventbus_group_timeouts_total", "Deliveries not acknowledged within ack_wait.",
-        [](P p) -> auto& { return p.groups.timed_out; });
-    counter(
-        "eventbus_group_stalls_total", "Times a group had work and a ready member, and rested.",
-        [](P p) -> auto& { return p.groups.stalled; });
+    add_group_metrics(metrics, lanes);
 
     counter(
         "eventbus_reactor_stalls_total", "Turns of a reactor of over 5 ms, preemption aside.",

@@ -161,6 +161,10 @@ constexpr auto kTable = std::to_array<Setting>({
      "Unacknowledged events of a member that does not say how many it takes."},
     {kGroups, "groups_max", Kind::kCount, &Config::groups_max, 1, 100'000, "",
      "Consumer groups of each reactor; a new one beyond it is refused."},
+    {kGroups, "groups_per_service_max", Kind::kCount, &Config::groups_per_service_max, 1, 100'000, "",
+     "Consumer groups that belong to one service; a new one beyond it is refused."},
+    {kGroups, "group_idle_ttl", Kind::kDuration, &Config::group_idle_ttl, 0, 3'660 * kDay, "",
+     "How long a group without a member is kept, in time that a server ran; 0: for good."},
 });
 // clang-format on
 

@@ -107,8 +107,7 @@ View::Next Hub::deliver() {
                     catch_up_.lose(id, eviction.subject, entry->position, live_place(id));
                 }
             }
-            const std::span<const SharedEntry> run = fan_out_.aim();
-            if (follower_) std::ranges::for_each(run, follower_);
+            fan_out_.aim();
         }
         fan_out_.walk();
     }

@@ -47,11 +47,6 @@ class Hub final : public View {
  public:
     Hub(Executor& reactor, const Clock& clock, Log& log, LogReader& reader, Coalesce coalesce = {});
 
-    // Who else on this reactor follows the log: shown each entry, in order, as it is read.
-    void set_follower(std::function<void(const SharedEntry&)> follower) {
-        follower_ = std::move(follower);
-    }
-
     // `receiver` and `encoder` must outlive the membership. In push() `receiver` may remove itself
     // and nothing else; in the other calls it may do anything.
     ReceiverId add(Receiver& receiver, Encoder& encoder);
@@ -114,7 +109,6 @@ class Hub final : public View {
     Members members_;
     FanOut fan_out_;
     CatchUp catch_up_;
-    std::function<void(const SharedEntry&)> follower_;
 };
 
 }  // namespace eventbus

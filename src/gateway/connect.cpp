@@ -208,10 +208,7 @@ void Gateway::end_with_token(Socket& socket) {
 void Gateway::on_disconnect(Socket& socket, CloseReason reason) {
     BusSocket& member = BusSocket::of(socket);
     if (!member.is_attached()) return;
-    if (member.is_in_groups) {
-        by_group_member_.erase(member.group_member());
-        context_.groups.post_member_gone(member.group_member());
-    }
+    if (member.is_in_groups) seats_.remove(socket);
     member.detach(reason == CloseReason::kLeft);
 }
 

@@ -11,7 +11,13 @@ Gateway::Gateway(Context context, GatewaySettings settings, std::shared_ptr<cons
       settings_(std::move(settings)),
       catalog_(std::move(catalog)),
       reader_(settings_.read_limits),
-      expiries_(context_.reactor, context_.clock) {}
+      expiries_(context_.reactor, context_.clock),
+      seats_(
+          {.reactor = context_.reactor,
+           .groups = context_.groups,
+           .encoder_of = [this](const Namespace& nsp) -> SocketEncoder& { return encoder_of(nsp); },
+           .groups_max = settings_.rooms_per_socket_max},
+          catalog_) {}
 
 void Gateway::serve(SocketServer& server) {
     serve(server.of(socketio::kMainNamespace));
@@ -26,6 +32,7 @@ void Gateway::serve(Namespace& nsp) {
         .on_drained([this](Socket& socket) {
             BusSocket& member = BusSocket::of(socket);
             if (member.is_attached()) member.drained();
+            seats_.drained(socket);
         })
         .on("subscribe", [this](Socket& socket, const Arguments& arguments,
                                 Ack ack) { on_subscribe(socket, arguments, std::move(ack)); })

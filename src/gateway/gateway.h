@@ -19,6 +19,7 @@
 #include "event/event_reader.h"
 #include "gateway/bus_socket.h"
 #include "gateway/encode.h"
+#include "gateway/group_seats.h"
 #include "gateway/settings.h"
 #include "groups/groups_directory.h"
 #include "net/cors.h"
@@ -47,7 +48,7 @@ struct GatewayProbe {
 //
 // Thread:  reactor.
 // Bounded: sockets by the server's sessions, what each is in by its admission.
-class Gateway final : public GroupReceiver {
+class Gateway final {
  public:
     struct Context {
         Reactor& reactor;
@@ -67,10 +68,10 @@ class Gateway final : public GroupReceiver {
     void serve(SocketServer& server);
 
     // The catalog of a reload, for what is asked from now on.
-    void set_catalog(std::shared_ptr<const Catalog> catalog) { catalog_ = std::move(catalog); }
-
-    // GroupReceiver
-    void deliver(const GroupDelivery& delivery) override;
+    void set_catalog(std::shared_ptr<const Catalog> catalog) {
+        catalog_ = catalog;
+        seats_.set_catalog(std::move(catalog));
+    }
 
     // For BusSocket.
     SocketEncoder& encoder_of(const Namespace& nsp);
@@ -78,6 +79,7 @@ class Gateway final : public GroupReceiver {
     void end_with_token(Socket& socket);
 
     const GatewayProbe& probe() const { return probe_; }
+    const GroupSeats& seats() const { return seats_; }
 
  private:
     using SharedAck = std::shared_ptr<Ack>;
@@ -113,8 +115,8 @@ class Gateway final : public GroupReceiver {
     StringMap<SocketEncoder> encoders_;  // by namespace
     EventReader reader_;
     JsonChecker json_;
-    Expiries expiries_;                                      // of sockets, by their tokens
-    std::unordered_map<MemberId, Socket*> by_group_member_;  // those that are in groups
+    Expiries expiries_;  // of sockets, by their tokens
+    GroupSeats seats_;
     std::uint64_t next_group_member_ = 0;
     GatewayProbe probe_;
 };

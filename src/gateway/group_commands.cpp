@@ -1,4 +1,4 @@
-// Consumer groups: deliveries to members, ack and nack.
+// Consumer groups: ack and nack.
 
 #include <simdjson.h>
 
@@ -50,17 +50,6 @@ Callback<Result<>> answer_to(Ack ack) {
 }
 
 }  // namespace
-
-void Gateway::deliver(const GroupDelivery& delivery) {
-    const auto found = by_group_member_.find(delivery.member);
-    if (found == by_group_member_.end()) return;
-    Socket& socket = *found->second;
-    socket.push(encoder_of(socket.nsp())
-                    .encode_group(*delivery.entry, {.delivery = delivery.delivery,
-                                                    .group = delivery.group->name,
-                                                    .topic = delivery.group->topic,
-                                                    .attempt = delivery.attempt}));
-}
 
 void Gateway::on_ack(Socket& socket, const Arguments& arguments, Ack ack) {
     const Result<Answer> answer = read_answer(json_, arguments);

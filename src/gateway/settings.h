@@ -10,8 +10,10 @@
 namespace eventbus {
 
 struct GatewaySettings {
-    ReadLimits read_limits;                      // of what is published
-    std::string cookie_name = "eventbus_token";  // empty: cookies sign nobody in
+    ReadLimits read_limits;                               // of what is published
+    std::string cookie_name = "eventbus_token";           // empty: cookies sign nobody in
+    std::size_t rooms_per_socket_max = 256;               // groups, too
+    std::size_t queue_bytes_max = std::size_t{1} << 20U;  // that may wait for one socket
     std::size_t group_in_flight_default = 64;
     bool recovery = true;                 // clients get a pid, and sessions are kept
     std::vector<std::string> namespaces;  // served like the main one, beside it

@@ -151,21 +151,15 @@ void Gateway::join_group(Socket& socket, const GroupKey& group, std::size_t max_
                          SharedAck ack) {
     BusSocket& member = BusSocket::of(socket);
     member.is_in_groups = true;
-    by_group_member_[member.group_member()] = &socket;
-    context_.groups.post_subscribe(
-        GroupMember{.id = member.group_member(),
-                    .group = group,
-                    .max_in_flight = max_in_flight,
-                    .reactor = &context_.reactor,
-                    .receiver = this},
-        context_.reactor, [this, group, ack = std::move(ack)](Result<GroupJoined> joined) {
-            if (joined) {
-                (*ack)(subscribed(group.topic, offset(joined->cursor), group.name));
-            } else {
-                probe_.subscribe_refusals.add();
-                (*ack)(notices::refusal(joined.error()));
-            }
-        });
+    seats_.join(socket, group,
+                {.max_in_flight = max_in_flight, .bytes_max = settings_.queue_bytes_max / 2},
+                [this, group, ack = std::move(ack)](const Result<GroupJoined>& joined) {
+                    if (joined) {
+                        return (*ack)(subscribed(group.topic, offset(joined->cursor), group.name));
+                    }
+                    probe_.subscribe_refusals.add();
+                    (*ack)(notices::refusal(joined.error()));
+                });
 }
 
 void Gateway::on_unsubscribe(Socket& socket, const Arguments& arguments, Ack given) {
@@ -180,11 +174,9 @@ void Gateway::on_unsubscribe(Socket& socket, const Arguments& arguments, Ack giv
         !topic->is_subject() && member.principal().is_service() && !request->options.group_is_null;
     if (is_group) {
         const GroupKey group{request->options.group.value_or(member.principal().id), topic->text};
-        return context_.groups.post_unsubscribe(
-            member.group_member(), group, context_.reactor,
-            [ack, topic = *topic](const Result<>& left) {
-                (*ack)(left ? unsubscribed(topic.text) : notices::refusal(left.error()));
-            });
+        return seats_.leave(socket, group, [ack, topic = *topic](const Result<>& left) {
+            (*ack)(left ? unsubscribed(topic.text) : notices::refusal(left.error()));
+        });
     }
     member.leave(*topic, [ack, topic = topic->text](const Result<>& left) {
         (*ack)(left ? unsubscribed(topic) : notices::refusal(left.error()));

@@ -8,27 +8,33 @@
 namespace eventbus {
 namespace {
 
-std::size_t size_of(const Entry& entry) { return sizeof(Entry) + entry.event.data.size(); }
+bool is_transient(const Entry& entry) { return entry.durability == Durability::kTransient; }
 
 }  // namespace
+
+std::size_t size_of(const Entry& entry) { return sizeof(Entry) + entry.event.data.size(); }
 
 Group::Group(const GroupSettings& settings, Random& random, Position cursor)
     : settings_(settings), random_(random), read_through_(cursor) {}
 
-void Group::restore(Position position, std::uint32_t attempt, Time due) {
-    BUS_ASSERT(!position.is_before_first() && position <= read_through_);
+void Group::restore(const Restored& restored, Time now) {
+    BUS_ASSERT(!restored.position.is_before_first() && restored.position <= read_through_);
     BUS_ASSERT(members_.empty());
 
-    const bool is_new =
-        flights_.emplace(position, Flight{Flight::State::kWaiting, attempt, {}, due}).second;
-    BUS_ASSERT(is_new);
-    timers_.emplace(due, position);
+    Flight flight;
+    flight.state = Flight::State::kWaiting;
+    flight.attempt = restored.attempt;
+    flight.until = now + restored.delay;
+    flight.delay = restored.delay;
+    flight.is_transient = restored.is_transient;
+    BUS_ASSERT(flights_.emplace(restored.position, flight).second);
+    delays_.emplace(flight.until, restored.position);
 }
 
 // ---- members ------------------------------------------------------------------------------------
 
-Result<> Group::join(MemberId id, std::size_t max_in_flight) {
-    BUS_ASSERT(max_in_flight > 0);
+Result<> Group::join(MemberId id, MemberTerms terms) {
+    BUS_ASSERT(terms.max_in_flight > 0);
 
     auto found = members_.find(id);
     if (found == members_.end()) {
@@ -43,7 +49,7 @@ Result<> Group::join(MemberId id, std::size_t max_in_flight) {
         found->second.leaving = false;
         ++staying_;
     }
-    found->second.max_in_flight = max_in_flight;
+    found->second.terms = terms;
     queue_if_ready(id, found->second);
     return {};
 }
@@ -109,72 +115,102 @@ void Group::take(SharedEntry entry) {
     BUS_ASSERT(has_room());
     BUS_ASSERT(entry->position > read_through_);
 
-    read_through_ = entry->position;
+    backlog_.took(entry->position, is_transient(*entry));
+    skip_to(entry->position);
     pending_bytes_ += size_of(*entry);
+    pending_transient_ += is_transient(*entry) ? 1 : 0;
     pending_.push_back(std::move(entry));
 }
 
-void Group::skip_to(Position position) { read_through_ = std::max(read_through_, position); }
+Backlog::Count Group::skip_to(Position position) {
+    if (position <= read_through_) return {};
+    read_through_ = position;
+    const Backlog::Count gone = backlog_.pass(position);
+    note_lost(gone);
+    return gone;
+}
+
+void Group::note_unread(Position position, bool is_transient) {
+    BUS_ASSERT(position > read_through_);
+    backlog_.add(position, is_transient);
+}
+
+void Group::note_unread(Position last, Backlog::Count count) { backlog_.add(last, count); }
+
+void Group::note_lost(Backlog::Count count) {
+    totals_.expired += count.durable;
+    totals_.lost_transient += count.transient;
+}
 
 // ---- events that come again ---------------------------------------------------------------------
 
 std::optional<Group::Span> Group::wanted(std::size_t limit) const {
     BUS_ASSERT(limit > 0);
-    if (due_.empty() || !loaded_.empty() || !has_ready_member()) return std::nullopt;
+    if (due_.empty() || !loaded_.empty() || staying_ == 0) return std::nullopt;
     const Position first = *due_.begin();
     const Position last = *std::prev(due_.lower_bound(first + limit));
     return Span{first, static_cast<std::size_t>(last - first + 1)};
 }
 
-std::size_t Group::loaded(const std::vector<SharedEntry>& entries, Position first,
-                          Position through) {
-    std::size_t expired = 0;
+Backlog::Count Group::loaded(const std::vector<SharedEntry>& entries, Position first,
+                             Position through) {
+    Backlog::Count gone;
     auto entry = entries.begin();
     for (auto due = due_.lower_bound(first); due != due_.end() && *due <= through;) {
         const Position position = *due;
         due = due_.erase(due);
         while (entry != entries.end() && (*entry)->position < position) ++entry;
+        const auto flight = flights_.find(position);
+        BUS_ASSERT(flight != flights_.end());
         if (entry != entries.end() && (*entry)->position == position) {
-            flights_.at(position).state = Flight::State::kLoaded;
+            flight->second.state = Flight::State::kLoaded;
             loaded_.push_back(*entry);
         } else {
-            flights_.erase(position);
+            ++(flight->second.is_transient ? gone.transient : gone.durable);
+            flights_.erase(flight);
             changed_.push_back(position);
-            ++totals_.expired;
-            ++expired;
         }
     }
-    return expired;
+    note_lost(gone);
+    return gone;
 }
 
 // ---- events that go out -------------------------------------------------------------------------
 
 void Group::give_out(Time now, std::vector<GivenOut>& out) {
-    const auto may_give_new = [this] {
-        return !pending_.empty() && flights_.size() < settings_.in_flight_max;
+    const auto may_give = [this] {
+        return with_members_ < settings_.in_flight_max &&
+               (!loaded_.empty() || (!pending_.empty() && !is_full()));
     };
-    while (!loaded_.empty() || may_give_new()) {
+    while (may_give()) {
         const std::optional<MemberId> member = next_ready();
         if (!member) return;
         const bool again = !loaded_.empty();
         std::deque<SharedEntry>& from = again ? loaded_ : pending_;
         SharedEntry entry = std::move(from.front());
         from.pop_front();
-        if (!again) pending_bytes_ -= size_of(*entry);
-        const std::uint32_t attempt = give(*member, entry->position, now);
+        if (!again) {
+            pending_bytes_ -= size_of(*entry);
+            pending_transient_ -= is_transient(*entry) ? 1 : 0;
+        }
+        const std::uint32_t attempt = give(*member, *entry, now);
         out.push_back({*member, std::move(entry), attempt});
     }
 }
 
-std::uint32_t Group::give(MemberId id, Position position, Time now) {
+std::uint32_t Group::give(MemberId id, const Entry& entry, Time now) {
+    const Position position = entry.position;
     Flight& flight = flights_[position];
     BUS_ASSERT(flight.attempt == 0 || flight.state == Flight::State::kLoaded);
 
     flight.state = Flight::State::kWithMember;
     flight.member = id;
     flight.until = now + settings_.ack_wait;
+    flight.delay = {};
+    flight.bytes = static_cast<std::uint32_t>(size_of(entry));
+    flight.is_transient = is_transient(entry);
     ++flight.attempt;
-    timers_.emplace(flight.until, position);
+    deadlines_.emplace(flight.until, position);
     changed_.push_back(position);
     ++with_members_;
     ++totals_.delivered;
@@ -182,6 +218,7 @@ std::uint32_t Group::give(MemberId id, Position position, Time now) {
 
     Member& member = members_.at(id);
     member.has.insert(position);
+    member.bytes += flight.bytes;
     queue_if_ready(id, member);  // behind the others: that is the round robin
     return flight.attempt;
 }
@@ -208,21 +245,45 @@ Result<> Group::nack(MemberId member, Position position, std::uint32_t attempt,
     return {};
 }
 
-void Group::tick(Time now) {
-    while (!timers_.empty() && timers_.begin()->first <= now) {
-        const auto flight = flights_.find(timers_.begin()->second);
-        BUS_ASSERT(flight != flights_.end());
-        if (flight->second.state == Flight::State::kWithMember) {
-            take_from_member(flight);
-            ++totals_.timed_out;
-            wait(flight, backoff(flight->second.attempt - 1), now);  // ack_wait was a pause already
-        } else {
-            timers_.erase(timers_.begin());
-            flight->second.state = Flight::State::kDue;
-            due_.insert(flight->first);
-        }
+// ---- time ---------------------------------------------------------------------------------------
+
+void Group::find_due(Time now) {
+    while (!delays_.empty() && delays_.begin()->first <= now) {
+        const Position position = delays_.begin()->second;
+        delays_.erase(delays_.begin());
+        flights_.at(position).state = Flight::State::kDue;
+        due_.insert(position);
     }
 }
+
+void Group::time_out(Time at) {
+    while (!deadlines_.empty() && deadlines_.begin()->first <= at) {
+        const auto flight = flights_.find(deadlines_.begin()->second);
+        BUS_ASSERT(flight != flights_.end());
+        take_from_member(flight);
+        ++totals_.timed_out;
+        wait(flight, backoff(flight->second.attempt - 1), at);  // ack_wait was a pause already
+    }
+}
+
+void Group::extend_deadlines(Time::duration by) {
+    std::set<std::pair<Time, Position>> extended;
+    for (const auto& [until, position] : deadlines_) {
+        flights_.at(position).until = until + by;
+        extended.emplace_hint(extended.end(), until + by, position);
+    }
+    deadlines_ = std::move(extended);
+}
+
+std::optional<Group::Time> Group::next_due() const {
+    return delays_.empty() ? std::nullopt : std::optional(delays_.begin()->first);
+}
+
+std::optional<Group::Time> Group::next_deadline() const {
+    return deadlines_.empty() ? std::nullopt : std::optional(deadlines_.begin()->first);
+}
+
+// ---- answers ------------------------------------------------------------------------------------
 
 Result<Group::Flights::iterator> Group::find_answered(MemberId member, Position position,
                                                       std::uint32_t attempt) {
@@ -242,20 +303,22 @@ void Group::take_from_member(Flights::iterator flight) {
     BUS_ASSERT(with_members_ > 0);
 
     --with_members_;
-    timers_.erase({flight->second.until, flight->first});
+    deadlines_.erase({flight->second.until, flight->first});
     const auto member = members_.find(flight->second.member);
     BUS_ASSERT(member != members_.end());
     member->second.has.erase(flight->first);
+    member->second.bytes -= flight->second.bytes;
     queue_if_ready(member->first, member->second);
     erase_if_done(member);
 }
 
 void Group::wait(Flights::iterator flight, std::chrono::milliseconds delay, Time now) {
     flight->second.until = now + delay;
+    flight->second.delay = delay;
     changed_.push_back(flight->first);
     if (delay > std::chrono::milliseconds::zero()) {
         flight->second.state = Flight::State::kWaiting;
-        timers_.emplace(flight->second.until, flight->first);
+        delays_.emplace(flight->second.until, flight->first);
     } else {
         flight->second.state = Flight::State::kDue;
         due_.insert(flight->first);
@@ -280,9 +343,25 @@ Position Group::cursor() const {
     return pending_.empty() ? read_through_ : pending_.front()->position - 1;
 }
 
+Backlog::Count Group::unread() const {
+    Backlog::Count count = backlog_.count();
+    count.transient += pending_transient_;
+    count.durable += pending_.size() - pending_transient_;
+    return count;
+}
+
 const Group::Flight* Group::flight(Position position) const {
     const auto found = flights_.find(position);
     return found == flights_.end() ? nullptr : &found->second;
+}
+
+std::optional<Position> Group::most_failed() const {
+    auto most = flights_.end();
+    for (auto flight = flights_.begin(); flight != flights_.end(); ++flight) {
+        if (flight->second.state == Flight::State::kWithMember) continue;
+        if (most == flights_.end() || flight->second.attempt > most->second.attempt) most = flight;
+    }
+    return most == flights_.end() ? std::nullopt : std::optional(most->first);
 }
 
 bool Group::has_ready_member() const {

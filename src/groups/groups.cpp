@@ -1,3 +1,5 @@
+// What members ask of their groups, and what leaves for them.
+
 #include "groups/groups.h"
 
 #include <algorithm>
@@ -5,119 +7,84 @@
 
 #include "base/assert.h"
 #include "base/diagnostics.h"
-#include "event/pattern.h"
+#include "groups/home.h"
 
 namespace eventbus {
 namespace {
 
 constexpr std::size_t kMaxInFlightMax = 1000;  // of one member
-constexpr std::size_t kTypesCached = 4096;     // then the cache begins anew
-constexpr std::size_t kTicksPerRecord = 50;    // 5 s: how far an idle group's cursor may lag
-constexpr std::size_t kTicksToStall = 50;      // 5 s: longer than any read of the log takes
-
-Error read_only() {
-    return {ErrorCode::kReadOnly,
-            "the store of groups failed, so nothing is given out or acknowledged: see the server's "
-            "log, mend the disk, restart"};
-}
 
 }  // namespace
-
-// One group, with what the engine keeps beside its state.
-struct Groups::Home {
-    struct Way {
-        Executor* reactor = nullptr;
-        GroupReceiver* receiver = nullptr;
-    };
-
-    Home(SharedGroupKey shared_key, const GroupSettings& settings, Random& random, Position cursor)
-        : key(std::move(shared_key)), group(settings, random, cursor), recorded(cursor) {}
-
-    bool wants(const Entry& entry) const { return matches(key->topic, entry.event.type); }
-
-    const SharedGroupKey key;
-    Group group;
-    std::unordered_map<MemberId, Way> ways;
-    Position recorded;           // the cursor that was written last
-    bool record_cursor = false;  // though nothing else changed
-    bool at_tail = false;  // has taken all that matches up to fed_through_; else it reads the log
-    bool reading = false;  // a page is under way
-    bool loading = false;  // a page of retries is under way
-    bool paused = false;   // the log showed nothing: look again at the next tick
-    bool touched = false;
-    bool told_of_loss = false;
-    std::size_t idle_ticks = 0;  // with work and a ready member, and nothing with a member
-    GroupTotals reported;        // what of group.totals() the probe has
-};
-
-// What leaves together: the changes, and what may be seen of them once they are written.
-struct Groups::Write {
-    struct Answer {
-        Executor* reply_to = nullptr;
-        Callback<const Result<>&> done;
-    };
-    struct Parcel {
-        Home::Way way;
-        std::vector<GroupDelivery> deliveries;
-    };
-
-    std::vector<GroupChange> changes;
-    std::vector<Answer> answers;
-    std::vector<Parcel> parcels;
-
-    void add(const Home::Way& way, GroupDelivery delivery) {
-        auto parcel = std::find_if(parcels.begin(), parcels.end(), [&](const Parcel& p) {
-            return p.way.receiver == way.receiver;  // as many as reactors
-        });
-        if (parcel == parcels.end()) parcel = parcels.insert(parcels.end(), {way, {}});
-        parcel->deliveries.push_back(std::move(delivery));
-    }
-};
 
 Groups::Groups(Context context, GroupSettings settings, std::vector<StoredGroup> stored)
     : context_(std::move(context)),
       settings_(settings),
-      fed_through_(context_.log.frontier()),
-      building_(std::make_unique<Write>()) {
+      ledger_({.store = context_.store,
+               .clock = context_.clock,
+               .reactor = context_.reactor,
+               .probe = probe_,
+               .on_state = [this](auto held) { on_ledger_state(held); }}),
+      fed_through_(context_.reader.cursor()) {
     for (StoredGroup& group : stored) restore(std::move(group));
+    list();
 }
 
 Groups::~Groups() = default;
 
 void Groups::restore(StoredGroup stored) {
-    const bool is_other_log = stored.epoch != context_.log.epoch();
+    StoredState& state = stored.state;
+    const bool is_other_log = state.epoch != context_.log.epoch();
     if (is_other_log) {
         diagnostics::warn("a group stood in another log; it begins at the start of this one",
                           {{"group", to_string(stored.key)}});
-        stored.cursor = Position();
+        state.cursor = Position();
+        state.seen_through = Position();
+        state.unread = {};
     }
     // The frontier is not asked: a log may show its newest entries only once it has started.
-    GroupChange mended{stored.key, context_.log.epoch(), stored.cursor};
+    std::vector<Position> erased;
     std::erase_if(stored.in_flight, [&](const StoredFlight& flight) {
-        const bool is_gone = flight.position > stored.cursor;
-        if (is_gone) mended.erased.push_back(flight.position);
+        const bool is_gone = flight.position > state.cursor;
+        if (is_gone) erased.push_back(flight.position);
         return is_gone;
     });
-    if (is_other_log || !mended.erased.empty()) building_->changes.push_back(std::move(mended));
 
-    Home& home = add(std::move(stored.key), stored.cursor);
+    Home& home = add(std::move(stored.key), state.cursor);
+    home.owner = std::move(state.owner);
+    home.idle_before = state.idle;
+    home.counted_through = std::max(state.cursor, state.seen_through);
+    home.group.note_unread(home.counted_through, {state.unread.durable, 0});
+    if (state.unread.transient > 0) {  // they ended with the process that had them
+        home.group.note_lost({0, state.unread.transient});
+        tell_of_loss(home, {0, state.unread.transient});
+    }
+    home.must_record = is_other_log || !erased.empty() || state.unread.transient > 0;
     const Clock::Time now = context_.clock.now();
     const Clock::WallTime wall_now = context_.clock.wall_now();
     for (const StoredFlight& flight : stored.in_flight) {
-        // Who had it is gone with the process; who waited goes on waiting.
-        const auto wait = std::clamp<Clock::WallTime::duration>(
+        // Whoever had it is gone with the process; what waited goes on waiting, but never longer
+        // than it was told to: the clock on the wall may have been set.
+        const auto delay = std::clamp<Clock::WallTime::duration>(
             flight.due.value_or(wall_now) - wall_now, Clock::WallTime::duration::zero(),
-            settings_.nack_delay_max);
-        home.group.restore(flight.position, flight.attempt,
-                           now + std::chrono::duration_cast<Clock::Time::duration>(wait));
+            std::min(flight.delay, settings_.nack_delay_max));
+        home.group.restore({.position = flight.position,
+                            .attempt = flight.attempt,
+                            .delay = std::chrono::ceil<std::chrono::milliseconds>(delay),
+                            .is_transient = flight.is_transient},
+                           now);
     }
+    home.group.find_due(now);
+    if (!erased.empty()) ledger_.add({*home.key, state_of(home), {}, std::move(erased)});
+    touch(home);
 }
 
 Groups::Home& Groups::add(GroupKey key, Position cursor) {
+    want_all(true);
     std::string name = to_string(key);
-    auto home = std::make_unique<Home>(std::make_shared<const GroupKey>(std::move(key)), settings_,
+    auto home = std::make_shared<Home>(std::make_shared<const GroupKey>(std::move(key)), settings_,
                                        context_.random, cursor);
     home->at_tail = cursor >= fed_through_;
+    note_idle(*home);
     by_type_.clear();
     return *homes_.emplace(std::move(name), std::move(home)).first->second;
 }
@@ -129,10 +96,10 @@ Groups::Home* Groups::find(const GroupKey& key) {
 
 // ---- members ------------------------------------------------------------------------------------
 
-void Groups::subscribe(const GroupMember& member, Executor& reply_to,
+void Groups::subscribe(const GroupMember& member, const std::string& owner, Executor& reply_to,
                        Callback<Result<GroupJoined>> done) {
     BUS_ASSERT(owner_.is_here());
-    BUS_ASSERT(member.reactor != nullptr && member.receiver != nullptr);
+    BUS_ASSERT(member.way.reactor != nullptr && member.way.receiver != nullptr);
 
     const Result<Home*> home = join(member);
     if (!home) {
@@ -140,25 +107,27 @@ void Groups::subscribe(const GroupMember& member, Executor& reply_to,
             [error = home.error(), done = std::move(done)]() mutable { done(std::move(error)); });
         return;
     }
-    const GroupJoined joined{(*home)->group.cursor()};
+    set_owner(**home, owner);
+    GroupJoined joined{(*home)->group.cursor(), owner};
     touch(**home);
-    answer_when_written(reply_to,
-                        [joined, done = std::move(done)](const Result<>& written) mutable {
-                            if (written) {
-                                done(joined);
-                            } else {
-                                done(written.error());
-                            }
-                        });
+    ledger_.add_answer(reply_to, [joined = std::move(joined),
+                                  done = std::move(done)](const Result<>& written) mutable {
+        if (written) {
+            done(std::move(joined));
+        } else {
+            done(written.error());
+        }
+    });
     pump();
 }
 
 Result<Groups::Home*> Groups::join(const GroupMember& member) {
-    if (!writable_) return read_only();
-    if (member.max_in_flight == 0 || member.max_in_flight > kMaxInFlightMax) {
+    if (!ledger_.is_open()) return ledger_.refusal();
+    const std::size_t max_in_flight = member.terms.max_in_flight;
+    if (max_in_flight == 0 || max_in_flight > kMaxInFlightMax) {
         return Error{ErrorCode::kBadRequest, "max_in_flight is 1 to " +
                                                  std::to_string(kMaxInFlightMax) + ", not " +
-                                                 std::to_string(member.max_in_flight)};
+                                                 std::to_string(max_in_flight)};
     }
     Home* home = find(member.group);
     if (home == nullptr) {
@@ -166,15 +135,19 @@ Result<Groups::Home*> Groups::join(const GroupMember& member) {
         if (!made) return made.error();
         home = *made;
     }
-    const Result<> joined = home->group.join(member.id, member.max_in_flight);
+    const Result<> joined = home->group.join(member.id, member.terms);
     if (!joined) {
         probe_.refused_members.add();
         return joined.error();
     }
-    home->ways[member.id] = {member.reactor, member.receiver};
+    home->guests[member.id] = {member.way, member.service, member.is_admitted};
     std::vector<Home*>& homes = memberships_[member.id];
     if (std::find(homes.begin(), homes.end(), home) == homes.end()) homes.push_back(home);
-    update_interest();
+    const bool is_known = std::any_of(ways_.begin(), ways_.end(), [&](const MemberWay& way) {
+        return way.receiver == member.way.receiver;
+    });
+    if (!is_known) ways_.push_back(member.way);
+    note_idle(*home);
     return home;
 }
 
@@ -183,21 +156,71 @@ Result<Groups::Home*> Groups::make(const GroupKey& key) {
     if (!good) return good.error();
     if (homes_.size() >= settings_.groups_max) {
         probe_.refused_groups.add();
-        return Error{ErrorCode::kTooMany, "there are as many groups as there may be (groups_max " +
-                                              std::to_string(settings_.groups_max) + ")"};
+        return Error{.code = ErrorCode::kTooMany,
+                     .detail = "there are as many groups as there may be (groups_max " +
+                               std::to_string(settings_.groups_max) +
+                               "); delete those that nobody uses any more",
+                     .is_final = true};
     }
     // The interest first: what becomes visible after the frontier was read must wake this reactor.
     want_all(true);
     Home& home = add(key, context_.log.frontier());
-    building_->changes.push_back({key, context_.log.epoch(), home.recorded});
+    home.must_record = true;
+    list();
+    if (context_.on_exists) context_.on_exists(key, true);
     return &home;
+}
+
+// Whoever was let in by the owner before has no right that the new one gave.
+void Groups::set_owner(Home& home, const std::string& owner) {
+    if (home.owner == owner) return;
+    home.owner = owner;
+    home.must_record = true;
+    const Error reason{ErrorCode::kForbidden, "the group now belongs to service:" + owner +
+                                                  ", and the catalog does not let others join it"};
+    std::vector<MemberId> out;
+    for (const auto& [member, guest] : home.guests) {
+        if (guest.service != owner && !guest.is_admitted) out.push_back(member);
+    }
+    for (const MemberId member : out) put_out(home, member, reason);
+}
+
+void Groups::put_out(Home& home, MemberId member, const Error& reason) {
+    const MemberWay way = home.guests.at(member).way;
+    home.group.member_gone(member, context_.clock.now());
+    forget_member(home, member);
+    way.reactor->post([receiver = way.receiver, member, key = home.key, reason] {
+        receiver->on_membership_ended(member, *key, reason);
+    });
+}
+
+void Groups::forget_member(Home& home, MemberId member) {
+    home.guests.erase(member);
+    const auto homes = memberships_.find(member);
+    if (homes == memberships_.end()) return;
+    std::erase(homes->second, &home);
+    if (homes->second.empty()) memberships_.erase(homes);
 }
 
 void Groups::unsubscribe(MemberId member, const GroupKey& group, Executor& reply_to,
                          Callback<Result<>> done) {
     BUS_ASSERT(owner_.is_here());
-    if (Home* home = find(group)) home->group.leave(member);
+    if (Home* home = find(group)) {
+        home->group.leave(member);
+        touch(*home);
+        pump();
+    }
     answer(reply_to, std::move(done), {});
+}
+
+void Groups::end_membership(MemberId member, const GroupKey& group) {
+    BUS_ASSERT(owner_.is_here());
+    Home* home = find(group);
+    if (home == nullptr) return;
+    home->group.member_gone(member, context_.clock.now());
+    forget_member(*home, member);
+    touch(*home);
+    pump();
 }
 
 void Groups::member_gone(MemberId member) {
@@ -208,12 +231,44 @@ void Groups::member_gone(MemberId member) {
     const Clock::Time now = context_.clock.now();
     for (Home* home : found->second) {
         home->group.member_gone(member, now);
-        home->ways.erase(member);
+        home->guests.erase(member);
         touch(*home);
     }
     memberships_.erase(found);
-    update_interest();
     pump();
+}
+
+void Groups::remove(const GroupKey& group, Executor& reply_to, Callback<Result<>> done) {
+    BUS_ASSERT(owner_.is_here());
+    Home* home = find(group);
+    if (home == nullptr) {
+        return answer(reply_to, std::move(done),
+                      Error{ErrorCode::kNotFound, "there is no group \"" + group.name +
+                                                      "\" with the topic \"" + group.topic + "\""});
+    }
+    if (!ledger_.is_open()) return answer(reply_to, std::move(done), ledger_.refusal());
+    probe_.deleted.add();
+    end(*home, Error{ErrorCode::kNotFound, "an operator has deleted the group"});
+    ledger_.add_answer(reply_to, [done = std::move(done)](const Result<>& written) mutable {
+        if (done) done(written);
+    });
+    pump();
+}
+
+void Groups::end(Home& home, const Error& reason) {
+    const SharedHome kept = home.shared_from_this();
+    std::vector<MemberId> members;
+    for (const auto& [member, guest] : home.guests) members.push_back(member);
+    for (const MemberId member : members) put_out(home, member, reason);
+    ledger_.add({.key = *home.key, .state = {}, .has_ended = true});
+    home.has_ended = true;
+    if (home.alarm) alarms_.erase({*home.alarm, &home});
+    std::erase(touched_, &home);
+    by_type_.clear();
+    homes_.erase(to_string(*home.key));
+    want_all(!homes_.empty());
+    list();
+    if (context_.on_exists) context_.on_exists(*home.key, false);
 }
 
 void Groups::ack(MemberId member, const DeliveryId& delivery, Executor& reply_to,
@@ -232,10 +287,10 @@ void Groups::nack(MemberId member, const DeliveryId& delivery,
     });
 }
 
-template <class Answer>
+template <class GiveAnswer>
 void Groups::settle(const DeliveryId& delivery, Executor& reply_to, Callback<Result<>> done,
-                    Answer&& give_answer) {
-    if (!writable_) return answer(reply_to, std::move(done), read_only());
+                    GiveAnswer&& give_answer) {
+    if (!ledger_.is_open()) return answer(reply_to, std::move(done), ledger_.refusal());
     Home* home = find(delivery.group);
     if (home == nullptr) {
         return answer(
@@ -250,128 +305,22 @@ void Groups::settle(const DeliveryId& delivery, Executor& reply_to, Callback<Res
     }
     touch(*home);
     if (done) {
-        answer_when_written(
+        ledger_.add_answer(
             reply_to, [done = std::move(done)](const Result<>& written) mutable { done(written); });
     }
     pump();
 }
 
-// ---- entries ------------------------------------------------------------------------------------
-
-void Groups::on_entry(const SharedEntry& entry) {
-    BUS_ASSERT(owner_.is_here());
-    BUS_ASSERT(entry != nullptr);
-
-    for (Home* home : matching(entry->event.type)) {
-        Group& group = home->group;
-        if (!home->at_tail || entry->position <= group.read_through()) continue;
-        if (group.has_room()) {
-            group.take(entry);
-            touch(*home);
-        } else {
-            group.skip_to(fed_through_);
-            home->at_tail = false;
-        }
-    }
-    fed_through_ = std::max(fed_through_, entry->position);
+void Groups::answer(Executor& reply_to, Callback<Result<>> done, Result<> result) {
+    if (!done) return;
+    reply_to.post([result = std::move(result), done = std::move(done)]() mutable {
+        done(std::move(result));
+    });
 }
 
-void Groups::on_tail_read(Position cursor) {
-    BUS_ASSERT(owner_.is_here());
-    fed_through_ = std::max(fed_through_, cursor);
-    pump();
-}
-
-const std::vector<Groups::Home*>& Groups::matching(const std::string& type) {
-    const auto found = by_type_.find(type);
-    if (found != by_type_.end()) return found->second;
-    if (by_type_.size() >= kTypesCached) by_type_.clear();
-    std::vector<Home*> homes;
-    for (const auto& [name, home] : homes_) {
-        if (matches(home->key->topic, type)) homes.push_back(home.get());
-    }
-    return by_type_.emplace(type, std::move(homes)).first->second;
-}
-
-// Reads the log for a group that does not keep up with the tail, or was away.
-void Groups::read_on(Home& home) {
-    if (home.at_tail || home.reading || home.paused || !home.group.has_room()) return;
-    home.reading = true;
-    context_.log.read(home.group.read_through(), settings_.page_max, context_.reactor,
-                      [this, &home](Result<Page> page) { on_page(home, std::move(page)); });
-}
-
-void Groups::on_page(Home& home, Result<Page> page) {
-    BUS_ASSERT(owner_.is_here());
-    home.reading = false;
-    if (!page) {
-        probe_.read_failures.add();
-        home.paused = true;
-        return;
-    }
-    Group& group = home.group;
-    const Position before = group.read_through();
-    note_lost(home, *page);
-    bool all_taken = true;
-    for (SharedEntry& entry : page->entries) {
-        if (entry->position <= group.read_through()) continue;
-        if (!home.wants(*entry)) continue;
-        if (!group.has_room()) {
-            group.skip_to(entry->position - 1);
-            all_taken = false;
-            break;
-        }
-        group.take(std::move(entry));
-    }
-    if (all_taken) group.skip_to(page->through);
-    home.at_tail = group.read_through() >= fed_through_;
-    home.paused = !home.at_tail && group.read_through() == before;
-    touch(home);
-    pump();
-}
-
-// Retention was faster than the group: what it took was this group's to handle, and is gone.
-void Groups::note_lost(Home& home, const Page& page) {
-    if (page.lost_through <= home.group.read_through()) {
-        home.told_of_loss = false;
-        return;
-    }
-    probe_.expired_spans.add();
-    if (std::exchange(home.told_of_loss, true)) return;
-    diagnostics::warn(
-        "retention may have taken events before a group had read them; keep them longer, or "
-        "add members",
-        {{"group", to_string(*home.key)},
-         {"after", to_string(home.group.read_through())},
-         {"through", to_string(page.lost_through)}});
-}
-
-void Groups::load_retries(Home& home) {
-    if (home.loading || home.paused) return;
-    const std::optional<Group::Span> span = home.group.wanted(settings_.page_max);
-    if (!span) return;
-    home.loading = true;
-    context_.log.read(span->first - 1, span->count, context_.reactor,
-                      [this, &home, first = span->first](Result<Page> page) {
-                          on_retries(home, first, std::move(page));
-                      });
-}
-
-void Groups::on_retries(Home& home, Position first, Result<Page> page) {
-    BUS_ASSERT(owner_.is_here());
-    home.loading = false;
-    if (!page || page->through < first) {
-        probe_.read_failures.add();
-        home.paused = true;
-        return;
-    }
-    const std::size_t expired = home.group.loaded(page->entries, first, page->through);
-    if (expired > 0) {
-        diagnostics::warn("retention took events that a group had in flight; keep them longer",
-                          {{"group", to_string(*home.key)}, {"events", std::to_string(expired)}});
-    }
-    touch(home);
-    pump();
+void Groups::want_all(bool on) {
+    if (std::exchange(wants_all_, on) == on) return;
+    context_.reader.tail().want_all(on);
 }
 
 // ---- out ----------------------------------------------------------------------------------------
@@ -384,13 +333,20 @@ void Groups::touch(Home& home) {
 void Groups::pump() {
     for (Home* home : std::exchange(touched_, {})) {
         home->touched = false;
-        if (!writable_) continue;
-        give_out(*home);
-        load_retries(*home);
-        read_on(*home);
-        record(*home);
+        if (ledger_.is_open()) serve(*home);
     }
-    flush();
+    ledger_.flush();
+}
+
+void Groups::serve(Home& home) {
+    do {
+        load_retries(home);  // before new events
+        give_out(home);
+    } while (load_retries(home) || read_on(home));
+    note_idle(home);
+    watch_for_stall(home);
+    record(home);
+    arm(home);
 }
 
 void Groups::give_out(Home& home) {
@@ -398,8 +354,9 @@ void Groups::give_out(Home& home) {
     home.group.give_out(context_.clock.now(), given);
     for (Group::GivenOut& out : given) {
         const DeliveryId id{*home.key, out.entry->position, out.attempt};
-        building_->add(home.ways.at(out.member),
-                       {out.member, std::move(out.entry), home.key, to_string(id), out.attempt});
+        ledger_.add_delivery(
+            home.guests.at(out.member).way,
+            {out.member, std::move(out.entry), home.key, to_string(id), out.attempt});
     }
 }
 
@@ -407,162 +364,74 @@ void Groups::give_out(Home& home) {
 void Groups::record(Home& home) {
     report(home);
     const std::vector<Position> changed = home.group.take_changed();
-    if (changed.empty() && !home.record_cursor) return;
-    GroupChange change{*home.key, context_.log.epoch(), home.group.cursor()};
+    if (changed.empty() && !std::exchange(home.must_record, false)) return;
+    GroupChange change{.key = *home.key, .state = state_of(home)};
     for (const Position position : changed) {
         const Group::Flight* flight = home.group.flight(position);
         if (flight == nullptr) {
             change.erased.push_back(position);
-        } else {
-            change.put.push_back({position, flight->attempt, due_of(*flight)});
+            continue;
         }
-    }
-    home.recorded = change.cursor;
-    home.record_cursor = false;
-    building_->changes.push_back(std::move(change));
-}
-
-std::optional<Clock::WallTime> Groups::due_of(const Group::Flight& flight) const {
-    if (flight.state == Group::Flight::State::kWithMember) return std::nullopt;
-    return context_.clock.wall_now() + std::chrono::duration_cast<Clock::WallTime::duration>(
-                                           flight.until - context_.clock.now());
-}
-
-void Groups::flush() {
-    if (writing_ || (building_->changes.empty() && building_->answers.empty())) return;
-    auto write = std::exchange(building_, std::make_unique<Write>());
-    if (write->changes.empty() || !writable_) {
-        on_written(std::move(write), writable_ ? Result<>() : read_only());
-        return;
-    }
-    writing_ = true;
-    std::vector<GroupChange> changes = std::move(write->changes);
-    context_.store.write(std::move(changes), context_.reactor,
-                         [this, write = std::move(write)](const Result<>& result) mutable {
-                             BUS_ASSERT(owner_.is_here());
-                             writing_ = false;
-                             if (!result) stop();
-                             on_written(std::move(write), result);
-                             flush();
-                         });
-}
-
-void Groups::on_written(std::unique_ptr<Write> write, const Result<>& result) {
-    for (Write::Answer& answer : write->answers) {
-        answer.reply_to->post(
-            [result = Result<>(result), done = std::move(answer.done)]() mutable { done(result); });
-    }
-    if (!result) return;
-    for (Write::Parcel& parcel : write->parcels) {
-        parcel.way.reactor->post(
-            [receiver = parcel.way.receiver, deliveries = std::move(parcel.deliveries)] {
-                for (const GroupDelivery& delivery : deliveries) receiver->deliver(delivery);
-            });
-    }
-}
-
-// The store is gone: events in flight stay so until a restart finds what was written (3).
-void Groups::stop() {
-    if (!std::exchange(writable_, false)) return;
-    probe_.write_failures.add();
-    diagnostics::error("groups take nothing more: their store failed", {});
-}
-
-void Groups::answer(Executor& reply_to, Callback<Result<>> done, Result<> result) {
-    if (!done) return;
-    reply_to.post([result = std::move(result), done = std::move(done)]() mutable {
-        done(std::move(result));
-    });
-}
-
-void Groups::answer_when_written(Executor& reply_to, Callback<const Result<>&> done) {
-    building_->answers.push_back({&reply_to, std::move(done)});
-}
-
-void Groups::update_interest() { want_all(!memberships_.empty()); }
-
-void Groups::want_all(bool on) {
-    if (std::exchange(wants_all_, on) == on || !context_.want_all) return;
-    context_.want_all(on);
-}
-
-// ---- time ---------------------------------------------------------------------------------------
-
-void Groups::tick() {
-    BUS_ASSERT(owner_.is_here());
-
-    const Clock::Time now = context_.clock.now();
-    const bool record_cursors = ++ticks_ % kTicksPerRecord == 0;
-    // A timer beside the bell: should the reactor not show its tail, groups read the log
-    // themselves.
-    const Position frontier = context_.log.frontier();
-    const bool tail_stands = frontier > fed_through_ && fed_through_ == fed_at_last_tick_;
-    fed_at_last_tick_ = fed_through_;
-    std::uint64_t members = 0;
-    std::uint64_t in_flight = 0;
-    std::uint64_t lag = 0;
-    for (const auto& [name, home] : homes_) {
-        Group& group = home->group;
-        group.tick(now);
-        home->paused = false;
-        if (home->at_tail) group.skip_to(fed_through_);
-        if (tail_stands && home->at_tail && group.has_room() && group.read_through() < frontier) {
-            home->at_tail = false;
-            probe_.found_by_timer.add();
+        StoredFlight stored{.position = position,
+                            .attempt = flight->attempt,
+                            .delay = flight->delay,
+                            .is_transient = flight->is_transient};
+        if (flight->state != Group::Flight::State::kWithMember) {
+            stored.due =
+                context_.clock.wall_now() + std::chrono::duration_cast<Clock::WallTime::duration>(
+                                                flight->until - context_.clock.now());
         }
-        home->record_cursor = record_cursors && group.cursor() != home->recorded;
-        watch_for_stall(*home);
-        if (group.has_work() || group.has_changed() || home->record_cursor || !home->at_tail) {
-            touch(*home);
-        }
-        members += group.members();
-        in_flight += group.in_flight();
-        lag += lag_of(*home);
+        change.put.push_back(stored);
     }
-    probe_.groups.set(homes_.size());
-    probe_.members.set(members);
-    probe_.in_flight.set(in_flight);
-    probe_.lag.set(lag);
-    pump();
+    home.must_record = false;
+    home.recorded = change.state;
+    ledger_.add(std::move(change));
 }
 
-// The alarm for what must not be: work, somebody who could do it, and nothing under way.
-void Groups::watch_for_stall(Home& home) {
+StoredState Groups::state_of(const Home& home) const {
     const Group& group = home.group;
-    const bool has_work = group.has_work() || (!home.at_tail && lag_of(home) > 0);
-    if (!writable_ || !has_work || !group.has_ready_member() || group.with_members() > 0) {
-        home.idle_ticks = 0;
-        return;
+    StoredState state{.owner = home.owner,
+                      .epoch = context_.log.epoch(),
+                      .cursor = group.cursor(),
+                      .unread = group.unread(),
+                      .idle = home.idle_before};
+    state.seen_through = std::max({state.cursor, home.counted_through, fed_through_});
+    if (home.idle_since) {
+        state.idle += std::chrono::duration_cast<std::chrono::milliseconds>(context_.clock.now() -
+                                                                            *home.idle_since);
     }
-    if (++home.idle_ticks < kTicksToStall) return;
-    probe_.stalled.add();
-    if (home.idle_ticks > kTicksToStall) return;
-    diagnostics::error("a group stands still with work to do and members that wait for it",
-                       {{"group", to_string(*home.key)},
-                        {"cursor", to_string(group.cursor())},
-                        {"lag", std::to_string(lag_of(home))}});
+    return state;
 }
 
 // ---- questions ----------------------------------------------------------------------------------
 
-std::uint64_t Groups::lag_of(const Home& home) const {
-    if (home.at_tail && home.group.pending() == 0) return 0;
-    const Position frontier = context_.log.frontier();
-    return frontier - std::min(frontier, home.group.cursor());
+void Groups::report(Home& home) {
+    const Group& group = home.group;
+    const GroupTotals& totals = group.totals();
+    GroupProbe& probe = *home.probe;
+    probe.delivered.set(totals.delivered);
+    probe.redelivered.set(totals.redelivered);
+    probe.acked.set(totals.acked);
+    probe.nacked.set(totals.nacked);
+    probe.timed_out.set(totals.timed_out);
+    probe.member_lost.set(totals.member_lost);
+    probe.stale_answers.set(totals.stale_answers);
+    probe.expired.set(totals.expired);
+    probe.lost_transient.set(totals.lost_transient);
+    probe.members.set(group.members());
+    probe.in_flight.set(group.in_flight());
+    probe.waiting.set(group.waiting());
+    probe.lag.set(group.lag());
+    probe.pending_bytes.set(group.pending_bytes());
 }
 
-void Groups::report(Home& home) {
-    const GroupTotals& now = home.group.totals();
-    GroupTotals& before = home.reported;
-    probe_.delivered.add(now.delivered - before.delivered);
-    probe_.redelivered.add(now.redelivered - before.redelivered);
-    probe_.acked.add(now.acked - before.acked);
-    probe_.nacked.add(now.nacked - before.nacked);
-    probe_.timed_out.add(now.timed_out - before.timed_out);
-    probe_.member_lost.add(now.member_lost - before.member_lost);
-    probe_.stale_answers.add(now.stale_answers - before.stale_answers);
-    probe_.expired.add(now.expired - before.expired);
-    before = now;
+void Groups::list() {
+    probe_.groups.set(homes_.size());
+    if (!context_.on_listed) return;
+    GroupProbes probes;
+    probes.reserve(homes_.size());
+    for (const auto& [name, home] : homes_) probes.push_back(home->probe);
+    context_.on_listed(std::move(probes));
 }
 
 std::vector<Groups::Status> Groups::statuses() const {
@@ -571,8 +440,14 @@ std::vector<Groups::Status> Groups::statuses() const {
     statuses.reserve(homes_.size());
     for (const auto& [name, home] : homes_) {
         const Group& group = home->group;
-        statuses.push_back({*home->key, group.cursor(), lag_of(*home), group.members(),
-                            group.in_flight(), group.totals()});
+        statuses.push_back({.key = *home->key,
+                            .owner = home->owner,
+                            .cursor = group.cursor(),
+                            .lag = group.lag(),
+                            .members = group.members(),
+                            .in_flight = group.in_flight(),
+                            .waiting = group.waiting(),
+                            .totals = group.totals()});
     }
     return statuses;
 }

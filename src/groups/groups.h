@@ -6,8 +6,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -19,85 +21,71 @@
 #include "groups/group.h"
 #include "groups/group_key.h"
 #include "groups/group_store.h"
+#include "groups/ledger.h"
+#include "groups/member.h"
 #include "groups/probe.h"
 #include "groups/settings.h"
 #include "log/entry.h"
 #include "log/log.h"
+#include "log/log_reader.h"
+#include "log/view.h"
 
 namespace eventbus {
 
-// One event on its way to one member: `[name, data, meta, {offset, delivery, group, topic,
-// attempt}]`. The data is the event's own, variant 0: services see all of it.
-struct GroupDelivery {
-    MemberId member{};
-    SharedEntry entry;
-    SharedGroupKey group;
-    std::string delivery;  // what ack and nack name
-    std::uint32_t attempt = 1;
-};
-
-// Seam: where a reactor's members get their events. One a reactor, for the life of the process; it
-// finds the socket by the member's id, and lets fall what is for a socket that is gone (its
-// member_gone is on the way).
-class GroupReceiver {
- public:
-    virtual ~GroupReceiver() = default;
-
-    // On the reactor that the member named. In order; retries stand before newer events.
-    virtual void deliver(const GroupDelivery& delivery) = 0;
-};
-
-// Who wants to be a member of which group.
-struct GroupMember {
-    MemberId id{};
-    GroupKey group;
-    std::size_t max_in_flight = 64;
-    Executor* reactor = nullptr;        // where the member lives; outlives Groups
-    GroupReceiver* receiver = nullptr;  // of that reactor; outlives Groups
-};
-
 // What a new member is told.
 struct GroupJoined {
-    Position cursor;  // the group has given out every event up to here
+    Position cursor;    // the group has given out every event up to here
+    std::string owner;  // the service that the group belongs to
 };
 
-// The groups whose home is this reactor: takes entries from the tail while it keeps up, reads the
-// log where it does not, gives events out, and writes down what it did before anybody sees it.
+// The groups whose home is this reactor. A view of the log, with a place of its own: it takes
+// entries from the tail, reads the log where the tail no longer reaches, gives events out, and
+// writes down what it did before anybody sees it.
 //
 // Thread:  reactor (asserted), but the constructor. Outlives the last task that its reactor runs.
 // Bounded: by GroupSettings; one write and, for each group, one read are under way at most.
 // Cost:    an entry costs a look-up by type and O(groups that match); an ack O(log in flight).
+// While
+//          nothing is in flight there is no timer but for what is rare (cursors, idle groups).
 // Invariants:
 //   (1) A delivery leaves after it was written that its event is in flight; the answer to an ack
 //       leaves after it was written. So after kill -9 an event comes again only if its ack was not
 //       answered, and with an attempt above every one that was seen.
 //   (2) Each group sees every visible entry of its topic once, in order, whichever way it reads.
-//   (3) When the store fails nothing is given out any more and every request gets kReadOnly.
-class Groups {
+//       What it does not see is counted: durable events that retention took, and transient ones
+//       that fell out of the tail.
+//   (3) While the store takes no writes, nothing is given out, and every request is refused: with
+//       kUnavailable while that may pass, else with kReadOnly.
+//   (4) A member's time runs out only once every answer that had come by then, to whichever
+//       reactor, was seen; and not while the store takes no writes.
+class Groups final : public View {
  public:
     struct Context {
         Log& log;
+        LogReader& reader;  // its own
         GroupStore& store;
         Clock& clock;
         Random& random;
         Executor& reactor;  // on which all of this runs
-        // Called when this reactor begins or ceases to need every entry of the tail (it must then
-        // be woken for each: TailReader::want_all). May be empty.
-        std::function<void(bool)> want_all = {};
+        // What there is, each time that a group began or ended. May be empty.
+        std::function<void(GroupProbes)> on_listed = {};
+        // That a group began or ended. May be empty.
+        std::function<void(const GroupKey&, bool exists)> on_exists = {};
     };
 
     // `stored`: those of GroupStore::load() that live here (home_of). Before the reactor runs.
     Groups(Context context, GroupSettings settings, std::vector<StoredGroup> stored);
-    ~Groups();
+    ~Groups() override;
     Groups(const Groups&) = delete;
     Groups& operator=(const Groups&) = delete;
 
     // ---- what members ask; `done` is posted to `reply_to` -----------------------------------
 
     // Makes the group, from the frontier on, if there is none. A second call of a member changes
-    // its max_in_flight.
-    // Errors: kBadRequest, kBadTopic, kTooMany (groups_max, members_max), kReadOnly.
-    void subscribe(const GroupMember& member, Executor& reply_to,
+    // its terms. `owner`: to whom the group belongs from now on; members of other services that the
+    // catalog does not admit are put out.
+    // Errors: kBadRequest, kBadTopic, kTooMany (groups_max, members_max), kUnavailable, kReadOnly.
+    void subscribe(const GroupMember& member, const std::string& owner, Executor& reply_to,
                    Callback<Result<GroupJoined>> done);
 
     // The member gets no new events of this group; it may still answer what it has. Not to be a
@@ -105,11 +93,14 @@ class Groups {
     void unsubscribe(MemberId member, const GroupKey& group, Executor& reply_to,
                      Callback<Result<>> done);
 
+    // The member has lost the right to this group: what it had goes to others.
+    void end_membership(MemberId member, const GroupKey& group);
+
     // The socket is gone: what it had goes to others, of every group.
     void member_gone(MemberId member);
 
     // `done` may be empty.
-    // Errors: kNotFound (no longer this member's), kReadOnly.
+    // Errors: kNotFound (no longer this member's), kUnavailable, kReadOnly.
     void ack(MemberId member, const DeliveryId& delivery, Executor& reply_to,
              Callback<Result<>> done);
 
@@ -118,84 +109,109 @@ class Groups {
               std::optional<std::chrono::milliseconds> delay, Executor& reply_to,
               Callback<Result<>> done);
 
+    // An operator ends the group: its members are told, and nothing is kept of it.
+    // Errors: kNotFound, kUnavailable, kReadOnly.
+    void remove(const GroupKey& group, Executor& reply_to, Callback<Result<>> done);
+
     // ---- what the reactor calls ---------------------------------------------------------------
 
-    // The next entry that the reactor's TailReader showed; each once, in order.
-    void on_entry(const SharedEntry& entry);
-
-    // After the entries of one turn; `cursor` is TailReader::cursor().
-    void on_tail_read(Position cursor);
-
-    // By a timer, each 100 ms: time-outs, retries, gauges.
-    void tick();
+    // View: takes what is new in the log, and does what is due.
+    Next deliver() override;
 
     // ---- questions ----------------------------------------------------------------------------
 
     // One group as an operator sees it.
     struct Status {
         GroupKey key;
+        std::string owner;
         Position cursor;
         std::uint64_t lag = 0;
         std::size_t members = 0;
         std::size_t in_flight = 0;
+        std::size_t waiting = 0;
         GroupTotals totals;
     };
     std::vector<Status> statuses() const;
     // Any thread.
     const GroupsProbe& probe() const { return probe_; }
-    bool is_writable() const { return probe_.write_failures.get() == 0; }
+    bool is_writable() const { return probe_.store_on_hold.get() == 0; }
 
  private:
     struct Home;
-    struct Write;
+    using SharedHome = std::shared_ptr<Home>;
 
     void restore(StoredGroup stored);
     Home* find(const GroupKey& key);
     Home& add(GroupKey key, Position cursor);
     Result<Home*> join(const GroupMember& member);
     Result<Home*> make(const GroupKey& key);
-    template <class Answer>
+    void set_owner(Home& home, const std::string& owner);
+    void put_out(Home& home, MemberId member, const Error& reason);
+    void forget_member(Home& home, MemberId member);
+    void end(Home& home, const Error& reason);
+    template <class GiveAnswer>
     void settle(const DeliveryId& delivery, Executor& reply_to, Callback<Result<>> done,
-                Answer&& give_answer);
-    void answer(Executor& reply_to, Callback<Result<>> done, Result<> result);
-    void answer_when_written(Executor& reply_to, Callback<const Result<>&> done);
+                GiveAnswer&& give_answer);
+    static void answer(Executor& reply_to, Callback<Result<>> done, Result<> result);
 
+    bool read_tail();
+    void on_entry(const SharedEntry& entry);
     const std::vector<Home*>& matching(const std::string& type);
-    void read_on(Home& home);
+    bool read_on(Home& home);
+    bool read_on_in_tail(Home& home);
     void on_page(Home& home, Result<Page> page);
-    void note_lost(Home& home, const Page& page);
-    void load_retries(Home& home);
+    bool load_retries(Home& home);
+    bool load_retries_of_tail(Home& home, Group::Span span);
     void on_retries(Home& home, Position first, Result<Page> page);
+    void tell_of_loss(Home& home, const Backlog::Count& gone);
+    void pause(Home& home);
 
     void touch(Home& home);
     void pump();
+    void serve(Home& home);
     void give_out(Home& home);
     void record(Home& home);
-    std::optional<Clock::WallTime> due_of(const Group::Flight& flight) const;
-    void flush();
-    void on_written(std::unique_ptr<Write> write, const Result<>& result);
-    void stop();
+    StoredState state_of(const Home& home) const;
+    void record_places();
+    void on_ledger_state(std::optional<Clock::Time::duration> held);
 
-    void update_interest();
-    void want_all(bool on);
+    void run_due(Clock::Time now);
+    std::optional<Clock::Time> next_due() const;
+    void arm(Home& home);
+    void set_alarm(Home& home, Clock::Time at);
+    void on_alarm(Home& home, Clock::Time now);
+    void ask_for_inputs(Clock::Time now);
+    void on_inputs_seen();
     void watch_for_stall(Home& home);
+    void tell_of_fullness(Home& home);
+    void note_idle(Home& home);
+    std::optional<Clock::Time> idle_alarm(const Home& home) const;
+
+    void want_all(bool on);
     void report(Home& home);
-    std::uint64_t lag_of(const Home& home) const;
+    void list();
 
     Context context_;
     const GroupSettings settings_;
-    StringMap<std::unique_ptr<Home>> homes_;  // by "name:topic"; a home is never taken away
-    StringMap<std::vector<Home*>> by_type_;   // what matching() found, cleared when full
+    GroupsProbe probe_;
+    Ledger ledger_;
+    StringMap<SharedHome> homes_;            // by "name:topic"
+    StringMap<std::vector<Home*>> by_type_;  // what matching() found, cleared when full
     std::unordered_map<MemberId, std::vector<Home*>> memberships_;
     std::vector<Home*> touched_;  // may have something to do: for the next pump
-    Position fed_through_;        // the reactor has shown all entries up to here
-    std::optional<Position> fed_at_last_tick_;
-    std::unique_ptr<Write> building_;  // what leaves with the next write
-    bool writing_ = false;
-    bool writable_ = true;
+    Position fed_through_;        // the tail was read up to here
     bool wants_all_ = false;
-    std::size_t ticks_ = 0;
-    GroupsProbe probe_;
+
+    std::set<std::pair<Clock::Time, Home*>> alarms_;
+    std::optional<Clock::Time> records_at_;  // the places of those that did nothing else
+
+    // Time-outs, one round at a time: each reactor with members says that it has seen all answers.
+    std::vector<MemberWay> ways_;      // all that ever had a member
+    std::vector<SharedHome> overdue_;  // for the next round
+    std::vector<SharedHome> judged_;   // of this round
+    Clock::Time judged_at_{};
+    std::size_t asked_ = 0;  // reactors that have not answered
+
     OwnerThread owner_;
 };
 

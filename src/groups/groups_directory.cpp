@@ -16,33 +16,79 @@ void refuse(Executor& reply_to, Callback<Result<>> done, Error error) {
 
 }  // namespace
 
-GroupsDirectory::GroupsDirectory(std::vector<Home> homes) : homes_(std::move(homes)) {
+GroupsDirectory::GroupsDirectory(std::vector<Home> homes, GroupNames names)
+    : homes_(std::move(homes)), names_(std::move(names)) {
     BUS_ASSERT(!homes_.empty());
     for (const Home& home : homes_) BUS_ASSERT(home.reactor != nullptr && home.groups != nullptr);
 }
 
 void GroupsDirectory::post_subscribe(GroupMember member, Executor& reply_to,
                                      Callback<Result<GroupJoined>> done) {
+    names_reactor().post(
+        [this, member = std::move(member), &reply_to, done = std::move(done)]() mutable {
+            subscribe(std::move(member), reply_to, std::move(done));
+        });
+}
+
+void GroupsDirectory::subscribe(GroupMember member, Executor& reply_to,
+                                Callback<Result<GroupJoined>> done) {
+    Result<> good = check(member.group);
+    Result<std::string> owner = good
+                                    ? names_.claim(member.group, member.service, member.is_admitted)
+                                    : Result<std::string>(good.error());
+    if (!owner) {
+        return reply_to.post(
+            [error = owner.error(), done = std::move(done)]() mutable { done(std::move(error)); });
+    }
     const Home& to = home(member.group);
-    to.reactor->post([groups = to.groups, member = std::move(member), &reply_to,
-                      done = std::move(done)]() mutable {
-        groups->subscribe(member, reply_to, std::move(done));
+    // The home says first that the group exists, then answers: so it is known at the release.
+    auto answered = [this, group = member.group,
+                     done = std::move(done)](Result<GroupJoined> joined) mutable {
+        done(std::move(joined));
+        names_reactor().post([this, group = std::move(group)] { names_.release(group); });
+    };
+    to.reactor->post([groups = to.groups, member = std::move(member), owner = std::move(*owner),
+                      &reply_to, answered = std::move(answered)]() mutable {
+        groups->subscribe(member, owner, reply_to, std::move(answered));
     });
 }
 
 void GroupsDirectory::post_unsubscribe(MemberId member, GroupKey group, Executor& reply_to,
                                        Callback<Result<>> done) {
-    const Home& to = home(group);
-    to.reactor->post([groups = to.groups, member, group = std::move(group), &reply_to,
-                      done = std::move(done)]() mutable {
-        groups->unsubscribe(member, group, reply_to, std::move(done));
+    names_reactor().post(
+        [to = home(group), member, group, &reply_to, done = std::move(done)]() mutable {
+            to.reactor->post([groups = to.groups, member, group = std::move(group), &reply_to,
+                              done = std::move(done)]() mutable {
+                groups->unsubscribe(member, group, reply_to, std::move(done));
+            });
+        });
+}
+
+void GroupsDirectory::post_end_membership(MemberId member, GroupKey group) {
+    names_reactor().post([to = home(group), member, group] {
+        to.reactor->post(
+            [groups = to.groups, member, group] { groups->end_membership(member, group); });
     });
 }
 
 void GroupsDirectory::post_member_gone(MemberId member) {
-    for (const Home& to : homes_) {
-        to.reactor->post([groups = to.groups, member] { groups->member_gone(member); });
-    }
+    names_reactor().post([this, member] {
+        for (const Home& to : homes_) {
+            to.reactor->post([groups = to.groups, member] { groups->member_gone(member); });
+        }
+    });
+}
+
+void GroupsDirectory::post_exists(GroupKey group, bool exists) {
+    names_reactor().post(
+        [this, group = std::move(group), exists] { names_.set_exists(group, exists); });
+}
+
+void GroupsDirectory::post_remove(GroupKey group, Executor& reply_to, Callback<Result<>> done) {
+    const Home& to = home(group);
+    to.reactor->post(
+        [groups = to.groups, group = std::move(group), &reply_to,
+         done = std::move(done)]() mutable { groups->remove(group, reply_to, std::move(done)); });
 }
 
 void GroupsDirectory::post_ack(MemberId member, std::string_view delivery, Executor& reply_to,

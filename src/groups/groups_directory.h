@@ -9,15 +9,18 @@
 
 #include "base/executor.h"
 #include "base/result.h"
+#include "groups/group_names.h"
 #include "groups/groups.h"
 
 namespace eventbus {
 
 // The way to a group from any reactor: brings a request to the group's home and the answer back.
+// What changes who is a member goes over the first home, which knows to whom the names belong.
 //
 // Thread:  any, once all homes are added; answers come to the `reply_to` that was given, never
 //          before the call returns. Requests of one thread to one group keep their order, so a
-//          delivery is never acknowledged before its subscribe, nor subscribed after member_gone.
+//          group is never subscribed to after member_gone; only an ack or a nack may come before
+//          an older request, which it never needs.
 class GroupsDirectory {
  public:
     struct Home {
@@ -26,12 +29,16 @@ class GroupsDirectory {
     };
 
     // `homes[i]` is reactor i; all outlive the directory's use.
-    explicit GroupsDirectory(std::vector<Home> homes);
+    // `names` knows all stored groups.
+    GroupsDirectory(std::vector<Home> homes, GroupNames names);
 
     // As Groups::subscribe.
+    // Errors: besides, kForbidden: the name belongs to another service; kTooMany: the service has
+    // as many groups as it may.
     void post_subscribe(GroupMember member, Executor& reply_to, Callback<Result<GroupJoined>> done);
     void post_unsubscribe(MemberId member, GroupKey group, Executor& reply_to,
                           Callback<Result<>> done);
+    void post_end_membership(MemberId member, GroupKey group);
 
     // For each socket that ever subscribed to a group, once, when it is gone.
     void post_member_gone(MemberId member);
@@ -43,14 +50,22 @@ class GroupsDirectory {
                    std::optional<std::chrono::milliseconds> delay, Executor& reply_to,
                    Callback<Result<>> done);
 
+    void post_remove(GroupKey group, Executor& reply_to, Callback<Result<>> done);
+
+    // For Groups::Context::on_exists.
+    void post_exists(GroupKey group, bool exists);
+
     // Splits what GroupStore::load() returned by home, for the constructors of Groups.
     static std::vector<std::vector<StoredGroup>> split(std::vector<StoredGroup> stored,
                                                        std::size_t reactors);
 
  private:
     const Home& home(const GroupKey& group) const;
+    Executor& names_reactor() const { return *homes_.front().reactor; }
+    void subscribe(GroupMember member, Executor& reply_to, Callback<Result<GroupJoined>> done);
 
     const std::vector<Home> homes_;
+    GroupNames names_;  // of the first home's thread
 };
 
 }  // namespace eventbus

@@ -14,8 +14,7 @@ bool stands_before(const StoredFlight& flight, Position position) {
 
 void apply(const GroupChange& change, StoredGroup& group) {
     group.key = change.key;
-    group.epoch = change.epoch;
-    group.cursor = change.cursor;
+    group.state = change.state;
     std::vector<StoredFlight>& flights = group.in_flight;
     for (const StoredFlight& put : change.put) {
         const auto at =
@@ -38,13 +37,20 @@ Result<std::vector<StoredGroup>> MemoryGroupStore::load() {
     return groups;
 }
 
-void MemoryGroupStore::write(std::vector<GroupChange> changes, Executor& reply_to,
+void MemoryGroupStore::write(SharedGroupChanges changes, Executor& reply_to,
                              Callback<Result<>> done) {
+    ++writes_;
     Result<> result;
-    if (failed_) {
-        result = Error{ErrorCode::kReadOnly, "the store of groups was told to fail"};
+    if (failure_) {
+        result = Error{*failure_, "the store of groups was told to fail"};
     } else {
-        for (const GroupChange& change : changes) apply(change, groups_[change.key]);
+        for (const GroupChange& change : *changes) {
+            if (change.has_ended) {
+                groups_.erase(change.key);
+            } else {
+                apply(change, groups_[change.key]);
+            }
+        }
     }
     reply_to.post([result = std::move(result), done = std::move(done)]() mutable {
         done(std::move(result));

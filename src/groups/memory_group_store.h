@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "groups/group_store.h"
@@ -14,18 +15,21 @@ namespace eventbus {
 class MemoryGroupStore final : public GroupStore {
  public:
     Result<std::vector<StoredGroup>> load() override;
-    void write(std::vector<GroupChange> changes, Executor& reply_to,
-               Callback<Result<>> done) override;
+    void write(SharedGroupChanges changes, Executor& reply_to, Callback<Result<>> done) override;
 
-    // From now on every write fails.
-    void fail() { failed_ = true; }
+    // From now on every write fails: with kUnavailable until recover(), or with kReadOnly for good.
+    void fail(ErrorCode code) { failure_ = code; }
+    void recover() { failure_.reset(); }
+
+    std::size_t writes() const { return writes_; }  // that were tried
 
  private:
     std::map<GroupKey, StoredGroup> groups_;
-    bool failed_ = false;
+    std::optional<ErrorCode> failure_;
+    std::size_t writes_ = 0;
 };
 
-// What `group` is after `change`.
+// What `group` is after `change`, which does not end it.
 void apply(const GroupChange& change, StoredGroup& group);
 
 }  // namespace eventbus

@@ -1,8 +1,10 @@
 // Consumer groups: one member handles each event, and nothing is lost with a member or the server.
+import { randomBytes } from 'node:crypto';
+
 import type { EventBus } from '@shared-infra/event-bus';
 import { expect, test } from 'vitest';
 
-import { sdk } from './support/clients.js';
+import { connect, sdk } from './support/clients.js';
 import { Seen } from './support/seen.js';
 import { BusServer } from './support/server.js';
 import { serviceToken } from './support/tokens.js';
@@ -130,4 +132,68 @@ test('a kill -9 of the server loses no event of a group, handled or not', async 
 
   const again = (await handled.until((all) => ['1', '2', '4'].every((id) => all.slice(3).some(({ photoId }) => photoId === id)))).slice(3);
   expect(again.map(({ photoId }) => photoId)).toEqual(expect.arrayContaining(['1', '2', '4']));
+});
+
+test('large events never close their own member: all of them are handled', async () => {
+  const server = await BusServer.start();
+  const worker = await connect(server, kWorker, { transports: ['websocket'] });
+  const drops = new Seen<string>();
+  worker.socket.on('disconnect', (reason) => drops.add(reason));
+  const handled = new Set<unknown>();
+  worker.socket.on('photo.uploaded', (data: { photoId: string }, _meta: unknown, { delivery }: { delivery: string }) => {
+    handled.add(data.photoId);
+    setTimeout(() => worker.socket.emit('ack', delivery), 5);
+  });
+  worker.socket.on('photo.processing.failed', (_data: unknown, _meta: unknown, { delivery }: { delivery: string }) => worker.socket.emit('ack', delivery));
+  for (const topic of ['photo.uploaded', 'photo.processing.failed']) expect(await worker.ask('subscribe', topic)).toMatchObject({ ok: true });
+
+  const pad = randomBytes(300_000).toString('base64');
+  for (let n = 0; n < 30; ++n) {
+    for (const type of ['photo.uploaded', 'photo.processing.failed']) {
+      expect((await server.post('/v1/events', serviceToken('api'), { type, data: { ...upload(`${n}`), pad } })).status).toBe(200);
+    }
+  }
+
+  await worker.events.until((all) => all.length >= 60);
+  expect(handled.size).toBe(30);
+  expect(drops.things).toEqual([]);
+});
+
+test('a transient event that was given back comes again', async () => {
+  const server = await BusServer.start();
+  const worker = await connect(server, kWorker);
+  expect(await worker.ask('subscribe', 'photo.processing.progress')).toMatchObject({ ok: true });
+  await server.post('/v1/events', serviceToken('api'), { type: 'photo.processing.progress', data: { photoId: '1', progress: 1 } });
+  const [first] = await worker.events.atLeast(1);
+  expect(await worker.ask('nack', (first!.last as { delivery: string }).delivery, { delayMs: 0 })).toMatchObject({ ok: true });
+  expect((await worker.events.atLeast(2))[1]!.last).toMatchObject({ attempt: 2 });
+});
+
+test('a name belongs to its service, and a group that an operator deletes tells its members', async () => {
+  const server = await BusServer.start();
+  const worker = await connect(server, kWorker);
+  expect(await worker.ask('subscribe', 'photo.uploaded')).toMatchObject({ ok: true });
+  const other = await connect(server, serviceToken('other'));
+  expect(await other.ask('subscribe', 'photo.uploaded', { group: 'worker' })).toMatchObject({ ok: false, error: { code: 'forbidden' } });
+
+  const path = `${server.url}/v1/groups/worker/photo.uploaded`;
+  const remove = (token: string) => fetch(path, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } });
+  expect((await remove(kWorker)).status).toBe(403);
+  const operator = serviceToken('operations', { permissions: ['admin:groups'] });
+  expect((await remove(operator)).status).toBe(200);
+  expect(await worker.control.until((all) => all.some(({ name }) => name === 'watch.ended'))).toContainEqual({
+    name: 'watch.ended',
+    body: { topic: 'photo.uploaded', group: 'worker', code: 'not_found', message: expect.any(String) },
+  });
+  expect((await remove(operator)).status).toBe(404);
+});
+
+test('a service has no more groups than it may, and waiting does not help', async () => {
+  const server = await BusServer.start({ settings: { groups_per_service_max: '2' } });
+  const worker = await connect(server, kWorker);
+  for (const group of ['pod-1', 'pod-2']) expect(await worker.ask('subscribe', 'photo.uploaded', { group })).toMatchObject({ ok: true });
+  const refused = await worker.ask('subscribe', 'photo.uploaded', { group: 'pod-3' });
+  expect(refused).toEqual({ ok: false, error: { code: 'too_many', message: expect.stringContaining('groups_per_service_max') } });
+  const other = await connect(server, serviceToken('other'));
+  expect(await other.ask('subscribe', 'photo.uploaded')).toMatchObject({ ok: true });
 });

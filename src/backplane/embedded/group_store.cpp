@@ -3,6 +3,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,8 @@ namespace {
 constexpr char kGroupKind = 'g';
 constexpr char kFlightKind = 'f';
 constexpr std::size_t kWalBytesMax = 16U << 20U;
+constexpr std::size_t kStateBytesMin = 41;                // more than format 1 has
+constexpr auto kDelayOfFormat1 = std::chrono::hours(24);  // the longest that it can have been
 
 // ---- bytes --------------------------------------------------------------------------------------
 
@@ -44,24 +47,67 @@ std::string flight_key(const GroupKey& group, Position position) {
     return key;
 }
 
-std::string encode(const GroupChange& change) {
+std::uint64_t in_ms(std::chrono::milliseconds time) {
+    return static_cast<std::uint64_t>(time.count());
+}
+
+std::string encode(const StoredState& state) {
+    BUS_ASSERT(state.owner.size() <= 0xff);
     std::string value;
-    put_number(value, change.cursor.number(), 8);
-    value += change.epoch;
-    return value;
+    put_number(value, state.cursor.number(), 8);
+    put_number(value, state.seen_through.number(), 8);
+    put_number(value, state.unread.durable, 8);
+    put_number(value, state.unread.transient, 8);
+    put_number(value, in_ms(state.idle), 8);
+    put_number(value, state.owner.size(), 1);
+    return value.append(state.owner).append(state.epoch);
 }
 
 std::string encode(const StoredFlight& flight) {
     std::uint64_t due_ms = 0;
     if (flight.due) {
-        const auto since = flight.due->time_since_epoch();
-        due_ms = static_cast<std::uint64_t>(
-            std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
+        due_ms = in_ms(
+            std::chrono::duration_cast<std::chrono::milliseconds>(flight.due->time_since_epoch()));
     }
     std::string value;
     put_number(value, flight.attempt, 4);
     put_number(value, due_ms, 8);
+    put_number(value, in_ms(flight.delay), 8);
+    put_number(value, flight.is_transient ? 1 : 0, 1);
     return value;
+}
+
+// Takes the first bytes off `text`, which has as many.
+std::uint64_t take_number(std::string_view& text, std::size_t bytes) {
+    const std::uint64_t number = get_number(text.substr(0, bytes));
+    text.remove_prefix(bytes);
+    return number;
+}
+
+// A time in ms as it is stored; one that no clock can have shown is cut.
+std::chrono::milliseconds take_ms(std::string_view& text) {
+    constexpr std::uint64_t kMax = 1ULL << 43U;  // the year 2248: in ns it fits into 64 bits
+    return std::chrono::milliseconds(std::min(take_number(text, 8), kMax));
+}
+
+// None: it is damaged.
+std::optional<StoredState> decode_state(std::string_view value) {
+    StoredState state;
+    if (value.size() < 9) return {};
+    const bool is_format_1 = value.size() < kStateBytesMin;
+    state.cursor = state.seen_through = Position(take_number(value, 8));
+    if (!is_format_1) {
+        state.seen_through = Position(take_number(value, 8));
+        state.unread.durable = take_number(value, 8);
+        state.unread.transient = take_number(value, 8);
+        state.idle = take_ms(value);
+        const auto owner_bytes = static_cast<std::size_t>(take_number(value, 1));
+        if (value.size() <= owner_bytes) return {};
+        state.owner = value.substr(0, owner_bytes);
+        value.remove_prefix(owner_bytes);
+    }
+    state.epoch = value;
+    return state;
 }
 
 // "name NUL topic", what follows the kind; none: it is damaged.
@@ -72,18 +118,40 @@ std::optional<GroupKey> decode_group(std::string_view text) {
 }
 
 std::optional<StoredFlight> decode_flight(std::string_view position, std::string_view value) {
-    if (position.size() != 8 || value.size() != 12) return {};
+    if (position.size() != 8 || (value.size() != 12 && value.size() != 21)) return {};
+    const bool is_format_1 = value.size() == 12;
     StoredFlight flight;
     flight.position = Position(get_number(position));
-    flight.attempt = static_cast<std::uint32_t>(get_number(value.substr(0, 4)));
-    const std::uint64_t due_ms = get_number(value.substr(4));
-    if (due_ms != 0) flight.due = Clock::WallTime(std::chrono::milliseconds(due_ms));
+    flight.attempt = static_cast<std::uint32_t>(take_number(value, 4));
+    const std::chrono::milliseconds due = take_ms(value);
+    if (due.count() != 0) flight.due = Clock::WallTime(due);
+    if (is_format_1) {
+        if (flight.due) flight.delay = kDelayOfFormat1;
+    } else {
+        flight.delay = take_ms(value);
+        flight.is_transient = take_number(value, 1) != 0;
+    }
     return flight;
 }
 
 // ---- RocksDB ------------------------------------------------------------------------------------
 
 std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+void add(const GroupChange& change, rocksdb::WriteBatch& batch) {
+    const std::string group = key_of(kGroupKind, change.key);
+    if (change.has_ended) {
+        batch.Delete(group);
+        const std::string flights = key_of(kFlightKind, change.key);
+        batch.DeleteRange(flights + '\0', flights + '\1');
+        return;
+    }
+    batch.Put(group, encode(change.state));
+    for (const StoredFlight& flight : change.put) {
+        batch.Put(flight_key(change.key, flight.position), encode(flight));
+    }
+    for (const Position position : change.erased) batch.Delete(flight_key(change.key, position));
+}
 
 }  // namespace
 
@@ -95,7 +163,7 @@ Result<std::unique_ptr<EmbeddedGroupStore>> EmbeddedGroupStore::open(Settings se
          .consequence = "groups give nothing out and take no acknowledgement",
          .remedy = "move the folder groups/ out of the data directory, and the groups begin anew",
          .format_key = "format",
-         .formats = {"1"},
+         .formats = {"1", "2"},
          .free_bytes_min = settings.free_bytes_min,
          .env = settings.env,
          .retry_after = settings.retry_after,
@@ -130,10 +198,9 @@ Result<std::vector<StoredGroup>> EmbeddedGroupStore::load() {
          at->Next()) {
         const std::optional<GroupKey> key = decode_group(view(at->key()).substr(1));
         if (!key) return database_->damaged("a key without a topic");
-        const std::string_view value = view(at->value());
-        if (value.size() < 9) return database_->damaged("a group without a cursor");
-        groups.push_back(
-            {*key, std::string(value.substr(8)), Position(get_number(value.substr(0, 8)))});
+        std::optional<StoredState> state = decode_state(view(at->value()));
+        if (!state) return database_->damaged("a group that is cut short");
+        groups.push_back({*key, std::move(*state)});
     }
     for (StoredGroup& group : groups) {
         const std::string prefix = key_of(kFlightKind, group.key) + '\0';
@@ -148,7 +215,7 @@ Result<std::vector<StoredGroup>> EmbeddedGroupStore::load() {
     return groups;
 }
 
-void EmbeddedGroupStore::write(std::vector<GroupChange> changes, Executor& reply_to,
+void EmbeddedGroupStore::write(SharedGroupChanges changes, Executor& reply_to,
                                Callback<Result<>> done) {
     {
         const std::lock_guard lock(mutex_);
@@ -159,51 +226,37 @@ void EmbeddedGroupStore::write(std::vector<GroupChange> changes, Executor& reply
 }
 
 void EmbeddedGroupStore::run() {
-    std::vector<Waiting> writes;
     std::unique_lock lock(mutex_);
     for (;;) {
-        const auto has_news = [&] { return ending_ || (writes.empty() && !waiting_.empty()); };
+        const auto has_news = [this] { return ending_ || !waiting_.empty(); };
         if (database_->is_writable()) {
             wake_.wait(lock, has_news);
         } else {
             wake_.wait_for(lock, look_every_, has_news);
         }
-        if (writes.empty()) writes = std::exchange(waiting_, {});
-        const bool is_last = ending_;
+        if (ending_ && waiting_.empty()) return;
+        std::vector<Waiting> writes = std::exchange(waiting_, {});
         lock.unlock();
         const Result<> result = write_all(writes);
-        if (result || is_last) answer(std::exchange(writes, {}), result);
+        for (Waiting& write : writes) {
+            write.reply_to->post([result = Result<>(result),
+                                  done = std::move(write.done)]() mutable { done(result); });
+        }
         lock.lock();
-        if (is_last && waiting_.empty()) return;
-    }
-}
-
-void EmbeddedGroupStore::answer(std::vector<Waiting> writes, const Result<>& result) {
-    for (Waiting& write : writes) {
-        write.reply_to->post(
-            [result, done = std::move(write.done)]() mutable { done(std::move(result)); });
     }
 }
 
 // Written as a whole or not at all; it may be written again, which changes nothing.
 Result<> EmbeddedGroupStore::write_all(const std::vector<Waiting>& writes) {
-    if (database_->look() != Database::State::kWritable) {
-        return Error{ErrorCode::kReadOnly, "the store of groups takes no writes now"};
-    }
-    if (writes.empty()) return {};
+    const Error not_now{ErrorCode::kUnavailable, "the store of groups takes no writes now"};
+    if (database_->look() != Database::State::kWritable) return not_now;
     rocksdb::WriteBatch batch;
     for (const Waiting& write : writes) {
-        for (const GroupChange& change : write.changes) {
-            batch.Put(key_of(kGroupKind, change.key), encode(change));
-            for (const StoredFlight& flight : change.put) {
-                batch.Put(flight_key(change.key, flight.position), encode(flight));
-            }
-            for (const Position position : change.erased) {
-                batch.Delete(flight_key(change.key, position));
-            }
-        }
+        for (const GroupChange& change : *write.changes) add(change, batch);
     }
-    return database_->write(batch, false);
+    if (batch.Count() == 0) return {};
+    if (!database_->write(batch, false)) return not_now;
+    return {};
 }
 
 }  // namespace eventbus

@@ -18,13 +18,19 @@ namespace eventbus {
 // Groups in a RocksDB of their own, in `groups/` of the data directory. Keys, with NUL between the
 // parts (no name and no pattern holds one) and positions as 8 bytes, big-endian:
 //
-//   "format"                       → "1"
-//   "g" name NUL topic             → cursor (8), epoch
-//   "f" name NUL topic NUL position → attempt (4), due in ms since 1970 (8; 0: a member has it)
+//   "format"                       → "2"
+//   "g" name NUL topic             → cursor (8), seen through (8), unread durable (8) and
+//                                    transient (8), idle in ms (8), bytes of the owner (1), owner,
+//                                    epoch
+//   "f" name NUL topic NUL position → attempt (4), due in ms since 1970 (8; 0: a member has it),
+//                                    delay in ms (8), 1 if it is transient (1)
+//
+// Of format 1 a group was its cursor and epoch, an event in flight its attempt and due time: 24 and
+// 12 bytes at most, so they are told apart, and each becomes format 2 when it is next written.
 //
 // A write goes to the write-ahead log and is not synced: it survives the end of the process, and a
 // power loss takes a run of the newest ones at most (an older cursor: repeats, nothing lost). One
-// that the disk does not take now waits, and those behind it, until it does.
+// that the disk does not take now is refused with kUnavailable, and the database opened again.
 //
 // Thread:  any; writing is done by a thread of its own, which takes all that waits as one batch.
 //          The executors that it answers to outlive it.
@@ -50,16 +56,15 @@ class EmbeddedGroupStore final : public GroupStore {
     EmbeddedGroupStore& operator=(const EmbeddedGroupStore&) = delete;
 
     Result<std::vector<StoredGroup>> load() override;
-    void write(std::vector<GroupChange> changes, Executor& reply_to,
-               Callback<Result<>> done) override;
+    void write(SharedGroupChanges changes, Executor& reply_to, Callback<Result<>> done) override;
 
-    // False while writes wait for the disk. Any thread.
+    // False while writes are refused. Any thread.
     bool is_writable() const { return database_->is_writable(); }
     const Database& database() const { return *database_; }
 
  private:
     struct Waiting {
-        std::vector<GroupChange> changes;
+        SharedGroupChanges changes;
         Executor* reply_to = nullptr;
         Callback<Result<>> done;
     };

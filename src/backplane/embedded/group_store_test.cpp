@@ -27,6 +27,8 @@ namespace eventbus {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using namespace std::string_literals;
 
 const GroupKey kKey{"thumbnails", "photo.**"};
 
@@ -39,12 +41,15 @@ std::unique_ptr<EmbeddedGroupStore> open(const fs::path& path) {
 // `loop` outlives the store.
 Result<> write(GroupStore& store, Loop& loop, std::vector<GroupChange> changes) {
     std::optional<Result<>> answer;
-    store.write(std::move(changes), loop, [&](Result<> result) { answer = std::move(result); });
+    store.write(std::make_shared<const std::vector<GroupChange>>(std::move(changes)), loop,
+                [&](Result<> result) { answer = std::move(result); });
     loop.run_until([&] { return answer.has_value(); });
     return *answer;
 }
 
-TEST(EmbeddedGroupStore, AWriteThatTheDiskDoesNotTakeWaitsAndThoseBehindItToo) {
+GroupChange moved_to(Position cursor) { return {kKey, {.epoch = "e1", .cursor = cursor}}; }
+
+TEST(EmbeddedGroupStore, AWriteThatTheDiskDoesNotTakeIsRefusedForNowAndTakenAgainLater) {
     const Folder folder;
     FaultyDisk disk;
     Loop loop;
@@ -56,33 +61,22 @@ TEST(EmbeddedGroupStore, AWriteThatTheDiskDoesNotTakeWaitsAndThoseBehindItToo) {
     EmbeddedGroupStore& store = **opened;
     for (const bool is_full : {true, false}) {
         SCOPED_TRACE(is_full ? "below the bound" : "a write fails");
-        std::vector<Position> written;
-        const auto begin = [&](Position cursor) {
-            store.write({{kKey, "e1", cursor}}, loop, [&written, cursor](const Result<>& result) {
-                EXPECT_TRUE(result.has_value());
-                written.push_back(cursor);
-            });
-        };
         disk.free_bytes = is_full ? 0 : 1ULL << 40U;
         disk.has_no_space = true;
-        begin(1_pos);
-        while (store.is_writable()) std::this_thread::yield();
-        begin(2_pos);
-        EXPECT_TRUE(written.empty());
+        for (int i = 0; i < 3; ++i) {
+            const Result<> refused = write(store, loop, {moved_to(1_pos)});
+            ASSERT_FALSE(refused);
+            EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+            EXPECT_FALSE(store.is_writable());
+        }
 
         disk.has_no_space = false;
         disk.free_bytes = 1ULL << 40U;
-        loop.run_until([&] { return written.size() == 2; });
+        while (!store.is_writable()) std::this_thread::yield();  // by itself
 
-        EXPECT_EQ(written, (std::vector<Position>{1_pos, 2_pos}));
-        EXPECT_EQ((*store.load())[0].cursor, 2_pos);
+        EXPECT_TRUE(write(store, loop, {moved_to(2_pos)}));
+        EXPECT_EQ((*store.load())[0].state.cursor, 2_pos);
     }
-    disk.has_no_space = true;
-    std::optional<Result<>> last;
-    store.write({{kKey, "e1", 3_pos}}, loop, [&](Result<> result) { last = std::move(result); });
-    opened->reset();
-    loop.run_until([&] { return last.has_value(); });
-    EXPECT_FALSE(last->has_value()) << "it ended before the disk took it";
 }
 
 TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
@@ -94,20 +88,42 @@ TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
     const GroupKey longer{"thumbnails-2", "photo.**"};
     const auto due = Clock::WallTime(std::chrono::milliseconds(1'800'000'000'123));
     const Position high(0xfedcba9876543210U);
+    const auto at = [](Position cursor) {
+        return StoredState{.owner = "api", .epoch = "e1", .cursor = cursor, .seen_through = cursor};
+    };
+    const StoredState all{.owner = std::string(64, 'o'),
+                          .epoch = "e2",
+                          .cursor = 4_pos,
+                          .seen_through = high,
+                          .unread = {7, 8},
+                          .idle = std::chrono::hours(24 * 30)};
     const Case cases[] = {
         {"nothing", {}},
-        {"a group", {{kKey, "e1", 0_pos}}},
+        {"a group", {{kKey, at(0_pos)}}},
+        {"all that is known of a group", {{kKey, all}}},
+        {"one whose owner is not known", {{kKey, {.epoch = "e"}}}},
         {"groups whose keys begin alike",
-         {{kKey, "e1", 3_pos, {{1_pos, 1}, {3_pos, 2}}},
-          {other, "e1", 4_pos, {{4_pos, 1}}},
-          {longer, "e1", 9_pos}}},
+         {{kKey, at(3_pos), {{1_pos, 1}, {3_pos, 2}}},
+          {other, at(4_pos), {{4_pos, 1}}},
+          {longer, at(9_pos)}}},
         {"positions of all sizes, in order",
-         {{kKey, "e1", high, {{256_pos, 1}, {255_pos, 1}, {high, 4294967295U, due}, {1_pos, 1}}}}},
+         {{kKey,
+           at(high),
+           {{256_pos, 1}, {255_pos, 1}, {high, 4294967295U, due, 1min, true}, {1_pos, 1}}}}},
         {"a later change of the same write wins",
-         {{kKey, "e1", 3_pos, {{1_pos, 1}, {2_pos, 1}}},
-          {kKey, "e1", 5_pos, {{1_pos, 2, due}}, {2_pos}}}},
-        {"another epoch", {{kKey, "e1", 3_pos, {{1_pos, 1}}}, {kKey, "e2", 0_pos, {}, {1_pos}}}},
-        {"what is not there is erased", {{kKey, "e1", 3_pos, {}, {77_pos}}}},
+         {{kKey, at(3_pos), {{1_pos, 1}, {2_pos, 1}}},
+          {kKey, at(5_pos), {{1_pos, 2, due, 1s}}, {2_pos}}}},
+        {"another epoch", {{kKey, at(3_pos), {{1_pos, 1}}}, {kKey, all, {}, {1_pos}}}},
+        {"what is not there is erased", {{kKey, at(3_pos), {}, {77_pos}}}},
+        {"a group that ended leaves nothing, and those next to it all",
+         {{kKey, at(3_pos), {{1_pos, 1}, {high, 1}}},
+          {other, at(4_pos), {{4_pos, 1}}},
+          {longer, at(9_pos), {{9_pos, 1}}},
+          {.key = kKey, .state = {}, .has_ended = true}}},
+        {"one that ended and begins again",
+         {{kKey, at(3_pos), {{1_pos, 1}}},
+          {.key = kKey, .state = {}, .has_ended = true},
+          {kKey, at(9_pos), {{9_pos, 1}}}}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -153,10 +169,32 @@ void put_raw(const fs::path& path, std::string_view key, std::string_view value)
 TEST(EmbeddedGroupStore, ANewerFormatIsRefused) {
     const Folder folder;
     open(folder.path());
-    put_raw(folder.path(), "format", "2");
+    put_raw(folder.path(), "format", "3");
     const auto store = EmbeddedGroupStore::open({.data_dir = folder.path()});
     ASSERT_FALSE(store);
-    EXPECT_NE(store.error().detail.find("format 2"), std::string::npos) << store.error().detail;
+    EXPECT_NE(store.error().detail.find("format 3"), std::string::npos) << store.error().detail;
+}
+
+TEST(EmbeddedGroupStore, GroupsOfTheFormatBeforeAreRead) {
+    using std::string_view_literals::operator""sv;
+    const Folder folder;
+    open(folder.path());
+    put_raw(folder.path(), "format", "1");
+    put_raw(folder.path(), "gthumbnails\0photo.**"sv,
+            "\0\0\0\0\0\0\0\x09"
+            "abcdefgh01234567"sv);
+    const std::string flight = "fthumbnails\0photo.**\0"s + "\0\0\0\0\0\0\0"s;
+    put_raw(folder.path(), flight + "\x04", "\0\0\0\x02\0\0\x01\x9a\0\0\0\0"sv);
+    put_raw(folder.path(), flight + "\x05", "\0\0\0\x01\0\0\0\0\0\0\0\0"sv);
+
+    const auto store = open(folder.path());
+    const auto loaded = store->load();
+
+    ASSERT_TRUE(loaded) << loaded.error().detail;
+    const StoredState state{.epoch = "abcdefgh01234567", .cursor = 9_pos, .seen_through = 9_pos};
+    const auto due = Clock::WallTime(std::chrono::milliseconds(0x19a00000000));
+    EXPECT_EQ(*loaded,
+              (std::vector<StoredGroup>{{kKey, state, {{4_pos, 2, due, 24h}, {5_pos, 1}}}}));
 }
 
 TEST(EmbeddedGroupStore, BytesThatAreNoGroupAreAnErrorAndNoCrash) {
@@ -170,6 +208,8 @@ TEST(EmbeddedGroupStore, BytesThatAreNoGroupAreAnErrorAndNoCrash) {
         {"no topic", "gname", "12345678e"},
         {"no cursor", "gname\0a.b"sv, "1234"},
         {"no epoch", "gname\0a.b"sv, "12345678"},
+        {"an owner that is cut short", "gname\0a.b"sv,
+         "1234567812345678123456781234567812345678\x09xy"},
         {"a short position",
          "fthumbnails\0photo.**\0"
          "1234"sv,
@@ -183,7 +223,7 @@ TEST(EmbeddedGroupStore, BytesThatAreNoGroupAreAnErrorAndNoCrash) {
         SCOPED_TRACE(c.name);
         const Folder folder;
         Loop loop;
-        ASSERT_TRUE(write(*open(folder.path()), loop, {{kKey, "e1", 1_pos}}));
+        ASSERT_TRUE(write(*open(folder.path()), loop, {{kKey, {.epoch = "e1", .cursor = 1_pos}}}));
         put_raw(folder.path(), c.key, c.value);
         const auto store = open(folder.path());
         ASSERT_TRUE(store);
@@ -202,15 +242,16 @@ TEST(EmbeddedGroupStoreLife, Writes) {
     Loop loop;
     const auto store = open(*folder);
     Position answered;
-    const Position first = store->load()->empty() ? 1_pos : store->load()->front().cursor + 1;
+    const Position first = store->load()->empty() ? 1_pos : store->load()->front().state.cursor + 1;
     for (Position k = first;; ++k) {
-        GroupChange change{kKey, "e1", k, {{k, 1}}};
+        GroupChange change{kKey, {.epoch = "e1", .cursor = k}, {{k, 1}}};
         if (k > 3_pos) change.erased = {k - 3};
-        store->write({change}, loop, [&answered, k](const Result<>& result) {
-            if (!result) ::_exit(1);
-            answered = k;
-            say(to_string(k));
-        });
+        store->write(std::make_shared<const std::vector<GroupChange>>(1, change), loop,
+                     [&answered, k](const Result<>& result) {
+                         if (!result) ::_exit(1);
+                         answered = k;
+                         say(to_string(k));
+                     });
         if (k.number() % 8 == 0) loop.run_until([&] { return answered == k; });
     }
 }
@@ -228,14 +269,15 @@ TEST(EmbeddedGroupStore, WhatWasAnsweredSurvivesKillNine) {
         ASSERT_TRUE(store);
         const StoredGroup group = store->load()->at(0);
 
-        EXPECT_GE(group.cursor, answered);
-        EXPECT_GT(group.cursor, before);
+        EXPECT_GE(group.state.cursor, answered);
+        EXPECT_GT(group.state.cursor, before);
         std::vector<StoredFlight> in_flight;
-        for (Position k = group.cursor < 3_pos ? 1_pos : group.cursor - 2; k <= group.cursor; ++k) {
+        for (Position k = group.state.cursor < 3_pos ? 1_pos : group.state.cursor - 2;
+             k <= group.state.cursor; ++k) {
             in_flight.push_back({k, 1});
         }
         EXPECT_EQ(group.in_flight, in_flight);  // a whole write, and no half of the next
-        before = group.cursor;
+        before = group.state.cursor;
     }
 }
 
@@ -245,13 +287,25 @@ class Worker final : public GroupReceiver {
     explicit Worker(const fs::path& folder) : store_(open(folder)) {
         for (int i = 0; i < 2000; ++i) log_.publish("photo.uploaded");
         auto stored = *store_->load();
-        if (stored.empty()) stored.push_back({kKey, "e1", 0_pos});  // as if it began before them
-        groups_ = std::make_unique<Groups>(Groups::Context{log_, *store_, clock_, random_, loop_},
-                                           GroupSettings{}, std::move(stored));
-        groups_->subscribe({MemberId{1}, kKey, 20, &loop_, this}, loop_,
-                           [](const Result<GroupJoined>&) {});
-        groups_->tick();
+        // As if it began before them.
+        if (stored.empty()) stored.push_back({kKey, {.epoch = "e1"}});
+        log_.begin_life();
+        reader_ =
+            std::make_unique<LogReader>(LogReader::Context{log_, loop_, clock_, waker_}, 10'000);
+        groups_ = std::make_unique<Groups>(
+            Groups::Context{log_, *reader_, *store_, clock_, random_, loop_}, GroupSettings{},
+            std::move(stored));
+        log_.start();
+        groups_->subscribe({.id = MemberId{1},
+                            .group = kKey,
+                            .service = "worker",
+                            .terms = {.max_in_flight = 20},
+                            .way = {&loop_, this}},
+                           "worker", loop_, [](const Result<GroupJoined>&) {});
+        groups_->deliver();
     }
+    void on_membership_ended(MemberId, const GroupKey&, const Error&) override { ADD_FAILURE(); }
+    void when_seen(Clock::Time, Task done) override { loop_.post(std::move(done)); }
     // Acknowledges what it gets; in the life that is killed, not every hundredth.
     void deliver(const GroupDelivery& delivery) override {
         const Position position = delivery.entry->position;
@@ -284,7 +338,11 @@ class Worker final : public GroupReceiver {
     ListLog log_;
     FakeClock clock_;
     SeededRandom random_{1};
+    struct : Tail::Waker {
+        void wake_if_asleep() override {}
+    } waker_;
     std::unique_ptr<EmbeddedGroupStore> store_;
+    std::unique_ptr<LogReader> reader_;
     std::unique_ptr<Groups> groups_;
 };
 

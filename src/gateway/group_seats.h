@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+#include "base/counters.h"
+#include "catalog/catalog.h"
+#include "gateway/encode.h"
+#include "groups/groups_directory.h"
+#include "net/reactor.h"
+#include "socketio/server.h"
+
+namespace eventbus {
+
+// The sockets of one reactor that are members of consumer groups: what they may be in, and the
+// deliveries that wait until they have room.
+//
+// Thread:  reactor.
+// Bounded: groups_max for each socket; what waits is what its groups give a member that does not
+//          answer (MemberTerms), the entries of the tail or of a page, and no frame of it is made.
+class GroupSeats final : public GroupReceiver {
+ public:
+    struct Context {
+        Reactor& reactor;
+        GroupsDirectory& groups;
+        std::function<SocketEncoder&(const Namespace&)> encoder_of;
+        std::size_t groups_max;  // of one socket
+    };
+    GroupSeats(Context context, std::shared_ptr<const Catalog> catalog);
+
+    // The socket, a service's, wants to be in the group. `done` is not called if it goes meanwhile.
+    // Errors: as GroupsDirectory::post_subscribe; kTooManyRooms; those of check_may_consume.
+    void join(Socket& socket, const GroupKey& group, MemberTerms terms,
+              Callback<Result<GroupJoined>> done);
+    void leave(Socket& socket, const GroupKey& group, Callback<Result<>> done);
+
+    // The socket is gone.
+    void remove(Socket& socket);
+
+    // It has taken all that was sent.
+    void drained(Socket& socket);
+
+    // Asks again for each socket and group whether it may be in it; if not, it is told and put out.
+    void set_catalog(std::shared_ptr<const Catalog> catalog);
+
+    // GroupReceiver
+    void deliver(const GroupDelivery& delivery) override;
+    void on_membership_ended(MemberId member, const GroupKey& group, const Error& reason) override;
+    void when_seen(Clock::Time until, Task done) override;
+
+    // Deliveries that wait for room.
+    const Counter& held() const { return held_; }
+
+ private:
+    struct Membership {
+        std::size_t asked = 0;  // subscribes that are not answered
+        bool is_in = false;
+        bool has_ended = false;  // what is on its way is another's by now
+        std::string owner;
+    };
+    struct Seat {
+        Socket* socket = nullptr;
+        std::map<GroupKey, Membership> groups;
+        std::deque<GroupDelivery> held;
+    };
+
+    void on_joined(MemberId id, const GroupKey& group, Result<GroupJoined> joined,
+                   Callback<Result<GroupJoined>> done);
+    Result<> check_right(Socket& socket, const GroupKey& group, const std::string& owner) const;
+    void push(MemberId id);
+
+    Context context_;
+    std::shared_ptr<const Catalog> catalog_;
+    std::unordered_map<MemberId, Seat> seats_;
+    Counter held_;
+};
+
+}  // namespace eventbus

@@ -1,0 +1,134 @@
+// Groups while their store takes no writes.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "support/group_node.h"
+#include "support/position_literal.h"
+
+namespace eventbus {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr MemberId kAnn{1};
+constexpr MemberId kBob{2};
+
+class GroupsOutage : public GroupsFixture {
+ protected:
+    GroupsProbe const& all() { return node_->at().groups->probe(); }
+};
+
+TEST_F(GroupsOutage, AfterAFailureForGoodNothingMoreIsGivenOut) {
+    ASSERT_TRUE(join(kAnn));
+    EXPECT_EQ(publish("a.x").size(), 1u);
+    store_.fail(ErrorCode::kReadOnly);
+
+    const Result<> acked = ack(kAnn, "g:a.*:1.1");
+    ASSERT_FALSE(acked);
+    EXPECT_EQ(acked.error().code, ErrorCode::kReadOnly);
+    EXPECT_EQ(publish("a.x"), Got{});
+    EXPECT_FALSE(node_->at().groups->is_writable());
+    const Result<GroupJoined> joined = join(kBob);
+    ASSERT_FALSE(joined);
+    EXPECT_EQ(joined.error().code, ErrorCode::kReadOnly);
+    EXPECT_FALSE(nack(kAnn, "g:a.*:1.1", std::nullopt));
+    node_->directory->post_member_gone(kAnn);
+    store_.recover();
+    pass(1h);
+    EXPECT_EQ(inbox().take(), Got{});
+    EXPECT_EQ(all().write_failures.get(), 1u);
+}
+
+TEST_F(GroupsOutage, AfterOneFailedWriteAllGroupsGoOnWithNothingLostAndNothingTwice) {
+    ASSERT_TRUE(join(kAnn));
+    ASSERT_TRUE(join(kBob, "h"));
+    EXPECT_EQ(publish("a.x").size(), 2u);
+    store_.fail(ErrorCode::kUnavailable);
+    EXPECT_EQ(publish("a.x"), Got{});  // given out, and not written
+    EXPECT_FALSE(node_->at().groups->is_writable());
+    EXPECT_EQ(publish("a.x"), Got{});
+
+    store_.recover();
+    pass(100ms);
+    Got got = inbox().take();
+    std::sort(got.begin(), got.end());
+    EXPECT_EQ(got, (Got{"2.1→1", "2.1→2", "3.1→1", "3.1→2"}));
+    EXPECT_TRUE(node_->at().groups->is_writable());
+    EXPECT_TRUE(ack(kAnn, "g:a.*:1.1"));
+    EXPECT_TRUE(ack(kAnn, "g:a.*:2.1"));
+    EXPECT_EQ(all().write_failures.get(), 1u);
+}
+
+TEST_F(GroupsOutage, WhatIsAskedMeanwhileIsRefusedForNow) {
+    ASSERT_TRUE(join(kAnn));
+    publish("a.x");
+    store_.fail(ErrorCode::kUnavailable);
+    publish("a.x");
+
+    for (const Result<>& refused : {ack(kAnn, "g:a.*:1.1"), nack(kAnn, "g:a.*:1.1", 1s)}) {
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+    }
+    const Result<GroupJoined> joined = join(kBob);
+    ASSERT_FALSE(joined);
+    EXPECT_EQ(joined.error().code, ErrorCode::kUnavailable);
+
+    store_.recover();
+    pass(100ms);
+    EXPECT_TRUE(ack(kAnn, "g:a.*:1.1"));
+    EXPECT_TRUE(join(kBob));
+}
+
+TEST_F(GroupsOutage, AnAckWhoseWriteFailedIsAnsweredWhenItIsWritten) {
+    ASSERT_TRUE(join(kAnn));
+    publish("a.x");
+    store_.fail(ErrorCode::kUnavailable);
+    std::optional<Result<>> answer;
+    node_->directory->post_ack(kAnn, "g:a.*:1.1", node_->at().executor,
+                               [&](Result<> result) { answer = std::move(result); });
+    node_->run();
+    EXPECT_FALSE(answer);
+    store_.recover();
+    pass(100ms);
+    ASSERT_TRUE(answer);
+    EXPECT_TRUE(*answer);
+    EXPECT_TRUE(stored().in_flight.empty());
+}
+
+TEST_F(GroupsOutage, NobodysTimeRunsOutMeanwhile) {
+    ASSERT_TRUE(join(kAnn));
+    publish("a.x");
+    inbox().take();
+    pass(settings_.ack_wait - 1s);
+    store_.fail(ErrorCode::kUnavailable);
+    publish("a.x");
+    for (int i = 0; i < 20; ++i) pass(5s);
+    EXPECT_EQ(inbox().take(), Got{});
+    EXPECT_EQ(all().write_failures.get(), store_.writes() - 2);  // the group, and event 1 before
+    store_.recover();
+    pass(5s);
+    EXPECT_EQ(inbox().take(), Got{"2.1→1"});
+    EXPECT_TRUE(ack(kAnn, "g:a.*:1.1"));
+    EXPECT_EQ(probe().timed_out.get(), 0u);
+    pass(settings_.ack_wait);
+    EXPECT_EQ(inbox().take(), Got{"2.2→1"});
+}
+
+TEST_F(GroupsOutage, AMemberThatGoesMeanwhileLosesNothing) {
+    ASSERT_TRUE(join(kAnn));
+    store_.fail(ErrorCode::kUnavailable);
+    publish("a.x");
+    node_->directory->post_member_gone(kAnn);
+    node_->run();
+    store_.recover();
+    pass(100ms);
+    inbox().take();  // on its way to a socket that is gone
+    ASSERT_TRUE(join(kBob));
+    EXPECT_EQ(inbox().take(), Got{"1.2→2"});
+}
+
+}  // namespace
+}  // namespace eventbus

@@ -1,0 +1,136 @@
+#include "groups/ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/diagnostics.h"
+
+namespace eventbus {
+namespace {
+
+constexpr auto kPauseMin = std::chrono::milliseconds(100);
+constexpr auto kPauseMax = std::chrono::seconds(5);
+
+}  // namespace
+
+Ledger::Ledger(Context context)
+    : context_(std::move(context)), building_(std::make_unique<Write>()) {}
+
+void Ledger::add_answer(Executor& reply_to, Callback<const Result<>&> done) {
+    building_->answers.push_back({&reply_to, std::move(done)});
+}
+
+void Ledger::add_delivery(const MemberWay& way, GroupDelivery delivery) {
+    std::vector<Parcel>& parcels = building_->parcels;
+    auto parcel = std::find_if(parcels.begin(), parcels.end(), [&](const Parcel& p) {
+        return p.way.receiver == way.receiver;  // as many as reactors
+    });
+    if (parcel == parcels.end()) parcel = parcels.insert(parcels.end(), {way, {}});
+    parcel->deliveries.push_back(std::move(delivery));
+}
+
+void Ledger::flush() {
+    while (!writing_ && (!building_->changes.empty() || !building_->answers.empty())) {
+        auto write = std::exchange(building_, std::make_unique<Write>());
+        if (state_ == State::kClosed) {
+            give_answers(*write, refusal());
+        } else if (write->changes.empty()) {
+            give_answers(*write, {});
+        } else {
+            write->sent =
+                std::make_shared<const std::vector<GroupChange>>(std::move(write->changes));
+            writing_ = std::move(write);
+            send();
+        }
+    }
+}
+
+void Ledger::send() {
+    retries_at_.reset();
+    context_.store.write(writing_->sent, context_.reactor,
+                         [this](const Result<>& result) { on_written(result); });
+}
+
+void Ledger::retry(Clock::Time now) {
+    if (retries_at_ && *retries_at_ <= now) send();
+}
+
+void Ledger::on_written(const Result<>& result) {
+    BUS_ASSERT(writing_ != nullptr);
+    if (!result) {
+        context_.probe.write_failures.add();
+        return result.error().code == ErrorCode::kReadOnly ? close() : hold();
+    }
+    const auto write = std::exchange(writing_, nullptr);
+    give_answers(*write, {});
+    give_parcels(*write);
+    if (state_ == State::kOnHold) {
+        const auto held = context_.clock.now() - held_since_;
+        state_ = State::kOpen;
+        context_.probe.store_on_hold.set(0);
+        diagnostics::info(
+            "groups go on: their store takes writes again",
+            {{"held_ms",
+              std::to_string(
+                  std::chrono::duration_cast<std::chrono::milliseconds>(held).count())}});
+        context_.on_state(held);
+    }
+    flush();
+}
+
+// Whoever waits for an answer goes on waiting: what is asked for has happened here, and is seen
+// once it is written.
+void Ledger::hold() {
+    const Clock::Time now = context_.clock.now();
+    if (state_ == State::kOpen) {
+        state_ = State::kOnHold;
+        held_since_ = now;
+        pause_ = kPauseMin;
+        context_.probe.store_on_hold.set(1);
+        diagnostics::warn("groups wait: their store cannot be written now, and is tried again", {});
+    }
+    retries_at_ = now + pause_;
+    pause_ = std::min<Clock::Time::duration>(pause_ * 2, kPauseMax);
+    context_.on_state(std::nullopt);
+}
+
+// Events in flight stay so until a restart finds what was written.
+void Ledger::close() {
+    state_ = State::kClosed;
+    context_.probe.store_on_hold.set(1);
+    diagnostics::error("groups take nothing more: their store failed", {});
+    give_answers(*std::exchange(writing_, nullptr), refusal());
+    context_.on_state(std::nullopt);
+    flush();
+}
+
+Error Ledger::refusal() const {
+    BUS_ASSERT(!is_open());
+    if (state_ == State::kOnHold) {
+        return {ErrorCode::kUnavailable,
+                "the store of groups cannot be written now, so nothing is given out or "
+                "acknowledged until it can; try again"};
+    }
+    return {ErrorCode::kReadOnly,
+            "the store of groups failed, so nothing is given out or acknowledged: see the server's "
+            "log, repair the disk, restart"};
+}
+
+void Ledger::give_answers(Write& write, const Result<>& result) {
+    for (Answer& answer : write.answers) {
+        answer.reply_to->post(
+            [result = Result<>(result), done = std::move(answer.done)]() mutable { done(result); });
+    }
+}
+
+void Ledger::give_parcels(Write& write) {
+    for (Parcel& parcel : write.parcels) {
+        parcel.way.reactor->post(
+            [receiver = parcel.way.receiver, deliveries = std::move(parcel.deliveries)] {
+                for (const GroupDelivery& delivery : deliveries) receiver->deliver(delivery);
+            });
+    }
+}
+
+}  // namespace eventbus

@@ -45,6 +45,8 @@ class Publisher {
     Position shown;  // the highest that it was told
 
  private:
+    static constexpr std::uint64_t kUnderWayMax = 1'000;
+
     void run(EmbeddedLog& log, const std::string& prefix) {
         Loop loop;
         std::uint64_t asked = 0;
@@ -63,6 +65,8 @@ class Publisher {
             plans.push_back(asked % 2 == 0 ? make_plan(id) : make_transient_plan(id));
             log.append(std::move(plans), loop, on_answer);
             while (loop.waiting() > 0) loop.run_all();
+            // On a busy machine the disk is slower than this: what is reserved must not run out.
+            loop.run_until([&] { return asked - answered < kUnderWayMax; });
         }
         loop.run_until([&] { return answered == asked; });
     }

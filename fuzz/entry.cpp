@@ -6,9 +6,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace eventbus;
     const std::string_view bytes = FuzzInput(data, size).rest();
 
-    const Result<Entry> entry = decode_entry(7, bytes);
+    constexpr Position kAt{7};
+    const Result<Entry> entry = decode_entry(kAt, bytes);
     if (!entry) return 0;
-    BUS_ASSERT(entry->position == 7);
+    BUS_ASSERT(entry->position == kAt);
     for (const Delivery& delivery : entry->deliveries) {
         BUS_ASSERT(!delivery.room.key().empty());
         BUS_ASSERT(entry->payload(delivery.variant).size() <= size);

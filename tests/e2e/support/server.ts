@@ -19,6 +19,8 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** The data directory is a disk of its own, in memory and of this size: `320m`. Only root may have one. */
   readonly disk?: string;
+  /** Another catalog than the tests' own. */
+  readonly catalog?: string;
 }
 
 /** The real server in a process of its own, on a free port, with a data directory that goes with the test. */

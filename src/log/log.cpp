@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <algorithm>
-
 #include "base/json_text.h"
 
 namespace eventbus {
@@ -26,16 +24,6 @@ Result<Position> position_of(const Log& log, const Offset& offset) {
     if (offset.epoch == log.epoch()) return offset.position;
     return Error{ErrorCode::kBadOffset,
                  "the offset is of another log: the server's data was replaced"};
-}
-
-Result<Position> visible_position(const Log& log, std::string_view text) {
-    const Result<Offset> offset = parse_offset(text);
-    if (!offset) return offset.error();
-    if (offset->epoch != log.epoch()) {
-        return Error{ErrorCode::kBadOffset,
-                     "the offset is of another log: the server's data was replaced"};
-    }
-    return std::min(offset->position, log.frontier());
 }
 
 bool is_wanted(const Log& log, const Entry& entry, const WantedRooms& wanted) {

@@ -108,8 +108,4 @@ std::string offset_text(const Log& log, Position position);
 // Errors: kBadOffset, of another log.
 Result<Position> position_of(const Log& log, const Offset& offset);
 
-// The position of an offset that a client gave, to go on from; never beyond what is visible.
-// Errors: kBadOffset, malformed or of another log.
-Result<Position> visible_position(const Log& log, std::string_view offset);
-
 }  // namespace eventbus

@@ -17,7 +17,9 @@ namespace eventbus {
 // so it is over at the latest when as many were named as are watched, and kBehindOne more for what
 // can lie behind one of them.
 //
-// After a pause it waits for kGrace, since other reactors have something to hand over, too.
+// After a pause it waits for kGrace, since other reactors have something to hand over, too. A
+// reactor with timers sleeps for kPause at most, so a pause of twice that is always noticed, also
+// one that ends just after a time-out was due.
 //
 // Thread: reactor.
 class InputSweep {
@@ -25,7 +27,7 @@ class InputSweep {
     // The kernel's accept queue, whose connections are not watched yet, and a receive buffer of 6
     // MB in reads of 128 KiB.
     static constexpr std::size_t kBehindOne = 4096 + 64;
-    static constexpr auto kPause = std::chrono::seconds(1);  // no turn of ours takes that long
+    static constexpr auto kPause = std::chrono::milliseconds(500);  // no turn takes that long
     static constexpr auto kGrace = std::chrono::milliseconds(500);
 
     // A turn begins at `now`, for which the kernel was asked at `asked_at` or later; it should have

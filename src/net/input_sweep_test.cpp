@@ -75,7 +75,7 @@ TEST_F(InputSweepTest, ALoadThatLeavesSomethingEachTimeEndsASweepOnceEachOfItsSo
 TEST_F(InputSweepTest, ATurnThatBeginsOrEndsMuchTooLateHoldsItForAMoment) {
     turn(0, {});
     sweep_.begin_turn(at(1), at(2), at(2) + InputSweep::kPause, kWatched);
-    const auto pause = static_cast<int>(milliseconds(InputSweep::kPause).count());
+    const auto pause = static_cast<int>(InputSweep::kPause.count());
     const auto grace = static_cast<int>(InputSweep::kGrace.count());
     EXPECT_EQ(turn(2 + pause, {}), at(0));
     EXPECT_EQ(turn(2 + pause + grace - 1, {}), at(0));

@@ -211,8 +211,8 @@ int Reactor::sleep_ms() const {
     next = std::max(next, sweep_.held_until());
     const auto now = clock_.now();
     if (next <= now) return 0;
-    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - now).count();
-    return static_cast<int>(std::min<std::chrono::milliseconds::rep>(wait, 60'000));
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - now);
+    return static_cast<int>(std::min(wait, InputSweep::kPause).count());
 }
 
 void Reactor::run_deferred() {

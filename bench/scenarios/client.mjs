@@ -12,7 +12,9 @@ export class Client {
   isDone = false; // resume.done was told
   gaps = 0;
   isUnknown = false;
+  topics; // to be in from the start
   onEvent = () => undefined;
+  #answers = new Map();
   #socket;
   #rest = Buffer.alloc(0);
   #isOpen = false;
@@ -43,6 +45,18 @@ export class Client {
     });
   }
 
+  /** Calls what clients can call, and resolves with its answer. */
+  call(name, ...args) {
+    const id = this.#answers.size;
+    this.#send(`42${id}${JSON.stringify([name, ...args])}`);
+    return new Promise((resolve) => this.#answers.set(`${id}`, resolve));
+  }
+
+  /** Reads nothing from now on. */
+  stop() {
+    this.#socket.pause();
+  }
+
   drop() {
     this.#socket.destroy();
   }
@@ -70,12 +84,14 @@ export class Client {
 
   #message(text) {
     if (text === '2') return this.#send('3');
-    if (text[0] === '0') return this.#send(`40${JSON.stringify({ token: this.#token, pid: this.pid, offset: this.place })}`);
+    if (text[0] === '0') return this.#send(`40${JSON.stringify({ token: this.#token, pid: this.pid, offset: this.place, topics: this.topics })}`);
     if (text.startsWith('40')) {
       this.pid = JSON.parse(text.slice(2)).pid;
       this.isIn = true;
       return this.#settle(true);
     }
+    const answer = /^43(\d+)/.exec(text);
+    if (answer !== null) return this.#answers.get(answer[1])(JSON.parse(text.slice(answer[0].length))[0]);
     if (!text.startsWith('42')) return;
     const args = JSON.parse(text.slice(2));
     if (args[0] === 'resume.done') this.isDone = true;

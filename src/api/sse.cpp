@@ -25,7 +25,7 @@ SharedFrame SseEncoder::encode(const Entry& entry, std::uint16_t variant, As) {
     text.append(entry.payload(variant)).append(",\"meta\":");
     append_meta(text, entry.event, offset);
     text += "}\n\n";
-    return frame(std::move(text), framing_, latest_key(entry));
+    return frame(std::move(text), framing_, latest_key(log_, entry));
 }
 
 SseStream::SseStream(Api& api, Connection& connection, SseFraming framing, const Admitted& admitted)

@@ -30,7 +30,7 @@ SharedFrame SocketEncoder::encode(const Entry& entry, std::uint16_t variant, As 
     std::string packet = begin(nsp_, entry, entry.payload(variant), offset);
     if (as == As::kInOrder) {
         packet.append("\"").append(offset).append("\"]");
-        return text_frame(packet, latest_key(entry));
+        return text_frame(packet, latest_key(log_, entry));
     }
     packet.append("{\"offset\":\"").append(offset).append("\"}]");
     return text_frame(packet);

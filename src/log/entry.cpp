@@ -1,7 +1,5 @@
 #include "log/entry.h"
 
-#include "base/hash.h"
-
 namespace eventbus {
 namespace {
 
@@ -30,13 +28,6 @@ std::size_t memory_of(const Entry& entry) {
         bytes += sizeof eviction + memory_of(eviction.subject) + memory_of(eviction.who.key());
     }
     return bytes;
-}
-
-LatestKey latest_key(const Entry& entry) {
-    if (!entry.latest) return LatestKey::kNone;
-    const std::uint64_t hash =
-        stable_hash(entry.event.type) * 31 + stable_hash(entry.event.subject);
-    return static_cast<LatestKey>(hash | 1U);
 }
 
 }  // namespace eventbus

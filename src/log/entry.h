@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "base/frame.h"
 #include "event/plan.h"
 #include "log/offset.h"
 
@@ -64,8 +63,5 @@ void for_each_room(const Entry& entry, Visit&& visit) {
     if (!entry.event.subject.empty()) visit(Room::subject(entry.event.subject));
     visit(Room::pattern(entry.event.type));
 }
-// By which a queue knows a frame of this entry that a newer one of the same type and subject
-// replaces; none unless the type is `latest`.
-LatestKey latest_key(const Entry& entry);
 
 }  // namespace eventbus

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "base/json_text.h"
 
 namespace eventbus {
@@ -34,6 +35,12 @@ bool is_wanted(const Log& log, const Entry& entry, const WantedRooms& wanted) {
         is_one = is_one || std::find(wanted->begin(), wanted->end(), key) != wanted->end();
     });
     return is_one;
+}
+
+LatestKey latest_key(const Log& log, const Entry& entry) {
+    if (!entry.latest) return LatestKey::kNone;
+    const std::uint64_t subject = log.room_key(Room::subject(entry.event.subject));
+    return static_cast<LatestKey>(keyed_hash(subject, entry.event.type) | 1U);
 }
 
 }  // namespace eventbus

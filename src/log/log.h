@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/executor.h"
+#include "base/frame.h"
 #include "base/result.h"
 #include "event/plan.h"
 #include "log/entry.h"
@@ -100,6 +101,11 @@ class Log {
 
 // Whether `entry` goes to one of the `wanted` rooms.
 bool is_wanted(const Log& log, const Entry& entry, const WantedRooms& wanted);
+
+// By which a queue knows a frame of this entry that a newer one of the same type and subject
+// replaces; none unless the type is `latest`. Nobody outside can choose subjects whose keys
+// collide.
+LatestKey latest_key(const Log& log, const Entry& entry);
 
 // The offset of a position, as clients are shown it: the log makes it, and nobody keeps its epoch.
 std::string offset_text(const Log& log, Position position);

@@ -183,7 +183,7 @@ void Lane::complete(const HttpRequest* head, HttpResponse& response) {
 }
 
 void Lane::on_request(SharedExchange exchange) {
-    refused_origins_.look_at(exchange->request);
+    if (!exchange->is_handed_over) refused_origins_.look_at(exchange->request);
     if (is_draining_) {
         HttpResponse response =
             problem_response(Error{ErrorCode::kUnavailable, "this server is about to stop"});
@@ -208,6 +208,7 @@ Lane::Probes Lane::probes() const {
             .sockets = sockets_.probe(),
             .delivery = hub_.probe(),
             .live_view = reader_.probe(),
+            .groups_view = groups_reader_.probe(),
             .admission = admissions_.probe(),
             .gateway = gateway_->probe(),
             .groups = groups_->probe(),

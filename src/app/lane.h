@@ -123,6 +123,7 @@ class Lane final : public HttpHandler {
         const SocketProbe& sockets;
         const DeliveryProbe& delivery;
         const ViewProbe& live_view;
+        const ViewProbe& groups_view;
         const AdmissionProbe& admission;
         const GatewayProbe& gateway;
         const GroupsProbe& groups;

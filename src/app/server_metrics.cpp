@@ -35,6 +35,18 @@ Metrics::ReadMany of_each_group(const Lanes& lanes, Counter GroupProbe::*counter
     };
 }
 
+Metrics::ReadMany of_each_view(const Lanes& lanes, Counter ViewProbe::*counter) {
+    return [&lanes, counter]() -> std::vector<Metrics::Sample> {
+        using P = const Lane::Probes&;
+        return {{{{"view", "live"}},
+                 sum_of(
+                     lanes, [=](P p) -> auto& { return p.live_view.*counter; })()},
+                {{{"view", "groups"}},
+                 sum_of(
+                     lanes, [=](P p) -> auto& { return p.groups_view.*counter; })()}};
+    };
+}
+
 void add_group_metrics(Metrics& metrics, const Lanes& lanes) {
     const auto counter = [&](const char* name, const char* help, auto which) {
         metrics.add_counter(name, help, of_each_group(lanes, which));
@@ -268,14 +280,14 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
     metrics.add_gauge("eventbus_tail_bytes",
                       "Memory of the newest events, all reactors together: tail_bytes_max.",
                       [&tail = log_state.tail()] { return static_cast<double>(tail.bytes()); });
-    counter(
+    metrics.add_counter(
         "eventbus_view_pages_read_total",
-        "Pages that a reactor read from disk, as it came later than the tail has room for.",
-        [](P p) -> auto& { return p.live_view.pages_read; });
-    counter(
+        "Pages that a view read from disk, as it came later than the tail has room for.",
+        of_each_view(lanes, &ViewProbe::pages_read));
+    metrics.add_counter(
         "eventbus_view_lost_total",
-        "Transient events that a reactor did not see, as it came later than the tail has room for.",
-        [](P p) -> auto& { return p.live_view.lost; });
+        "Transient events that a view did not see, as it came later than the tail has room for.",
+        of_each_view(lanes, &ViewProbe::lost));
     metrics.add_counter("eventbus_log_syncs_total", "Synced writes.",
                         [&log] { return static_cast<double>(log.syncs.get()); });
     metrics.add_counter("eventbus_log_swept_total", "Events that retention took.",

@@ -60,7 +60,7 @@ class HttpProtocol final : public Protocol {
     void go_on_with(HttpRequest request, std::string rest) {
         request_due_.disarm();
         waiting_ = std::move(rest);
-        dispatch(std::move(request));
+        dispatch(std::move(request), true);
     }
 
  private:
@@ -99,16 +99,17 @@ class HttpProtocol final : public Protocol {
             request_due_.disarm();
             body_has_arrived();
             waiting_.assign(bytes);
-            return dispatch(reader_.take());
+            server_.probe_.requests.add();
+            return dispatch(reader_.take(), false);
         }
     }
 
-    void dispatch(HttpRequest request) {
-        server_.probe_.requests.add();
+    void dispatch(HttpRequest request, bool is_handed_over) {
         keep_alive_ = request.keep_alive && !server_.draining_;
         is_head_ = request.method == HttpMethod::kHead;
         request.client = server_.client_of(connection()->client(), request);
         auto exchange = std::make_shared<HttpExchange>(connection(), *this, std::move(request));
+        exchange->is_handed_over = is_handed_over;
         exchange_ = exchange.get();
         server_.handler_.on_request(std::move(exchange));
     }

@@ -30,6 +30,7 @@ class HttpExchange {
     HttpExchange& operator=(const HttpExchange&) = delete;
 
     HttpRequest request;
+    bool is_handed_over = false;  // by another reactor, which has seen and counted the request
 
     // False once the client has gone or it was answered.
     bool is_open() const { return protocol_ != nullptr; }

@@ -552,6 +552,7 @@ TEST_F(HttpServerTest, ARequestIsHandedOverWithWhatIsUnsentAndWhatFollows) {
         return bodies.size() == 8;
     }));
     EXPECT_EQ(bodies, "here/2/3");
+    EXPECT_EQ(served_.server.probe().requests.get() + other.server.probe().requests.get(), 3u);
     EXPECT_EQ(served_.server.connections().size(), 0u);
     EXPECT_EQ(other.server.connections().size(), 1u);
     other.server.connections().close_all();

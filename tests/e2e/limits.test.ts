@@ -48,6 +48,17 @@ test('connections beyond the limit of open files leave the log what it needs', a
   }
 });
 
+test('a limit of file sizes is a full disk and ends nothing', async () => {
+  const { ready } = start('ulimit -f 2048'); // blocks of 1 KiB
+  const url = await ready;
+
+  let status = 200;
+  for (let at = 0; at < 20 && status === 200; ++at) status = await publish(url, 200_000);
+
+  expect(status).toBe(503);
+  expect((await fetch(`${url}/readyz`)).status).toBe(503);
+});
+
 test('with its standard descriptors closed nothing that it says goes into a file', async () => {
   const { data, exit } = start('exec 0<&- 1>&- 2>&-', 'timeout 3 ');
   await exit;

@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kLostKey = "mlost";        // of all types
 constexpr std::string_view kLostAnyKey = "mlostany";  // of those that are not known by themselves
 constexpr std::string_view kDedupeKey = "mdedupe";    // no key is left up to here
+constexpr std::string_view kCountedKey = "mcounted";  // the sums have all entries up to here
 constexpr std::size_t kIndexBytes = 64;               // of an entry beside itself
 
 }  // namespace
@@ -48,14 +49,46 @@ Result<> LogRetention::load(Database& database) {
         type.retention.age = std::chrono::seconds(reader.number());
         type.retention.bytes_max = reader.number();
         if (!reader.is_at_end()) type.swept = Position(reader.fixed());
+        if (!reader.is_at_end()) type.counted = Position(reader.fixed());
         if (!reader.is_at_end()) return database.damaged("the sizes of a type");
         if (!type.swept.is_before_first()) losses_.note(name, type.swept);
         bytes_ += type.bytes;
         if (type.bytes > 0) types_.emplace(name, type);
     }
     if (!at->status().ok()) return database.damaged(at->status().ToString());
+    if (const Result<> counted = count_again(*db); !counted) return counted;
     raise_floor();
     is_stale_ = false;
+    return {};
+}
+
+// Adds what was written since the sums were stored.
+Result<> LogRetention::count_again(rocksdb::DB& db) {
+    std::string value;
+    is_counted_ = db.Get({}, slice(kCountedKey), &value).ok();
+    uncounted_ = 0;
+    uncounted_bytes_ = 0;
+    if (!is_counted_) return {};  // they were stored with each entry, or there is none
+    last_ = Position(ByteReader(value).fixed());
+    const Scan at(db, key_of('e', last_ + 1), "f");
+    for (at->SeekToFirst(); at->Valid(); at->Next()) {
+        const Position position = position_of(at.key());
+        const Result<Entry> entry = decode_entry(position, at.value());
+        if (!entry) return database_->damaged(entry.error().detail);
+        last_ = position;
+        const std::uint64_t size = at.value().size() + kIndexBytes;
+        ++uncounted_;
+        uncounted_bytes_ += size;
+        const auto [found, is_new] = types_.try_emplace(entry->event.type);
+        Type& type = found->second;
+        if (is_new) type.swept = losses_.of(entry->event.type);
+        if (position <= type.counted) continue;
+        type.is_stored = false;
+        type.retention = entry->retention;
+        type.bytes += size;
+        bytes_ += size;
+    }
+    if (!at->status().ok()) return database_->unreadable(at->status().ToString());
     return {};
 }
 
@@ -74,16 +107,31 @@ void LogRetention::add(rocksdb::WriteBatch& batch, const Entry& entry, std::uint
         type.swept = losses_.of(entry.event.type);
         type.oldest_ms = now_ms;
     }
-    type.unsaved += size;
     type.retention = entry.retention;
+    type.is_stored = false;
     if (!std::exchange(type.is_touched, true)) touched_.push_back(&*found);
+    if (entry.position <= last_) return;  // it is written again, and was found or will be
+    type.unsaved += size;
+    last_ = entry.position;
+    ++uncounted_;
+    uncounted_bytes_ += size;
 }
 
-void LogRetention::finish(rocksdb::WriteBatch& batch) const {
-    for (const Types::value_type* const type : touched_) put_type(batch, type->first, type->second);
+void LogRetention::finish(rocksdb::WriteBatch& batch) {
+    if (touched_.empty() || is_stale_) return;
+    const bool is_much = uncounted_ >= kUncountedMax || uncounted_bytes_ >= kUncountedBytesMax;
+    if (is_counted_ && !is_much) return;
+    for (auto& [name, type] : types_) {
+        if (!type.is_stored) put_type(batch, name, type);
+    }
+    batch.Put(slice(kCountedKey), fixed(last_.number()));
+    is_counted_ = true;
+    uncounted_ = 0;
+    uncounted_bytes_ = 0;
 }
 
 void LogRetention::written(bool is_written) {
+    is_stale_ = is_stale_ || !is_written;
     for (Types::value_type* const touched : std::exchange(touched_, {})) {
         Type& type = touched->second;
         type.is_touched = false;
@@ -94,12 +142,13 @@ void LogRetention::written(bool is_written) {
     }
 }
 
-void LogRetention::put_type(rocksdb::WriteBatch& batch, std::string_view name,
-                            const Type& type) const {
+void LogRetention::put_type(rocksdb::WriteBatch& batch, std::string_view name, Type& type) const {
+    type.is_stored = true;
     std::string value = fixed(type.bytes + type.unsaved);
     put_number(value, static_cast<std::uint64_t>(type.retention.age.count()));
     put_number(value, type.retention.bytes_max);
     put_fixed(value, type.swept.number());
+    put_fixed(value, last_.number());
     batch.Put('b' + std::string(name), value);
 }
 
@@ -233,7 +282,7 @@ Result<bool> LogRetention::sweep_oldest(Position frontier, rocksdb::WriteBatch& 
     const bool is_done = bytes_ <= settings_.bytes_max || left_ > 0;
     std::sort(touched.begin(), touched.end());
     touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
-    for (const Types::value_type* const type : touched) {
+    for (Types::value_type* const type : touched) {
         note_loss(type->first, type->second.swept, batch);
         put_type(batch, type->first, type->second);
     }

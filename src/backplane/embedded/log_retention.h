@@ -45,10 +45,11 @@ class LogRetention {
     // ---- what comes -----------------------------------------------------------------------------
 
     // Puts what is needed to find `entry` again, of `size` bytes, into `batch`; finish() puts the
-    // sums of its types, and written() says whether all of it was.
+    // sums of all types, once there is much that they do not have, and written() says whether all
+    // of it was.
     void add(rocksdb::WriteBatch& batch, const Entry& entry, std::uint64_t size,
              std::int64_t now_ms);
-    void finish(rocksdb::WriteBatch& batch) const;
+    void finish(rocksdb::WriteBatch& batch);
     void written(bool is_written);
 
     // ---- what goes ------------------------------------------------------------------------------
@@ -70,13 +71,18 @@ class LogRetention {
     static constexpr std::size_t kSliceEntries = 64;
     static constexpr std::size_t kVisit = 16;  // entries that looking at a type costs as much as
     static constexpr std::int64_t kUnknown = -1;
+    // At the start so many entries are counted anew, or those of so many bytes.
+    static constexpr std::size_t kUncountedMax = 16'384;
+    static constexpr std::uint64_t kUncountedBytesMax = 32U << 20U;
 
     struct Type {
         std::uint64_t bytes = 0;
         std::uint64_t unsaved = 0;  // bytes of what is being written
         bool is_touched = false;    // by what is being written
+        bool is_stored = true;      // as it is here, but for what is being written
         Retention retention;
-        Position swept;  // nothing of it is left up to here
+        Position swept;    // nothing of it is left up to here
+        Position counted;  // as stored: `bytes` has its entries up to here
         std::int64_t oldest_ms =
             kUnknown;  // when the first that is left was written, at the latest
     };
@@ -84,7 +90,8 @@ class LogRetention {
 
     bool is_due(const Type& type, std::int64_t now_ms, bool by_age) const;
     void begin_look(std::int64_t now_ms, bool by_age);
-    void put_type(rocksdb::WriteBatch& batch, std::string_view name, const Type& type) const;
+    Result<> count_again(rocksdb::DB& db);
+    void put_type(rocksdb::WriteBatch& batch, std::string_view name, Type& type) const;
     Result<bool> sweep_type(const std::string& name, Type& type, Position frontier, bool by_age,
                             rocksdb::WriteBatch& batch);
     Result<bool> sweep_oldest(Position frontier, rocksdb::WriteBatch& batch);
@@ -97,7 +104,11 @@ class LogRetention {
     Database* database_ = nullptr;
     Types types_;
     std::vector<Types::value_type*> touched_;
-    std::uint64_t bytes_ = 0;      // of all types
+    std::uint64_t bytes_ = 0;    // of all types
+    Position last_;              // that was added
+    bool is_counted_ = false;    // the store has kCountedKey
+    std::size_t uncounted_ = 0;  // entries since then
+    std::uint64_t uncounted_bytes_ = 0;
     std::deque<std::string> due_;  // types of this look
     std::size_t left_ = 0;         // of this slice
     std::size_t taken_ = 0;        // by this slice

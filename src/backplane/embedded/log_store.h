@@ -32,11 +32,12 @@ namespace eventbus {
 // other numbers as in log/bytes.h:
 //
 //   "m" name              → "format": "2", "epoch": the text, "secret" (8); positions: "reserved",
-//                           "lost", "lostany", "dedupe" (log_retention.h)
+//                           "lost", "lostany", "dedupe", "counted" (log_retention.h)
 //   "e" position          → the entry (log/entry_codec.h)
 //   "r" type NUL position → when it was written, number of its bytes
 //   "b" type              → bytes of the type (8), number of seconds and of bytes to retain, the
-//                           position up to which nothing of it is left (8; not in format 1)
+//                           position up to which nothing of it is left (8; not in format 1), that
+//                           up to which the bytes are counted at least (8; not in format 1)
 //   "k" position          → a block that ends there (log_blocks.h)
 //   "d" position          → when, content hash (8), 1 if unowned, then the key (log/dedupe.h)
 //   "s" key               → what the binder stores

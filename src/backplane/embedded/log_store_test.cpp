@@ -40,14 +40,15 @@ class LogStoreTest : public testing::Test {
     }
 
     // Adds an entry to what write() writes.
-    Position add(const std::string& type, const Room& room, seconds age = seconds(0)) {
+    Position add(const std::string& type, const Room& room, seconds age = seconds(0),
+                 std::uint64_t bytes_max = 0) {
         auto entry = std::make_shared<Entry>();
         entry->position = ++last_;
         entry->event.id = to_string(last_);
         entry->event.type = type;
         entry->event.data = "{}";
         entry->deliveries = {{room, 0}};
-        entry->retention.age = age;
+        entry->retention = {.age = age, .bytes_max = bytes_max};
         staged_.push_back({.entry = entry, .is_stored = true, .changes = {}, .dedupe_key = {}});
         return last_;
     }
@@ -121,6 +122,26 @@ TEST_F(LogStoreTest, RetentionIsLinearInWhatItTakesThoughNothingIsCompactedYet) 
     EXPECT_EQ(store_->recent(100, 1U << 20U)->entries.size(), 20u);
     EXPECT_LE(skipped() - after, 2 * kEntries);
     rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+}
+
+TEST_F(LogStoreTest, BytesOfTypesAreRightWhereverARestartComes) {
+    constexpr int kTypes = 3;
+    constexpr std::uint64_t kBytesMax = 100'000;
+    std::map<std::string, std::size_t> left;  // as many as without a restart
+    for (int round = 0; round < 60; ++round) {
+        for (int i = 0; i < 1'000; ++i) {
+            add("type-" + std::to_string(i % (round % kTypes + 1)), ann_, seconds(0), kBytesMax);
+        }
+        write();
+        if (round % 7 == 2) open();
+        if (round < 19 || round % 5 != 4) continue;  // from here on ids have one length
+        sweep();
+        std::map<std::string, std::size_t> now;
+        for (const SharedEntry& entry : read(0_pos).entries) ++now[entry->event.type];
+        if (left.empty()) left = now;
+        ASSERT_EQ(now, left) << "round " << round;
+    }
+    EXPECT_EQ(left.size(), kTypes);
 }
 
 // ---- what was lost ------------------------------------------------------------------------------

@@ -94,12 +94,11 @@ Result<> LogRetention::count_again(rocksdb::DB& db) {
 
 // ---- what comes ---------------------------------------------------------------------------------
 
-void LogRetention::add(rocksdb::WriteBatch& batch, const Entry& entry, std::uint64_t size,
-                       std::int64_t now_ms) {
+void LogRetention::add(const Entry& entry, std::uint64_t size, std::int64_t now_ms) {
     size += kIndexBytes;
     std::string index = fixed(static_cast<std::uint64_t>(now_ms));
     put_number(index, size);
-    batch.Put(index_key(entry.event.type, entry.position), index);
+    indexes_.emplace_back(index_key(entry.event.type, entry.position), std::move(index));
 
     const auto [found, is_new] = types_.try_emplace(entry.event.type);
     Type& type = found->second;
@@ -118,6 +117,10 @@ void LogRetention::add(rocksdb::WriteBatch& batch, const Entry& entry, std::uint
 }
 
 void LogRetention::finish(rocksdb::WriteBatch& batch) {
+    // In their order: the memtable goes on from where it put the last one.
+    std::sort(indexes_.begin(), indexes_.end());
+    for (const auto& [key, index] : indexes_) batch.Put(key, index);
+    indexes_.clear();
     if (touched_.empty() || is_stale_) return;
     const bool is_much = uncounted_ >= kUncountedMax || uncounted_bytes_ >= kUncountedBytesMax;
     if (is_counted_ && !is_much) return;

@@ -7,6 +7,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backplane/embedded/database.h"
@@ -44,11 +45,10 @@ class LogRetention {
 
     // ---- what comes -----------------------------------------------------------------------------
 
-    // Puts what is needed to find `entry` again, of `size` bytes, into `batch`; finish() puts the
-    // sums of all types, once there is much that they do not have, and written() says whether all
-    // of it was.
-    void add(rocksdb::WriteBatch& batch, const Entry& entry, std::uint64_t size,
-             std::int64_t now_ms);
+    // `entry`, of `size` bytes, is to be written. finish() puts what is needed to find them again,
+    // and the sums of all types, once there is much that they do not have; written() says whether
+    // all of it was.
+    void add(const Entry& entry, std::uint64_t size, std::int64_t now_ms);
     void finish(rocksdb::WriteBatch& batch);
     void written(bool is_written);
 
@@ -104,6 +104,7 @@ class LogRetention {
     Database* database_ = nullptr;
     Types types_;
     std::vector<Types::value_type*> touched_;
+    std::vector<std::pair<std::string, std::string>> indexes_;  // keys and values to be written
     std::uint64_t bytes_ = 0;    // of all types
     Position last_;              // that was added
     bool is_counted_ = false;    // the store has kCountedKey

@@ -280,7 +280,7 @@ void LogStore::put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::
     const Entry& entry = *staged.entry;
     const std::string bytes = encode_entry(entry);
     batch.Put(key_of('e', entry.position), bytes);
-    retention_.add(batch, entry, bytes.size(), now_ms);
+    retention_.add(entry, bytes.size(), now_ms);
     block_.add(entry);
     if (block_.is_full()) put_block(batch);
 

@@ -100,16 +100,23 @@ void Arriving::on_places_visible() {
     check(since_, "'since'");
     admitted_.had_since = since_.has_value();
     if (admitted_.is_resumed) {
-        // An offset of another log says nothing, but the session's own place is good.
-        const SessionRecord& record = admitted_.record;
-        const bool is_lost = !arrival_.offset.empty() && !offset_;
-        admitted_.resume_after =
-            is_lost ? record.place.clear : resume_after(offset_, record.place, record.started_at);
+        go_on();
     } else {
         begin_new();
     }
     list_rooms();
     ask_for_rooms();
+}
+
+void Arriving::go_on() {
+    // An offset of another log says nothing, but the session's own place is good.
+    SessionRecord& record = admitted_.record;
+    const bool is_lost = !arrival_.offset.empty() && !offset_;
+    admitted_.resume_after =
+        is_lost ? record.place.clear : resume_after(offset_, record.place, record.started_at);
+    // The record may be older than the frame that the client has seen. What is given from now on is
+    // told from that frame by lying above `given`.
+    record.place.given = std::max(record.place.given, offset_.value_or(Position()));
 }
 
 void Arriving::begin_new() {
@@ -142,8 +149,10 @@ void Arriving::list_rooms() {
         if (!arrival_.receives_people) at = kEndOfTime;
         record.rooms.push_back({std::move(room), at});
     }
-    for (const JoinedRoom& joined : before_) {
-        if (joined.room.is_subject() || joined.room.is_pattern()) to_ask_.push_back(joined);
+    for (JoinedRoom joined : before_) {
+        if (!joined.room.is_subject() && !joined.room.is_pattern()) continue;
+        if (has_history(offset_, joined)) joined.owed_after = joined.given_behind = std::nullopt;
+        to_ask_.push_back(std::move(joined));
     }
     for (const Topic& topic : arrival_.topics) {
         Room room = room_of(topic);

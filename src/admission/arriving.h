@@ -86,7 +86,7 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
     void find_places();
     std::optional<Position> place_of(const std::string& offset, std::string_view what);
     void on_places_visible();
-    void resume_at(std::optional<Position> seen);
+    void go_on();
     void begin_new();
     void list_rooms();
     void ask_for_rooms();

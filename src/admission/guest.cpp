@@ -1,7 +1,7 @@
 #include "admission/guest.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <utility>
 
 #include "admission/admissions.h"
@@ -30,7 +30,26 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
 
     RoomChanges& changes() { return *changes_; }
 
-    std::set<Room> owed;  // whose history was asked for, and has not been given whole
+    // Whose histories were asked for: what the session's record says of them. None of these is
+    // taken out before the room is left, since only a later offset of the client proves that a
+    // history came (resume_rule.h).
+    struct Owed {
+        Position after;
+        std::size_t under_way = 0;  // not given whole yet
+    };
+    std::map<Room, Owed> owed;
+
+    // Returns from where on the history of the room is owed, an earlier one included.
+    Position owe(const Room& room, Position after) {
+        const auto [known, is_new] = owed.try_emplace(room, Owed{.after = after});
+        ++known->second.under_way;
+        return known->second.after = std::min(known->second.after, after);
+    }
+    // What was owed could not be written, and was not promised.
+    void owe_not(const Room& room) {
+        --owed.at(room).under_way;
+        if (!joined_at(room)) owed.erase(room);
+    }
 
     void ask(const Room& room, std::optional<Position> since) override {
         if (!since) return ask_for_right(room);
@@ -61,15 +80,19 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
                               });
     }
     void write(const Room& room, SessionChange change) override {
-        for (const JoinedRoom& put : change.put) {
-            if (put.owed_after) owed.insert(put.room);
+        bool owes = false;
+        for (JoinedRoom& put : change.put) {
+            if (!put.owed_after) continue;
+            put.owed_after = owe(put.room, *put.owed_after);
+            owes = true;
         }
         if (!member_.claim_) return changes_->written(room, Written::kYes);
         context().sessions.change(member_.pid(), *member_.claim_, std::move(change), admissions(),
-                                  [weak = weak_from_this(), room](Written how) {
-                                      if (const auto self = weak.lock()) {
-                                          self->changes_->written(room, how);
-                                      }
+                                  [weak = weak_from_this(), room, owes](Written how) {
+                                      const auto self = weak.lock();
+                                      if (!self) return;
+                                      if (owes && how != Written::kYes) self->owe_not(room);
+                                      self->changes_->written(room, how);
                                   });
     }
     void pause(const Room& room) override {
@@ -87,7 +110,10 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     void send_history(const Room& room, Position after) override {
         hub().send_history(id(), room, after);
     }
-    void leave(const Room& room) override { hub().leave(id(), room); }
+    void leave(const Room& room) override {
+        hub().leave(id(), room);
+        owed.erase(room);
+    }
     void keep(const Room& room, Position since, Position as_of) override {
         hub().keep(id(), room, since);
         if (room.is_subject()) hub().evict_if_late(id(), room.name(), as_of);
@@ -140,7 +166,7 @@ void Guest::begin(Admitted admitted, Encoder& encoder) {
             hub.evict_if_late(*receiver_, joined.room.name(), admitted.as_of);
         }
         if (is_begun() && joined.owed_after) {
-            port().owed.insert(joined.room);
+            port().owe(joined.room, *joined.owed_after);
             hub.send_history(*receiver_, joined.room, *joined.owed_after);
         }
     }
@@ -200,11 +226,15 @@ void Guest::take_over() {
 }
 
 void Guest::on_history_given(const Room& room) {
-    if (!port_ || port_->owed.erase(room) == 0 || !claim_) return;
-    const std::optional<Position> at = admissions_.context_.hub.joined_at(*receiver_, room);
-    if (!at) return;
+    if (!port_) return;
+    const auto owed = port_->owed.find(room);
+    if (owed == port_->owed.end() || --owed->second.under_way > 0 || !claim_) return;
     Admissions::Context& context = admissions_.context_;
-    context.sessions.change(pid(), *claim_, {.put = {{room, *at}}}, admissions_, {});
+    const std::optional<Position> at = context.hub.joined_at(*receiver_, room);
+    if (!at) return;
+    const JoinedRoom given{
+        .room = room, .at = *at, .owed_after = owed->second.after, .given_behind = place().given};
+    context.sessions.change(pid(), *claim_, {.put = {given}}, admissions_, {});
 }
 
 void Guest::on_evicted(std::string_view subject, Position) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "admission/session_store.h"
 #include "delivery/place.h"
 
 namespace eventbus {
@@ -17,6 +18,16 @@ inline Position resume_after(std::optional<Position> seen, const Place& place,
                              Position started_at) {
     const Position from = seen.value_or(started_at);
     return from >= place.given ? std::max(from, place.clear) : from;
+}
+
+// Whether a client with this offset has the history of the room whole.
+//
+// Events of a history carry no place, so the client's offset does not move with them, and one that
+// was queued whole may have been lost on the way. Frames arrive in the order in which they were
+// queued: an offset *above* that of the last frame in order before the history's end belongs to a
+// frame behind it. One that is equal proves nothing.
+inline bool has_history(std::optional<Position> seen, const JoinedRoom& joined) {
+    return seen && joined.given_behind && *seen > *joined.given_behind;
 }
 
 }  // namespace eventbus

@@ -22,8 +22,11 @@ inline constexpr std::size_t kPidBytesMax = 24;
 struct JoinedRoom {
     Room room;
     Position at;  // a resume shows nothing of this room from before it
-    // A history that was requested and has not been given whole goes on after this place.
+    // A history of what lies after this place was requested, and the client has not shown yet that
+    // it has it.
     std::optional<Position> owed_after = {};
+    // The history was queued whole when `Place::given` stood here (resume_rule.h).
+    std::optional<Position> given_behind = {};
 
     friend bool operator==(const JoinedRoom&, const JoinedRoom&) = default;
 };

@@ -137,10 +137,10 @@ class SessionStoreContract : public testing::TestWithParam<MakeSessions> {
 TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
     const Result<Claim> made = create(record("p"));
     ASSERT_TRUE(made.has_value());
-    ASSERT_EQ(
-        change("p", *made,
-               {.put = {{Room::subject("photo:2"), 12_pos}, {Room::subject("photo:1"), 9_pos}}}),
-        Written::kYes);
+    ASSERT_EQ(change("p", *made,
+                     {.put = {{Room::subject("photo:2"), 12_pos, 6_pos, 11_pos},
+                              {Room::subject("photo:1"), 9_pos}}}),
+              Written::kYes);
     ASSERT_EQ(
         change("p", *made,
                {.at = SessionChange::At{"e2", {20_pos, 21_pos}}, .gone = {Room::user("ann")}}),
@@ -161,7 +161,7 @@ TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
     std::sort(rooms.begin(), rooms.end(),
               [](const JoinedRoom& a, const JoinedRoom& b) { return a.room < b.room; });
     EXPECT_EQ(rooms, (std::vector<JoinedRoom>{{Room::subject("photo:1"), 9_pos},
-                                              {Room::subject("photo:2"), 12_pos}}));
+                                              {Room::subject("photo:2"), 12_pos, 6_pos, 11_pos}}));
 }
 
 TEST_P(SessionStoreContract, AnotherPrincipalsSessionIsAsUnknownAsNone) {

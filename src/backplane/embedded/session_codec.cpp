@@ -34,6 +34,7 @@ std::string encode_room(const JoinedRoom& joined) {
     std::string out;
     put_number(out, joined.at.number());
     if (joined.owed_after) put_number(out, joined.owed_after->number());
+    if (joined.owed_after && joined.given_behind) put_number(out, joined.given_behind->number());
     return out;
 }
 
@@ -59,6 +60,7 @@ std::optional<JoinedRoom> decode_room(std::string_view key, std::string_view byt
     ByteReader reader(bytes);
     JoinedRoom joined{.room = Room::from_key(std::string(key)), .at = Position(reader.number())};
     if (reader.is_fine() && !reader.is_at_end()) joined.owed_after = Position(reader.number());
+    if (reader.is_fine() && !reader.is_at_end()) joined.given_behind = Position(reader.number());
     if (!reader.is_at_end()) return std::nullopt;
     return joined;
 }

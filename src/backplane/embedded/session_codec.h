@@ -15,7 +15,8 @@ namespace eventbus {
 //   who    version (1 byte, 2), strings principal, sid, a number started_at
 //   where  expires (8 bytes, ms since 1970; 0: its socket is connected), a string epoch, numbers
 //          place.given, place.clear
-//   room   numbers at and, if a history is owed, owed_after
+//   room   numbers at and, if a history is owed, owed_after and, if it was queued whole,
+//          given_behind
 //
 // The release before kept all in one, whose first byte is 1: expires (8 bytes), strings principal,
 // sid, a number started_at, and rooms: their count, then each room's key as a string, and the place

@@ -300,6 +300,9 @@ TEST(SessionCodec, BytesThatAreCutOffOrLongerAreNoValue) {
     EXPECT_TRUE(decode_who(who, into));
     EXPECT_TRUE(decode_where(where, into, expires_ms));
     EXPECT_EQ(decode_room("e", room), (JoinedRoom{Room::everyone(), 300_pos, 400_pos}));
+    const JoinedRoom given{Room::everyone(), 300_pos, 400_pos, 500_pos};
+    EXPECT_EQ(decode_room("e", encode_room(given)), given);
+    EXPECT_FALSE(decode_room("e", encode_room(given) + '\0'));
     for (std::size_t size = 0; size < who.size(); ++size) {
         EXPECT_FALSE(decode_who(who.substr(0, size), into)) << size;
     }
@@ -308,7 +311,6 @@ TEST(SessionCodec, BytesThatAreCutOffOrLongerAreNoValue) {
     }
     EXPECT_FALSE(decode_who(who + '\0', into));
     EXPECT_FALSE(decode_where(where + '\0', into, expires_ms));
-    EXPECT_FALSE(decode_room("e", room + '\0'));
     EXPECT_FALSE(decode_room("e", ""));
 }
 

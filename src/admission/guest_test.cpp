@@ -1,0 +1,253 @@
+#include "admission/guest.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "admission/admissions.h"
+#include "admission/memory_session_store.h"
+#include "catalog/loader.h"
+#include "log/memory_log.h"
+#include "support/fake_clock.h"
+#include "support/fake_executor.h"
+#include "support/plain_binder.h"
+#include "support/plans.h"
+#include "support/position_literal.h"
+#include "support/seeded_random.h"
+
+namespace eventbus {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+class NoWaker final : public Tail::Waker {
+    void wake_if_asleep() override {}
+};
+
+// Everybody may watch everything, and always could.
+class AllMayWatch final : public Watches {
+ public:
+    explicit AllMayWatch(const Log& log) : log_(log) {}
+    void ask(WatchQuestion, Executor&, Callback<Result<WatchAnswer>> done) override {
+        done(WatchAnswer{.at = log_.frontier(), .right_since = {}});
+    }
+
+ private:
+    const Log& log_;
+};
+
+// A frame is the event's id, with an "h" if it is of a history.
+class IdEncoder final : public Encoder {
+    SharedFrame encode(const Entry& entry, std::uint16_t, As as) override {
+        return std::make_shared<const Frame>(
+            Frame{entry.event.id + (as == As::kHistory ? "h" : "")});
+    }
+};
+
+class Client final : public Guest {
+ public:
+    using Guest::Guest;
+    ~Client() override {
+        if (is_begun()) end(false);
+    }
+
+    bool push(const SharedFrame& frame) override {
+        got.push_back(frame->bytes);
+        return true;
+    }
+    bool has_room() override { return got.size() < room; }
+    void on_caught_up(std::uint64_t) override {}
+    void on_gap(Position, Position) override {}
+
+    Strings got;
+    std::size_t room = ~std::size_t{0};
+
+ private:
+    void tell_unknown(const std::string& reason) override { ADD_FAILURE() << reason; }
+    void tell_ended(std::string_view topic, const Error&) override { ADD_FAILURE() << topic; }
+    void close_for_take_over() override { end(false); }
+};
+
+class GuestTest : public testing::Test {
+ protected:
+    GuestTest() {
+        log_.start();
+        admissions_.emplace(
+            Admissions::Context{.reactor = reactor_,
+                                .clock = clock_,
+                                .random = random_,
+                                .log = log_,
+                                .hub = hub_,
+                                .watches = watches_,
+                                .sessions = *sessions_,
+                                .post_at = [](Clock::Time, Task) {}},
+            Admissions::Settings{},
+            parse_catalog("events: { photo.uploaded: { audience: [everyone] } }\n", "catalog.yaml")
+                .catalog);
+    }
+
+    Position publish(std::string id, std::string subject = "photo:1") {
+        std::vector<Plan> plans{make_plan(std::move(id), std::move(subject))};
+        log_.append(std::move(plans), reactor_, [](const auto&) {});
+        deliver();
+        return log_.frontier();
+    }
+    Position publish_to_ann(std::string id) {
+        std::vector<Plan> plans{make_plan(std::move(id), {})};
+        plans[0].audience = {{.room = Room::user("ann")}};
+        log_.append(std::move(plans), reactor_, [](const auto&) {});
+        deliver();
+        return log_.frontier();
+    }
+    void deliver() {
+        for (bool again = true; again;) {
+            again = hub_.deliver().more != Hub::More::kNo || reactor_.waiting() > 0;
+            reactor_.run_all();
+        }
+    }
+    // Ann comes, with the last place that she saw.
+    std::unique_ptr<Client> come(std::optional<Position> seen = {}, Position since = {}) {
+        Arrival arrival;
+        arrival.principal = std::make_shared<const Principal>(Principal{.id = "ann"});
+        arrival.pid = pid_;
+        if (seen) arrival.offset = offset_text(log_, *seen);
+        if (!since.is_before_first()) arrival.since = offset_text(log_, since);
+        std::unique_ptr<Client> client;
+        admissions_->sign_in(std::move(arrival), [&](Result<Admitted> admitted) {
+            ASSERT_TRUE(admitted);
+            pid_ = admitted->record.pid;
+            client = std::make_unique<Client>(*admissions_, *admitted);
+            client->begin(std::move(*admitted), encoder_);
+        });
+        reactor_.run_all();
+        EXPECT_TRUE(client);
+        if (client) deliver();
+        return client;
+    }
+    // The connection breaks, and what is under way to the client with it.
+    void drop(std::unique_ptr<Client>& client) {
+        client.reset();
+        deliver();
+    }
+    // The process ends: what is only in its memory is lost.
+    void forget_places() {
+        for (auto& [pid, stored] : disk_of_sessions_.by_pid) stored.record.place = {};
+    }
+    void subscribe(Client& client, Position since, std::string topic = "photo:1") {
+        std::optional<Result<RoomChanges::Entered>> entered;
+        client.enter(*parse_topic(topic), offset_text(log_, since),
+                     [&](Result<RoomChanges::Entered> how) { entered = std::move(how); });
+        deliver();
+        ASSERT_TRUE(entered && *entered);
+        EXPECT_EQ((*entered)->from, since);
+    }
+
+    FakeClock clock_;
+    FakeExecutor reactor_;
+    SeededRandom random_{1};
+    PlainBinder binder_;
+    MemoryDisk disk_;
+    NoWaker waker_;
+    MemoryLog log_{disk_, binder_, clock_, {}};
+    LogReader reader_{{log_, reactor_, clock_, waker_}, 256};
+    Hub hub_{reactor_, clock_, log_, reader_};
+    AllMayWatch watches_{log_};
+    MemorySessions disk_of_sessions_;
+    std::optional<MemorySessionStore> sessions_{std::in_place, disk_of_sessions_, clock_,
+                                                SessionIndex::Settings{}};
+    IdEncoder encoder_;
+    std::optional<Admissions> admissions_;
+    std::string pid_;
+};
+
+TEST_F(GuestTest, AHistoryThatWasLostInTransitComesAgain) {
+    const Position start = publish("a");
+    publish("b");
+    auto ann = come();
+    const Position seen = publish_to_ann("c");
+    subscribe(*ann, start);
+    ASSERT_EQ(ann->got, Strings({"c", "bh"}));
+    for (int i = 0; i < 3; ++i) {  // however often it is lost
+        SCOPED_TRACE(i);
+        drop(ann);
+        ann = come(seen);
+        EXPECT_EQ(ann->got, Strings({"bh"}));
+    }
+}
+
+TEST_F(GuestTest, AHistoryBehindWhichTheClientSawAnEventDoesNotComeAgain) {
+    const Position start = publish("a");
+    publish("b");
+    auto ann = come();
+    subscribe(*ann, start);
+    Position seen = publish_to_ann("c");
+    ASSERT_EQ(ann->got, Strings({"bh", "c"}));
+    for (int i = 0; i < 2; ++i) {
+        drop(ann);
+        ann = come(seen);
+        EXPECT_EQ(ann->got, Strings());
+    }
+    // Nor if the offset is lost that proved it.
+    drop(ann);
+    ann = come();
+    EXPECT_EQ(ann->got, Strings({"c"}));
+}
+
+TEST_F(GuestTest, AnOffsetFromBeforeTheHistoryProvesNothing) {
+    const Position start = publish("a");
+    publish("b");
+    auto ann = come();
+    const Position seen = publish_to_ann("c");
+    drop(ann);
+    forget_places();
+    ann = come(seen);  // its session's record is older than what it has seen
+    subscribe(*ann, start);
+    drop(ann);
+    ann = come(seen);
+    EXPECT_EQ(ann->got, Strings({"bh"}));
+}
+
+TEST_F(GuestTest, ASecondHistoryOfARoomDoesNotTakeTheFirstAway) {
+    const Position start = publish("a");
+    publish("b");
+    const Position later = publish("c");
+    publish("d");
+    auto ann = come();
+    subscribe(*ann, start);
+    subscribe(*ann, later);
+    drop(ann);
+    ann = come();
+    EXPECT_EQ(ann->got, Strings({"bh", "ch", "dh"}));
+}
+
+TEST_F(GuestTest, AHistoryThatIsCutShortByASlowClientComesWholeAfterADrop) {
+    const Position start = publish("a");
+    publish("b");
+    publish("c");
+    auto ann = come();
+    ann->room = 1;
+    subscribe(*ann, start);
+    ASSERT_EQ(ann->got, Strings({"bh"}));
+    drop(ann);
+    ann = come();
+    EXPECT_EQ(ann->got, Strings({"bh", "ch"}));
+}
+
+TEST_F(GuestTest, ARoomThatWasLeftOwesNoHistory) {
+    const Position start = publish("a");
+    publish("b");
+    auto ann = come();
+    subscribe(*ann, start);
+    ann->leave(*parse_topic("photo:1"), [](const Result<>&) {});
+    deliver();
+    drop(ann);
+    ann = come();
+    EXPECT_EQ(ann->got, Strings());
+}
+
+}  // namespace
+}  // namespace eventbus

@@ -218,6 +218,10 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         "Such pages that could not be read then: they are read again.",
         [](P p) -> auto& { return p.delivery.pages_refused; });
     counter(
+        "eventbus_catch_up_inquiries_total",
+        "Reads of the log that say whether what retention took could have been for some receivers.",
+        [](P p) -> auto& { return p.delivery.inquiries; });
+    counter(
         "eventbus_frames_encoded_total", "Frames made, each shared by all its receivers.",
         [](P p) -> auto& { return p.delivery.encoded; });
     gauge(

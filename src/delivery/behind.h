@@ -20,6 +20,7 @@ struct Stretch {
     Position at;                    // it was given everything up to here
     Position until = kEndOfTime;    // of a history; else up to the cursor, and then it is live
     std::optional<Room> only = {};  // a history of this room
+    std::uint64_t sure_of = 0;      // Page::losses: whether these were its own is known, and told
 
     bool is_history() const { return only.has_value(); }
     Encoder::As as() const { return is_history() ? Encoder::As::kHistory : Encoder::As::kInOrder; }
@@ -38,6 +39,7 @@ struct Behind {
         kForItsTurn,  // to be looked at
         kForPage,     // it stands at its place
         kInWalk,      // it is given what a page has
+        kForLosses,   // until it is known whether what was lost could have been for it
         kForRoom,     // until drained()
         kForAnswer,   // until release(): it is held
     };

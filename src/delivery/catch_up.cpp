@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "event/pattern.h"
 
 namespace eventbus {
 namespace {
@@ -28,6 +29,12 @@ void CatchUp::send_history(ReceiverId id, const Room& room, Position after, Posi
     behind.stretches.insert(behind.stretches.end() - 1,
                             Stretch{std::min(after, until), until, room});
     look_at_again(id);
+}
+
+void CatchUp::miss(Position after) {
+    context_.members.for_each([&](ReceiverId id, const Member& member) {
+        if (!member.behind) be_behind(id, std::max(after, member.through));
+    });
 }
 
 void CatchUp::lose(ReceiverId id, std::string_view subject, Position at, Position live) {
@@ -55,8 +62,11 @@ void CatchUp::drained(ReceiverId id) {
 
 void CatchUp::joined(ReceiverId id) {
     const Behind* const behind = context_.members[id].behind.get();
-    // The page was not looked through for this room.
-    if (behind != nullptr && behind->waits == Behind::Waits::kInWalk) look_at_again(id);
+    if (behind == nullptr) return;
+    // The page was not looked through for this room, and the inquiry is not about it.
+    const bool is_late =
+        behind->waits == Behind::Waits::kInWalk || behind->waits == Behind::Waits::kForLosses;
+    if (is_late) look_at_again(id);
 }
 
 void CatchUp::left(ReceiverId id, const Room& room) {
@@ -109,6 +119,8 @@ void CatchUp::move(ReceiverId id, Behind::Waits waits) {
             return link(id, standing_[behind.stands_at]);
         case Behind::Waits::kInWalk:
             return link(id, walk_->members);
+        case Behind::Waits::kForLosses:
+            return link(id, unsure_);
         case Behind::Waits::kForRoom:
         case Behind::Waits::kForAnswer:
             return;
@@ -137,6 +149,7 @@ void CatchUp::unlink(ReceiverId id) {
 
 bool CatchUp::take_turn() {
     work_left_ = kWorkPerTurn;
+    if (inquiry_ && inquiry_->answer) on_inquiry_answered();
     settle_all();
     while (work_left_ > 0 && (walk_ || begin_walk())) {
         go_on();
@@ -147,7 +160,8 @@ bool CatchUp::take_turn() {
 }
 
 std::optional<Clock::Time> CatchUp::waits_until() const {
-    const bool waits = !standing_.empty() && standing_.begin()->first < end_of_pages();
+    const bool waits =
+        !unsure_.empty() || (!standing_.empty() && standing_.begin()->first < end_of_pages());
     return waits ? read_again_at_ : std::nullopt;
 }
 
@@ -216,7 +230,7 @@ bool CatchUp::begin_walk_of_page() {
     if (reading.is_upwards) pages_from_ = through;
     begin_walk(reading.after, through, std::move(page.entries));
     walk_->is_of_log = true;
-    if (!page.lost_through.is_before_first()) tell_lost(page.lost_through);
+    if (!page.lost.empty()) look_for_losses(page);
     return true;
 }
 
@@ -279,19 +293,6 @@ void CatchUp::begin_walk(Position after, Position through, std::vector<SharedEnt
             context_.members[id].behind->list = nullptr;
             move(id, Behind::Waits::kInWalk);
         }
-    }
-}
-
-// Types are kept for different times, so entries up to `through` may be gone, and others there.
-void CatchUp::tell_lost(Position through) {
-    for (const ReceiverId id : List(walk_->members)) {  // a receiver may do anything then
-        const Member& member = context_.members[id];
-        if (!member.behind || member.behind->waits != Behind::Waits::kInWalk) continue;
-        const Position from = std::max(member.behind->front().at, member.behind->told_lost);
-        if (through <= from) continue;
-        member.behind->told_lost = through;
-        context_.probe.gaps.add();
-        member.receiver->on_gap(from, through);
     }
 }
 
@@ -373,6 +374,138 @@ void CatchUp::end_walk() {
     walk_.reset();
 }
 
+// ---- what retention took ------------------------------------------------------------------------
+
+// Types are kept for different times, so entries up to some place may be gone, and others there.
+// Whoever could have got some of them waits outside of the walk until it is known.
+void CatchUp::look_for_losses(const Page& page) {
+    if (page.losses > losses_) {
+        losses_ = page.losses;
+        lost_through_ = page.lost_through;
+    }
+    const Position last = std::ranges::max(page.lost, {}, &Lost::through).through;
+    std::vector<std::uint64_t> keys;
+    for (const ReceiverId id :
+         List(walk_->members)) {  // a receiver may do anything when it is told
+        const Member& member = context_.members[id];
+        if (!member.behind || member.behind->waits != Behind::Waits::kInWalk) continue;
+        Stretch& stretch = member.behind->front();
+        if (page.losses <= stretch.sure_of || last <= stretch.at) continue;
+        if (!matches_pattern(id, page.lost)) {
+            move(id, Behind::Waits::kForLosses);
+            continue;
+        }
+        stretch.sure_of = page.losses;
+        tell_lost(id, last);
+    }
+}
+
+// Whether a type that was lost matches a pattern of its first stretch.
+bool CatchUp::matches_pattern(ReceiverId id, const std::vector<Lost>& lost) const {
+    const Stretch& stretch = context_.members[id].behind->front();
+    const auto matches_one = [&](const Room& room, Position at) {
+        return room.is_pattern() && std::ranges::any_of(lost, [&](const Lost& one) {
+                   return one.through > at && (one.type.empty() || matches(room.name(), one.type));
+               });
+    };
+    if (stretch.only) return matches_one(*stretch.only, stretch.at);
+    const Rooms& rooms = context_.members.rooms();
+    return std::ranges::any_of(rooms.rooms_of(id), [&](const Rooms::Joined& joined) {
+        const Position at = rooms.membership(id, joined.room)->joined_at;
+        return matches_one(rooms.name(joined.room), std::max(at, stretch.at));
+    });
+}
+
+// Adds the keys of the other rooms in which something of its first stretch may be lost, and returns
+// whether there are any.
+bool CatchUp::add_rooms(ReceiverId id, std::vector<std::uint64_t>& keys) const {
+    const Stretch& stretch = context_.members[id].behind->front();
+    const std::size_t before = keys.size();
+    const auto add = [&](const Room& room) {
+        if (!room.is_pattern()) keys.push_back(context_.log.room_key(room));
+    };
+    if (stretch.only) {
+        add(*stretch.only);
+        return keys.size() > before;
+    }
+    const Rooms& rooms = context_.members.rooms();
+    for (const Rooms::Joined& joined : rooms.rooms_of(id)) {
+        if (rooms.membership(id, joined.room)->joined_at < lost_through_) {
+            add(rooms.name(joined.room));
+        }
+    }
+    return keys.size() > before;
+}
+
+void CatchUp::tell_lost(ReceiverId id, Position through) {
+    Member& member = context_.members[id];
+    const Position from = std::max(member.behind->front().at, member.behind->told_lost);
+    if (through <= from) return;
+    member.behind->told_lost = through;
+    context_.probe.gaps.add();
+    member.receiver->on_gap(from, through);
+}
+
+// Asks for as many at once as it takes to rule the losses out by one read.
+void CatchUp::inquire() {
+    if (inquiry_ || unsure_.empty()) return;
+    inquiry_ = Inquiry{.members = {}, .losses = losses_, .answer = {}};
+    const auto keys = std::make_shared<std::vector<std::uint64_t>>();
+    Position after = kEndOfTime;
+    while (!unsure_.empty() && inquiry_->asked < inquiry_max_ && keys->size() < kInquiryRooms) {
+        const ReceiverId id = unsure_.back();
+        Stretch& stretch = context_.members[id].behind->front();
+        if (!add_rooms(id, *keys)) {
+            stretch.sure_of = losses_;
+            move(id, Behind::Waits::kForItsTurn);
+            continue;
+        }
+        unlink(id);
+        link(id, inquiry_->members);
+        after = std::min(after, stretch.at);
+        ++inquiry_->asked;
+    }
+    if (inquiry_->asked == 0) return inquiry_.reset();
+    context_.probe.inquiries.add();
+    context_.log.read(
+        after, 1, context_.reactor,
+        [this, alive = std::weak_ptr<bool>(alive_)](Result<Page> page) {
+            if (!alive.lock()) return;
+            inquiry_->answer = std::move(page);
+            context_.reactor.post([] {});
+        },
+        keys);
+}
+
+void CatchUp::on_inquiry_answered() {
+    const Result<Page> page = std::move(*inquiry_->answer);
+    if (!page) read_again_later();
+    const bool is_of_one = inquiry_->asked == 1;
+    bool is_split = false;
+    while (!inquiry_->members.empty()) {  // a receiver may do anything when it is told
+        const ReceiverId id = inquiry_->members.back();
+        Stretch& stretch = context_.members[id].behind->front();
+        Position last;
+        if (page) {
+            for (const Lost& lost : page->lost) {
+                if (lost.through > stretch.at) last = std::max(last, lost.through);
+            }
+        }
+        if (!page || (!last.is_before_first() && !is_of_one)) {
+            is_split = is_split || page;
+            move(id, Behind::Waits::kForLosses);
+            continue;
+        }
+        stretch.sure_of = inquiry_->losses;
+        move(id, Behind::Waits::kForItsTurn);
+        if (!last.is_before_first()) tell_lost(id, last);
+    }
+    if (page) {
+        inquiry_max_ = is_split ? inquiry_->asked / 2 : std::min(2 * inquiry_max_, kInquiryRooms);
+    }
+    inquiry_.reset();
+}
+
 // ---- pages of the log ---------------------------------------------------------------------------
 
 void CatchUp::read_pages() {
@@ -380,6 +513,7 @@ void CatchUp::read_pages() {
         if (context_.clock.now() < *read_again_at_) return;
         read_again_at_.reset();
     }
+    inquire();
     while (readings_.size() < kReadsMax) {
         const std::optional<Position> after = next_to_read();
         if (!after) return;
@@ -435,6 +569,10 @@ void CatchUp::on_page(Position after, Result<Page> page) {
         return pages_.push_back({*reading, std::move(*page)});
     }
     readings_.erase(reading);
+    read_again_later();
+}
+
+void CatchUp::read_again_later() {
     context_.probe.pages_refused.add();
     read_again_at_ = context_.clock.now() + pause_;
     pause_ = std::min<Clock::Time::duration>(pause_ * 2, kPauseMax);

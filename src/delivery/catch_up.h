@@ -33,7 +33,8 @@ namespace eventbus {
 // Receivers are called within take_turn() only.
 //
 // Thread:  reactor.
-// Bounded: kReadsMax pages on their way or here, of kPageEntries; a turn does work for about
+// Bounded: kReadsMax pages on their way or here, of kPageEntries, and one inquiry, for about
+//          kInquiryRooms rooms; a turn does work for about
 //          kWorkPerTurn, and one walk over those that stand on a page; of a member that is behind
 //          it holds its stretches and losses, of which it has one a room at most. What members are
 //          owed waits in the log.
@@ -42,7 +43,9 @@ namespace eventbus {
 //   (1) A member that is behind is in one list at most, which says what it waits for.
 //   (2) A member in a walk has been given everything before the walk's page.
 //   (3) A page that cannot be read now is read again after a pause. Only what retention took is a
-//       gap.
+//       gap, and only for whom it could have been: a type that was lost matches a pattern that it
+//       watches, or the log cannot rule out that it went to one of its rooms, which is asked by a
+//       read for these rooms (an inquiry). What such a read brings serves nobody else.
 class CatchUp {
  public:
     static constexpr std::size_t kWorkPerTurn = 8'192;
@@ -50,6 +53,7 @@ class CatchUp {
     static constexpr std::size_t kWorkOfEntry = 2;
     static constexpr std::size_t kTailEntries = 256;  // that are one page
     static constexpr std::size_t kReadsMax = 2;
+    static constexpr std::size_t kInquiryRooms = 4'096;
     static constexpr auto kPauseMin = std::chrono::milliseconds(10);
     static constexpr auto kPauseMax = std::chrono::seconds(1);
 
@@ -67,6 +71,9 @@ class CatchUp {
     // The calls of Hub. `live`: where a member that is live stands.
     void resume(ReceiverId id, Position after);
     void send_history(ReceiverId id, const Room& room, Position after, Position live);
+    // Retention took entries after `after` before the live ones were read: whoever is live comes to
+    // them by pages, which tell what was lost. The run has been read and not been given yet.
+    void miss(Position after);
     void lose(ReceiverId id, std::string_view subject, Position at, Position live);
     void release(ReceiverId id);
     void drained(ReceiverId id);
@@ -94,6 +101,14 @@ class CatchUp {
         Reading reading;
         Page page;
     };
+    // Whether what was lost could have been for one of these. If it could, they are asked about in
+    // halves, down to one.
+    struct Inquiry {
+        List members;
+        std::size_t asked = 0;     // of them, some may have gone
+        std::uint64_t losses = 0;  // Page::losses that it is about
+        std::optional<Result<Page>> answer;
+    };
     // A page that is being gone over.
     struct Walk {
         Position through;
@@ -116,7 +131,12 @@ class CatchUp {
     bool begin_walk_of_page();
     bool begin_walk_of_tail();
     void begin_walk(Position after, Position through, std::vector<SharedEntry> entries);
-    void tell_lost(Position through);
+    void look_for_losses(const Page& page);
+    bool matches_pattern(ReceiverId id, const std::vector<Lost>& lost) const;
+    bool add_rooms(ReceiverId id, std::vector<std::uint64_t>& keys) const;
+    void tell_lost(ReceiverId id, Position through);
+    void inquire();
+    void on_inquiry_answered();
     std::optional<Position> next_in_tail() const;
     std::vector<SharedEntry> entries_of_tail(Position after, Position& through);
     void go_on();
@@ -129,6 +149,7 @@ class CatchUp {
     bool is_being_read(Position at) const;
     void read_page(Position after);
     void on_page(Position after, Result<Page> page);
+    void read_again_later();
     Position end_of_pages() const;
 
     const Context context_;
@@ -138,6 +159,12 @@ class CatchUp {
     std::vector<LocalTarget> targets_;  // of its next entry
     std::size_t work_left_ = 0;         // in this turn
     Position tail_from_;  // where the next page of the tail begins, if somebody stands there
+
+    List unsure_;  // kForLosses, and in no inquiry
+    std::optional<Inquiry> inquiry_;
+    std::size_t inquiry_max_ = kInquiryRooms;  // members; fewer after one that had to be split
+    std::uint64_t losses_ = 0;                 // of the page that knew most of them
+    Position lost_through_;                    // the same
 
     std::vector<Reading> readings_;  // on their way, or in pages_
     std::deque<ReadPage> pages_;

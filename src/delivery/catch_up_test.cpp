@@ -33,7 +33,7 @@ class Client final : public Receiver {
         got.push_back(frame->bytes);
         return true;
     }
-    bool has_room() override { return true; }
+    bool has_room() override { return got.size() < room; }
     void on_caught_up(std::uint64_t missed) override { caught_up = missed; }
     void on_gap(Position, Position) override { ++gaps; }
     void on_history_given(const Room&) override {}
@@ -42,6 +42,7 @@ class Client final : public Receiver {
     std::vector<std::string> got;
     std::optional<std::uint64_t> caught_up;
     int gaps = 0;
+    std::size_t room = ~std::size_t{0};
 };
 
 class NoWaker final : public Tail::Waker {
@@ -51,10 +52,13 @@ class NoWaker final : public Tail::Waker {
 // A log of which the tail's memory keeps the last 256 to 512 entries.
 class CatchUpTest : public testing::Test {
  protected:
-    CatchUpTest() { log_.start(); }
+    explicit CatchUpTest(std::size_t tail_bytes_max = Tail::kBytesMax)
+        : log_(disk_, binder_, clock_, {.tail_bytes_max = tail_bytes_max}) {
+        log_.start();
+    }
 
-    Position publish(std::string id, const Room& room) {
-        std::vector<Plan> plans{make_plan(std::move(id))};
+    Position publish(std::string id, const Room& room, std::string type = "photo.uploaded") {
+        std::vector<Plan> plans{make_plan(std::move(id), "photo:1", std::move(type))};
         plans[0].audience = {{.room = room}};
         log_.append(std::move(plans), reactor_, [](const auto&) {});
         return log_.frontier();
@@ -69,6 +73,14 @@ class CatchUpTest : public testing::Test {
         hub_.join(id, Room::user(user), 0_pos);
         hub_.resume(id, after);
         return id;
+    }
+    // Until it asks whether what was lost was somebody's own; the answer has not come then.
+    void turn_until_inquiry() {
+        while (hub_.probe().inquiries.get() == 0) {
+            if (late_.has_waiting()) late_.answer(0, false);
+            reactor_.run_all();
+            hub_.deliver();
+        }
     }
     // One turn, in which at most one page comes.
     View::Next turn(bool pages_are_refused = false) {
@@ -87,12 +99,18 @@ class CatchUpTest : public testing::Test {
     PlainBinder binder_;
     MemoryDisk disk_;
     NoWaker waker_;
-    MemoryLog log_{disk_, binder_, clock_, {}};
+    MemoryLog log_;
     LateLog late_{log_};
     LogReader reader_{{late_, reactor_, clock_, waker_}, 256};
     IdEncoder encoder_;
     Hub hub_{reactor_, clock_, late_, reader_};
     int published_ = 0;
+};
+
+// One that is away for longer than a few entries finds them on the disk.
+class SmallTailTest : public CatchUpTest {
+ protected:
+    SmallTailTest() : CatchUpTest(64 * 1024) {}
 };
 
 TEST_F(CatchUpTest, AHundredThatMissedTheSameReadEachPageOnceTogether) {
@@ -172,6 +190,175 @@ TEST_F(CatchUpTest, WhatIsOwedToOneDoesNotDelayWhatIsLiveForAnother) {
         EXPECT_LE(behind.got.size(), before + CatchUp::kWorkPerTurn / CatchUp::kWorkOfPush + 1);
         ASSERT_LT(i, 1'000);
     }
+}
+
+TEST_F(CatchUpTest, AGapIsToldToThoseWhoseOwnEventsWereLostAndToNobodyElse) {
+    std::array<Client, 100> clients;
+    const auto is_one = [](std::size_t i) { return i == 7 || i == 8 || i == 60; };
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        const std::string user = std::to_string(i);
+        if (is_one(i)) publish("lost " + user, Room::user("user " + user));
+    }
+    publish_to_others(1);
+    const Position lost = log_.frontier();
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        publish("kept " + std::to_string(i), Room::user("user " + std::to_string(i)));
+    }
+    publish_to_others(1'000);
+    deliver_all();
+    log_.retain_after(lost);
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        resume(clients[i], "user " + std::to_string(i), 0_pos);
+    }
+    deliver_all();
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        SCOPED_TRACE(i);
+        EXPECT_EQ(clients[i].gaps, is_one(i) ? 1 : 0);
+        EXPECT_EQ(clients[i].got, std::vector<std::string>({"kept " + std::to_string(i)}));
+        EXPECT_EQ(clients[i].caught_up, 1u);
+    }
+    EXPECT_LE(hub_.probe().inquiries.get(), 40u) << "they are asked about one by one";
+}
+
+TEST_F(CatchUpTest, AGapIsToldOfARoomsPastOnlyIfItHadBeenJoinedThen) {
+    publish("lost", Room::user("alice"));
+    const Position lost = log_.frontier();
+    publish_to_others(1'000);
+    deliver_all();
+    log_.retain_after(lost);
+    Client before, later;
+    hub_.join(hub_.add(before, encoder_), Room::user("alice"), 0_pos);
+    hub_.resume(ReceiverId{0}, 0_pos);
+    hub_.join(hub_.add(later, encoder_), Room::user("alice"), lost);
+    hub_.resume(ReceiverId{1}, 0_pos);
+    deliver_all();
+    EXPECT_EQ(before.gaps, 1);
+    EXPECT_EQ(later.gaps, 0);
+}
+
+TEST_F(CatchUpTest, AGapIsToldOfTypesThatAPatternCovers) {
+    publish("lost", Room::user("nobody"), "photo.tick");
+    const Position lost = log_.frontier();
+    publish_to_others(1'000);
+    deliver_all();
+    log_.retain_after(lost);
+    const char* const patterns[] = {"photo.tick", "photo.*", "**", "photo.note", "job.*"};
+    std::array<Client, 5> clients;
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        const ReceiverId id = hub_.add(clients[i], encoder_);
+        hub_.join(id, Room::pattern(patterns[i]), 0_pos);
+        hub_.resume(id, 0_pos);
+    }
+    deliver_all();
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        EXPECT_EQ(clients[i].gaps, i < 3 ? 1 : 0) << patterns[i];
+    }
+}
+
+TEST_F(CatchUpTest, AGapIsToldOfARoomWhoseHistoryIsAskedFor) {
+    publish("lost", Room::subject("photo:1"));
+    const Position lost = log_.frontier();
+    publish_to_others(1'000);
+    deliver_all();
+    log_.retain_after(lost);
+    Client one, other;
+    for (Client* const client : {&one, &other}) {
+        const ReceiverId id = hub_.add(*client, encoder_);
+        const Room room = Room::subject(client == &one ? "photo:1" : "photo:2");
+        hub_.join(id, room, log_.frontier());
+        hub_.send_history(id, room, 0_pos);
+    }
+    deliver_all();
+    EXPECT_EQ(one.gaps, 1);
+    EXPECT_EQ(other.gaps, 0);
+}
+
+TEST_F(CatchUpTest, WhatIsLostWhileAClientIsSlowIsToldAsWell) {
+    publish_to_others(1);
+    const Position others = log_.frontier();
+    for (int i = 0; i < 30; ++i) publish("mine " + std::to_string(i), Room::user("alice"));
+    const Position mine = log_.frontier();
+    publish("last", Room::user("alice"));
+    publish_to_others(1'000);
+    deliver_all();
+    log_.retain_after(others);
+    Client alice;
+    alice.room = 1;
+    const ReceiverId id = resume(alice, "alice", 0_pos);
+    deliver_all();
+    ASSERT_EQ(alice.gaps, 0);
+    log_.retain_after(mine);
+    alice.room = 100;
+    hub_.drained(id);
+    deliver_all();
+    EXPECT_EQ(alice.gaps, 1);
+    EXPECT_EQ(alice.got, std::vector<std::string>({"mine 0", "last"}));
+    EXPECT_TRUE(alice.caught_up);
+}
+
+TEST_F(CatchUpTest, AnInquiryThatCannotBeAnsweredNowIsMadeAgain) {
+    publish("lost", Room::user("alice"));
+    const Position lost = log_.frontier();
+    publish_to_others(1'000);
+    deliver_all();
+    log_.retain_after(lost);
+    Client alice, bob;
+    resume(alice, "alice", 0_pos);
+    resume(bob, "bob", 0_pos);
+    turn_until_inquiry();
+    late_.answer(0, true);
+    turn();
+    turn();
+    EXPECT_EQ(hub_.probe().inquiries.get(), 1u) << "it asks without a pause";
+    const std::optional<Clock::Time> again = turn().at;
+    ASSERT_TRUE(again) << "nothing would wake the reactor for it";
+    clock_.advance(*again - clock_.now());
+    deliver_all();
+    EXPECT_EQ(alice.gaps, 1);
+    EXPECT_EQ(bob.gaps, 0);
+    EXPECT_TRUE(alice.caught_up && bob.caught_up);
+}
+
+TEST_F(CatchUpTest, AMemberMayGoOrJoinARoomWhileItIsAskedAbout) {
+    publish("lost", Room::user("alice"));
+    const Position lost = log_.frontier();
+    publish_to_others(1'000);
+    deliver_all();
+    log_.retain_after(lost);
+    Client gone, joins;
+    const ReceiverId first = resume(gone, "alice", 0_pos);
+    const ReceiverId second = resume(joins, "bob", 0_pos);
+    turn_until_inquiry();
+    hub_.remove(first);
+    hub_.join(second, Room::user("alice"), 0_pos);
+    deliver_all();
+    EXPECT_EQ(gone.gaps, 0);
+    EXPECT_EQ(joins.gaps, 1);
+    EXPECT_TRUE(joins.caught_up);
+}
+
+TEST_F(SmallTailTest, WhoIsLiveIsToldWhatWasLostBeforeItWasRead) {
+    publish("first", Room::user("alice"));
+    deliver_all();
+    Client alice, bob;
+    for (Client* const client : {&alice, &bob}) {
+        const char* const name = client == &alice ? "alice" : "bob";
+        hub_.join(hub_.add(*client, encoder_), Room::user(name), log_.frontier());
+    }
+    publish("lost", Room::user("alice"));
+    const Position lost = log_.frontier();
+    publish("kept alice", Room::user("alice"));
+    publish("kept bob", Room::user("bob"));
+    publish_to_others(1'000);  // the reactor is away: its tail is given up
+    log_.retain_after(lost);
+    deliver_all();
+    publish("live alice", Room::user("alice"));
+    publish("live bob", Room::user("bob"));
+    deliver_all();
+    EXPECT_EQ(alice.gaps, 1);
+    EXPECT_EQ(bob.gaps, 0);
+    EXPECT_EQ(alice.got, std::vector<std::string>({"kept alice", "live alice"}));
+    EXPECT_EQ(bob.got, std::vector<std::string>({"kept bob", "live bob"}));
 }
 
 }  // namespace

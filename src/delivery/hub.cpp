@@ -101,6 +101,7 @@ View::Next Hub::deliver() {
     while (fan_out_.may_go_on()) {
         if (!fan_out_.is_amid_run()) {
             const Entry* const entry = fan_out_.read();
+            if (const auto lost_after = reader_.take_lost()) catch_up_.miss(*lost_after);
             if (entry == nullptr) break;
             for (const Eviction& eviction : entry->evictions) {
                 for (const ReceiverId id : find_evicted(members_, eviction, entry->position)) {

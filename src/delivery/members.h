@@ -46,6 +46,10 @@ class Members {
     void pin() { ++pins_; }
     void unpin();
 
+    // Calls visit(ReceiverId, Member&) for each that is there.
+    template <class Visit>
+    void for_each(Visit&& visit);
+
     Member& operator[](ReceiverId id) { return members_[static_cast<std::size_t>(id)]; }
     const Member& operator[](ReceiverId id) const { return members_[static_cast<std::size_t>(id)]; }
     bool is_in(ReceiverId id, const Room& room) const { return membership(id, room) != nullptr; }
@@ -67,5 +71,12 @@ class Members {
     std::vector<RoomId> patterns_;
     std::size_t pins_ = 0;
 };
+
+template <class Visit>
+void Members::for_each(Visit&& visit) {
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        if (members_[i].receiver != nullptr) visit(static_cast<ReceiverId>(i), members_[i]);
+    }
+}
 
 }  // namespace eventbus

@@ -15,6 +15,7 @@ struct DeliveryProbe {
     Counter catch_ups;           // begun
     Counter pages_read;          // of the log, for what the tail no longer has
     Counter pages_refused;       // that could not be read then, and are read again
+    Counter inquiries;           // reads that say whether a loss could be some receivers' own
     Counter gaps;                // told to receivers
     Counter evictions;           // memberships that an entry ended, or may have
     Counter encoded;             // frames made

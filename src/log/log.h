@@ -47,6 +47,9 @@ struct Page {
     // The same by type, above where the reading began; but for what is known to have gone to none
     // of the rooms that were wanted.
     std::vector<Lost> lost;
+    // How often retention has taken something: as long as it stays, nothing else was lost. Above 0
+    // if anything was.
+    std::uint64_t losses = 0;
 };
 using ReadDone = Callback<Result<Page>>;
 

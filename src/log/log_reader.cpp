@@ -1,6 +1,7 @@
 #include "log/log_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace eventbus {
 
@@ -18,6 +19,12 @@ const SharedEntry* LogReader::next() {
 const SharedEntry* LogReader::peek() {
     if (!is_in_gap()) return tail_.peek();
     return gap_->has_entry() ? &gap_->page.entries[gap_->next] : nullptr;
+}
+
+std::optional<Position> LogReader::take_lost() {
+    // Until the cursor has passed it nobody is behind it.
+    if (!lost_after_ || cursor() <= *lost_after_) return std::nullopt;
+    return std::exchange(lost_after_, std::nullopt);
 }
 
 std::optional<Clock::Time> LogReader::waits_until() const {
@@ -66,7 +73,7 @@ void LogReader::on_page(Result<Page> page) {
     page->entries.erase(end, page->entries.end());
     page->through = through;
     probe_.lost.add(through - gap_->at - page->entries.size());
-    if (page->lost_through > gap_->at) lost_through_ = std::max(lost_through_, page->lost_through);
+    if (!page->lost.empty() && !lost_after_) lost_after_ = gap_->at;
     if (page->entries.empty()) gap_->at = through;
     gap_->page = std::move(*page);
     gap_->next = 0;

@@ -56,8 +56,9 @@ class LogReader {
     // When to call next() again if nothing happens until then: a page could not be read.
     std::optional<Clock::Time> waits_until() const;
 
-    // Durable entries up to here may be lost, too: retention took them before they were read.
-    Position lost_through() const { return lost_through_; }
+    // After next(): entries after this place may be lost, since retention took them before they
+    // were read. Each loss is told once, before anything that lies behind it is told of again.
+    std::optional<Position> take_lost();
 
     // What it keeps, and for which entries it is woken.
     TailReader& tail() { return tail_; }
@@ -84,7 +85,7 @@ class LogReader {
     const Context context_;
     TailReader tail_;
     std::optional<Gap> gap_;
-    Position lost_through_;
+    std::optional<Position> lost_after_;
     ViewProbe probe_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -129,9 +129,11 @@ TEST_F(LogReaderTest, TheTailIsNotHeldWhileAPageIsAwaited) {
 TEST_F(LogReaderTest, WhatRetentionTookMeanwhileIsToldAsLost) {
     for (int i = 0; i < kFarMore; ++i) publish(true);
     log_.retain_after(100_pos);
+    EXPECT_EQ(reader_.take_lost(), std::nullopt);
     const std::vector<Position> got = read_all();
     EXPECT_EQ(got.front(), 101_pos);
-    EXPECT_EQ(reader_.lost_through(), 100_pos);
+    EXPECT_EQ(reader_.take_lost(), 0_pos);
+    EXPECT_EQ(reader_.take_lost(), std::nullopt);
     EXPECT_EQ(reader_.probe().lost.get(), 100u);
 }
 

@@ -126,6 +126,7 @@ void MemoryLog::read(Position after, std::size_t limit, Executor& reply_to, Read
     };
     Page page;
     page.lost_through = disk_.lost_through;
+    page.losses = disk_.losses;
     page.through = frontier();
     page.at_end = true;
     for (auto at = disk_.entries.upper_bound(after);
@@ -187,6 +188,7 @@ void MemoryLog::set_full(bool on) {
 
 void MemoryLog::retain_after(Position position) {
     disk_.lost_through = std::max(disk_.lost_through, position);
+    ++disk_.losses;
     const auto end = disk_.entries.upper_bound(position);
     for (auto at = disk_.entries.begin(); at != end; ++at) disk_.lost.insert(*at);
     disk_.entries.erase(disk_.entries.begin(), end);

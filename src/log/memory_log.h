@@ -32,6 +32,7 @@ struct MemoryDisk {
     Position reserved;
     Position lost_through;                 // as the test's retention says
     std::map<Position, std::string> lost;  // what it took, from which losses are told by type
+    std::uint64_t losses = 0;              // how often
 };
 
 // The log in memory, for tests and simulation.

@@ -563,12 +563,14 @@ TEST_F(EmbeddedLogTest, AnEntryIsKeptForTheAgeOfItsTypeAndNoLonger) {
     look();
     EXPECT_EQ(stored()[0], "hour");
     EXPECT_EQ(read(0_pos).lost_through, 0_pos);
+    const std::uint64_t losses = read(0_pos).losses;
 
     clock_.advance(std::chrono::milliseconds(1));
     look();
 
     EXPECT_EQ(stored()[0], "forever");
     EXPECT_EQ(read(0_pos).lost_through, gone);
+    EXPECT_GT(read(0_pos).losses, losses);
     EXPECT_EQ(log_->probe().swept_entries.get(), 1u);
     clock_.advance(std::chrono::hours(24 * 365));
     look();
@@ -577,6 +579,7 @@ TEST_F(EmbeddedLogTest, AnEntryIsKeptForTheAgeOfItsTypeAndNoLonger) {
     open();
     EXPECT_EQ(stored()[0], "forever");
     EXPECT_GE(read(0_pos).lost_through, gone);
+    EXPECT_GT(read(0_pos).losses, 0u);
 }
 
 TEST_F(EmbeddedLogTest, ATypeKeepsNoMoreThanItsBytesTheNewestOnes) {

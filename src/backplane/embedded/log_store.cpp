@@ -353,7 +353,9 @@ Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier
     const Position begin = std::max(after, retention_.floor());
     Position known = begin;  // the stretch ends here
     const Scan at(*db, key_of('e', begin + 1), key_of('e', frontier + 1));
-    // Read after the iterator was made: what it no longer sees is told.
+    // Read after the iterator was made: what it no longer sees is told. The count comes first: what
+    // is lost meanwhile is told again.
+    page.losses = retention_.losses().count();
     page.lost_through = retention_.losses().through();
     page.lost = lost_of(*db, after, wanted);
     const Scan blocks(*db, key_of('k', begin + 1), "l");

@@ -8,6 +8,7 @@ namespace eventbus {
 std::vector<std::string> Losses::note(std::string_view type, Position through) {
     const std::lock_guard lock(mutex_);
     through_ = std::max(through_, through);
+    ++count_;
     if (type.empty()) {
         any_ = std::max(any_, through);
         return {};
@@ -50,6 +51,11 @@ Position Losses::of_any() const {
 Position Losses::through() const {
     const std::lock_guard lock(mutex_);
     return through_;
+}
+
+std::uint64_t Losses::count() const {
+    const std::lock_guard lock(mutex_);
+    return count_;
 }
 
 std::vector<Lost> Losses::after(Position position) const {

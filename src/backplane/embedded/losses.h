@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -25,8 +26,9 @@ class Losses {
     std::vector<std::string> note(std::string_view type, Position through);
 
     Position of(std::string_view type) const;
-    Position of_any() const;   // of those that are not known by themselves
-    Position through() const;  // of all
+    Position of_any() const;      // of those that are not known by themselves
+    Position through() const;     // of all
+    std::uint64_t count() const;  // of calls of note(): the same number, the same losses
     std::vector<Lost> after(Position position) const;
 
  private:
@@ -36,6 +38,7 @@ class Losses {
     StringMap<Position> types_;
     Position any_;
     Position through_;
+    std::uint64_t count_ = 0;
 };
 
 }  // namespace eventbus

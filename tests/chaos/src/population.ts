@@ -44,8 +44,8 @@ export async function populate(world: World, chance: Chance, hooks: Hooks): Prom
     }
   }
   for (const who of kUsers.slice(0, 3)) await add(`${who.name}/stream`, (line, own) => new SseDevice(`${who.name}/stream`, who, world, line, own));
-  const watcher = user('fran', ['admin']); // watches by its role, which no event takes away
-  await add('fran/stream of photos', (line, own) => new SseDevice('fran/stream of photos', watcher, world, line, own, world.photos.slice(0, 6).map((photo) => `photo:${photo}`)));
+  const [emil] = kUsers.slice(4) as [Principal];
+  await add('emil/stream of photos', (line, own) => new SseDevice('emil/stream of photos', emil, world, line, own, world.photos.slice(0, 6).map((photo) => `photo:${photo}`)));
   for (const [at, who] of kUsers.slice(0, 4).entries()) await add(`${who.name}/package`, (line, own) => new PackageDevice(`${who.name}/package`, who, world, line, own, at % 2 === 0 ? ['websocket'] : ['polling', 'websocket']));
   for (const who of kTwins) await add(`${who.name}/twins`, (line, own) => new TwinsDevice(`${who.name}/twins`, who, world, line, own, hooks.note));
   for (const way of ['websocket', 'polling'] as const) await add(`viewer/${way}`, (line, own) => {

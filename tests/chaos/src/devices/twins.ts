@@ -1,6 +1,7 @@
 import { isSubject } from '../catalog.ts';
 import type { Chance } from '../chance.ts';
 import type { Line } from '../line.ts';
+import type { Order } from '../model/ledger.ts';
 import type { Ask, Step } from '../model/trace.ts';
 import { now, pause } from '../moments.ts';
 import type { Principal } from '../tokens.ts';
@@ -26,6 +27,7 @@ class Contender {
   #nextAck = 0;
   #attemptAt = 0;
   #asked: string | undefined;
+  #seen: Order | undefined;
 
   constructor(world: World, url: string) {
     this.#world = world;
@@ -38,6 +40,7 @@ class Contender {
   signIn(token: string, pid: string | undefined, offset: string | undefined): void {
     this.#attemptAt = now();
     this.#asked = pid;
+    this.#seen = offset === undefined ? undefined : this.#world.ledger.orderOf(offset);
     this.last = offset;
     this.#send(`40${JSON.stringify({ token, ...(pid !== undefined && { pid }), ...(offset !== undefined && { offset }) })}`);
   }
@@ -80,7 +83,7 @@ class Contender {
     } else if (text.startsWith('40')) {
       this.pid = (JSON.parse(text.slice(2)) as { pid?: string }).pid;
       this.isIn = true;
-      this.#step({ kind: 'connected', at: now(), attemptAt: this.#attemptAt, recovered: this.#asked !== undefined && this.pid === this.#asked, hadSession: this.#asked !== undefined, since: undefined, pid: this.pid });
+      this.#step({ kind: 'connected', at: now(), attemptAt: this.#attemptAt, recovered: this.#asked !== undefined && this.pid === this.#asked, hadSession: this.#asked !== undefined, since: undefined, pid: this.pid, seen: this.#seen });
     } else if (text.startsWith('43')) {
       const [, id, json] = /^43(\d+)(.*)$/s.exec(text)!;
       this.#acks.get(Number(id))?.((JSON.parse(json!) as [Record<string, unknown>])[0]);

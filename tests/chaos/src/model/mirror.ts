@@ -140,7 +140,11 @@ export class Mirror {
     for (const got of this.#got.values()) got.history = 0;
     if (this.#server.suffered(this.#lastAt, step.at, 'restore')) this.#restored();
     this.#lastAt = step.at;
-    if (step.recovered) return;
+    if (step.recovered) {
+      // What came by the old connection after the new one had said where it stood comes again.
+      if (step.seen !== undefined && this.#place !== undefined) this.#place = Math.min(this.#place, step.seen);
+      return;
+    }
     if (step.hadSession && !this.#server.suffered(this.#sessionSince, step.at, 'restore', 'full')) {
       this.#violate('session lost', step.at, 'it came back with its pid, and its session was not known');
     }

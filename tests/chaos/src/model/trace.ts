@@ -14,7 +14,7 @@ export interface Ask {
 }
 
 export type Step =
-  | { readonly kind: 'connected'; readonly at: number; readonly attemptAt: number; readonly recovered: boolean; readonly hadSession: boolean; readonly since: Order | undefined; readonly pid: string | undefined; readonly topics?: readonly string[] }
+  | { readonly kind: 'connected'; readonly at: number; readonly attemptAt: number; readonly recovered: boolean; readonly hadSession: boolean; readonly since: Order | undefined; readonly pid: string | undefined; /** The place that CONNECT carried. */ readonly seen?: Order | undefined; readonly topics?: readonly string[] }
   | { readonly kind: 'disconnected'; readonly at: number; readonly reason: string }
   | { readonly kind: 'left'; readonly at: number }
   | { readonly kind: 'asked'; readonly at: number; readonly ask: Ask }

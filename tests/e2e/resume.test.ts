@@ -1,5 +1,7 @@
 // What our package and the plain client make of drops, reloads and tokens that end, on the real server.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import type { ConnectionState } from '@shared-infra/event-bus';
 import type { Socket } from 'socket.io-client';
@@ -7,7 +9,7 @@ import { io } from 'socket.io-client';
 import { expect, test } from 'vitest';
 
 import { afterwards } from './support/clean-up.js';
-import { connect, PlainClient, sdk } from './support/clients.js';
+import { connect, fence, PlainClient, sdk } from './support/clients.js';
 import { Seen } from './support/seen.js';
 import { BusServer } from './support/server.js';
 import { serviceToken, userToken } from './support/tokens.js';
@@ -179,4 +181,42 @@ test('what was unsubscribed does not arrive any more, and unsubscribing twice is
   await sdk(server, serviceToken('api')).publish('system.announcement', { text: 'the end' });
 
   expect((await bob.events.atLeast(1)).map(({ meta }) => meta.type)).toEqual(['system.announcement']);
+});
+
+test('only who could have got the events that retention took is told of a gap', { timeout: 60_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'eventbus-e2e-catalog-'));
+  afterwards(() => rmSync(folder, { recursive: true, force: true }));
+  const catalog = join(folder, 'catalog.yaml');
+  writeFileSync(catalog, `events:
+  counter.counted: { subject: "counter:{data.counterId}", audience: [watchers] }
+  counter.glimpsed: { subject: "counter:{data.counterId}", audience: [watchers], retain: 1s }
+  system.announcement: { audience: [everyone] }
+rooms: { counter: { watch: [permission] } }
+`);
+  const server = await BusServer.start({ catalog, settings: { reactors: '1', tail_entries_max: '512', admin_listen: '127.0.0.1:0' } });
+  const api = sdk(server, serviceToken('api'));
+  const [one, two] = [await connect(server, kBob), await connect(server, kBob)];
+  await one.ask('subscribe', 'counter:1');
+  await two.ask('subscribe', 'counter:2');
+  await fence(server, [one, two]);
+  for (const { socket } of [one, two]) {
+    socket.io.reconnection(false);
+    socket.io.engine.close();
+  }
+  await api.publish('counter.glimpsed', { counterId: '1' });
+  await api.publish('counter.counted', { counterId: '2' });
+  // More than the memory has after a start.
+  for (let list = 0; list < 6; ++list) await api.publish(Array.from({ length: 100 }, (_, n) => ({ type: 'counter.counted', data: { counterId: '3', n } })));
+  await new Promise((resolve) => setTimeout(resolve, 1_100)); // it comes of age
+  await server.stop();
+  await server.up();
+  const admin = /admin\D*(127\.0\.0\.1:\d+)/.exec(server.output)![1]!;
+  await expect.poll(async () => (await fetch(`http://${admin}/metrics`)).text(), { timeout: 20_000 }).toMatch(/^eventbus_log_swept_total [1-9]/m);
+
+  for (const { socket } of [one, two]) socket.connect();
+  await Promise.all([one, two].map(({ control }) => control.until((all) => all.some(({ name }) => name === 'resume.done'))));
+
+  expect(one.socket.recovered && two.socket.recovered).toBe(true);
+  expect(one.control.things.map(({ name }) => name)).toEqual(['resume.gap', 'resume.done']);
+  expect(two.control.things).toEqual([{ name: 'resume.done', body: { missed: 1 } }]);
 });

@@ -151,7 +151,12 @@ void Arriving::list_rooms() {
     }
     for (JoinedRoom joined : before_) {
         if (!joined.room.is_subject() && !joined.room.is_pattern()) continue;
-        if (has_history(offset_, joined)) joined.owed_after = joined.given_behind = std::nullopt;
+        if (joined.ended_behind) {
+            if (!has_seen(offset_, joined.ended_behind)) ended_.push_back(joined);
+            continue;
+        }
+        if (has_seen(offset_, joined.given_behind))
+            joined.owed_after = joined.given_behind = std::nullopt;
         to_ask_.push_back(std::move(joined));
     }
     for (const Topic& topic : arrival_.topics) {
@@ -160,6 +165,15 @@ void Arriving::list_rooms() {
                                            [&](const JoinedRoom& j) { return j.room == room; });
         // One that the session does not hold was not confirmed before the drop.
         if (!is_listed) to_ask_.push_back({std::move(room), since_.value_or(now_)});
+    }
+    const auto is_asked_for = [&](const JoinedRoom& ended) {
+        return std::any_of(to_ask_.begin(), to_ask_.end(),
+                           [&](const JoinedRoom& joined) { return joined.room == ended.room; });
+    };
+    std::erase_if(ended_, is_asked_for);
+    for (const JoinedRoom& joined : ended_) {
+        admitted_.ended.emplace_back(
+            joined.room.name(), Error{ErrorCode::kForbidden, "the right to watch it has ended"});
     }
     const std::size_t places =
         context_.rooms_max - std::min(context_.rooms_max, record.rooms.size());
@@ -199,6 +213,9 @@ void Arriving::on_room(JoinedRoom room, const Result<WatchAnswer>& right) {
         failed_ = right.error();  // no room is lost for it: the client comes again
     } else {
         admitted_.ended.emplace_back(room.room.name(), right.error());
+        ended_.push_back({.room = std::move(room.room),
+                          .at = room.at,
+                          .ended_behind = admitted_.record.place.given});
     }
     on_rooms();
 }
@@ -206,6 +223,10 @@ void Arriving::on_room(JoinedRoom room, const Result<WatchAnswer>& right) {
 void Arriving::on_rooms() {
     if (--waits_for_ > 0) return;
     if (failed_) return end_with(*failed_);
+    SessionRecord& record = admitted_.record;
+    const std::size_t kept = std::min(ended_.size(), context_.rooms_max);
+    record.rooms.insert(record.rooms.end(), ended_.begin(),
+                        ended_.begin() + static_cast<std::ptrdiff_t>(kept));
     if (admitted_.is_resumed) return write_resumed();
     if (admitted_.record.pid.empty()) return finish();
     write_new();

@@ -108,7 +108,8 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
     std::optional<Position> since_;
     std::vector<JoinedRoom> before_;  // what the session had
     std::vector<JoinedRoom> to_ask_;
-    std::size_t waits_for_ = 0;  // answers
+    std::vector<JoinedRoom> ended_;  // and the client may not know it, even if it is told now
+    std::size_t waits_for_ = 0;      // answers
     std::optional<Error> failed_;
 };
 

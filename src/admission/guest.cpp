@@ -1,6 +1,7 @@
 #include "admission/guest.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <utility>
 
@@ -38,6 +39,10 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
         std::size_t under_way = 0;  // not given whole yet
     };
     std::map<Room, Owed> owed;
+
+    // The rooms that have ended which the session's record still has, the oldest first; rooms_max
+    // at most, past which the oldest is given up: it was told long ago.
+    std::deque<Room> ended;
 
     // Returns from where on the history of the room is owed, an earlier one included.
     Position owe(const Room& room, Position after) {
@@ -82,9 +87,15 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     void write(const Room& room, SessionChange change) override {
         bool owes = false;
         for (JoinedRoom& put : change.put) {
+            std::erase(ended, put.room);
+            if (put.ended_behind) ended.push_back(put.room);
             if (!put.owed_after) continue;
             put.owed_after = owe(put.room, *put.owed_after);
             owes = true;
+        }
+        if (ended.size() > admissions().settings_.rooms_max) {
+            change.gone.push_back(std::move(ended.front()));
+            ended.pop_front();
         }
         if (!member_.claim_) return changes_->written(room, Written::kYes);
         context().sessions.change(member_.pid(), *member_.claim_, std::move(change), admissions(),
@@ -119,9 +130,11 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
         if (room.is_subject()) hub().evict_if_late(id(), room.name(), as_of);
     }
     void release() override { hub().release(id()); }
-    void tell_ended(const Room& room, const Error& error) override {
+    Position tell_ended(const Room& room, const Error& error) override {
         admissions().probe_.ended.add();
+        const Position given = member_.place().given;
         member_.tell_ended(room.name(), error);
+        return given;
     }
     void on_taken_over() override { member_.take_over(); }
 
@@ -149,7 +162,13 @@ void Guest::begin(Admitted admitted, Encoder& encoder) {
     const SessionRecord& record = admitted.record;
     receiver_ = hub.add(*this, encoder);
     admissions_.add(*this);
-    for (const JoinedRoom& joined : record.rooms) hub.join(*receiver_, joined.room, joined.at);
+    for (const JoinedRoom& joined : record.rooms) {
+        if (joined.ended_behind) {
+            port().ended.push_back(joined.room);
+        } else {
+            hub.join(*receiver_, joined.room, joined.at);
+        }
+    }
     for (const std::string& reason : admitted.unknown) {
         if (is_begun()) tell_unknown(reason);
     }
@@ -162,6 +181,7 @@ void Guest::begin(Admitted admitted, Encoder& encoder) {
     }
     for (const JoinedRoom& joined : record.rooms) {
         if (!is_begun()) return;
+        if (joined.ended_behind) continue;
         if (joined.room.is_subject()) {
             hub.evict_if_late(*receiver_, joined.room.name(), admitted.as_of);
         }

@@ -28,13 +28,16 @@ class NoWaker final : public Tail::Waker {
     void wake_if_asleep() override {}
 };
 
-// Everybody may watch everything, and always could.
+// Everybody may watch everything, and always could; or nothing.
 class AllMayWatch final : public Watches {
  public:
     explicit AllMayWatch(const Log& log) : log_(log) {}
     void ask(WatchQuestion, Executor&, Callback<Result<WatchAnswer>> done) override {
+        if (!may) return done(Error{ErrorCode::kForbidden, "it may not"});
         done(WatchAnswer{.at = log_.frontier(), .right_since = {}});
     }
+
+    bool may = true;
 
  private:
     const Log& log_;
@@ -61,14 +64,16 @@ class Client final : public Guest {
     }
     bool has_room() override { return got.size() < room; }
     void on_caught_up(std::uint64_t) override {}
-    void on_gap(Position, Position) override {}
+    void on_gap(Position, Position) override { ++gaps; }
 
     Strings got;
+    Strings ended;
+    int gaps = 0;
     std::size_t room = ~std::size_t{0};
 
  private:
     void tell_unknown(const std::string& reason) override { ADD_FAILURE() << reason; }
-    void tell_ended(std::string_view topic, const Error&) override { ADD_FAILURE() << topic; }
+    void tell_ended(std::string_view topic, const Error&) override { ended.emplace_back(topic); }
     void close_for_take_over() override { end(false); }
 };
 
@@ -247,6 +252,79 @@ TEST_F(GuestTest, ARoomThatWasLeftOwesNoHistory) {
     drop(ann);
     ann = come();
     EXPECT_EQ(ann->got, Strings());
+}
+
+TEST_F(GuestTest, ThatAWatchHasEndedIsToldAgainUntilItArrives) {
+    auto ann = come();
+    subscribe(*ann, publish("a"));
+    watches_.may = false;
+    ann->recheck_rooms();
+    deliver();
+    ASSERT_EQ(ann->ended, Strings({"photo:1"}));
+    watches_.may = true;  // what was told stays true
+    for (int i = 0; i < 2; ++i) {
+        SCOPED_TRACE(i);
+        drop(ann);
+        ann = come();
+        EXPECT_EQ(ann->ended, Strings({"photo:1"}));
+        publish("b" + std::to_string(i));
+        EXPECT_EQ(ann->got, Strings());
+    }
+    const Position seen = publish_to_ann("c");
+    drop(ann);
+    ann = come(seen);
+    EXPECT_EQ(ann->ended, Strings());
+    drop(ann);
+    ann = come();
+    EXPECT_EQ(ann->ended, Strings()) << "the session still holds it";
+}
+
+TEST_F(GuestTest, ATopicThatIsRefusedAtAResumeIsToldAgainUntilThatArrives) {
+    auto ann = come();
+    subscribe(*ann, publish("a"));
+    drop(ann);
+    watches_.may = false;
+    for (int i = 0; i < 3; ++i) {
+        SCOPED_TRACE(i);
+        ann = come();
+        EXPECT_EQ(ann->ended, Strings({"photo:1"}));
+        drop(ann);
+    }
+}
+
+TEST_F(GuestTest, AWatchThatHadEndedAndWasAskedForAgainHasNotEnded) {
+    auto ann = come();
+    subscribe(*ann, publish("a"));
+    watches_.may = false;
+    ann->recheck_rooms();
+    deliver();
+    watches_.may = true;
+    subscribe(*ann, log_.frontier());
+    drop(ann);
+    ann = come();
+    EXPECT_EQ(ann->ended, Strings());
+    publish("b");
+    EXPECT_EQ(ann->got, Strings({"b"}));
+}
+
+TEST_F(GuestTest, AGapIsToldAgainUntilItArrives) {
+    auto ann = come();
+    drop(ann);
+    publish_to_ann("lost");
+    const Position lost = log_.frontier();
+    for (int i = 0; i < 1'100; ++i) publish("fill" + std::to_string(i));
+    log_.retain_after(lost);
+    for (int i = 0; i < 2; ++i) {
+        SCOPED_TRACE(i);
+        ann = come();
+        EXPECT_EQ(ann->gaps, 1);
+        drop(ann);
+    }
+    ann = come();
+    const Position seen = publish_to_ann("a");
+    drop(ann);
+    ann = come(seen);
+    EXPECT_EQ(ann->gaps, 0);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "admission/session_store.h"
 #include "delivery/place.h"
 
 namespace eventbus {
@@ -20,14 +19,14 @@ inline Position resume_after(std::optional<Position> seen, const Place& place,
     return from >= place.given ? std::max(from, place.clear) : from;
 }
 
-// Whether a client with this offset has the history of the room whole.
+// Whether a client with this offset has what was queued when `given` stood at `behind`: the end of
+// a history, the notice that a right has ended.
 //
-// Events of a history carry no place, so the client's offset does not move with them, and one that
-// was queued whole may have been lost on the way. Frames arrive in the order in which they were
-// queued: an offset *above* that of the last frame in order before the history's end belongs to a
-// frame behind it. One that is equal proves nothing.
-inline bool has_history(std::optional<Position> seen, const JoinedRoom& joined) {
-    return seen && joined.given_behind && *seen > *joined.given_behind;
+// These carry no place, so the client's offset does not move with them, and they may have been lost
+// on the way. Frames arrive in the order in which they were queued: an offset *above* that of the
+// last frame in order before them belongs to a frame behind them. One that is equal proves nothing.
+inline bool has_seen(std::optional<Position> seen, std::optional<Position> behind) {
+    return seen && behind && *seen > *behind;
 }
 
 }  // namespace eventbus

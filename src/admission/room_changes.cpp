@@ -162,17 +162,19 @@ void RoomChanges::on_entered(const Room& room, Enter& enter) {
 void RoomChanges::on_right(const Room& room, Recheck& recheck, const Result<WatchAnswer>& right) {
     if (!right && is_passing(right.error())) return port_.pause(room);
     const bool holds = recheck.holds;
+    Position told_behind;
     if (right) {
         port_.keep(room, right->right_since, right->at);
     } else {
         port_.leave(room);
-        if (!is_closed_) port_.tell_ended(room, right.error());
+        if (!is_closed_) told_behind = port_.tell_ended(room, right.error());
     }
     if (!is_closed_ && holds) port_.release();
     if (is_closed_) return;
     if (right) return finish(room);
-    // Should this fail for now, the next resume asks for the right again.
-    port_.write(room, {.gone = {room}});
+    // It may not arrive, and is told again then. Should the write fail for now, the next resume
+    // asks for the right again.
+    port_.write(room, {.put = {{.room = room, .at = {}, .ended_behind = told_behind}}});
 }
 
 void RoomChanges::written(const Room& room, Written how) {

@@ -24,7 +24,7 @@ namespace eventbus {
 //
 //   enter:   ask for the right ─► write the session ─► join ─► answer
 //   leave:   write the session ─► leave ─► answer
-//   recheck: ask for the right ─► keep the room, or leave it and tell
+//   recheck: ask for the right ─► keep the room, or leave it, tell, and write the session
 //
 // So what is asked of one room happens in the order in which it was asked, whatever the answers'
 // order; and changes of different rooms wait for nothing of each other.
@@ -69,8 +69,8 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
         // What recheck(room, true) held back goes on.
         virtual void release() = 0;
 
-        // The receiver no longer is in the room.
-        virtual void tell_ended(const Room& room, const Error& error) = 0;
+        // The receiver no longer is in the room. Returns Place::given of when it was told.
+        virtual Position tell_ended(const Room& room, const Error& error) = 0;
         // Another socket has the session: this one is to be closed.
         virtual void on_taken_over() = 0;
     };

@@ -26,7 +26,9 @@ class World final : public RoomChanges::Port {
 
     void ask(const Room& room, std::optional<Position>) override { asked.push_back(room); }
     void write(const Room& room, SessionChange change) override {
-        for (const JoinedRoom& put : change.put) pending[room].emplace_back(put.room.key(), true);
+        for (const JoinedRoom& put : change.put) {
+            pending[room].emplace_back(put.room.key(), !put.ended_behind);
+        }
         for (const Room& gone : change.gone) pending[room].emplace_back(gone.key(), false);
         writes.push_back(room);
     }
@@ -44,8 +46,9 @@ class World final : public RoomChanges::Port {
         in[room] = std::max(in.at(room), since);
     }
     void release() override { ++releases; }
-    void tell_ended(const Room& room, const Error& error) override {
+    Position tell_ended(const Room& room, const Error& error) override {
         said.push_back(std::string(room.name()) + " ended: " + std::string(error.name()));
+        return {};
     }
     void on_taken_over() override {
         said.push_back("taken over");

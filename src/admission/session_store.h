@@ -27,12 +27,16 @@ struct JoinedRoom {
     std::optional<Position> owed_after = {};
     // The history was queued whole when `Place::given` stood here (resume_rule.h).
     std::optional<Position> given_behind = {};
+    // The right to it has ended, and the client was told when `Place::given` stood here. It is kept
+    // until the client has shown that it knows; nobody is in it.
+    std::optional<Position> ended_behind = {};
 
     friend bool operator==(const JoinedRoom&, const JoinedRoom&) = default;
 };
 
 // What a node must know to let a socket go on after a drop, on any node. Every room in it was
-// intended by the client when it was written: confirmed, or on its way to be.
+// intended by the client when it was written: confirmed, or on its way to be; or it has ended, and
+// the client may not have heard of that yet.
 struct SessionRecord {
     std::string pid;        // unguessable; the key; at most kPidBytesMax
     std::string principal;  // Principal::key(): nobody else may go on with it

@@ -353,7 +353,7 @@ void CatchUp::give(ReceiverId id, const Entry& entry) {
     stretch.at = entry.position;
     if (!variant) return;
     work_left_ -= std::min(work_left_, kWorkOfPush);
-    if (!stretch.is_history()) late.given = late.through = entry.position;
+    if (!stretch.is_history()) late.shown(entry.position);
     const SharedFrame frame = context_.frames.get(entry, *variant, *late.encoder, stretch.as());
     ++behind.missed;
     context_.probe.resumed_deliveries.add();
@@ -442,6 +442,8 @@ void CatchUp::tell_lost(ReceiverId id, Position through) {
     const Position from = std::max(member.behind->front().at, member.behind->told_lost);
     if (through <= from) return;
     member.behind->told_lost = through;
+    // Should the notice be lost on the way, a resume begins below it, and it is told again.
+    if (!member.behind->front().is_history()) member.given = std::max(member.given, through);
     context_.probe.gaps.add();
     member.receiver->on_gap(from, through);
 }

@@ -156,7 +156,7 @@ bool FanOut::walk_room(const LocalTarget& target, std::size_t pushes_max) {
         for (std::size_t i = 0; i < frames.size() && to.receiver != nullptr; ++i) {
             const Position position = run_.entries[i]->position;
             if (position <= to.through) continue;
-            to.given = to.through = position;
+            to.shown(position);
             if (to.receiver->push(frames[i])) ++delivered;
         }
     }
@@ -177,7 +177,7 @@ std::uint64_t FanOut::give_as_joined(ReceiverId id) {
         const std::optional<std::uint16_t> variant =
             shown_variant(entry, run_.targets, context_.members.rooms(), id);
         if (!variant) continue;
-        to.given = to.through = entry.position;
+        to.shown(entry.position);
         const SharedFrame frame =
             context_.frames.get(entry, *variant, *to.encoder, Encoder::As::kInOrder);
         if (to.receiver->push(frame)) ++delivered;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,9 +19,15 @@ namespace eventbus {
 struct Member {
     Receiver* receiver = nullptr;  // null: free, or about to be
     Encoder* encoder = nullptr;
-    Position given;                  // the last entry whose frame was queued for it in order
+    Position given;                  // Place::given
     Position through;                // nothing up to here is to be given live
     std::unique_ptr<Behind> behind;  // null: live
+
+    // A frame of the entry at `position` is queued in order.
+    void shown(Position position) {
+        given = std::max(given, position);
+        through = position;
+    }
 };
 
 // The receivers of one reactor and the rooms that they are in, of which the tail is told so that it

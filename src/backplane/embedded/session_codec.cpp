@@ -33,8 +33,10 @@ std::string encode_where(const SessionChange::At& at, std::int64_t expires_ms) {
 std::string encode_room(const JoinedRoom& joined) {
     std::string out;
     put_number(out, joined.at.number());
-    if (joined.owed_after) put_number(out, joined.owed_after->number());
-    if (joined.owed_after && joined.given_behind) put_number(out, joined.given_behind->number());
+    if (!joined.owed_after && !joined.ended_behind) return out;
+    for (const auto& place : {joined.owed_after, joined.given_behind, joined.ended_behind}) {
+        put_number(out, place ? place->number() + 1 : 0);
+    }
     return out;
 }
 
@@ -59,8 +61,13 @@ bool decode_where(std::string_view bytes, SessionRecord& record, std::int64_t& e
 std::optional<JoinedRoom> decode_room(std::string_view key, std::string_view bytes) {
     ByteReader reader(bytes);
     JoinedRoom joined{.room = Room::from_key(std::string(key)), .at = Position(reader.number())};
-    if (reader.is_fine() && !reader.is_at_end()) joined.owed_after = Position(reader.number());
-    if (reader.is_fine() && !reader.is_at_end()) joined.given_behind = Position(reader.number());
+    if (reader.is_fine() && !reader.is_at_end()) {
+        for (auto* const place : {&joined.owed_after, &joined.given_behind, &joined.ended_behind}) {
+            if (const std::uint64_t number = reader.number(); number > 0) {
+                *place = Position(number - 1);
+            }
+        }
+    }
     if (!reader.is_at_end()) return std::nullopt;
     return joined;
 }

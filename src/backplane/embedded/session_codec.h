@@ -15,8 +15,8 @@ namespace eventbus {
 //   who    version (1 byte, 2), strings principal, sid, a number started_at
 //   where  expires (8 bytes, ms since 1970; 0: its socket is connected), a string epoch, numbers
 //          place.given, place.clear
-//   room   numbers at and, if a history is owed, owed_after and, if it was queued whole,
-//          given_behind
+//   room   a number at; if a history is owed or the room has ended, also owed_after, given_behind
+//          and ended_behind: 0 if there is none, else the place + 1
 //
 // The release before kept all in one, whose first byte is 1: expires (8 bytes), strings principal,
 // sid, a number started_at, and rooms: their count, then each room's key as a string, and the place

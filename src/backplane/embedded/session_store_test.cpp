@@ -302,6 +302,8 @@ TEST(SessionCodec, BytesThatAreCutOffOrLongerAreNoValue) {
     EXPECT_EQ(decode_room("e", room), (JoinedRoom{Room::everyone(), 300_pos, 400_pos}));
     const JoinedRoom given{Room::everyone(), 300_pos, 400_pos, 500_pos};
     EXPECT_EQ(decode_room("e", encode_room(given)), given);
+    const JoinedRoom ended{.room = Room::everyone(), .at = 300_pos, .ended_behind = 0_pos};
+    EXPECT_EQ(decode_room("e", encode_room(ended)), ended);
     EXPECT_FALSE(decode_room("e", encode_room(given) + '\0'));
     for (std::size_t size = 0; size < who.size(); ++size) {
         EXPECT_FALSE(decode_who(who.substr(0, size), into)) << size;

@@ -164,9 +164,12 @@ export class Ledger {
     return rights.some((right) => right.from < fact.order! && fact.order! < right.until && right.endedAt > time && !(right.isOfCatalog && this.mayHaveBeenNarrow(fact.startedAt, time)));
   }
 
-  /** Whether some right may have held when this event was bound: at its place, with the state before or behind it. */
+  /**
+   * Whether some right may have held when this event was bound: at its place, with the state before or behind it. One that the
+   * catalog gives counts from ever: when it is back, it shows what was published meanwhile.
+   */
   mayHoldAt(rights: readonly Right[], fact: Fact): boolean {
-    return rights.some((right) => right.from <= fact.order! && fact.order! <= right.until && !(right.isOfCatalog && this.wasNarrow(fact.startedAt, fact.answeredAt)));
+    return rights.some((right) => right.from <= fact.order! && fact.order! <= right.until);
   }
 
   /** Whether some right was held all the time between two moments, by what was answered before and called after. */

@@ -192,7 +192,8 @@ export class Mirror {
     const last = topic.last!;
     if (last.command === 'unsubscribe') {
       // The package answers at once, and tells the server when it can.
-      topic.state = this.#flavour === 'package' ? 'maybe' : 'out';
+      // One that could not be written in the session has changed nothing.
+      topic.state = this.#flavour === 'package' || last.ok === false ? 'maybe' : 'out';
       topic.since = undefined;
     } else if (last.ok === true) {
       if (topic.state === 'in') return;

@@ -56,6 +56,7 @@ struct Behind {
     bool tells = false;                       // on_caught_up()
     Position told_lost;                       // on_gap()
     std::size_t page_entries = kPageEntries;  // less when a page found too little room
+    std::uint64_t sought_after = 0;           // pages whose reading began later have all of its
 
     Stretch& front() { return stretches.front(); }
     const Stretch& front() const { return stretches.front(); }

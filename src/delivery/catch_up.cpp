@@ -60,7 +60,15 @@ void CatchUp::drained(ReceiverId id) {
     if (behind != nullptr && behind->waits == Behind::Waits::kForRoom) look_at_again(id);
 }
 
-void CatchUp::joined(ReceiverId id) {
+void CatchUp::joined(ReceiverId id, const Room& room) {
+    Behind* const behind = context_.members[id].behind.get();
+    if (behind == nullptr) return;
+    sought_.add(room);
+    behind->sought_after = readings_begun_;
+    joined_earlier(id);
+}
+
+void CatchUp::joined_earlier(ReceiverId id) {
     const Behind* const behind = context_.members[id].behind.get();
     if (behind == nullptr) return;
     // The page was not looked through for this room, and the inquiry is not about it.
@@ -72,6 +80,7 @@ void CatchUp::joined(ReceiverId id) {
 void CatchUp::left(ReceiverId id, const Room& room) {
     Behind* const behind = context_.members[id].behind.get();
     if (behind == nullptr) return;
+    sought_.remove(room);
     std::erase_if(behind->losses, [&](const Loss& loss) {
         return room.is_subject() && loss.subject == room.name();
     });
@@ -85,6 +94,9 @@ Behind& CatchUp::be_behind(ReceiverId id, Position at) {
     if (!late.behind) {
         late.behind = std::make_unique<Behind>();
         late.behind->stretches.push_back(Stretch{at});
+        late.behind->sought_after = readings_begun_;
+        const Rooms& rooms = context_.members.rooms();
+        for (const Rooms::Joined& one : rooms.rooms_of(id)) sought_.add(rooms.name(one.room));
         context_.probe.catch_ups.add();
         context_.probe.behind.add();
         look_at_again(id);
@@ -93,11 +105,15 @@ Behind& CatchUp::be_behind(ReceiverId id, Position at) {
 }
 
 void CatchUp::forget(ReceiverId id) {
-    Member& gone = context_.members[id];
-    if (!gone.behind) return;
+    if (context_.members[id].behind) end_behind(id);
+}
+
+void CatchUp::end_behind(ReceiverId id) {
     unlink(id);
-    gone.behind.reset();
+    context_.members[id].behind.reset();
     context_.probe.behind.subtract();
+    const Rooms& rooms = context_.members.rooms();
+    for (const Rooms::Joined& one : rooms.rooms_of(id)) sought_.remove(rooms.name(one.room));
 }
 
 // What it waited for is over, or has changed.
@@ -200,11 +216,11 @@ void CatchUp::settle(ReceiverId id) {
 
 void CatchUp::be_live(ReceiverId id) {
     Member& member = context_.members[id];
-    unlink(id);
-    const std::unique_ptr<Behind> done = std::move(member.behind);
-    member.through = std::max(member.through, done->in_order().at);
-    context_.probe.behind.subtract();
-    if (done->tells) member.receiver->on_caught_up(done->missed);
+    member.through = std::max(member.through, member.behind->in_order().at);
+    const bool tells = member.behind->tells;
+    const std::uint64_t missed = member.behind->missed;
+    end_behind(id);
+    if (tells) member.receiver->on_caught_up(missed);
 }
 
 // ---- a walk over a page -------------------------------------------------------------------------
@@ -228,7 +244,7 @@ bool CatchUp::begin_walk_of_page() {
     std::erase_if(readings_, [&](const Reading& one) { return one.after == reading.after; });
     const Position through = std::min(page.through, end_of_pages());
     if (reading.is_upwards) pages_from_ = through;
-    begin_walk(reading.after, through, std::move(page.entries));
+    begin_walk(reading.after, through, std::move(page.entries), reading.number);
     walk_->is_of_log = true;
     if (!page.lost.empty()) look_for_losses(page);
     return true;
@@ -281,19 +297,20 @@ std::vector<SharedEntry> CatchUp::entries_of_tail(Position after, Position& thro
     return entries;
 }
 
-// Takes those that stand in [after, through).
-void CatchUp::begin_walk(Position after, Position through, std::vector<SharedEntry> entries) {
+// Takes those that stand in [after, through) and for whose rooms it was read.
+void CatchUp::begin_walk(Position after, Position through, std::vector<SharedEntry> entries,
+                         std::uint64_t reading) {
     std::erase_if(entries, [&](const SharedEntry& one) { return one->position > through; });
     walk_ = Walk{.through = through, .entries = std::move(entries), .members = {}};
     work_left_ -= std::min(work_left_, kWorkOfPush);
-    for (auto at = standing_.lower_bound(after); at != standing_.end() && at->first < through;) {
-        const List list = std::move(at->second);
-        at = standing_.erase(at);
-        for (const ReceiverId id : list) {
-            context_.members[id].behind->list = nullptr;
-            move(id, Behind::Waits::kInWalk);
+    List taken;
+    for (auto at = standing_.lower_bound(after); at != standing_.end() && at->first < through;
+         ++at) {
+        for (const ReceiverId id : at->second) {
+            if (context_.members[id].behind->sought_after < reading) taken.push_back(id);
         }
     }
+    for (const ReceiverId id : taken) move(id, Behind::Waits::kInWalk);
 }
 
 void CatchUp::go_on() {
@@ -554,12 +571,16 @@ void CatchUp::read_page(Position after) {
         limit = std::max(limit, context_.members[id].behind->page_entries);
         if (limit == Behind::kPageEntries) break;
     }
-    readings_.push_back({after, limit, upwards_next_});
+    const WantedRooms& wanted = sought_.wanted();
+    ++readings_begun_;
+    readings_.push_back({after, limit, upwards_next_, wanted ? readings_begun_ : kOfAll});
     context_.probe.pages_read.add();
-    context_.log.read(after, limit, context_.reactor,
-                      [this, after, alive = std::weak_ptr<bool>(alive_)](Result<Page> page) {
-                          if (alive.lock()) on_page(after, std::move(page));
-                      });
+    context_.log.read(
+        after, limit, context_.reactor,
+        [this, after, alive = std::weak_ptr<bool>(alive_)](Result<Page> page) {
+            if (alive.lock()) on_page(after, std::move(page));
+        },
+        wanted);
 }
 
 void CatchUp::on_page(Position after, Result<Page> page) {

@@ -17,6 +17,7 @@
 #include "delivery/members.h"
 #include "delivery/probe.h"
 #include "delivery/shown.h"
+#include "delivery/sought_rooms.h"
 #include "log/log.h"
 #include "log/log_reader.h"
 
@@ -46,6 +47,8 @@ namespace eventbus {
 //       gap, and only for whom it could have been: a type that was lost matches a pattern that it
 //       watches, or the log cannot rule out that it went to one of its rooms, which is asked by a
 //       read for these rooms (an inquiry). What such a read brings serves nobody else.
+//   (4) A page is read for the rooms of all that are behind then, and serves only those that were,
+//       in no room since.
 class CatchUp {
  public:
     static constexpr std::size_t kWorkPerTurn = 8'192;
@@ -66,7 +69,7 @@ class CatchUp {
         FrameCache& frames;
         DeliveryProbe& probe;
     };
-    explicit CatchUp(Context context) : context_(context) {}
+    explicit CatchUp(Context context) : context_(context), sought_(context.log) {}
 
     // The calls of Hub. `live`: where a member that is live stands.
     void resume(ReceiverId id, Position after);
@@ -77,8 +80,9 @@ class CatchUp {
     void lose(ReceiverId id, std::string_view subject, Position at, Position live);
     void release(ReceiverId id);
     void drained(ReceiverId id);
-    // It is in another room, or in one from an earlier place on.
-    void joined(ReceiverId id);
+    void joined(ReceiverId id, const Room& room);
+    // It is in a room from an earlier place on.
+    void joined_earlier(ReceiverId id);
     // It is in the room no longer.
     void left(ReceiverId id, const Room& room);
     // It is about to be removed.
@@ -96,6 +100,7 @@ class CatchUp {
         Position after;
         std::size_t limit = 0;
         bool is_upwards = false;
+        std::uint64_t number = 0;  // of those that began; without wanted rooms: the highest
     };
     struct ReadPage {
         Reading reading;
@@ -119,6 +124,7 @@ class CatchUp {
     };
 
     Behind& be_behind(ReceiverId id, Position at);
+    void end_behind(ReceiverId id);
     void look_at_again(ReceiverId id);
     void move(ReceiverId id, Behind::Waits waits);
     void link(ReceiverId id, List& list);
@@ -130,7 +136,8 @@ class CatchUp {
     bool begin_walk();
     bool begin_walk_of_page();
     bool begin_walk_of_tail();
-    void begin_walk(Position after, Position through, std::vector<SharedEntry> entries);
+    void begin_walk(Position after, Position through, std::vector<SharedEntry> entries,
+                    std::uint64_t reading = kOfAll);
     void look_for_losses(const Page& page);
     bool matches_pattern(ReceiverId id, const std::vector<Lost>& lost) const;
     bool add_rooms(ReceiverId id, std::vector<std::uint64_t>& keys) const;
@@ -152,7 +159,10 @@ class CatchUp {
     void read_again_later();
     Position end_of_pages() const;
 
+    static constexpr std::uint64_t kOfAll = ~std::uint64_t{0};
+
     const Context context_;
+    SoughtRooms sought_;
     List to_settle_;
     std::map<Position, List> standing_;
     std::optional<Walk> walk_;
@@ -167,6 +177,7 @@ class CatchUp {
     Position lost_through_;                    // the same
 
     std::vector<Reading> readings_;  // on their way, or in pages_
+    std::uint64_t readings_begun_ = 0;
     std::deque<ReadPage> pages_;
     Position pages_from_;       // as tail_from_, for those of the log
     bool upwards_next_ = true;  // of the two ways to take the next page

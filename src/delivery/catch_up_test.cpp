@@ -63,9 +63,10 @@ class CatchUpTest : public testing::Test {
         log_.append(std::move(plans), reactor_, [](const auto&) {});
         return log_.frontier();
     }
-    void publish_to_others(int entries) {
+    void publish_to_others(int entries) { publish_to("other", entries); }
+    void publish_to(const std::string& user, int entries) {
         for (int i = 0; i < entries; ++i) {
-            publish("other" + std::to_string(++published_), Room::user("other"));
+            publish(user + std::to_string(++published_), Room::user(user));
         }
     }
     ReceiverId resume(Client& client, const std::string& user, Position after) {
@@ -123,6 +124,8 @@ TEST_F(CatchUpTest, AHundredThatMissedTheSameReadEachPageOnceTogether) {
     for (std::size_t i = 0; i < clients.size(); ++i) {
         resume(clients[i], "user " + std::to_string(i), 0_pos);
     }
+    Client auditor;  // for whom no page can be skipped
+    hub_.join(resume(auditor, "auditor", 0_pos), Room::pattern("audit.*"), 0_pos);
     deliver_all();
     for (std::size_t i = 0; i < clients.size(); ++i) {
         EXPECT_EQ(clients[i].caught_up, i == 7 ? 1u : 0u);
@@ -160,7 +163,7 @@ TEST_F(CatchUpTest, APageThatCannotBeReadNowIsReadAgainAfterAPauseAndIsNoGap) {
 }
 
 TEST_F(CatchUpTest, ALittleBacklogDoesNotWaitForALargeOne) {
-    publish_to_others(30 * Behind::kPageEntries);
+    publish_to("far", 30 * Behind::kPageEntries);
     const Position near = log_.frontier();
     publish_to_others(600);
     deliver_all();
@@ -173,7 +176,38 @@ TEST_F(CatchUpTest, ALittleBacklogDoesNotWaitForALargeOne) {
     EXPECT_LE(hub_.probe().pages_read.get(), pages + 5);
     EXPECT_FALSE(far.caught_up);
     deliver_all();
-    EXPECT_TRUE(far.caught_up);
+    EXPECT_EQ(far.caught_up, 30 * Behind::kPageEntries);
+}
+
+TEST_F(CatchUpTest, WhatGoesToNobodyThatIsBehindIsNotRead) {
+    publish_to_others(30 * Behind::kPageEntries);
+    deliver_all();
+    std::array<Client, 100> clients;
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        resume(clients[i], "user " + std::to_string(i), Position(100 * i));
+    }
+    deliver_all();
+    for (const Client& client : clients) EXPECT_EQ(client.caught_up, 0u);
+    EXPECT_LE(hub_.probe().pages_read.get(), 2u);
+}
+
+TEST_F(CatchUpTest, APageThatWasReadForSomeServesNobodyThatCameSince) {
+    publish("for ann", Room::user("ann"));
+    publish("for ben", Room::user("ben"));
+    publish("for both", Room::subject("photo:1"));
+    publish_to_others(1'000);
+    deliver_all();
+    Client ann, ben;
+    const ReceiverId of_ann = resume(ann, "ann", 0_pos);
+    while (!late_.has_waiting()) {
+        reactor_.run_all();
+        hub_.deliver();
+    }
+    resume(ben, "ben", 0_pos);
+    hub_.join(of_ann, Room::subject("photo:1"), 0_pos);
+    deliver_all();
+    EXPECT_EQ(ann.got, std::vector<std::string>({"for ann", "for both"}));
+    EXPECT_EQ(ben.got, std::vector<std::string>({"for ben"}));
 }
 
 TEST_F(CatchUpTest, WhatIsOwedToOneDoesNotDelayWhatIsLiveForAnother) {

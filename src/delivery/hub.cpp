@@ -31,7 +31,7 @@ void Hub::remove(ReceiverId id) {
 bool Hub::join(ReceiverId id, const Room& room, Position at) {
     fan_out_.end_run();
     if (!members_.join(id, room, at)) return false;
-    catch_up_.joined(id);
+    catch_up_.joined(id, room);
     return true;
 }
 
@@ -47,7 +47,7 @@ void Hub::join_earlier(ReceiverId id, const Room& room, Position at) {
     const Rooms::Membership* const membership = members_.membership(id, room);
     if (membership == nullptr || membership->joined_at <= at) return;
     members_.set_joined_at(id, room, at);
-    catch_up_.joined(id);
+    catch_up_.joined_earlier(id);
 }
 
 bool Hub::keep(ReceiverId id, const Room& room, Position since) {

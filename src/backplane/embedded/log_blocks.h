@@ -11,28 +11,32 @@
 
 namespace eventbus {
 
-// A run of positions, and a filter of the rooms to which its entries go: what a reader skips that
-// looks for other rooms, and, as it outlives its entries, the proof that nothing of a room was
-// lost.
+// A run of positions, and to which rooms its entries went: what a reader skips that looks for other
+// rooms, and, as it outlives its entries, the proof that nothing of a room was lost.
 //
-//   "k" last position → first position (8), then the bits of a Bloom filter: of each room's key,
-//   and
-//                       of each room with each type that went there
+// Of each key it has the upper 32 bits, so that it can be asked for thousands of rooms: one of them
+// is found wrongly in one block of a thousand. A Bloom filter of this size would be as good, and
+// cost as many probes of memory for each room.
+//
+//   "k" last position → first position (8), number of rooms; then 4 bytes for each room's key, and
+//                       4 for each of a room with a type that went there; each part in order
 struct LogBlock {
     Position first;
     Position last;
-    std::string_view bits;
+    std::string_view rooms;
+    std::string_view rooms_of_types;
 
-    // False: no entry went to the room. May err with true.
-    bool may_hold(std::uint64_t key) const;
+    // False: no entry went to any of the rooms (no entry of the type). May err with true. `sought`
+    // is in order.
+    bool may_hold_any(std::span<const std::uint64_t> sought) const;
+    bool may_hold(std::uint64_t room, std::string_view type) const;
 
-    // Nothing: it is damaged, and says nothing.
+    // False: it is damaged, and says nothing.
     static bool read(std::string_view key, std::string_view value, LogBlock& block);
 };
 
-// The key of a room in a block, and of a room and a type.
+// The key of a room in a block.
 std::uint64_t block_key(std::uint64_t secret, const Room& room);
-std::uint64_t block_key(std::uint64_t room_key, std::string_view type);
 
 // The block that is being written.
 //
@@ -62,7 +66,8 @@ class OpenBlock {
     Position last_;
     bool begins_with_next_ = false;
     std::size_t count_ = 0;
-    std::vector<std::uint64_t> keys_;
+    std::vector<std::uint32_t> rooms_;
+    std::vector<std::uint32_t> rooms_of_types_;
 };
 
 }  // namespace eventbus

@@ -321,9 +321,13 @@ Result<LogRetention::Swept> LogStore::sweep(Position frontier, bool by_age) {
 
 namespace {
 
-bool may_hold_any(const LogBlock& block, const std::vector<std::uint64_t>& rooms) {
-    return std::any_of(rooms.begin(), rooms.end(),
-                       [&](std::uint64_t room) { return block.may_hold(room); });
+using Rooms = std::vector<std::uint64_t>;
+
+// In order, as blocks are asked.
+Rooms sorted(const WantedRooms& wanted) {
+    Rooms rooms = wanted ? *wanted : Rooms();
+    std::sort(rooms.begin(), rooms.end());
+    return rooms;
 }
 
 // Up to where nothing, or all, has to be read from `position` on.
@@ -332,13 +336,13 @@ struct Stretch {
     bool may_be_skipped = false;
 };
 
-Stretch stretch_at(const Scan& blocks, Position position, const std::vector<std::uint64_t>& rooms) {
+Stretch stretch_at(const Scan& blocks, Position position, const Rooms& rooms) {
     blocks->Seek(key_of('k', position));
     LogBlock block;
     if (!blocks->Valid()) return {kEndOfTime};
     if (!LogBlock::read(blocks.key(), blocks.value(), block)) return {position};
     if (block.first > position) return {block.first - 1};
-    return {block.last, !may_hold_any(block, rooms)};
+    return {block.last, !block.may_hold_any(rooms)};
 }
 
 }  // namespace
@@ -347,6 +351,7 @@ Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier
                             const WantedRooms& wanted) const {
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
+    const Rooms rooms = sorted(wanted);
     Page page;
     std::size_t bytes = 0;
     std::size_t skipped = 0;
@@ -363,7 +368,7 @@ Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier
     while (at->Valid()) {
         const Position position = position_of(at.key());
         if (wanted && position > known) {
-            const Stretch stretch = stretch_at(blocks, position, *wanted);
+            const Stretch stretch = stretch_at(blocks, position, rooms);
             known = stretch.last;
             if (stretch.may_be_skipped) {
                 if (++skipped == kBlocksOfPageMax) {
@@ -395,6 +400,7 @@ std::vector<Lost> LogStore::lost_of(rocksdb::DB& db, Position after,
                                     const WantedRooms& wanted) const {
     std::vector<Lost> unproven = retention_.losses().after(after);
     if (!wanted || unproven.empty()) return unproven;
+    const Rooms rooms = sorted(wanted);
     std::vector<Lost> lost;
     // Takes over those to which `is_lost` holds.
     const auto take = [&](auto is_lost) {
@@ -413,12 +419,12 @@ std::vector<Lost> LogStore::lost_of(rocksdb::DB& db, Position after,
         if (!LogBlock::read(blocks.key(), blocks.value(), block)) break;
         if (block.first > at + 1) take_after(at);
         at = block.last;
-        if (!may_hold_any(block, *wanted)) continue;
+        if (!block.may_hold_any(rooms)) continue;
         take([&](const Lost& one) {
             return one.through >= block.first &&
                    (one.type.empty() ||
-                    std::any_of(wanted->begin(), wanted->end(), [&](std::uint64_t room) {
-                        return block.may_hold(block_key(room, one.type));
+                    std::any_of(rooms.begin(), rooms.end(), [&](std::uint64_t room) {
+                        return block.may_hold(room, one.type);
                     }));
         });
     }

@@ -23,6 +23,34 @@ export function token(claims) {
   return `${signed}.${createHmac('sha256', kSecret).update(signed).digest('base64url')}`;
 }
 
+/** A service with a connection of its own for each request that is under way. */
+export class Publisher {
+  #port;
+  #token = token({ service: 'api' });
+  #agent = new http.Agent({ keepAlive: true });
+
+  constructor(port) {
+    this.#port = port;
+  }
+
+  /** One event, or a list of them in one request. */
+  publish(events) {
+    return new Promise((resolve, reject) => {
+      const request = http.request({ agent: this.#agent, host: '127.0.0.1', port: this.#port, path: '/v1/events', method: 'POST', headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' } }, (response) => {
+        let text = '';
+        response.on('data', (bytes) => (text += bytes));
+        response.on('end', () => (response.statusCode < 300 ? resolve() : reject(new Error(`publish: ${response.statusCode} ${text}`))));
+      });
+      request.on('error', reject);
+      request.end(JSON.stringify(events));
+    });
+  }
+
+  end() {
+    this.#agent.destroy();
+  }
+}
+
 export class Server {
   folder = mkdtempSync(join(tmpdir(), 'eventbus-scenario-'));
   port = 0;
@@ -31,8 +59,7 @@ export class Server {
   #bin;
   #flags;
   #process;
-  #publisher = token({ service: 'api' });
-  #agent = new http.Agent({ keepAlive: true });
+  #publisher;
 
   /** `catalog`: its text; `flags`: those of `eventbus serve` that the scenario needs. */
   constructor(bin, catalog, flags = []) {
@@ -54,6 +81,7 @@ export class Server {
         if (ready === null) return;
         this.readyAt = now();
         [this.port, this.adminPort] = [Number(ready[1]), Number(ready[2])];
+        this.#publisher = new Publisher(this.port);
         resolve();
       };
       server.stdout.on('data', onText);
@@ -65,8 +93,7 @@ export class Server {
 
   end(signal) {
     return new Promise((resolve) => {
-      this.#agent.destroy();
-      this.#agent = new http.Agent({ keepAlive: true });
+      this.#publisher?.end();
       if (this.#process === undefined || this.#process.exitCode !== null || this.#process.signalCode !== null) return resolve();
       this.#process.on('exit', resolve);
       this.#process.kill(signal);
@@ -107,15 +134,7 @@ export class Server {
 
   /** One event, or a list of them in one request. */
   publish(events) {
-    return new Promise((resolve, reject) => {
-      const request = http.request({ agent: this.#agent, host: '127.0.0.1', port: this.port, path: '/v1/events', method: 'POST', headers: { authorization: `Bearer ${this.#publisher}`, 'content-type': 'application/json' } }, (response) => {
-        let text = '';
-        response.on('data', (bytes) => (text += bytes));
-        response.on('end', () => (response.statusCode < 300 ? resolve() : reject(new Error(`publish: ${response.statusCode} ${text}`))));
-      });
-      request.on('error', reject);
-      request.end(JSON.stringify(events));
-    });
+    return this.#publisher.publish(events);
   }
 
   /** `count` events, `event(n)` each, up to a thousand a request. */

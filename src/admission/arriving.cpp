@@ -7,15 +7,6 @@
 #include "bus/access.h"
 
 namespace eventbus {
-namespace {
-
-bool is_passing(const Error& error) { return error_info(error.code).retry == Retry::kLater; }
-
-Room room_of(const Topic& topic) {
-    return topic.is_subject() ? Room::subject(topic.text) : Room::pattern(topic.text);
-}
-
-}  // namespace
 
 void Arriving::begin(const Context& context, std::shared_ptr<const Catalog> catalog,
                      Arrival arrival, Position now, Done done) {
@@ -160,7 +151,7 @@ void Arriving::list_rooms() {
         to_ask_.push_back(std::move(joined));
     }
     for (const Topic& topic : arrival_.topics) {
-        Room room = room_of(topic);
+        Room room = topic.room();
         const bool is_listed = std::any_of(to_ask_.begin(), to_ask_.end(),
                                            [&](const JoinedRoom& j) { return j.room == room; });
         // One that the session does not hold was not confirmed before the drop.
@@ -209,7 +200,7 @@ void Arriving::on_room(JoinedRoom room, const Result<WatchAnswer>& right) {
         room.at = std::max(room.at, right->right_since);
         if (room.owed_after) room.owed_after = std::max(*room.owed_after, right->right_since);
         admitted_.record.rooms.push_back(std::move(room));
-    } else if (is_passing(right.error())) {
+    } else if (right.error().passes()) {
         failed_ = right.error();  // no room is lost for it: the client comes again
     } else {
         admitted_.ended.emplace_back(room.room.name(), right.error());

@@ -14,10 +14,6 @@ namespace {
 
 constexpr auto kPause = std::chrono::seconds(1);  // before a right is asked for again
 
-Room room_of(const Topic& topic) {
-    return topic.is_subject() ? Room::subject(topic.text) : Room::pattern(topic.text);
-}
-
 }  // namespace
 
 // What the changes of its rooms need of the world. Answers that come after the member has gone find
@@ -209,16 +205,16 @@ void Guest::end(bool left) {
 
 void Guest::enter(const Topic& topic, std::string_view since,
                   Callback<Result<RoomChanges::Entered>> done) {
-    if (since.empty()) return changes().enter(room_of(topic), std::nullopt, std::move(done));
+    if (since.empty()) return changes().enter(topic.room(), std::nullopt, std::move(done));
     const Result<Offset> offset = parse_offset(since);
     if (!offset) return done(offset.error());
     const Result<Position> place = position_of(admissions_.context_.log, *offset);
     if (!place) return done(place.error());
-    changes().enter(room_of(topic), *place, std::move(done));
+    changes().enter(topic.room(), *place, std::move(done));
 }
 
 void Guest::leave(const Topic& topic, Callback<Result<>> done) {
-    changes().leave(room_of(topic), std::move(done));
+    changes().leave(topic.room(), std::move(done));
 }
 
 void Guest::recheck_rooms() {

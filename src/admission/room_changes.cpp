@@ -9,8 +9,6 @@
 namespace eventbus {
 namespace {
 
-bool is_passing(const Error& error) { return error_info(error.code).retry == Retry::kLater; }
-
 Error cannot_be_kept() {
     return {ErrorCode::kUnavailable,
             "the session cannot be written now, so it could not hold the change; try again"};
@@ -160,7 +158,7 @@ void RoomChanges::on_entered(const Room& room, Enter& enter) {
 }
 
 void RoomChanges::on_right(const Room& room, Recheck& recheck, const Result<WatchAnswer>& right) {
-    if (!right && is_passing(right.error())) return port_.pause(room);
+    if (!right && right.error().passes()) return port_.pause(room);
     const bool holds = recheck.holds;
     Position told_behind;
     if (right) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "event/room.h"
 
 namespace eventbus {
 
@@ -16,6 +17,8 @@ struct Topic {
     std::string text;
 
     bool is_subject() const { return kind == Kind::kSubject; }
+    // Of those who watch it.
+    Room room() const { return is_subject() ? Room::subject(text) : Room::pattern(text); }
 };
 
 // Errors: kBadTopic; the detail says what is wrong and how it is written right.

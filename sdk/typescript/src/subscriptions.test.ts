@@ -272,6 +272,17 @@ test('what was unsubscribed while offline is taken out of the recovered session'
   await bus.until(() => bus.sent('unsubscribe').length === 1);
 });
 
+test('an unsubscribe that could not be served is tried again', async () => {
+  const bus = await startBus({ recovery: true });
+  const client = clientOf(bus);
+  const subscription = await client.subscribe(kPhoto, () => {});
+  bus.script('unsubscribe', { ok: false, error: { code: 'unavailable', message: 'The disk is full.', retryAfterMs: 1 } });
+
+  await subscription.unsubscribe();
+
+  await bus.until(() => bus.sent('unsubscribe').length === 2);
+});
+
 test('what was taken off and asked for again while offline stays', async () => {
   const bus = await startBus({ recovery: true });
   const client = clientOf(bus);

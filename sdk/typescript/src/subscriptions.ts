@@ -230,7 +230,7 @@ export class Subscriptions {
   /** Leaves no timer and no handler. */
   close(error: EventBusError): void {
     this.fail(error);
-    for (const { retryTimer } of this.#interests.values()) clearTimeout(retryTimer);
+    for (const { retryTimer } of [...this.#interests.values(), ...this.#unsubscribed.values()]) clearTimeout(retryTimer);
     this.#interests.clear();
     this.#unsubscribed.clear();
     this.#local.clear();
@@ -254,6 +254,7 @@ export class Subscriptions {
       retryTimer: undefined,
     };
     this.#interests.set(key, interest);
+    clearTimeout(this.#unsubscribed.get(key)?.retryTimer);
     this.#unsubscribed.delete(key);
     return interest;
   }
@@ -317,13 +318,17 @@ export class Subscriptions {
   }
 
   async #tellUnsubscribed(interest: Interest): Promise<void> {
+    clearTimeout(interest.retryTimer);
     if (!this.#connection.isLive) return; // a recovered session is told when it is back
     const { topic, group } = interest;
     try {
       await this.#connection.request('unsubscribe', group === undefined ? [topic] : [topic, { group }], kAnswerMs);
       if (this.#unsubscribed.get(interest.key) === interest) this.#unsubscribed.delete(interest.key);
     } catch (thrown) {
-      if (this.#connection.isLive) this.#report(asEventBusError(thrown, 'internal'));
+      if (!this.#connection.isLive || this.#unsubscribed.get(interest.key) !== interest) return;
+      const error = asEventBusError(thrown, 'internal');
+      if (error.retry !== 'later') return this.#report(error);
+      interest.retryTimer = setTimeout(() => void this.#tellUnsubscribed(interest), error.retryAfterMs ?? interest.backoff.nextMs());
     }
   }
 

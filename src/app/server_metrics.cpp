@@ -369,6 +369,10 @@ void add_session_metrics(Metrics& metrics, const SessionProbe& sessions) {
                       read(sessions.sessions));
     metrics.add_gauge("eventbus_sessions_connected", "Of these, whose socket is connected.",
                       read(sessions.connected));
+    metrics.add_gauge("eventbus_sessions_waiting_bytes",
+                      "Bytes of sign-ins and changes that wait to be stored; past 64 MiB they are "
+                      "refused for the moment.",
+                      read(sessions.waiting_bytes));
     metrics.add_counter("eventbus_sessions_pushed_out_total",
                         "Sessions that a new one has pushed out at a bound.",
                         read(sessions.pushed_out));

@@ -259,19 +259,38 @@ void EmbeddedSessionStore::end(std::string_view pid, Claim claim) {
 void EmbeddedSessionStore::enqueue(Work work) {
     const bool is_refusable =
         !std::holds_alternative<Release>(work) && !std::holds_alternative<End>(work);
+    const std::size_t bytes = bytes_of(work);
     std::size_t ahead = 0;
     bool is_taken = false;
     {
         const std::lock_guard lock(mutex_);
         BUS_ASSERT(!ending_);
         ahead = waiting_.size();
-        is_taken = !is_refusable || ahead < settings_.waiting_max;
-        if (is_taken) waiting_.push_back(std::move(work));
+        is_taken = !is_refusable || bytes_ == 0 || bytes_ + bytes <= settings_.waiting_bytes_max;
+        if (is_taken) {
+            bytes_ += bytes;
+            waiting_.push_back(std::move(work));
+        }
+        probe_.waiting_bytes.set(bytes_);
     }
     // The worker takes all that waits, so the first wakes it for all; and after the mutex was let
     // go, as it would only wait for that.
     if (ahead == 0) wake_.notify_one();
     if (!is_taken) refuse(work);
+}
+
+std::size_t EmbeddedSessionStore::bytes_of(const Work& work) {
+    std::size_t bytes = sizeof(Work);
+    const auto add_rooms = [&](const std::vector<JoinedRoom>& rooms) {
+        for (const JoinedRoom& joined : rooms) bytes += sizeof(joined) + joined.room.key().size();
+    };
+    if (const auto* const create = std::get_if<Create>(&work)) {
+        add_rooms(create->record.rooms);
+    } else if (const auto* const change = std::get_if<Change>(&work)) {
+        add_rooms(change->change.put);
+        for (const Room& room : change->change.gone) bytes += sizeof(room) + room.key().size();
+    }
+    return bytes;
 }
 
 void EmbeddedSessionStore::refuse(Work& work) {
@@ -301,9 +320,13 @@ void EmbeddedSessionStore::run() {
         }
         if (ending_ && waiting_.empty()) return;
         std::vector<Work> works = std::exchange(waiting_, {});
+        const std::size_t bytes = bytes_;
         lock.unlock();
         do_all(works);
+        works.clear();
         lock.lock();
+        bytes_ -= bytes;
+        probe_.waiting_bytes.set(bytes_);
     }
 }
 

@@ -44,15 +44,16 @@ namespace eventbus {
 // is made or changed, and those that are known can be claimed as they are stored.
 //
 // Thread:  any; the work is done by a thread of its own, which takes all that waits as one batch.
-// Bounded: as SessionStore says; waiting work by waiting_max: past it kUnavailable and kNotNow, but
-//          for the end and the release of sessions, which each socket asks for once.
+// Bounded: as SessionStore says; work that waits or is being done by waiting_bytes_max: past it
+//          kUnavailable and kNotNow, but for the end and the release of sessions, which each socket
+//          asks for once. One piece of work is always taken.
 class EmbeddedSessionStore final : public SessionStore {
  public:
     struct Settings {
         std::filesystem::path data_dir;  // exists
         SessionIndex::Settings index;
-        std::size_t waiting_max = 100'000;
-        std::string boot_id;  // empty: the machine's
+        std::size_t waiting_bytes_max = 64 << 20;  // 100,000 sign-ins, at about 600 bytes each
+        std::string boot_id;                       // empty: the machine's
         std::uint64_t free_bytes_min = kFreeBytesMin;
         rocksdb::Env* env = nullptr;  // the disk; tests give one that fails
         std::chrono::milliseconds retry_after{1'000};
@@ -134,6 +135,7 @@ class EmbeddedSessionStore final : public SessionStore {
     void answer(Release&, bool) {}
     void answer(End&, bool) {}
     static void refuse(Work& work);
+    static std::size_t bytes_of(const Work& work);
 
     Result<std::optional<Claimed>> read(std::string_view pid, std::string_view principal,
                                         Claim claim) const;
@@ -149,6 +151,7 @@ class EmbeddedSessionStore final : public SessionStore {
     std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<Work> waiting_;  // under mutex_
+    std::size_t bytes_ = 0;      // under mutex_: of what waits or is being done
     bool ending_ = false;        // under mutex_
     std::thread worker_;         // last: it uses all the others
 };

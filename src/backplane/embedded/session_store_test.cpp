@@ -4,7 +4,10 @@
 #include <rocksdb/db.h>
 
 #include <chrono>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "backplane/embedded/session_codec.h"
 #include "log/bytes.h"
@@ -50,7 +53,7 @@ class EmbeddedSessionStoreTest : public testing::Test {
     void open(const std::string& boot_id = "boot-1") {
         auto opened = EmbeddedSessionStore::open({.data_dir = folder_.path(),
                                                   .index = {.sessions_max = 3, .ttl = kTtl},
-                                                  .waiting_max = 10,
+                                                  .waiting_bytes_max = kWaitingBytesMax,
                                                   .boot_id = boot_id,
                                                   .env = disk_.env(),
                                                   .retry_after = std::chrono::milliseconds(0)},
@@ -109,6 +112,7 @@ class EmbeddedSessionStoreTest : public testing::Test {
                         .ok());
     }
 
+    static constexpr std::size_t kWaitingBytesMax = 16'000;
     FaultyDisk disk_;
     FakeClock clock_;
     Loop loop_;
@@ -116,6 +120,56 @@ class EmbeddedSessionStoreTest : public testing::Test {
     Folder folder_;
     std::unique_ptr<EmbeddedSessionStore> store_;
 };
+
+// A reactor that takes an answer when the test lets it, and holds the store's thread until then.
+class HeldOwner final : public SessionOwner, public Executor {
+ public:
+    explicit HeldOwner(Loop& loop) : loop_(loop) {}
+    Executor& executor() override { return *this; }
+    void on_taken_over(std::string_view, Claim) override {}
+    void post(Task task) override {
+        const std::lock_guard lock(gate);
+        loop_.post(std::move(task));
+    }
+    bool is_here() const override { return true; }
+
+    std::mutex gate;
+
+ private:
+    Loop& loop_;
+};
+
+TEST_F(EmbeddedSessionStoreTest, WhatWaitsIsBoundedInBytesAndPastThemRefusedForTheMoment) {
+    HeldOwner held(loop_);
+    std::unique_lock gate(held.gate);
+    std::optional<Result<Claim>> first;
+    store_->create(record("a"), held, [&](Result<Claim> made) { first = std::move(made); });
+    SessionChange large;
+    for (int i = 0; i < 20; ++i) {
+        large.put.push_back({Room::subject(std::string(100, 'x') + std::to_string(i)), 1_pos});
+    }
+    std::vector<Written> answers;
+    std::size_t asked = 0;
+    const auto ask = [&] {
+        ++asked;
+        store_->change("nobody's", Claim{}, large, owner_,
+                       [&](Written how) { answers.push_back(how); });
+    };
+    while (answers.empty() && asked < 100) {
+        ask();
+        loop_.run_all();
+    }
+    EXPECT_EQ(answers, std::vector<Written>{Written::kNotNow});
+    EXPECT_GE(asked, 3u);
+    EXPECT_LE(asked * 20 * 100, kWaitingBytesMax + 20 * 100);
+    EXPECT_LE(store_->probe().waiting_bytes.get(), kWaitingBytesMax);
+    store_->release("a", Claim{}, {});  // is taken in any case
+
+    gate.unlock();
+    loop_.run_until([&] { return answers.size() == asked && first; });
+    EXPECT_TRUE(first->has_value());
+    EXPECT_EQ(change("nobody's", Claim{}, large), Written::kTakenOver);
+}
 
 TEST_F(EmbeddedSessionStoreTest, WhileTheDiskTakesNothingItIsToldAndWhatIsKnownIsFound) {
     put("a");

@@ -11,7 +11,7 @@ export type Order = number;
 const kBranch = 2 ** 42;
 
 /** How long the server may take to act on a catalog after it has said that it has it. */
-const kReloadMs = 4_000; // what was queued before may wait that long for a poll
+const kReloadMs = 3_000;
 
 /** One event. */
 export interface Fact {

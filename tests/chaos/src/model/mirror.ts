@@ -353,7 +353,8 @@ export class Mirror {
 
   // What ended before this connection was made is not shown on it: rights are asked for again at every resume.
   #mayShow(topic: string, step: Extract<Step, { kind: 'event' }>, fact: Fact): boolean {
-    const isNarrow = this.#ledger.wasNarrow(step.at, step.at);
+    // What was queued while the right held may come late to somebody who polls slowly.
+    const isNarrow = this.#ledger.wasNarrow(Math.max(fact.startedAt, this.#attemptAt), step.at);
     const rights = this.#ledger.rights(this.#who, topic).filter((right) => right.endAnsweredAt > this.#attemptAt && !(right.isOfCatalog && isNarrow));
     return this.#ledger.mayHoldAt(rights, fact);
   }

@@ -44,7 +44,8 @@ void Arriving::on_session(std::optional<SessionStore::Claimed> claimed) {
     } else if (!is_good(claimed->record)) {
         context_.sessions.end(arrival_.pid, claimed->claim);
         admitted_.unknown.emplace_back(
-            "the session is of another log: the server's data was replaced");
+            "the session is of another log: the server's data was replaced, or restored from a "
+            "backup");
     } else {
         admitted_.record = std::move(claimed->record);
         admitted_.claim = claimed->claim;
@@ -53,11 +54,17 @@ void Arriving::on_session(std::optional<SessionStore::Claimed> claimed) {
     find_places();
 }
 
-// Whether all that the session has seen is in this log, too.
+// Whether this log shares all that the session has seen, and every place where it joined a room: one
+// of another branch would keep from it what lies below.
 bool Arriving::is_good(const SessionRecord& record) const {
-    const std::string& epoch = record.epoch.empty() ? context_.log.epoch() : record.epoch;
-    const Position last = std::max(record.place.given, record.place.clear);
-    return position_of(context_.log, {epoch, last}).has_value() &&
+    const Epochs& epochs = context_.log.epochs();
+    // The release before stored none, and its log had one: here it has ended.
+    if (record.epoch.empty() && epochs.past().empty()) return false;
+    Position last = std::max(record.place.given, record.place.clear);
+    for (const JoinedRoom& joined : record.rooms) {
+        if (joined.at != kEndOfTime) last = std::max(last, joined.at);
+    }
+    return epochs.holds({record.epoch.empty() ? epochs.first() : record.epoch, last}) &&
            record.sid.size() <= context_.sid_bytes;
 }
 
@@ -226,7 +233,7 @@ void Arriving::on_rooms() {
 // ---- the session is written ---------------------------------------------------------------------
 
 void Arriving::write_new() {
-    admitted_.record.epoch = context_.log.epoch();
+    admitted_.record.epoch = context_.log.epochs().current();
     context_.sessions.create(
         admitted_.record, context_.owner, [self = shared_from_this()](const Result<Claim>& made) {
             if (made) {
@@ -240,7 +247,7 @@ void Arriving::write_new() {
 
 void Arriving::write_resumed() {
     SessionRecord& record = admitted_.record;
-    record.epoch = context_.log.epoch();
+    record.epoch = context_.log.epochs().current();
     SessionChange change{.at = SessionChange::At{record.epoch, record.place}};
     for (const JoinedRoom& joined : record.rooms) {
         if (std::find(before_.begin(), before_.end(), joined) == before_.end()) {

@@ -194,7 +194,8 @@ void Guest::end(bool left) {
     if (claim_ && left) {
         context.sessions.end(pid(), *claim_);
     } else if (claim_) {
-        context.sessions.release(pid(), *claim_, SessionChange::At{context.log.epoch(), place()});
+        context.sessions.release(pid(), *claim_,
+                                 SessionChange::At{context.log.epochs().current(), place()});
     }
     if (port_) port_->changes().close();
     admissions_.remove(*this);
@@ -232,7 +233,8 @@ void Guest::drained() { admissions_.context_.hub.drained(*receiver_); }
 void Guest::write_place() {
     if (!claim_) return;
     Admissions::Context& context = admissions_.context_;
-    context.sessions.change(pid(), *claim_, {.at = SessionChange::At{context.log.epoch(), place()}},
+    context.sessions.change(pid(), *claim_,
+                            {.at = SessionChange::At{context.log.epochs().current(), place()}},
                             admissions_, {});
 }
 

@@ -192,6 +192,14 @@ void add_check_config(CLI::App& app, CheckConfigOptions& options) {
     command->add_flag("--json", options.json, "Answer in JSON, for scripts");
 }
 
+void add_restore(CLI::App& app, RestoreOptions& options) {
+    CLI::App* command = app.add_subcommand(
+        "restore",
+        "Prepares a data directory that was copied from a running server, before a start.");
+    command->add_option("DIR", options.data, "The data directory")->required();
+    command->add_flag("--json", options.json, "Answer in JSON, for scripts");
+}
+
 using Serve = std::function<int(const Config&)>;
 
 int run_serve(const ServeOptions& options, const CommandContext& context, const Serve& serve) {
@@ -259,6 +267,8 @@ int run(int argc, const char* const* argv, const Serve& serve) {
     add_groups(app, groups_delete_options);
     add_token(app, token_options);
     add_check_config(app, check_options);
+    RestoreOptions restore_options;
+    add_restore(app, restore_options);
 
     const std::span words(argv, static_cast<std::size_t>(argc));
     try {
@@ -274,6 +284,7 @@ int run(int argc, const char* const* argv, const Serve& serve) {
     if (command == "tail") return run_tail(tail_options, context);
     if (command == "groups") return run_groups_delete(groups_delete_options, context);
     if (command == "token") return run_token(token_options, context);
+    if (command == "restore") return run_restore(restore_options, context);
     return run_check_config(check_options, context);
 }
 

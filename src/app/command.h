@@ -85,6 +85,12 @@ struct CheckConfigOptions {
 };
 int run_check_config(const CheckConfigOptions& options, const CommandContext& context);
 
+struct RestoreOptions {
+    std::string data;
+    bool json = false;
+};
+int run_restore(const RestoreOptions& options, const CommandContext& context);
+
 // Hands what was written to the system. Errors: kInternal, and why it was not taken: a full disk, a
 // reader that has gone.
 Result<> flush_output(std::ostream& out);

@@ -213,7 +213,7 @@ Result<> Server::start(const std::shared_ptr<const Catalog>& catalog, const std:
         tls = *read;
     }
     if (const Result<> opened = open_stores(config_.data); !opened) return opened.error();
-    Result<std::vector<StoredGroup>> stored = group_store_->load();
+    Result<std::vector<StoredGroup>> stored = group_store_->load(log_->epochs());
     if (!stored) return stored.error();
     make_lanes(catalog, std::move(*keys), std::move(*stored));
     for (const auto& lane : lanes_) lane->use_tls(tls);

@@ -12,7 +12,7 @@
 #include "base/result.h"
 #include "groups/backlog.h"
 #include "groups/group_key.h"
-#include "log/offset.h"
+#include "log/epochs.h"
 
 namespace eventbus {
 
@@ -30,7 +30,7 @@ struct StoredFlight {
 // What is kept of a group but for its events in flight.
 struct StoredState {
     std::string owner = {};      // the service that it belongs to; empty: not known
-    std::string epoch = {};      // of the log that the positions belong to
+    std::string epoch = {};      // in which the cursor's position was given
     Position cursor = {};        // every matching event up to here is acknowledged or in flight
     Position seen_through = {};  // of those above, so many were seen up to here
     Backlog::Count unread = {};
@@ -44,6 +44,8 @@ struct StoredGroup {
     GroupKey key;
     StoredState state;
     std::vector<StoredFlight> in_flight = {};  // ascending
+    // Where its cursor stood, in another branch of the log, before load() set it back.
+    std::optional<Position> set_back_from = {};
 
     friend bool operator==(const StoredGroup&, const StoredGroup&) = default;
 };
@@ -58,6 +60,10 @@ struct GroupChange {
 };
 using SharedGroupChanges = std::shared_ptr<const std::vector<GroupChange>>;
 
+// Sets `group` back to `shared`, the last position that its log and the one of now have in common:
+// what it knows of those above it is of another branch. None: it knows of none.
+std::optional<GroupChange> set_back(StoredGroup& group, Position shared);
+
 // Seam: where groups are kept (memory, embedded on disk). load() is for the start; write() any
 // thread.
 //
@@ -69,12 +75,16 @@ using SharedGroupChanges = std::shared_ptr<const std::vector<GroupChange>>;
 //   (3) After a write that was answered with kUnavailable its caller writes the same again before
 //       anything else. Else a later cursor could stand above events whose being in flight was not
 //       written.
+//   (4) It keeps the epochs of the log in which its groups stand. With the first write after load()
+//       those of the log of now take their place, and what load() has set back is written with it,
+//       or load() would do the same again.
 class GroupStore {
  public:
     virtual ~GroupStore() = default;
 
-    // All groups, in any order. Blocks; before the first write.
-    virtual Result<std::vector<StoredGroup>> load() = 0;
+    // All groups, in any order, as they stand in the log of these epochs: each that stood in another
+    // branch of it is set back to the last position that both share. Blocks; before the first write.
+    virtual Result<std::vector<StoredGroup>> load(const Epochs& log) = 0;
 
     // `done` is posted to `reply_to`, in the order of the writes of one caller.
     // Errors: kUnavailable, not now: nothing of it was written; kReadOnly, never again.

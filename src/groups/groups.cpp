@@ -32,24 +32,10 @@ Groups::Groups(Context context, GroupSettings settings, std::vector<StoredGroup>
 Groups::~Groups() = default;
 
 void Groups::restore(StoredGroup stored) {
-    StoredState& state = stored.state;
-    const bool is_other_log = state.epoch != context_.log.epoch();
-    if (is_other_log) {
-        diagnostics::warn("a group stood in another log; it begins at the start of this one",
-                          {{"group", to_string(stored.key)}});
-        state.cursor = Position();
-        state.seen_through = Position();
-        state.unread = {};
-    }
     // The frontier is not asked: a log may show its newest entries only once it has started.
-    std::vector<Position> erased;
-    std::erase_if(stored.in_flight, [&](const StoredFlight& flight) {
-        const bool is_gone = flight.position > state.cursor;
-        if (is_gone) erased.push_back(flight.position);
-        return is_gone;
-    });
-
+    StoredState& state = stored.state;
     Home& home = add(std::move(stored.key), state.cursor);
+    if (stored.set_back_from) tell_of_set_back(home, *stored.set_back_from);
     home.owner = std::move(state.owner);
     home.idle_before = state.idle;
     home.counted_through = std::max(state.cursor, state.seen_through);
@@ -58,7 +44,7 @@ void Groups::restore(StoredGroup stored) {
         home.group.note_lost({0, state.unread.transient});
         tell_of_loss(home, {0, state.unread.transient});
     }
-    home.must_record = is_other_log || !erased.empty() || state.unread.transient > 0;
+    home.must_record = stored.set_back_from || state.unread.transient > 0;
     const Clock::Time now = context_.clock.now();
     const Clock::WallTime wall_now = context_.clock.wall_now();
     for (const StoredFlight& flight : stored.in_flight) {
@@ -74,8 +60,20 @@ void Groups::restore(StoredGroup stored) {
                            now);
     }
     home.group.find_due(now);
-    if (!erased.empty()) ledger_.add({*home.key, state_of(home), {}, std::move(erased)});
     touch(home);
+}
+
+// Below the place it handled everything; what the log holds above it is new here, though it may
+// have handled the same in the other branch.
+void Groups::tell_of_set_back(Home& home, Position from) {
+    const Position to = home.group.cursor();
+    home.probe->set_back.set(from - to);
+    diagnostics::warn(
+        "a group stood in another branch of the log, as of a backup that was restored: it goes on "
+        "behind the last event that both share, and what it handled above that may come again",
+        {{"group", to_string(*home.key)},
+         {"goes_on_after", offset_text(context_.log, to)},
+         {"stood_at", to_string(from)}});
 }
 
 Groups::Home& Groups::add(GroupKey key, Position cursor) {
@@ -391,7 +389,7 @@ void Groups::record(Home& home) {
 StoredState Groups::state_of(const Home& home) const {
     const Group& group = home.group;
     StoredState state{.owner = home.owner,
-                      .epoch = context_.log.epoch(),
+                      .epoch = context_.log.epochs().of(group.cursor()),
                       .cursor = group.cursor(),
                       .unread = group.unread(),
                       .idle = home.idle_before};

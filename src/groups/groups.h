@@ -141,6 +141,7 @@ class Groups final : public View {
     using SharedHome = std::shared_ptr<Home>;
 
     void restore(StoredGroup stored);
+    void tell_of_set_back(Home& home, Position from);
     Home* find(const GroupKey& key);
     Home& add(GroupKey key, Position cursor);
     Result<Home*> join(const GroupMember& member);

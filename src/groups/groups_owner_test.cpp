@@ -110,9 +110,9 @@ TEST_F(GroupsOwner, AGroupWithoutAMemberForItsTimeEndsAndItsNameIsFree) {
     node_->run();
     publish("a.x");
     pass(1h - 1s);
-    EXPECT_EQ(store_.load()->size(), 1u);
+    EXPECT_EQ(store_.load(log_.epochs())->size(), 1u);
     pass(1s);
-    EXPECT_TRUE(store_.load()->empty());
+    EXPECT_TRUE(store_.load(log_.epochs())->empty());
     EXPECT_TRUE(node_->at().listed.empty());
     EXPECT_EQ(node_->at().groups->probe().ended.get(), 1u);
     EXPECT_TRUE(joins(kBob, "api", {"pod-0", "a.*"}));
@@ -128,7 +128,7 @@ TEST_F(GroupsOwner, OnlyTheTimeThatAServerRanCountsWhateverTheWallClockSays) {
     for (int life = 0; life < 3; ++life) {
         crash();
         for (int i = 0; i < 2; ++i) pass(10min);
-        EXPECT_EQ(store_.load()->size(), life < 2 ? 1u : 0u) << life;
+        EXPECT_EQ(store_.load(log_.epochs())->size(), life < 2 ? 1u : 0u) << life;
     }
 }
 
@@ -137,11 +137,11 @@ TEST_F(GroupsOwner, AGroupWithAMemberDoesNotEnd) {
     crash();
     ASSERT_TRUE(joins(kAnn, "g", {"g", "a.*"}));
     for (int i = 0; i < 50; ++i) pass(10min);
-    EXPECT_EQ(store_.load()->size(), 1u);
+    EXPECT_EQ(store_.load(log_.epochs())->size(), 1u);
     settings_.idle_ttl = 0ms;
     crash();
     for (int i = 0; i < 50; ++i) pass(24h);
-    EXPECT_EQ(store_.load()->size(), 1u);
+    EXPECT_EQ(store_.load(log_.epochs())->size(), 1u);
 }
 
 TEST_F(GroupsOwner, ADeletedGroupTellsItsMembersAndLeavesNothing) {
@@ -154,7 +154,7 @@ TEST_F(GroupsOwner, ADeletedGroupTellsItsMembersAndLeavesNothing) {
     ASSERT_TRUE(remove({"g", "a.*"}));
 
     EXPECT_EQ(inbox().ended, (std::vector<std::string>{"1 g:a.* not_found"}));
-    EXPECT_TRUE(store_.load()->empty());
+    EXPECT_TRUE(store_.load(log_.epochs())->empty());
     EXPECT_FALSE(ack(kAnn, "g:a.*:1.1"));
     EXPECT_EQ(publish("a.x"), Got{});
     EXPECT_EQ(remove({"g", "a.*"}).error().code, ErrorCode::kNotFound);

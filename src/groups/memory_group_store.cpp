@@ -31,9 +31,14 @@ void apply(const GroupChange& change, StoredGroup& group) {
     }
 }
 
-Result<std::vector<StoredGroup>> MemoryGroupStore::load() {
+Result<std::vector<StoredGroup>> MemoryGroupStore::load(const Epochs& log) {
+    const Position shared = epochs_ ? log.shared_with(*epochs_) : kEndOfTime;
+    epochs_ = log;
     std::vector<StoredGroup> groups;
-    for (const auto& [key, group] : groups_) groups.push_back(group);
+    for (auto& [key, group] : groups_) {
+        groups.push_back(group);
+        if (const auto change = set_back(groups.back(), shared)) apply(*change, group);
+    }
     return groups;
 }
 

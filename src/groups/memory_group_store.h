@@ -14,7 +14,7 @@ namespace eventbus {
 // Thread: one.
 class MemoryGroupStore final : public GroupStore {
  public:
-    Result<std::vector<StoredGroup>> load() override;
+    Result<std::vector<StoredGroup>> load(const Epochs& log) override;
     void write(SharedGroupChanges changes, Executor& reply_to, Callback<Result<>> done) override;
 
     // From now on every write fails: with kUnavailable until recover(), or with kReadOnly for good.
@@ -24,6 +24,7 @@ class MemoryGroupStore final : public GroupStore {
     std::size_t writes() const { return writes_; }  // that were tried
 
  private:
+    std::optional<Epochs> epochs_;  // of the log in which they stand
     std::map<GroupKey, StoredGroup> groups_;
     std::optional<ErrorCode> failure_;
     std::size_t writes_ = 0;

@@ -24,6 +24,7 @@ struct GroupProbe {
     Counter expired;         // durable events that retention took before they were handled
     Counter lost_transient;  // transient events that nobody had any more
     Counter stalls;          // times it stood still with work to do
+    Counter set_back;        // positions, at the start: it had stood in another branch of the log
 
     Counter members;
     Counter in_flight;      // given out or waiting to be given out again

@@ -18,13 +18,15 @@ void append_receipt(std::string& json, const Receipt& receipt, const Log& log) {
 }
 
 std::string offset_text(const Log& log, Position position) {
-    return to_string(Offset{log.epoch(), position});
+    return to_string(log.epochs().offset_of(position));
 }
 
 Result<Position> position_of(const Log& log, const Offset& offset) {
-    if (offset.epoch == log.epoch()) return offset.position;
+    if (log.epochs().holds(offset)) return offset.position;
     return Error{ErrorCode::kBadOffset,
-                 "the offset is of another log: the server's data was replaced"};
+                 "the offset is of another log: the server's data was replaced, or restored from a "
+                 "backup that is older; load what is shown anew, and go on from the offset of that "
+                 "answer"};
 }
 
 bool is_wanted(const Log& log, const Entry& entry, const WantedRooms& wanted) {

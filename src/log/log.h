@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "event/plan.h"
 #include "log/entry.h"
+#include "log/epochs.h"
 #include "log/offset.h"
 
 namespace eventbus {
@@ -93,7 +94,9 @@ class Log {
     // The last visible position. Any thread, one atomic load.
     virtual Position frontier() const = 0;
 
-    virtual const std::string& epoch() const = 0;
+    // They may change while the log runs (it was replaced): ask each time. Valid as long as the
+    // log. Any thread.
+    virtual const Epochs& epochs() const = 0;
 
     // The visible entries of late, in memory; every reactor reads it by its own cursor.
     virtual Tail& tail() = 0;

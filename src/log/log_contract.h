@@ -313,14 +313,36 @@ TEST_P(LogContract, PagesHoldTheDurableEntriesInOrder) {
     EXPECT_TRUE(read(d + 100, 10).entries.empty());
 }
 
+TEST_P(LogContract, ARestartBeginsAnEpochAndOffsetsOfEarlierOnesStayItsOwn) {
+    const Position a = position_of(make_plan("a"));
+    const std::string offset = offset_text(log(), a);
+    const Offset ahead{log().epochs().current(), a + 100'000'000};
+    EXPECT_TRUE(log().epochs().holds(ahead));
+
+    restart();
+
+    const Position b = position_of(make_plan("b"));
+    EXPECT_EQ(offset_text(log(), a), offset) << "it was written in the epoch of then";
+    const auto known = eventbus::position_of(log(), *parse_offset(offset));
+    ASSERT_TRUE(known) << known.error().detail;
+    EXPECT_EQ(*known, a);
+    EXPECT_NE(log().epochs().of(b), log().epochs().of(a));
+    const auto other = eventbus::position_of(log(), ahead);
+    ASSERT_FALSE(other) << "that epoch has ended below";
+    EXPECT_EQ(other.error().code, ErrorCode::kBadOffset);
+
+    restart();
+
+    EXPECT_EQ(offset_text(log(), a), offset);
+    EXPECT_EQ(log().epochs().past().size(), 2u);
+}
+
 TEST_P(LogContract, WhatWasAnsweredAsDurableIsThereAfterACrash) {
-    const std::string epoch = log().epoch();
     std::vector<Position> positions;
     for (const char* id : {"a", "b", "c"}) positions.push_back(position_of(make_plan(id)));
 
     restart();
 
-    EXPECT_EQ(log().epoch(), epoch);
     const Page page = read(Position(), 10);
     EXPECT_EQ(ids(page.entries), (Ids{"a", "b", "c"}));
     for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(page.entries[i]->position, positions[i]);

@@ -44,6 +44,10 @@ void MemoryLog::load(Binder& binder) {
         BUS_ASSERT(entry.has_value());
         recent_.push_back(std::make_shared<const Entry>(std::move(*entry)));
     }
+    if (disk_.reserved > Position()) {
+        const std::size_t lives = disk_.epochs.past().size() + 1;
+        disk_.epochs = disk_.epochs.next("memory" + std::to_string(lives), disk_.reserved);
+    }
     tail_.start_at(before);
     sequencer_.start_at(disk_.reserved);
     disk_.reserved += settings_.reserve;
@@ -151,7 +155,7 @@ void MemoryLog::read(Position after, std::size_t limit, Executor& reply_to, Read
 }
 
 std::uint64_t MemoryLog::room_key(const Room& room) const {
-    return keyed_hash(stable_hash(disk_.epoch), room.key());
+    return keyed_hash(stable_hash(disk_.epochs.first()), room.key());
 }
 
 void MemoryLog::hold_syncs(bool on) {

@@ -25,7 +25,7 @@ struct MemoryDisk {
         bool unowned = false;
         Clock::Time at;
     };
-    std::string epoch = "memory";
+    Epochs epochs{"memory"};                  // a new one with each life
     std::map<Position, std::string> entries;  // as bytes: nothing survives but what is encoded
     std::map<std::string, std::string> changes;
     std::map<std::string, Key> dedupe_keys;
@@ -62,7 +62,7 @@ class MemoryLog final : public Log, public Turn {
     std::uint64_t room_key(const Room& room) const override;
     void take_turn(Callback<Sequencer&> run) override;
     Position frontier() const override { return tail_.frontier(); }
-    const std::string& epoch() const override { return disk_.epoch; }
+    const Epochs& epochs() const override { return disk_.epochs; }
     Tail& tail() override { return tail_; }
     bool is_writable() const override { return !failed_ && !is_full_; }
 

@@ -64,7 +64,7 @@ class LateGroupStore final : public GroupStore {
  public:
     explicit LateGroupStore(MemoryGroupStore& store) : store_(store) {}
 
-    Result<std::vector<StoredGroup>> load() override { return store_.load(); }
+    Result<std::vector<StoredGroup>> load(const Epochs& log) override { return store_.load(log); }
     void write(SharedGroupChanges changes, Executor& reply_to, Callback<Result<>> done) override {
         waiting_.push_back({std::move(changes), &reply_to, std::move(done)});
     }
@@ -116,7 +116,7 @@ class Node {
     Node(ListLog& log, GroupStore& store, FakeClock& clock, Random& random, Settings settings)
         : log_(log), clock_(clock) {
         log.begin_life(settings.recent);
-        const std::vector<StoredGroup> known = *store.load();
+        const std::vector<StoredGroup> known = *store.load(log.epochs());
         GroupNames names(settings.groups_per_service_max);
         for (const StoredGroup& group : known) names.restore(group.key, group.state.owner);
         auto stored = GroupsDirectory::split(known, settings.reactors);
@@ -228,7 +228,7 @@ class GroupsFixture : public testing::Test {
         clock_.advance(time);
         node_->run_timers();
     }
-    StoredGroup stored() { return (*store_.load())[0]; }
+    StoredGroup stored() { return (*store_.load(log_.epochs()))[0]; }
     const GroupProbe& probe(std::size_t i = 0) { return *node_->at().listed.at(i); }
     Result<> ack(MemberId member, std::string_view delivery) {
         std::optional<Result<>> answer;

@@ -30,7 +30,7 @@ class LateLog final : public Log {
     }
     std::uint64_t room_key(const Room& room) const override { return log_.room_key(room); }
     Position frontier() const override { return log_.frontier(); }
-    const std::string& epoch() const override { return log_.epoch(); }
+    const Epochs& epochs() const override { return log_.epochs(); }
     Tail& tail() override { return log_.tail(); }
     bool is_writable() const override { return log_.is_writable(); }
 

@@ -21,7 +21,7 @@ namespace eventbus {
 class ListLog final : public Log {
  public:
     explicit ListLog(std::string epoch = "e1", std::size_t tail_bytes_max = Tail::kBytesMax)
-        : epoch_(std::move(epoch)), tail_bytes_max_(tail_bytes_max) {}
+        : epochs_(std::move(epoch)), tail_bytes_max_(tail_bytes_max) {}
 
     struct Made {
         std::string type;
@@ -86,7 +86,7 @@ class ListLog final : public Log {
                              done = std::move(held.done)]() mutable { done(std::move(answer)); });
     }
     Position frontier() const override { return tail_->frontier(); }
-    const std::string& epoch() const override { return epoch_; }
+    const Epochs& epochs() const override { return epochs_; }
     Tail& tail() override { return *tail_; }
     bool is_writable() const override { return true; }
 
@@ -119,7 +119,7 @@ class ListLog final : public Log {
         return page;
     }
 
-    const std::string epoch_;
+    const Epochs epochs_;
     std::vector<SharedEntry> entries_;
     Position end_;
     Position lost_through_;

@@ -70,7 +70,7 @@ class EmbeddedLog::Core {
     CombiningTurn& turn() { return turn_; }
     Tail& tail() { return tail_; }
     const Tail& tail() const { return tail_; }
-    const std::string& epoch() const { return store_->epoch(); }
+    const Epochs& epochs() const { return store_->epochs(); }
     bool is_writable() const { return store_->database().is_writable(); }
     const Database& database() const { return store_->database(); }
     const LogProbe& probe() const { return probe_; }
@@ -387,6 +387,21 @@ Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(EmbeddedLogSettings setti
     return std::unique_ptr<EmbeddedLog>(new EmbeddedLog(std::move(core)));
 }
 
+Result<Position> EmbeddedLog::end_copy(const EmbeddedLogSettings& settings, const Clock& clock,
+                                       Random& random) {
+    if (!std::filesystem::exists(settings.data_dir / "log")) {
+        return Error{ErrorCode::kNotFound, "there is no log in " + settings.data_dir.string() +
+                                               ": give the data directory that was restored"};
+    }
+    const auto store = LogStore::open(settings, clock, random, LogStore::Origin::kCopy);
+    if (!store) return store.error();
+    if (const Result<> written = (**store).write({}, (**store).head()); !written) {
+        return written.error();
+    }
+    const auto& past = (**store).epochs().past();
+    return past.empty() ? Position() : past.back().end;
+}
+
 EmbeddedLog::EmbeddedLog(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 EmbeddedLog::~EmbeddedLog() { stop(); }
 
@@ -411,7 +426,7 @@ std::uint64_t EmbeddedLog::room_key(const Room& room) const { return core_->room
 void EmbeddedLog::take_turn(Callback<Sequencer&> run) { core_->turn().take_turn(std::move(run)); }
 
 Position EmbeddedLog::frontier() const { return core_->tail().frontier(); }
-const std::string& EmbeddedLog::epoch() const { return core_->epoch(); }
+const Epochs& EmbeddedLog::epochs() const { return core_->epochs(); }
 Tail& EmbeddedLog::tail() { return core_->tail(); }
 bool EmbeddedLog::is_writable() const { return core_->is_writable(); }
 void EmbeddedLog::look_now() { core_->look_now(); }

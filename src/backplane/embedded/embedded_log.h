@@ -62,6 +62,13 @@ class EmbeddedLog final : public Log, public Turn {
     static Result<std::unique_ptr<EmbeddedLog>> open(EmbeddedLogSettings settings, Binder& binder,
                                                      const Clock& clock, Random& random);
 
+    // Says of the log in this data directory, on which no server runs, that it is a copy of one
+    // that may have gone on: its last epoch ends at its newest entry, whose position is returned.
+    // So whoever has seen what came later there is told, and misses nothing in silence. Errors: as
+    // open(), and kNotFound, there is no log.
+    static Result<Position> end_copy(const EmbeddedLogSettings& settings, const Clock& clock,
+                                     Random& random);
+
     ~EmbeddedLog() override;
     EmbeddedLog(const EmbeddedLog&) = delete;
     EmbeddedLog& operator=(const EmbeddedLog&) = delete;
@@ -80,7 +87,7 @@ class EmbeddedLog final : public Log, public Turn {
     void take_turn(Callback<Sequencer&> run) override;
 
     Position frontier() const override;
-    const std::string& epoch() const override;
+    const Epochs& epochs() const override;
     Tail& tail() override;
     bool is_writable() const override;
 

@@ -469,8 +469,9 @@ fs::path newest_wal(const fs::path& folder) {
 
 TEST_F(EmbeddedLogTest, AnEndThatWasCutOffTakesNothingWithItThatStandsBefore) {
     open();
-    ASSERT_TRUE(append(make_plan("a")).has_value());
-    const std::string epoch = log_->epoch();
+    const auto a = append(make_plan("a"));
+    ASSERT_TRUE(a.has_value());
+    const Offset offset = log_->epochs().offset_of(a->front().position);
     const auto size = fs::file_size(newest_wal(folder_.path()));
     ASSERT_TRUE(append(make_plan("b")).has_value());
     // As a crash leaves it: a copy of the files while they are open.
@@ -490,17 +491,20 @@ TEST_F(EmbeddedLogTest, AnEndThatWasCutOffTakesNothingWithItThatStandsBefore) {
         ASSERT_NE(first, nullptr);
         EXPECT_EQ((*first)->event.id, "a");
         EXPECT_EQ(reader.next(), nullptr);
-        EXPECT_EQ((*opened)->epoch(), epoch);
+        EXPECT_TRUE((**opened).epochs().holds(offset));
         if (cut < size + 29) break;
     }
 }
 
-TEST_F(EmbeddedLogTest, ADamagedEndMakesItAnotherLogAndIsNotTakenSilently) {
+TEST_F(EmbeddedLogTest, WhatADamagedEndHasTakenIsOfAnotherBranch) {
     open();
-    ASSERT_TRUE(append(make_plan("a")).has_value());
-    const std::string epoch = log_->epoch();
+    const auto a = append(make_plan("a"));
+    ASSERT_TRUE(a.has_value());
     const auto size = fs::file_size(newest_wal(folder_.path()));
-    ASSERT_TRUE(append(make_plan("b")).has_value());
+    const auto b = append(make_plan("b"));
+    ASSERT_TRUE(b.has_value());
+    const Offset kept = log_->epochs().offset_of(a->front().position);
+    const Offset lost = log_->epochs().offset_of(b->front().position);
     ASSERT_TRUE(append(make_plan("c")).has_value());
     const Folder copy;
     fs::copy(folder_.path(), copy.path(), fs::copy_options::recursive);
@@ -511,14 +515,62 @@ TEST_F(EmbeddedLogTest, ADamagedEndMakesItAnotherLogAndIsNotTakenSilently) {
     close();
     settings_.data_dir = copy.path();
     open();
-    EXPECT_NE(log_->epoch(), epoch);
     EXPECT_EQ(stored(), Ids{"a"});
+    EXPECT_TRUE(log_->epochs().holds(kept)) << "up to here it is the same log";
+    EXPECT_FALSE(log_->epochs().holds(lost));
     EXPECT_TRUE(append(make_plan("d")).has_value());
-    const std::string second = log_->epoch();
     close();
     open();
-    EXPECT_EQ(log_->epoch(), second);
+    EXPECT_TRUE(log_->epochs().holds(kept));
+    EXPECT_FALSE(log_->epochs().holds(lost));
     EXPECT_EQ(stored(), (Ids{"a", "d"}));
+}
+
+// A backup of files that were open: what was reserved then is given again by the other branch.
+TEST_F(EmbeddedLogTest, OfACopyThatIsSaidToBeOneWhatCameLaterIsOfAnotherBranch) {
+    open();
+    const auto a = append(make_plan("a"));
+    ASSERT_TRUE(a.has_value());
+    const Folder copy;
+    fs::copy(folder_.path(), copy.path(), fs::copy_options::recursive);
+    const auto b = append(make_plan("b"));
+    ASSERT_TRUE(b.has_value());
+    const Offset kept = log_->epochs().offset_of(a->front().position);
+    const Offset later = log_->epochs().offset_of(b->front().position);
+    close();
+
+    settings_.data_dir = copy.path();
+    const Result<Position> end = EmbeddedLog::end_copy(settings_, clock_, random_);
+
+    ASSERT_TRUE(end) << end.error().detail;
+    EXPECT_EQ(*end, a->front().position);
+    open();
+    EXPECT_TRUE(log_->epochs().holds(kept));
+    EXPECT_FALSE(log_->epochs().holds(later));
+    EXPECT_GT(append(make_plan("c"))->front().position, b->front().position);
+    close();
+    settings_.data_dir = copy.path() / "nothing";
+    EXPECT_EQ(EmbeddedLog::end_copy(settings_, clock_, random_).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(EmbeddedLogTest, ALogOfTheFormatWithoutEpochsGoesOnAsTheFirstOfTheList) {
+    open();
+    const auto a = append(make_plan("a"));
+    const Offset offset = log_->epochs().offset_of(a->front().position);
+    close();
+    {  // as the server of before left it
+        rocksdb::DB* opened = nullptr;
+        ASSERT_TRUE(rocksdb::DB::Open({}, (folder_.path() / "log").string(), &opened).ok());
+        const std::unique_ptr<rocksdb::DB> db(opened);
+        ASSERT_TRUE(db->Put({}, "mformat", "1").ok());
+        ASSERT_TRUE(db->Delete({}, "mepochs").ok());
+        ASSERT_TRUE(db->Put({}, "mepoch", offset.epoch).ok());
+    }
+    open();
+    ASSERT_EQ(log_->epochs().past().size(), 1u);
+    EXPECT_EQ(log_->epochs().past()[0].name, offset.epoch);
+    EXPECT_TRUE(log_->epochs().holds(offset));
+    EXPECT_EQ(stored(), Ids{"a"});
 }
 
 TEST_F(EmbeddedLogTest, ACleanEndLeavesNoHoleInThePositions) {

@@ -9,11 +9,13 @@
 #include <string_view>
 #include <utility>
 
+#include "backplane/embedded/scan.h"
 #include "base/assert.h"
 
 namespace eventbus {
 namespace {
 
+constexpr std::string_view kEpochsKey = "epochs";
 constexpr char kGroupKind = 'g';
 constexpr char kFlightKind = 'f';
 constexpr std::size_t kWalBytesMax = 16U << 20U;
@@ -136,8 +138,6 @@ std::optional<StoredFlight> decode_flight(std::string_view position, std::string
 
 // ---- RocksDB ------------------------------------------------------------------------------------
 
-std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
 void add(const GroupChange& change, rocksdb::WriteBatch& batch) {
     const std::string group = key_of(kGroupKind, change.key);
     if (change.has_ended) {
@@ -189,10 +189,16 @@ EmbeddedGroupStore::~EmbeddedGroupStore() {
     writer_.join();
 }
 
-Result<std::vector<StoredGroup>> EmbeddedGroupStore::load() {
+Result<std::vector<StoredGroup>> EmbeddedGroupStore::load(const Epochs& log) {
     std::vector<StoredGroup> groups;
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
+    std::string bytes;
+    const rocksdb::Status known =
+        db->Get({}, slice(kEpochsKey), &bytes);
+    if (!known.ok() && !known.IsNotFound()) return database_->damaged(known.ToString());
+    const Result<Epochs> stood_in = decode_epochs(bytes);
+    if (known.ok() && !stood_in) return database_->damaged(stood_in.error().detail);
     const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
     for (at->Seek(std::string(1, kGroupKind)); at->Valid() && at->key()[0] == kGroupKind;
          at->Next()) {
@@ -212,6 +218,16 @@ Result<std::vector<StoredGroup>> EmbeddedGroupStore::load() {
         }
     }
     if (!at->status().ok()) return database_->damaged(at->status().ToString());
+
+    epochs_ = encode_epochs(log);
+    set_back_.clear();
+    for (StoredGroup& group : groups) {
+        // In format 1 a log had one epoch.
+        const Epochs before = known.ok() ? *stood_in : Epochs(group.state.epoch);
+        if (auto change = eventbus::set_back(group, log.shared_with(before))) {
+            set_back_.push_back(std::move(*change));
+        }
+    }
     return groups;
 }
 
@@ -250,12 +266,17 @@ void EmbeddedGroupStore::run() {
 Result<> EmbeddedGroupStore::write_all(const std::vector<Waiting>& writes) {
     const Error not_now{ErrorCode::kUnavailable, "the store of groups takes no writes now"};
     if (database_->look() != Database::State::kWritable) return not_now;
+    if (writes.empty()) return {};
     rocksdb::WriteBatch batch;
+    if (!epochs_.empty()) batch.Put(slice(kEpochsKey), epochs_);
+    for (const GroupChange& change : set_back_) add(change, batch);
     for (const Waiting& write : writes) {
         for (const GroupChange& change : *write.changes) add(change, batch);
     }
     if (batch.Count() == 0) return {};
     if (!database_->write(batch, false)) return not_now;
+    epochs_.clear();
+    set_back_.clear();
     return {};
 }
 

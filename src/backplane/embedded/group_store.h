@@ -19,6 +19,8 @@ namespace eventbus {
 // parts (no name and no pattern holds one) and positions as 8 bytes, big-endian:
 //
 //   "format"                       → "2"
+//   "epochs"                       → those of the log in which the groups stand (log/epochs.h); not
+//                                    in format 1
 //   "g" name NUL topic             → cursor (8), seen through (8), unread durable (8) and
 //                                    transient (8), idle in ms (8), bytes of the owner (1), owner,
 //                                    epoch
@@ -55,7 +57,7 @@ class EmbeddedGroupStore final : public GroupStore {
     EmbeddedGroupStore(const EmbeddedGroupStore&) = delete;
     EmbeddedGroupStore& operator=(const EmbeddedGroupStore&) = delete;
 
-    Result<std::vector<StoredGroup>> load() override;
+    Result<std::vector<StoredGroup>> load(const Epochs& log) override;
     void write(SharedGroupChanges changes, Executor& reply_to, Callback<Result<>> done) override;
 
     // False while writes are refused. Any thread.
@@ -72,10 +74,11 @@ class EmbeddedGroupStore final : public GroupStore {
     EmbeddedGroupStore(const Settings& settings, std::unique_ptr<Database> database);
     void run();
     Result<> write_all(const std::vector<Waiting>& writes);
-    static void answer(std::vector<Waiting> writes, const Result<>& result);
 
     const std::chrono::milliseconds look_every_;
     const std::unique_ptr<Database> database_;
+    std::string epochs_;                 // of the log of now, until they are written; then empty
+    std::vector<GroupChange> set_back_;  // by load(), to be written with them
     std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<Waiting> waiting_;  // under mutex_

@@ -31,6 +31,7 @@ using namespace std::chrono_literals;
 using namespace std::string_literals;
 
 const GroupKey kKey{"thumbnails", "photo.**"};
+const Epochs kLog{"e1"};
 
 std::unique_ptr<EmbeddedGroupStore> open(const fs::path& path) {
     auto store = EmbeddedGroupStore::open({.data_dir = path});
@@ -75,7 +76,7 @@ TEST(EmbeddedGroupStore, AWriteThatTheDiskDoesNotTakeIsRefusedForNowAndTakenAgai
         while (!store.is_writable()) std::this_thread::yield();  // by itself
 
         EXPECT_TRUE(write(store, loop, {moved_to(2_pos)}));
-        EXPECT_EQ((*store.load())[0].state.cursor, 2_pos);
+        EXPECT_EQ((*store.load(kLog))[0].state.cursor, 2_pos);
     }
 }
 
@@ -134,7 +135,7 @@ TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
         {
             const auto store = open(folder.path());
             ASSERT_TRUE(store);
-            EXPECT_TRUE(store->load()->empty());
+            EXPECT_TRUE(store->load(kLog)->empty());
             ASSERT_TRUE(write(*store, loop, c.changes));
         }
         const auto store = open(folder.path());
@@ -142,9 +143,9 @@ TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
         const auto by_key = [](const StoredGroup& a, const StoredGroup& b) {
             return a.key < b.key;
         };
-        std::vector<StoredGroup> loaded = *store->load();
+        std::vector<StoredGroup> loaded = *store->load(kLog);
         std::sort(loaded.begin(), loaded.end(), by_key);
-        EXPECT_EQ(loaded, *expected.load());
+        EXPECT_EQ(loaded, *expected.load(kLog));
     }
 }
 
@@ -188,7 +189,7 @@ TEST(EmbeddedGroupStore, GroupsOfTheFormatBeforeAreRead) {
     put_raw(folder.path(), flight + "\x05", "\0\0\0\x01\0\0\0\0\0\0\0\0"sv);
 
     const auto store = open(folder.path());
-    const auto loaded = store->load();
+    const auto loaded = store->load(Epochs("abcdefgh01234567").next("e2", 9_pos));
 
     ASSERT_TRUE(loaded) << loaded.error().detail;
     const StoredState state{.epoch = "abcdefgh01234567", .cursor = 9_pos, .seen_through = 9_pos};
@@ -227,7 +228,7 @@ TEST(EmbeddedGroupStore, BytesThatAreNoGroupAreAnErrorAndNoCrash) {
         put_raw(folder.path(), c.key, c.value);
         const auto store = open(folder.path());
         ASSERT_TRUE(store);
-        const auto loaded = store->load();
+        const auto loaded = store->load(kLog);
         ASSERT_FALSE(loaded);
         EXPECT_EQ(loaded.error().code, ErrorCode::kUnavailable);
     }
@@ -242,7 +243,7 @@ TEST(EmbeddedGroupStoreLife, Writes) {
     Loop loop;
     const auto store = open(*folder);
     Position answered;
-    const Position first = store->load()->empty() ? 1_pos : store->load()->front().state.cursor + 1;
+    const Position first = store->load(kLog)->empty() ? 1_pos : store->load(kLog)->front().state.cursor + 1;
     for (Position k = first;; ++k) {
         GroupChange change{kKey, {.epoch = "e1", .cursor = k}, {{k, 1}}};
         if (k > 3_pos) change.erased = {k - 3};
@@ -267,7 +268,7 @@ TEST(EmbeddedGroupStore, WhatWasAnsweredSurvivesKillNine) {
 
         const auto store = open(folder.path());
         ASSERT_TRUE(store);
-        const StoredGroup group = store->load()->at(0);
+        const StoredGroup group = store->load(kLog)->at(0);
 
         EXPECT_GE(group.state.cursor, answered);
         EXPECT_GT(group.state.cursor, before);
@@ -286,7 +287,7 @@ class Worker final : public GroupReceiver {
  public:
     explicit Worker(const fs::path& folder) : store_(open(folder)) {
         for (int i = 0; i < 2000; ++i) log_.publish("photo.uploaded");
-        auto stored = *store_->load();
+        auto stored = *store_->load(log_.epochs());
         // As if it began before them.
         if (stored.empty()) stored.push_back({kKey, {.epoch = "e1"}});
         log_.begin_life();

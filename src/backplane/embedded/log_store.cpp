@@ -16,31 +16,26 @@
 namespace eventbus {
 namespace {
 
-constexpr std::string_view kEpochKey = "mepoch";
+constexpr std::string_view kEpochsKey = "mepochs";
+constexpr std::string_view kEpochOfFormat1Key = "mepoch";
 constexpr std::string_view kSecretKey = "msecret";
 constexpr std::string_view kReservedKey = "mreserved";
 constexpr std::string_view kLostKey = "mlost";
 constexpr std::string_view kLostAnyKey = "mlostany";
-constexpr std::size_t kEpochLength = 8;
 constexpr std::size_t kPageBytesMax = 4U << 20U;
 constexpr std::size_t kBlocksMax =
     32'768;  // of 256 entries; older ones are read, and prove nothing
 constexpr std::size_t kBlocksOfPageMax = 1'024;  // that a page skips
 
-std::string make_epoch(Random& random) {
-    constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
-    std::string epoch;
-    while (epoch.size() < kEpochLength) epoch += kAlphabet[random.below(kAlphabet.size())];
-    return epoch;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LogStore>> LogStore::open(const EmbeddedLogSettings& settings,
-                                                 const Clock& clock, Random& random) {
+                                                 const Clock& clock, Random& random,
+                                                 Origin origin) {
     std::unique_ptr<LogStore> store(new LogStore(settings, clock));
+    store->ends_at_newest_ = origin == Origin::kCopy;
     if (const Result<> opened = store->open_database(random); !opened) return opened.error();
-    if (const Result<> read = store->read_meta(); !read) return read.error();
+    if (const Result<> read = store->read_meta(random); !read) return read.error();
     if (const Result<> loaded = store->retention_.load(*store->database_); !loaded) {
         return loaded.error();
     }
@@ -62,10 +57,10 @@ Result<> LogStore::open_database(Random& random) {
          .folder = "log",
          .name = "the log",
          .consequence = "nothing is taken",
-         .remedy = "restore the folder log/ of the data directory from a backup, or move it away "
-                   "and the log begins anew",
+         .remedy = "restore the whole data directory from a backup, or move its folder log/ away: "
+                   "then the log begins anew, and clients are told",
          .format_key = "mformat",
-         .formats = {"1", "2"},
+         .formats = {"1", "2"},  // 1 had one epoch, and knew what was lost of all types only
          .prepare = [this, &random](const Database::Opened& as) { return prepare(as, random); },
          .free_bytes_min = settings_.free_bytes_min,
          .env = settings_.env,
@@ -78,7 +73,7 @@ Result<> LogStore::open_database(Random& random) {
     return {};
 }
 
-Result<> LogStore::prepare(const Database::Opened& opened, Random& random) const {
+Result<> LogStore::prepare(const Database::Opened& opened, Random& random) {
     std::string value;
     if (!opened.is_first) {
         // What this process holds in memory rests on it.
@@ -89,15 +84,14 @@ Result<> LogStore::prepare(const Database::Opened& opened, Random& random) const
                      "the log has lost its end: start the server again, and it goes on with what "
                      "is left"};
     }
-    const rocksdb::Status known = opened.db.Get({}, slice(kEpochKey), &value);
+    // What was reserved may be lost with the end, so that it says too little.
+    ends_at_newest_ = ends_at_newest_ || opened.lost_its_end;
+    const rocksdb::Status known = opened.db.Get({}, slice(kReservedKey), &value);
     if (!known.ok() && !known.IsNotFound()) {
         return Error{ErrorCode::kUnavailable, "cannot read the log: " + known.ToString()};
     }
     rocksdb::WriteBatch batch;
     if (!known.ok()) batch.Put(slice(kReservedKey), fixed(0));
-    // With a lost end a reservation may be lost too, so that positions could be given twice: this
-    // is another log.
-    if (!known.ok() || opened.lost_its_end) batch.Put(slice(kEpochKey), make_epoch(random));
     if (opened.db.Get({}, slice(kSecretKey), &value).IsNotFound()) {
         // It is new, or of format 1, which knew what was lost of all types only.
         std::array<std::byte, 8> secret{};
@@ -114,23 +108,60 @@ Result<> LogStore::prepare(const Database::Opened& opened, Random& random) const
     return Error{ErrorCode::kUnavailable, "cannot write to the log: " + written.ToString()};
 }
 
-Result<> LogStore::read_meta() {
-    const auto epoch = get(kEpochKey);
+// Begins a new epoch. It is written with the first positions that are reserved in it, so a log
+// whose disk takes nothing now can be opened.
+Result<> LogStore::read_meta(Random& random) {
     const auto reserved = get(kReservedKey);
     const auto secret = get(kSecretKey);
-    if (!epoch || !reserved || !secret || !*epoch || !*reserved) {
-        return database_->damaged("it has no epoch");
-    }
-    epoch_ = **epoch;
+    const auto before = stored_epochs();
+    if (!reserved) return reserved.error();
+    if (!secret) return secret.error();
+    if (!before) return before.error();
+    if (!*reserved) return database_->damaged("it has reserved nothing");
     reserved_ = Position(ByteReader(**reserved).fixed());
     if (*secret) secret_ = ByteReader(**secret).fixed();
 
+    // Retention may have taken all that was written since the epoch before: then it ended there.
+    const Position begin =
+        *before && !(*before)->past().empty() ? (*before)->past().back().end : Position();
+    const auto newest = newest_from(ends_at_newest_ ? begin : reserved_);
+    if (!newest) return newest.error();
+    reserved_ = std::max(reserved_, *newest);
+    if (*before) {
+        const Position end = ends_at_newest_ ? std::max(begin, *newest) : reserved_;
+        epochs_ = (*before)->next(make_epoch(random), end);
+    } else if (reserved_.is_before_first()) {
+        epochs_ = Epochs(make_epoch(random));
+    } else {
+        return database_->damaged("it has no epoch");
+    }
+    return {};
+}
+
+// None: it is new.
+Result<std::optional<Epochs>> LogStore::stored_epochs() const {
+    const auto bytes = get(kEpochsKey);
+    if (!bytes) return bytes.error();
+    if (*bytes) {
+        Result<Epochs> epochs = decode_epochs(**bytes);
+        if (!epochs) return database_->damaged(epochs.error().detail);
+        return std::optional(std::move(*epochs));
+    }
+    const auto name = get(kEpochOfFormat1Key);
+    if (!name) return name.error();
+    return *name ? std::optional(Epochs(**name)) : std::nullopt;
+}
+
+// The newest entry at `position` or above it; none: 0. Those below are not searched: what retention
+// has taken there takes long to pass over.
+Result<Position> LogStore::newest_from(Position position) const {
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
-    const Scan at(*db, key_of('e', reserved_), "f");
+    const Scan at(*db, key_of('e', position), "f");
     at->SeekToLast();
-    if (at->Valid()) reserved_ = std::max(reserved_, position_of(at.key()));
-    return at->status().ok() ? Result<>() : database_->damaged(at->status().ToString());
+    const Position newest = at->Valid() ? position_of(at.key()) : Position();
+    if (!at->status().ok()) return database_->damaged(at->status().ToString());
+    return newest;
 }
 
 Result<std::optional<std::string>> LogStore::get(std::string_view key) const {
@@ -261,9 +292,16 @@ Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position>
         if (one.is_stored) put_entry(batch, one, now_ms);
     }
     retention_.finish(batch);
-    if (reserve) batch.Put(slice(kReservedKey), fixed(reserve->number()));
+    if (reserve) {
+        batch.Put(slice(kReservedKey), fixed(reserve->number()));
+        if (!epochs_are_written_) {
+            batch.Put(slice(kEpochsKey), encode_epochs(epochs_));
+            batch.Delete(slice(kEpochOfFormat1Key));
+        }
+    }
 
     const Result<> written = database_->write(batch, true);
+    epochs_are_written_ = epochs_are_written_ || (written && reserve);
     retention_.written(written.has_value());
     if (!written) {
         blocks_.resize(blocks);

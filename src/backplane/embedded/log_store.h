@@ -31,8 +31,9 @@ namespace eventbus {
 // The log's RocksDB. Keys and values, positions and times (ms since 1970) as 8 bytes, big-endian,
 // other numbers as in log/bytes.h:
 //
-//   "m" name              → "format": "2", "epoch": the text, "secret" (8); positions: "reserved",
-//                           "lost", "lostany", "dedupe", "counted" (log_retention.h)
+//   "m" name              → "format": "2", "epochs" (log/epochs.h; in format 1 "epoch", the name
+//                           of the only one), "secret" (8); positions: "reserved", "lost",
+//                           "lostany", "dedupe", "counted" (log_retention.h)
 //   "e" position          → the entry (log/entry_codec.h)
 //   "r" type NUL position → when it was written, number of its bytes
 //   "b" type              → bytes of the type (8), number of seconds and of bytes to retain, the
@@ -49,11 +50,18 @@ namespace eventbus {
 //   (2) A position is given only below "reserved" as it is on disk.
 class LogStore {
  public:
+    // Whether the files are those that this server's predecessor left, or a copy of a log that may
+    // have gone on since: then what it had reserved may have been given there.
+    enum class Origin { kOwn, kCopy };
+
+    // Begins a new epoch; the last one has ended at what was reserved, of a copy at its newest
+    // entry.
     static Result<std::unique_ptr<LogStore>> open(const EmbeddedLogSettings& settings,
-                                                  const Clock& clock, Random& random);
+                                                  const Clock& clock, Random& random,
+                                                  Origin origin = Origin::kOwn);
     ~LogStore();
 
-    const std::string& epoch() const { return epoch_; }
+    const Epochs& epochs() const { return epochs_; }
 
     // ---- at the start -------------------------------------------------------------------------
 
@@ -96,8 +104,10 @@ class LogStore {
  private:
     LogStore(const EmbeddedLogSettings& settings, const Clock& clock);
     Result<> open_database(Random& random);
-    Result<> prepare(const Database::Opened& opened, Random& random) const;
-    Result<> read_meta();
+    Result<> prepare(const Database::Opened& opened, Random& random);
+    Result<> read_meta(Random& random);
+    Result<std::optional<Epochs>> stored_epochs() const;
+    Result<Position> newest_from(Position position) const;
     Result<> load_changes(Binder& binder) const;
     Result<> load_dedupe(Dedupe& dedupe) const;
     Result<> begin_blocks();
@@ -109,7 +119,9 @@ class LogStore {
     const EmbeddedLogSettings settings_;
     const Clock& clock_;
     std::unique_ptr<Database> database_;
-    std::string epoch_;
+    Epochs epochs_{std::string()};
+    bool ends_at_newest_ = false;  // the epoch before
+    bool epochs_are_written_ = false;
     std::uint64_t secret_ = 0;
     Position reserved_;
     Position last_stored_;  // synced, by this process

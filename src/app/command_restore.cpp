@@ -1,0 +1,25 @@
+#include <ostream>
+
+#include "app/command.h"
+#include "backplane/embedded/embedded_log.h"
+#include "base/random.h"
+
+namespace eventbus {
+
+int run_restore(const RestoreOptions& options, const CommandContext& context) {
+    SystemRandom random;
+    const Result<Position> end =
+        EmbeddedLog::end_copy({.data_dir = options.data}, context.clock, random);
+    if (!end) return fail(context, options.json, end.error());
+    if (options.json) {
+        context.out << R"({"end":)" << to_string(*end) << "}\n";
+    } else {
+        context.out
+            << "The log goes on in a new epoch when the server starts. Clients that have seen "
+               "more than its newest event (position "
+            << to_string(*end) << ") are told.\n";
+    }
+    return kExitDone;
+}
+
+}  // namespace eventbus

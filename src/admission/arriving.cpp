@@ -54,8 +54,8 @@ void Arriving::on_session(std::optional<SessionStore::Claimed> claimed) {
     find_places();
 }
 
-// Whether this log shares all that the session has seen, and every place where it joined a room: one
-// of another branch would keep from it what lies below.
+// Whether this log shares all that the session has seen, and every place where it joined a room:
+// one of another branch would keep from it what lies below.
 bool Arriving::is_good(const SessionRecord& record) const {
     const Epochs& epochs = context_.log.epochs();
     // The release before stored none, and its log had one: here it has ended.
@@ -63,6 +63,7 @@ bool Arriving::is_good(const SessionRecord& record) const {
     Position last = std::max(record.place.given, record.place.clear);
     for (const JoinedRoom& joined : record.rooms) {
         if (joined.at != kEndOfTime) last = std::max(last, joined.at);
+        last = std::max(last, joined.owed_after.value_or(Position()));
     }
     return epochs.holds({record.epoch.empty() ? epochs.first() : record.epoch, last}) &&
            record.sid.size() <= context_.sid_bytes;

@@ -106,6 +106,10 @@ void add_group_metrics(Metrics& metrics, const Lanes& lanes) {
             &GroupProbe::lost_transient);
     counter("eventbus_group_stalls_total", "Times the group stood still with work to do.",
             &GroupProbe::stalls);
+    gauge("eventbus_group_set_back_positions",
+          "How far the group was set back at the start, as it had stood in another branch of the "
+          "log: what it handled there may come again.",
+          &GroupProbe::set_back);
 }
 
 }  // namespace

@@ -82,8 +82,9 @@ class GroupStore {
  public:
     virtual ~GroupStore() = default;
 
-    // All groups, in any order, as they stand in the log of these epochs: each that stood in another
-    // branch of it is set back to the last position that both share. Blocks; before the first write.
+    // All groups, in any order, as they stand in the log of these epochs: each that stood in
+    // another branch of it is set back to the last position that both share. Blocks; before the
+    // first write.
     virtual Result<std::vector<StoredGroup>> load(const Epochs& log) = 0;
 
     // `done` is posted to `reply_to`, in the order of the writes of one caller.

@@ -481,6 +481,58 @@ TEST_F(GroupsTest, TheLagIsInEventsOfTheGroupAndSurvivesAKill) {
     EXPECT_EQ(node_->at().groups->statuses()[0].lag, 6u);
 }
 
+// ---- another branch of the log ------------------------------------------------------------------
+
+TEST_F(GroupsTest, InAnotherBranchOfTheLogAGroupGoesOnBehindWhatBothShare) {
+    ASSERT_TRUE(join(kAnn));
+    for (int i = 0; i < 9; ++i) publish("a.x");
+    for (const char* done : {"1.1", "2.1", "4.1", "5.1", "6.1", "9.1"}) {
+        ASSERT_TRUE(ack(kAnn, std::string("g:a.*:") + done));
+    }
+    // A backup is restored that ends at 5, and goes on with events of its own.
+    log_.replace(Epochs("e1").next("restored", 5_pos), 5_pos);
+    for (int i = 0; i < 3; ++i) log_.publish("a.x");
+    crash();
+    EXPECT_EQ(probe().set_back.get(), 4u);
+
+    ASSERT_TRUE(join(kBob));
+    node_->show_and_run();
+
+    Got got = inbox().take();
+    std::sort(got.begin(), got.end());
+    EXPECT_EQ(got, (Got{"3.2→2", "6.1→2", "7.1→2", "8.1→2"}));
+    EXPECT_EQ(stored().state.epoch, "restored");
+}
+
+TEST_F(GroupsTest, OverARestartNoGroupIsSetBackWhereverItStands) {
+    ASSERT_TRUE(join(kAnn));
+    publish("a.x");
+    ASSERT_TRUE(ack(kAnn, "g:a.*:1.1"));
+    for (const char* epoch : {"e2", "e3", "e4"}) {
+        SCOPED_TRACE(epoch);
+        const Position end = log_.frontier();
+        log_.replace(log_.epochs().next(epoch, end), end);
+        crash();
+        EXPECT_EQ(probe().set_back.get(), 0u);
+        ASSERT_TRUE(join(kAnn));
+        EXPECT_EQ(publish("a.x").size(), 1u);
+        ASSERT_TRUE(ack(kAnn, "g:a.*:" + to_string(end + 1) + ".1"));
+    }
+}
+
+TEST_F(GroupsTest, InALogThatBeganAnewAGroupBeginsAtItsStart) {
+    ASSERT_TRUE(join(kAnn));
+    for (int i = 0; i < 3; ++i) publish("a.x");
+    log_.replace(Epochs("anew"), 0_pos);
+    log_.publish("a.x");
+    crash();
+    ASSERT_TRUE(join(kBob));
+    node_->show_and_run();
+    EXPECT_EQ(inbox().take(), Got{"1.1→2"});
+    EXPECT_EQ(probe().set_back.get(), 3u);
+    EXPECT_EQ(stored().in_flight.size(), 1u);
+}
+
 // ---- time ---------------------------------------------------------------------------------------
 
 TEST_F(GroupsTest, ARetryNeverWaitsLongerThanItWasToldWhateverTheWallClockSays) {

@@ -20,7 +20,8 @@ namespace eventbus {
 // this list, or lies above the end of the last one that both have.
 //
 // Thread:  any; it does not change.
-// Bounded: kPastMax epochs that ended. At the bound the oldest is forgotten: an offset that was made
+// Bounded: kPastMax epochs that ended. At the bound the oldest is forgotten: an offset that was
+// made
 //          in it is unknown from then on, and its positions count to the next one.
 // Invariants:
 //   (1) Ends do not fall, and the current epoch has none.

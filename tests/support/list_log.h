@@ -44,6 +44,14 @@ class ListLog final : public Log {
         std::erase_if(entries_, [&](const SharedEntry& e) { return e->position <= position; });
     }
     const std::vector<SharedEntry>& entries() const { return entries_; }
+    // A process begins on other files: those of the log with these epochs, which shares with this
+    // one what is up to `shared`.
+    void replace(Epochs epochs, Position shared) {
+        has_started_ = false;
+        epochs_ = std::move(epochs);
+        end_ = shared;
+        std::erase_if(entries_, [&](const SharedEntry& e) { return e->position > shared; });
+    }
 
     // A process begins: transient entries ended with the one before. Its tail will begin with the
     // newest `recent` entries.
@@ -119,7 +127,7 @@ class ListLog final : public Log {
         return page;
     }
 
-    const Epochs epochs_;
+    Epochs epochs_;
     std::vector<SharedEntry> entries_;
     Position end_;
     Position lost_through_;

@@ -194,8 +194,7 @@ Result<std::vector<StoredGroup>> EmbeddedGroupStore::load(const Epochs& log) {
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
     std::string bytes;
-    const rocksdb::Status known =
-        db->Get({}, slice(kEpochsKey), &bytes);
+    const rocksdb::Status known = db->Get({}, slice(kEpochsKey), &bytes);
     if (!known.ok() && !known.IsNotFound()) return database_->damaged(known.ToString());
     const Result<Epochs> stood_in = decode_epochs(bytes);
     if (known.ok() && !stood_in) return database_->damaged(stood_in.error().detail);

@@ -198,6 +198,104 @@ TEST(EmbeddedGroupStore, GroupsOfTheFormatBeforeAreRead) {
               (std::vector<StoredGroup>{{kKey, state, {{4_pos, 2, due, 24h}, {5_pos, 1}}}}));
 }
 
+// ---- another branch of the log ------------------------------------------------------------------
+
+// Positions 1 to 10, then 11 and on in the branch that is lost, and 11 and on in the one restored.
+const Epochs kLost = Epochs("first").next("lost", 10_pos);
+const Epochs kRestored = Epochs("first").next("restored", 10_pos);
+
+TEST(EmbeddedGroupStore, GroupsAboveWhatBothBranchesShareAreSetBackToIt) {
+    const GroupKey low{"low", "a.*"};
+    const GroupKey ahead{"ahead", "a.*"};
+    const Folder folder;
+    Loop loop;
+    {
+        const auto store = open(folder.path());
+        ASSERT_TRUE(store->load(kLost));
+        ASSERT_TRUE(write(
+            *store, loop,
+            {{kKey,
+              {.epoch = "lost", .cursor = 14_pos, .seen_through = 14_pos},
+              {{9_pos, 2}, {12_pos, 1}}},
+             {low, {.epoch = "first", .cursor = 7_pos, .seen_through = 10_pos, .unread = {2, 0}}},
+             {ahead,
+              {.epoch = "first", .cursor = 7_pos, .seen_through = 14_pos, .unread = {5, 1}}}}));
+    }
+    std::map<std::string, StoredGroup> groups;
+    for (StoredGroup& group : *open(folder.path())->load(kRestored)) {
+        groups.emplace(group.key.name, std::move(group));
+    }
+    const StoredGroup& back = groups.at("thumbnails");
+    EXPECT_EQ(back.state.cursor, 10_pos);
+    EXPECT_EQ(back.state.seen_through, 10_pos);
+    EXPECT_EQ(back.set_back_from, 14_pos);
+    EXPECT_EQ(back.in_flight, (std::vector<StoredFlight>{{9_pos, 2}}));
+    EXPECT_EQ(groups.at("low").state.seen_through, 10_pos);
+    EXPECT_EQ(groups.at("low").state.unread, (Backlog::Count{2, 0}));
+    EXPECT_EQ(groups.at("ahead").state.cursor, 7_pos);
+    EXPECT_EQ(groups.at("ahead").state.seen_through, 7_pos) << "what it saw above 10 is gone";
+    EXPECT_FALSE(groups.at("ahead").set_back_from);
+}
+
+// Else the next start would take the place in the lost branch for one in this log.
+TEST(EmbeddedGroupStore, ThatAGroupWasSetBackIsWrittenWithTheFirstWriteAfterIt) {
+    const GroupKey other{"other", "a.*"};
+    const Folder folder;
+    Loop loop;
+    {
+        const auto store = open(folder.path());
+        ASSERT_TRUE(store->load(kLost));
+        ASSERT_TRUE(
+            write(*store, loop, {{kKey, {.epoch = "lost", .cursor = 14_pos}, {{12_pos, 1}}}}));
+    }
+    for (int start = 0; start < 2; ++start) {
+        SCOPED_TRACE(start);
+        EXPECT_EQ(open(folder.path())->load(kRestored)->at(0).set_back_from, 14_pos)
+            << "nothing was written";
+    }
+    {
+        const auto store = open(folder.path());
+        ASSERT_TRUE(store->load(kRestored));
+        ASSERT_TRUE(write(*store, loop, {{other, {.epoch = "restored", .cursor = 12_pos}}}));
+    }
+    const auto groups = open(folder.path())->load(kRestored.next("after", 20_pos));
+    ASSERT_EQ(groups->size(), 2u);
+    for (const StoredGroup& group : *groups) {
+        EXPECT_FALSE(group.set_back_from) << to_string(group.key);
+        EXPECT_EQ(group.state.cursor, group.key == other ? 12_pos : 10_pos);
+        EXPECT_TRUE(group.in_flight.empty());
+    }
+}
+
+TEST(EmbeddedGroupStore, AWriteThatFailsKeepsWhatWasSetBackForTheNext) {
+    const Folder folder;
+    FaultyDisk disk;
+    Loop loop;
+    {
+        const auto store = open(folder.path());
+        ASSERT_TRUE(store->load(kLost));
+        ASSERT_TRUE(write(*store, loop, {{kKey, {.epoch = "lost", .cursor = 14_pos}}}));
+    }
+    {
+        auto opened = EmbeddedGroupStore::open({.data_dir = folder.path(),
+                                                .look_every = std::chrono::milliseconds(1),
+                                                .retry_after = std::chrono::milliseconds(0),
+                                                .env = disk.env()});
+        ASSERT_TRUE(opened);
+        EmbeddedGroupStore& store = **opened;
+        ASSERT_TRUE(store.load(kRestored));
+        const GroupKey other{"other", "a.*"};
+        disk.has_no_space = true;
+        EXPECT_FALSE(write(store, loop, {{other, {.epoch = "first"}}}));
+        disk.has_no_space = false;
+        while (!store.is_writable()) std::this_thread::yield();
+        EXPECT_TRUE(write(store, loop, {{other, {.epoch = "first"}}}));
+    }
+    for (const StoredGroup& group : *open(folder.path())->load(kRestored)) {
+        EXPECT_FALSE(group.set_back_from) << to_string(group.key);
+    }
+}
+
 TEST(EmbeddedGroupStore, BytesThatAreNoGroupAreAnErrorAndNoCrash) {
     using std::string_view_literals::operator""sv;
     struct Case {
@@ -206,6 +304,7 @@ TEST(EmbeddedGroupStore, BytesThatAreNoGroupAreAnErrorAndNoCrash) {
         std::string_view value;
     };
     const Case cases[] = {
+        {"epochs that are cut short", "epochs", "\x05rest"},
         {"no topic", "gname", "12345678e"},
         {"no cursor", "gname\0a.b"sv, "1234"},
         {"no epoch", "gname\0a.b"sv, "12345678"},
@@ -243,7 +342,8 @@ TEST(EmbeddedGroupStoreLife, Writes) {
     Loop loop;
     const auto store = open(*folder);
     Position answered;
-    const Position first = store->load(kLog)->empty() ? 1_pos : store->load(kLog)->front().state.cursor + 1;
+    const Position first =
+        store->load(kLog)->empty() ? 1_pos : store->load(kLog)->front().state.cursor + 1;
     for (Position k = first;; ++k) {
         GroupChange change{kKey, {.epoch = "e1", .cursor = k}, {{k, 1}}};
         if (k > 3_pos) change.erased = {k - 3};

@@ -1,0 +1,171 @@
+#include "admission/arriving.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "admission/memory_session_store.h"
+#include "catalog/loader.h"
+#include "support/fake_clock.h"
+#include "support/fake_executor.h"
+#include "support/list_log.h"
+#include "support/position_literal.h"
+#include "support/seeded_random.h"
+
+namespace eventbus {
+namespace {
+
+// Lets everybody watch everything.
+class OpenWatches final : public Watches {
+ public:
+    void ask(WatchQuestion, Executor&, Callback<Result<WatchAnswer>> done) override {
+        done(WatchAnswer{kEndOfTime, {}});
+    }
+};
+
+// A log in its third life: positions 1 to 10 of its first, 11 to 20 of its second, 21 to 25 now.
+class ArrivingTest : public testing::Test, public SessionOwner {
+ protected:
+    ArrivingTest() {
+        log_.replace(Epochs("first").next("second", 10_pos).next("third", 20_pos), 0_pos);
+        log_.start();
+        for (int i = 0; i < 25; ++i) log_.publish("a");
+    }
+    Executor& executor() override { return executor_; }
+    void on_taken_over(std::string_view, Claim) override {}
+
+    // A session that a server has left.
+    void keep(SessionRecord record) {
+        record.pid = "p";
+        record.sid = "s";
+        record.principal = "user:ana";
+        disk_.by_pid["p"] = {record, clock_.now() + std::chrono::hours(1)};
+    }
+    Admitted arrive(Arrival arrival) {
+        MemorySessionStore sessions(disk_, clock_, {});
+        arrival.principal = std::make_shared<const Principal>(Principal{.id = "ana"});
+        std::optional<Admitted> admitted;
+        const PostAt post_at = [&](Clock::Time at, Task task) {
+            clock_.advance(at - clock_.now());
+            executor_.post(std::move(task));
+        };
+        const Arriving::Context context{.reactor = executor_,
+                                        .clock = clock_,
+                                        .random = random_,
+                                        .log = log_,
+                                        .watches = watches_,
+                                        .sessions = sessions,
+                                        .owner = *this,
+                                        .post_at = post_at};
+        Arriving::begin(context, catalog_, std::move(arrival), log_.frontier(),
+                        [&](Result<Admitted> result) {
+                            ASSERT_TRUE(result) << result.error().detail;
+                            admitted = std::move(*result);
+                        });
+        executor_.run_all();
+        return std::move(*admitted);
+    }
+
+    const std::shared_ptr<const Catalog> catalog_ =
+        parse_catalog("events: { a: { audience: [everyone] } }", "catalog.yaml").catalog;
+    FakeClock clock_;
+    SeededRandom random_{1};
+    FakeExecutor executor_;
+    ListLog log_;
+    OpenWatches watches_;
+    MemorySessions disk_;
+};
+
+TEST_F(ArrivingTest, ASessionIsKnownIfThisLogSharesAllThatItSawAndJoined) {
+    struct Case {
+        const char* what;
+        SessionRecord record;
+        bool is_known;
+    };
+    const Room room = Room::subject("photo:1");
+    const Case cases[] = {
+        {"of this life", {.epoch = "third", .place = {24_pos, 25_pos}}, true},
+        {"of a life before, up to its end", {.epoch = "second", .place = {20_pos, 20_pos}}, true},
+        {"above the end of its epoch: another branch went on there",
+         {.epoch = "second", .place = {20_pos, 21_pos}},
+         false},
+        {"what it was given counts, too", {.epoch = "second", .place = {21_pos, 15_pos}}, false},
+        {"of an epoch that this log has not", {.epoch = "lost", .place = {5_pos, 5_pos}}, false},
+        {"joined a room above the end: nothing below would be shown",
+         {.epoch = "second", .place = {15_pos, 15_pos}, .rooms = {{room, 21_pos}}},
+         false},
+        {"is owed a history from above the end",
+         {.epoch = "second", .place = {15_pos, 15_pos}, .rooms = {{room, 15_pos, 21_pos}}},
+         false},
+        {"joined a room before the end",
+         {.epoch = "second", .place = {15_pos, 15_pos}, .rooms = {{room, 20_pos}}},
+         true},
+        {"is in rooms that give nothing",
+         {.epoch = "second", .place = {15_pos, 15_pos}, .rooms = {{Room::user("ana"), kEndOfTime}}},
+         true},
+        {"of the release before, which knew of no epochs", {.place = {10_pos, 10_pos}}, true},
+        {"of the release before, of another log", {.place = {11_pos, 11_pos}}, false},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.what);
+        keep(c.record);
+        const Admitted admitted = arrive({.pid = "p"});
+        EXPECT_EQ(admitted.is_resumed, c.is_known);
+        EXPECT_EQ(admitted.unknown.size(), c.is_known ? 0u : 1u);
+        EXPECT_EQ(disk_.by_pid.contains("p"), c.is_known);
+    }
+}
+
+// The log was moved away, and the sessions were not.
+TEST_F(ArrivingTest, InALogThatBeganAnewNoSessionIsKnown) {
+    log_.replace(Epochs("anew"), 25_pos);
+    for (const char* epoch : {"third", ""}) {
+        SCOPED_TRACE(epoch);
+        keep({.epoch = epoch, .place = {3_pos, 3_pos}});
+        const Admitted admitted = arrive({.pid = "p"});
+        EXPECT_FALSE(admitted.is_resumed);
+        EXPECT_EQ(admitted.resume_after, 25_pos) << "what comes from now on is for it";
+    }
+}
+
+TEST_F(ArrivingTest, APlaceOfAnotherBranchIsToldAndTheSessionGoesOnFromItsOwn) {
+    struct Case {
+        const char* what;
+        const char* offset;
+        Position resume_after;
+        std::size_t unknown;
+    };
+    const Case cases[] = {
+        {"of the lost branch", "lost.30", 18_pos, 1},
+        {"above the end of the epoch that both share", "second.21", 18_pos, 1},
+        {"of what both share", "second.19", 19_pos, 0},
+        {"below what it was given: lost on the way", "first.9", 9_pos, 0},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.what);
+        keep({.epoch = "second", .place = {.given = 16_pos, .clear = 18_pos}});
+        const Admitted admitted = arrive({.pid = "p", .offset = c.offset});
+        EXPECT_TRUE(admitted.is_resumed);
+        EXPECT_EQ(admitted.resume_after, c.resume_after);
+        EXPECT_EQ(admitted.unknown.size(), c.unknown);
+    }
+    const Admitted fresh = arrive({.since = "lost.30"});
+    EXPECT_FALSE(fresh.had_since);
+    EXPECT_EQ(fresh.unknown.size(), 1u);
+    EXPECT_EQ(fresh.resume_after, 25_pos);
+}
+
+TEST_F(ArrivingTest, ASessionIsWrittenInTheEpochOfNow) {
+    const Admitted admitted = arrive({});
+    EXPECT_EQ(disk_.by_pid.at(admitted.record.pid).record.epoch, "third");
+    keep({.epoch = "second", .place = {20_pos, 20_pos}});
+    arrive({.pid = "p"});
+    EXPECT_EQ(disk_.by_pid.at("p").record.epoch, "third");
+}
+
+}  // namespace
+}  // namespace eventbus

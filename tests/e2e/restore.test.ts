@@ -1,0 +1,185 @@
+// A server whose data is replaced: by a backup, by a copy of its files as it ran, or in part.
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect, test } from 'vitest';
+
+import { afterwards } from './support/clean-up.js';
+import { connect, fence, type PlainClient, sdk } from './support/clients.js';
+import { Seen } from './support/seen.js';
+import { BusServer, kBinary } from './support/server.js';
+import { serviceToken, userToken } from './support/tokens.js';
+
+const kBob = userToken('bob', { permissions: ['watch:counter:*'] });
+
+async function count(server: BusServer, from: number, to: number): Promise<void> {
+  for (let n = from; n <= to; ++n) {
+    expect((await server.post('/v1/events', serviceToken('api'), { type: 'counter.counted', data: { counterId: '1', n } })).status).toBe(200);
+  }
+}
+
+async function upload(server: BusServer, photoIds: readonly string[]): Promise<void> {
+  for (const photoId of photoIds) {
+    const data = { photoId, userId: 'alice', filename: `${photoId}.jpg` };
+    expect((await server.post('/v1/events', serviceToken('api'), { type: 'photo.uploaded', data })).status).toBe(200);
+  }
+}
+
+const counted = ({ events }: PlainClient) => events.things.filter(({ name }) => name === 'counter.counted').map(({ data }) => data.n as number);
+const told = ({ control }: PlainClient) => control.things.map(({ name }) => name);
+
+/** The client loses the server, and comes back once `act` is done. */
+async function away(client: PlainClient, act: () => Promise<unknown>): Promise<void> {
+  const lost = new Promise((resolve) => client.socket.once('disconnect', resolve));
+  client.socket.io.reconnection(false);
+  await act();
+  await lost;
+  client.socket.io.reconnection(true);
+  client.socket.connect();
+  await client.connected();
+}
+
+/** A copy of what the server has on disk now. */
+function copy(server: BusServer): string {
+  const backup = mkdtempSync(join(tmpdir(), 'eventbus-backup-'));
+  afterwards(() => rmSync(backup, { recursive: true, force: true }));
+  cpSync(server.data, backup, { recursive: true });
+  return backup;
+}
+
+/** Puts `backup` in the place of the server's data, or of some of its folders. */
+function restore(server: BusServer, backup: string, folders: readonly string[] = ['.']): void {
+  for (const folder of folders) {
+    rmSync(join(server.data, folder), { recursive: true, force: true });
+    cpSync(join(backup, folder), join(server.data, folder), { recursive: true });
+  }
+}
+
+/** A worker's group; the ids of the photos that it handled, in order. */
+async function worker(server: BusServer): Promise<Seen<string>> {
+  const handled = new Seen<string>();
+  const bus = sdk(server, serviceToken('worker'));
+  bus.onError(() => {});
+  await bus.subscribe('photo.uploaded', (event) => handled.add(event.photoId as string));
+  return handled;
+}
+
+test.each(['SIGTERM', 'kill -9'])('a restored backup is told to who has seen more, and nothing new is missed (%s)', async (how) => {
+  const server = await BusServer.start();
+  const end = () => (how === 'SIGTERM' ? server.stop() : server.kill());
+  const bob = await connect(server, kBob);
+  await bob.ask('subscribe', 'counter:1');
+  const handled = await worker(server);
+  await count(server, 1, 3);
+  await upload(server, ['1', '2']);
+  await bob.events.atLeast(3);
+  await handled.atLeast(2);
+
+  let backup = '';
+  await away(bob, async () => {
+    await end();
+    backup = copy(server);
+    await server.up();
+  });
+  expect(told(bob)).not.toContain('resume.unknown'); // a restart alone is none of this
+  await count(server, 4, 6);
+  await upload(server, ['3', '4', '5']);
+  await bob.events.atLeast(6);
+  await handled.atLeast(5);
+
+  await away(bob, async () => {
+    await end();
+    restore(server, backup);
+    await server.up();
+    await count(server, 11, 30);
+    await upload(server, ['6', '7']);
+  });
+  await count(server, 31, 31);
+  await bob.events.until(() => counted(bob).includes(31));
+
+  expect(told(bob)).toContain('resume.unknown');
+  // What the backup has of the session may be older than what bob saw.
+  expect(counted(bob).filter((n) => n > 10)).toEqual(Array.from({ length: 21 }, (_, n) => 11 + n));
+  await handled.until((ids) => ['6', '7'].every((id) => ids.includes(id)));
+});
+
+test('a copy of a running server, prepared by `eventbus restore`, is told to who saw what came later', async () => {
+  const server = await BusServer.start();
+  const bob = await connect(server, kBob);
+  await bob.ask('subscribe', 'counter:1');
+  await count(server, 1, 3);
+  await bob.events.atLeast(3);
+  const backup = copy(server);
+  await count(server, 4, 6);
+  await bob.events.atLeast(6);
+
+  await away(bob, async () => {
+    await server.kill();
+    restore(server, backup);
+    const said = JSON.parse(execFileSync(kBinary, ['restore', server.data, '--json'], { encoding: 'utf8' })) as object;
+    expect(said).toEqual({ end: expect.any(Number) as number });
+    await server.up();
+    await count(server, 11, 30);
+  });
+  await fence(server, [bob]);
+
+  expect(told(bob)).toContain('resume.unknown');
+});
+
+test('the log of a backup with the groups of later: they go on behind what both share', async () => {
+  const server = await BusServer.start();
+  const handled = await worker(server);
+  await upload(server, ['1', '2']);
+  await handled.atLeast(2);
+  await server.stop();
+  const backup = copy(server);
+  await server.up();
+  await upload(server, ['3', '4']);
+  await handled.atLeast(4);
+
+  await server.stop();
+  restore(server, backup, ['log']);
+  await server.up();
+  await upload(server, ['5', '6', '7', '8']);
+
+  await handled.until((ids) => ['5', '6', '7', '8'].every((id) => ids.includes(id)));
+  expect(handled.things.filter((id) => id === '1')).toEqual(['1']); // both share it
+  expect(server.output).toMatch(/another branch of the log.*worker:photo\.uploaded/);
+});
+
+test('`log/` moved away with the sessions kept: nobody is deaf', async () => {
+  const server = await BusServer.start();
+  const bob = await connect(server, kBob);
+  await bob.ask('subscribe', 'counter:1');
+  await count(server, 1, 3);
+  await bob.events.atLeast(3);
+
+  await away(bob, async () => {
+    await server.stop();
+    rmSync(join(server.data, 'log'), { recursive: true });
+    await server.up();
+  });
+  expect(bob.socket.recovered).toBe(false);
+  expect(await bob.ask('subscribe', 'counter:1')).toMatchObject({ ok: true });
+  await count(server, 4, 4);
+
+  expect((await bob.events.atLeast(4)).map(({ data }) => data.n)).toEqual([1, 2, 3, 4]);
+  expect(told(bob)).toContain('resume.unknown');
+});
+
+test('`eventbus restore` refuses what is no data directory, or one that a server has', async () => {
+  const server = await BusServer.start();
+  const refusal = (directory: string) => {
+    try {
+      execFileSync(kBinary, ['restore', directory], { encoding: 'utf8', stdio: 'pipe' });
+      return '';
+    } catch (error) {
+      const { status, stderr } = error as { status: number; stderr: string };
+      return `${status} ${stderr}`;
+    }
+  };
+  expect(refusal(join(server.data, 'nothing'))).toMatch(/^1 eventbus: there is no log in .*nothing/);
+  expect(refusal(server.data)).toMatch(/^1 eventbus: .*another/);
+});

@@ -195,8 +195,8 @@ void add_check_config(CLI::App& app, CheckConfigOptions& options) {
 void add_restore(CLI::App& app, RestoreOptions& options) {
     CLI::App* command = app.add_subcommand(
         "restore",
-        "Prepares a data directory that was copied from a running server, before a start.");
-    command->add_option("DIR", options.data, "The data directory")->required();
+        "Prepares a data directory that was copied while its server ran, before a start on it.");
+    command->add_option("DIR", options.data, "The copied data directory")->required();
     command->add_flag("--json", options.json, "Answer in JSON, for scripts");
 }
 
@@ -261,13 +261,13 @@ int run(int argc, const char* const* argv, const Serve& serve) {
     GroupsDeleteOptions groups_delete_options;
     TokenOptions token_options;
     CheckConfigOptions check_options;
+    RestoreOptions restore_options;
     add_serve(app, serve_options);
     add_publish(app, publish_options);
     add_tail(app, tail_options);
     add_groups(app, groups_delete_options);
     add_token(app, token_options);
     add_check_config(app, check_options);
-    RestoreOptions restore_options;
     add_restore(app, restore_options);
 
     const std::span words(argv, static_cast<std::size_t>(argc));

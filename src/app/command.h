@@ -86,7 +86,7 @@ struct CheckConfigOptions {
 int run_check_config(const CheckConfigOptions& options, const CommandContext& context);
 
 struct RestoreOptions {
-    std::string data;
+    std::string data;  // the directory
     bool json = false;
 };
 int run_restore(const RestoreOptions& options, const CommandContext& context);

@@ -15,9 +15,9 @@ int run_restore(const RestoreOptions& options, const CommandContext& context) {
         context.out << R"({"end":)" << to_string(*end) << "}\n";
     } else {
         context.out
-            << "The log goes on in a new epoch when the server starts. Clients that have seen "
-               "more than its newest event (position "
-            << to_string(*end) << ") are told.\n";
+            << "Start the server: its log goes on in a new epoch. Clients and groups that have "
+               "seen more than the newest event here, at position "
+            << to_string(*end) << ", will be told.\n";
     }
     return kExitDone;
 }

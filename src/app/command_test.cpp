@@ -15,7 +15,10 @@
 
 #include "app/http_client.h"
 #include "auth/jwt.h"
+#include "backplane/embedded/embedded_log.h"
 #include "support/fake_clock.h"
+#include "support/plain_binder.h"
+#include "support/seeded_random.h"
 
 namespace eventbus {
 namespace {
@@ -323,6 +326,32 @@ TEST_F(Command, PublishWhoseAnswerIsLostFailsAndSaysThatTheEventIsPublished) {
     EXPECT_EQ(err(),
               "eventbus: the event is published, but standard output cannot be written: No space "
               "left on device\n");
+}
+
+// ---- restore
+
+TEST_F(Command, RestoreEndsTheEpochOfACopyAtItsNewestEventHoweverOften) {
+    const std::string directory = folder_;
+    {
+        SeededRandom random(1);
+        PlainBinder binder;
+        auto log = EmbeddedLog::open({.data_dir = directory}, binder, clock_, random);
+        ASSERT_TRUE(log) << log.error().detail;
+    }
+    for (int i = 0; i < 2; ++i) {
+        out_.str("");
+        ASSERT_EQ(run_restore({.data = directory, .json = true}, context_), kExitDone) << err();
+        EXPECT_EQ(out(), "{\"end\":0}\n");
+    }
+    EXPECT_EQ(run_restore({.data = directory}, context_), kExitDone);
+    EXPECT_TRUE(holds(out(), "at position 0")) << out();
+}
+
+TEST_F(Command, RestoreOfWhatIsNoDataDirectorySaysSoAndMakesNone) {
+    const std::string nothing = folder_ / "nothing";
+    EXPECT_EQ(run_restore({.data = nothing}, context_), kExitFailed);
+    EXPECT_TRUE(holds(err(), "there is no log in " + nothing)) << err();
+    EXPECT_FALSE(fs::exists(nothing));
 }
 
 // ---- tail

@@ -1,6 +1,7 @@
 #include "groups/group_key.h"
 
 #include <charconv>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/hash.h"
@@ -47,24 +48,31 @@ std::size_t home_of(const GroupKey& key, std::size_t reactors) {
 }
 
 std::string to_string(const DeliveryId& id) {
-    return to_string(id.group) + ':' + to_string(id.position) + '.' + std::to_string(id.attempt);
+    const std::string place =
+        id.epoch.empty() ? to_string(id.position) : to_string(Offset{id.epoch, id.position});
+    return to_string(id.group) + ':' + place + '.' + std::to_string(id.attempt);
 }
 
 Result<DeliveryId> parse_delivery_id(std::string_view text) {
     const std::size_t name_end = text.find(':');
     const std::size_t topic_end = text.rfind(':');
     if (name_end == std::string_view::npos || name_end == topic_end) return no_such_delivery();
-    const std::string_view place = text.substr(topic_end + 1);
-    const std::size_t dot = place.find('.');
+    const std::string_view part = text.substr(topic_end + 1);
+    const std::size_t dot = part.rfind('.');
     if (dot == std::string_view::npos) return no_such_delivery();
+    const std::string_view place = part.substr(0, dot);
 
     DeliveryId id;
     std::uint64_t position = 0;
-    if (!parse_number(place.substr(0, dot), position) ||
-        !parse_number(place.substr(dot + 1), id.attempt)) {
-        return no_such_delivery();
+    if (!parse_number(part.substr(dot + 1), id.attempt)) return no_such_delivery();
+    if (parse_number(place, position)) {
+        id.position = Position(position);
+    } else {
+        Result<Offset> offset = parse_offset(place);
+        if (!offset || offset->position.is_before_first()) return no_such_delivery();
+        id.epoch = std::move(offset->epoch);
+        id.position = offset->position;
     }
-    id.position = Position(position);
     id.group.name = text.substr(0, name_end);
     id.group.topic = text.substr(name_end + 1, topic_end - name_end - 1);
     if (!check(id.group)) return no_such_delivery();

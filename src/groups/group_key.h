@@ -34,16 +34,18 @@ Result<> check(const GroupKey& key);
 // The reactor on which the group lives, of `reactors`.
 std::size_t home_of(const GroupKey& key, std::size_t reactors);
 
-// One giving out of one event by one group: the place and the attempt make each different.
+// One giving out of one event by one group: the place and the attempt make each different, and the
+// epoch tells those of another branch of the log apart.
 struct DeliveryId {
     GroupKey group;
+    std::string epoch;  // in which the event was written; empty: by a server of the release before
     Position position;
     std::uint32_t attempt = 0;  // counted from 1
 
     friend bool operator==(const DeliveryId&, const DeliveryId&) = default;
 };
 
-// "name:topic:position.attempt". Members take it as opaque.
+// "name:topic:epoch.position.attempt". Members take it as opaque.
 std::string to_string(const DeliveryId& id);
 
 // Errors: kNotFound, no delivery can have this name.

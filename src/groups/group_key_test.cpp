@@ -38,11 +38,23 @@ TEST(GroupKey, NamesAndTopicsThatAreNoneAreRefused) {
 }
 
 TEST(DeliveryId, ComesBackFromItsText) {
-    const DeliveryId id{{"thumbnails", "photo.**"}, 18446744073709551615_pos, 4294967295U};
-    EXPECT_EQ(to_string(id), "thumbnails:photo.**:18446744073709551615.4294967295");
-    const Result<DeliveryId> read = parse_delivery_id(to_string(id));
-    ASSERT_TRUE(read);
-    EXPECT_EQ(*read, id);
+    struct Case {
+        DeliveryId id;
+        const char* text;
+    };
+    const GroupKey group{"thumbnails", "photo.**"};
+    const Case cases[] = {
+        {{group, "k3x9q2ab", 18446744073709551615_pos, 4294967295U},
+         "thumbnails:photo.**:k3x9q2ab.18446744073709551615.4294967295"},
+        {{group, "1", 2_pos, 3}, "thumbnails:photo.**:1.2.3"},
+        {{group, "", 2_pos, 3}, "thumbnails:photo.**:2.3"},
+    };
+    for (const Case& c : cases) {
+        EXPECT_EQ(to_string(c.id), c.text);
+        const Result<DeliveryId> read = parse_delivery_id(c.text);
+        ASSERT_TRUE(read) << c.text;
+        EXPECT_EQ(*read, c.id);
+    }
 }
 
 TEST(DeliveryId, EveryOtherTextIsNotFound) {
@@ -63,7 +75,12 @@ TEST(DeliveryId, EveryOtherTextIsNotFound) {
         " a:b:1.1",
         "a:b:-1.1",
         "a:b:+1.1",
-        "a:b:1.1.1",
+        "a:b:1.1.1.1",
+        "a:b:e1.0.1",
+        "a:b:e1.1.0",
+        "a:b:e1.1",
+        "a:b:E1.1.1",
+        "a:b:.1.1",
         "a::1.1",
         ":b:1.1",
         "A:b:1.1",

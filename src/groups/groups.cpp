@@ -296,7 +296,14 @@ void Groups::settle(const DeliveryId& delivery, Executor& reply_to, Callback<Res
             Error{ErrorCode::kNotFound, "there is no group \"" + delivery.group.name +
                                             "\" with the topic \"" + delivery.group.topic + "\""});
     }
-    Result<> settled = give_answer(home->group);
+    const bool is_of_this_log =
+        delivery.epoch.empty() || delivery.epoch == context_.log.epochs().of(delivery.position);
+    Result<> settled =
+        is_of_this_log ? give_answer(home->group)
+                       : Error{ErrorCode::kNotFound,
+                               "the delivery is of another log: the server's data was replaced, or "
+                               "restored from a backup; if its event is in this log, it comes "
+                               "again"};
     if (!settled) {
         report(*home);
         return answer(reply_to, std::move(done), std::move(settled));
@@ -351,7 +358,8 @@ void Groups::give_out(Home& home) {
     std::vector<Group::GivenOut> given;
     home.group.give_out(context_.clock.now(), given);
     for (Group::GivenOut& out : given) {
-        const DeliveryId id{*home.key, out.entry->position, out.attempt};
+        const Position position = out.entry->position;
+        const DeliveryId id{*home.key, context_.log.epochs().of(position), position, out.attempt};
         ledger_.add_delivery(
             home.guests.at(out.member).way,
             {out.member, std::move(out.entry), home.key, to_string(id), out.attempt});

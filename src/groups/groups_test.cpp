@@ -39,7 +39,7 @@ TEST_F(GroupsTest, ADeliveryNamesItsGroupAndCarriesTheWholeEvent) {
     ASSERT_EQ(inbox().got.size(), 1u);
     const GroupDelivery& delivery = inbox().got[0];
     EXPECT_EQ(delivery.member, kAnn);
-    EXPECT_EQ(delivery.delivery, "thumbnails:photo.**:1.1");
+    EXPECT_EQ(delivery.delivery, "thumbnails:photo.**:e1.1.1");
     EXPECT_EQ(delivery.group->name, "thumbnails");
     EXPECT_EQ(delivery.entry, log_.entries()[0]);
 }
@@ -102,7 +102,7 @@ TEST_F(GroupsTest, NothingLeavesBeforeItWasWritten) {
     EXPECT_EQ(r.inbox.take(), Got{"1.1→1"});
 
     bool answered = false;
-    r.groups->ack(kAnn, {{"g", "a.*"}, 1_pos, 1}, r.executor, [&](Result<> result) {
+    r.groups->ack(kAnn, {{"g", "a.*"}, "e1", 1_pos, 1}, r.executor, [&](Result<> result) {
         EXPECT_TRUE(result);
         answered = true;
     });
@@ -279,7 +279,7 @@ TEST_F(GroupsTest, WhatComesDuringAWriteLeavesWithTheNext) {
     int answers = 0;
     const auto count = [&](Result<> result) { answers += result ? 1 : 0; };
     for (Position p = 1_pos; p <= 3_pos; ++p) {
-        r.groups->ack(kAnn, {{"g", "a.*"}, p, 1}, r.executor, count);
+        r.groups->ack(kAnn, {{"g", "a.*"}, "e1", p, 1}, r.executor, count);
     }
 
     EXPECT_EQ(r.executor.waiting(), 1u);
@@ -502,6 +502,23 @@ TEST_F(GroupsTest, InAnotherBranchOfTheLogAGroupGoesOnBehindWhatBothShare) {
     std::sort(got.begin(), got.end());
     EXPECT_EQ(got, (Got{"3.2→2", "6.1→2", "7.1→2", "8.1→2"}));
     EXPECT_EQ(stored().state.epoch, "restored");
+}
+
+// A worker may answer what the server gave it before the backup was restored.
+TEST_F(GroupsTest, AnAnswerToADeliveryOfAnotherBranchSettlesNothing) {
+    ASSERT_TRUE(join(kAnn));
+    publish("a.x");
+    log_.replace(Epochs("e1").next("restored", 0_pos), 0_pos);
+    log_.publish("a.x");
+    crash();
+    ASSERT_TRUE(join(kAnn));
+    node_->show_and_run();
+    EXPECT_EQ(inbox().take(), Got{"1.1→1"});
+
+    EXPECT_EQ(ack(kAnn, "g:a.*:e1.1.1").error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(nack(kAnn, "g:a.*:e1.1.1", {}).error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(probe().in_flight.get(), 1u);
+    EXPECT_TRUE(ack(kAnn, "g:a.*:restored.1.1"));
 }
 
 TEST_F(GroupsTest, OverARestartNoGroupIsSetBackWhereverItStands) {

@@ -220,12 +220,12 @@ Result<std::vector<StoredGroup>> EmbeddedGroupStore::load(const Epochs& log) {
 
     epochs_ = encode_epochs(log);
     set_back_.clear();
+    const Position shared = known.ok() ? log.shared_with(*stood_in) : Position();
     for (StoredGroup& group : groups) {
-        // In format 1 a log had one epoch.
-        const Epochs before = known.ok() ? *stood_in : Epochs(group.state.epoch);
-        if (auto change = eventbus::set_back(group, log.shared_with(before))) {
-            set_back_.push_back(std::move(*change));
-        }
+        // In format 1 a log had one epoch, and each group named it.
+        auto change = eventbus::set_back(
+            group, known.ok() ? shared : log.shared_with(Epochs(group.state.epoch)));
+        if (change) set_back_.push_back(std::move(*change));
     }
     return groups;
 }

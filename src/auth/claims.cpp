@@ -30,15 +30,6 @@ std::optional<element> find(const object& claims, std::string_view name) {
     return value;
 }
 
-std::string rfc3339(Clock::WallTime time) {
-    const std::time_t stamp = Clock::WallTime::clock::to_time_t(time);
-    std::tm parts{};
-    gmtime_r(&stamp, &parts);
-    char text[sizeof "9999-12-31T23:59:59Z"];
-    std::strftime(text, sizeof text, "%FT%TZ", &parts);
-    return text;
-}
-
 std::string whole_seconds(Clock::WallTime::duration time) {
     return std::to_string(std::chrono::duration_cast<seconds>(time).count()) + " s";
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 namespace eventbus {
 
@@ -14,6 +15,9 @@ class Clock {
     virtual Time now() const = 0;
     virtual WallTime wall_now() const = 0;
 };
+
+// As people and other programs read it, in UTC to the second: 2026-11-29T20:03:46Z.
+std::string rfc3339(Clock::WallTime time);
 
 // The machine's clocks.
 class SystemClock final : public Clock {

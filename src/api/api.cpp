@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kStreamPath = "/v1/stream";
 constexpr std::string_view kReads = "GET, HEAD";
 constexpr std::string_view kGroupsPath = "/v1/groups/";
+constexpr std::string_view kRetentionPath = "/v1/retention/resume";
 
 bool is_of_operations(std::string_view path) {
     return path == "/healthz" || path == "/readyz" || path == "/metrics";
@@ -17,7 +18,9 @@ bool is_of_operations(std::string_view path) {
 
 // What the path takes; empty: there is nothing at it.
 std::string_view methods_of(std::string_view path) {
-    if (path == "/v1/events" || path == "/v1/tickets") return "POST, OPTIONS";
+    if (path == "/v1/events" || path == "/v1/tickets" || path == kRetentionPath) {
+        return "POST, OPTIONS";
+    }
     if (path == kStreamPath) return "GET, OPTIONS";
     if (path.starts_with(kGroupsPath)) return "DELETE, OPTIONS";
     return is_of_operations(path) ? "GET, HEAD, OPTIONS" : "";
@@ -49,7 +52,8 @@ void Api::on_request(const SharedExchange& exchange) {
             *exchange,
             Error{ErrorCode::kNotFound,
                   "there is nothing at this path; there are /v1/events, /v1/stream, /v1/tickets, "
-                  "/v1/groups/NAME/TOPIC, /healthz, /readyz, /metrics and /socket.io/"});
+                  "/v1/groups/NAME/TOPIC, /v1/retention/resume, /healthz, /readyz, /metrics and "
+                  "/socket.io/"});
     }
     if (!list_contains(allowed, to_string(request.method))) {
         return respond(*exchange, method_refusal(allowed));
@@ -60,13 +64,16 @@ void Api::on_request(const SharedExchange& exchange) {
     if (request.path.starts_with(kGroupsPath)) {
         return delete_group(exchange, std::string_view(request.path).substr(kGroupsPath.size()));
     }
+    if (request.path == kRetentionPath) return resume_retention(exchange);
     if (request.path == "/metrics") return serve_metrics(*exchange);
     answer_health(*exchange);
 }
 
 void Api::on_admin_request(const SharedExchange& exchange) {
     const HttpRequest& request = exchange->request;
-    if (request.path.starts_with(kGroupsPath)) return on_request(exchange);
+    if (request.path.starts_with(kGroupsPath) || request.path == kRetentionPath) {
+        return on_request(exchange);
+    }
     if (!is_of_operations(request.path)) {
         return refuse(*exchange, Error{ErrorCode::kNotFound,
                                        "the admin address has /metrics, /healthz and /readyz"});

@@ -37,7 +37,8 @@ struct ApiProbe {
 //   POST /v1/events    publish             (publish.cpp)
 //   GET  /v1/stream    server-sent events  (stream.cpp)
 //   POST /v1/tickets   a ticket for a stream of a browser
-//   DELETE /v1/groups/NAME/TOPIC  the end of a consumer group  (groups.cpp)
+//   DELETE /v1/groups/NAME/TOPIC  the end of a consumer group  (operators.cpp)
+//   POST /v1/retention/resume     the end of a hold of retention  (operators.cpp)
 //   GET  /healthz /readyz /metrics
 //
 // Every answer carries the visible end of the log, Event-Bus-Offset, so that a page can subscribe
@@ -56,6 +57,8 @@ class Api {
         const CorsPolicy& cors;
         std::function<std::string()> metrics;  // the page, of all reactors
         std::function<Result<>()> is_ready;    // else why not
+        // As EmbeddedLog::resume_retention().
+        std::function<void(Executor& reply_to, Callback<Result<bool>> done)> resume_retention;
         Random& random;
         SealKey ticket_key;
         std::size_t reactors;
@@ -94,8 +97,11 @@ class Api {
     void publish(const SharedExchange& exchange);
     Result<EventReader::Events> read_events(const HttpRequest& request);
 
-    // groups.cpp
+    // operators.cpp
+    Result<> may_operate(const HttpRequest& request, std::string_view what,
+                         std::string_view permission);
     void delete_group(const SharedExchange& exchange, std::string_view key);
+    void resume_retention(const SharedExchange& exchange);
 
     // stream.cpp
     void stream(const SharedExchange& exchange);

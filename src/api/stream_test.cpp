@@ -194,6 +194,7 @@ class StreamTest : public testing::Test {
               .cors = cors_,
               .metrics = [] { return std::string(); },
               .is_ready = [] { return Result<>(); },
+              .resume_retention = {},
               .random = random_,
               .ticket_key = {},
               .reactors = 1,

@@ -155,6 +155,15 @@ void add_groups(CLI::App& app, GroupsDeleteOptions& options) {
     add_access(*command, options.access, "--data-dir");
 }
 
+void add_retention(CLI::App& app, RetentionResumeOptions& options) {
+    CLI::App* retention = app.add_subcommand("retention", "Looks after what the log deletes.");
+    retention->require_subcommand(1);
+    CLI::App* command = retention->add_subcommand(
+        "resume", "Ends the hold after a jump of the clock: the clock is right.");
+    command->add_flag("--json", options.json, "Answer in JSON, for scripts");
+    add_access(*command, options.access, "--data-dir");
+}
+
 void add_token(CLI::App& app, TokenOptions& options) {
     CLI::App* command =
         app.add_subcommand("token", "Makes a token, signed with the server's secret.");
@@ -259,6 +268,7 @@ int run(int argc, const char* const* argv, const Serve& serve) {
     PublishOptions publish_options;
     TailOptions tail_options;
     GroupsDeleteOptions groups_delete_options;
+    RetentionResumeOptions retention_options;
     TokenOptions token_options;
     CheckConfigOptions check_options;
     RestoreOptions restore_options;
@@ -266,6 +276,7 @@ int run(int argc, const char* const* argv, const Serve& serve) {
     add_publish(app, publish_options);
     add_tail(app, tail_options);
     add_groups(app, groups_delete_options);
+    add_retention(app, retention_options);
     add_token(app, token_options);
     add_check_config(app, check_options);
     add_restore(app, restore_options);
@@ -283,6 +294,7 @@ int run(int argc, const char* const* argv, const Serve& serve) {
     if (command == "publish") return run_publish(publish_options, context);
     if (command == "tail") return run_tail(tail_options, context);
     if (command == "groups") return run_groups_delete(groups_delete_options, context);
+    if (command == "retention") return run_retention_resume(retention_options, context);
     if (command == "token") return run_token(token_options, context);
     if (command == "restore") return run_restore(restore_options, context);
     return run_check_config(check_options, context);

@@ -65,6 +65,12 @@ struct GroupsDeleteOptions {
 };
 int run_groups_delete(const GroupsDeleteOptions& options, const CommandContext& context);
 
+struct RetentionResumeOptions {
+    AccessOptions access;
+    bool json = false;
+};
+int run_retention_resume(const RetentionResumeOptions& options, const CommandContext& context);
+
 struct TokenOptions {
     std::string user;  // or a service
     std::string service;

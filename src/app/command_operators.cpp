@@ -1,4 +1,7 @@
+// `eventbus groups delete`, `eventbus retention resume`: what an operator asks of a running server.
+
 #include <ostream>
+#include <utility>
 
 #include "app/access.h"
 #include "app/command.h"
@@ -9,6 +12,24 @@ namespace {
 
 constexpr auto kTimeout = std::chrono::seconds(30);
 
+// The body of the answer. Errors: as the server says, or why it cannot be asked.
+Result<std::string> ask(const AccessOptions& access, const CommandContext& context,
+                        std::string method, std::string target) {
+    const auto server = find_server(access, context);
+    if (!server) return server.error();
+    const auto token = find_token(access, context);
+    if (!token) return token.error();
+    auto response = send_request(*server,
+                                 {.method = std::move(method),
+                                  .target = std::move(target),
+                                  .headers = {{"Authorization", "Bearer " + *token}},
+                                  .body = {}},
+                                 kTimeout);
+    if (!response) return response.error();
+    if (response->status != 200) return error_of(*response);
+    return std::move(response->body);
+}
+
 }  // namespace
 
 int run_groups_delete(const GroupsDeleteOptions& options, const CommandContext& context) {
@@ -17,24 +38,21 @@ int run_groups_delete(const GroupsDeleteOptions& options, const CommandContext& 
         fail(context, options.json, good.error());
         return kExitUsage;
     }
-    const auto server = find_server(options.access, context);
-    if (!server) return fail(context, options.json, server.error());
-    const auto token = find_token(options.access, context);
-    if (!token) return fail(context, options.json, token.error());
+    const auto answer =
+        ask(options.access, context, "DELETE", "/v1/groups/" + group.name + "/" + group.topic);
+    if (!answer) return fail(context, options.json, answer.error());
+    context.out << (options.json ? *answer : "deleted " + to_string(group)) << "\n";
+    return kExitDone;
+}
 
-    const auto response = send_request(*server,
-                                       {.method = "DELETE",
-                                        .target = "/v1/groups/" + group.name + "/" + group.topic,
-                                        .headers = {{"Authorization", "Bearer " + *token}},
-                                        .body = {}},
-                                       kTimeout);
-    if (!response) return fail(context, options.json, response.error());
-    if (response->status != 200) return fail(context, options.json, error_of(*response));
-    if (options.json) {
-        context.out << response->body << "\n";
-    } else {
-        context.out << "deleted " << to_string(group) << "\n";
-    }
+int run_retention_resume(const RetentionResumeOptions& options, const CommandContext& context) {
+    const auto answer = ask(options.access, context, "POST", "/v1/retention/resume");
+    if (!answer) return fail(context, options.json, answer.error());
+    const bool was_held = answer->find("true") != std::string::npos;
+    context.out << (options.json ? *answer
+                    : was_held   ? "retention deletes by age again"
+                                 : "nothing was held: retention deletes by age")
+                << "\n";
     return kExitDone;
 }
 

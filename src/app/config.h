@@ -80,6 +80,7 @@ struct Config {
 
     // The log.
     std::size_t log_bytes_max = 10ULL << 30U;
+    Milliseconds retention_hold = std::chrono::hours(24);  // 0: none
     Milliseconds dedupe_window = std::chrono::minutes(10);
     std::size_t dedupe_max = 1'000'000;
     std::size_t owners_max = 10'000'000;

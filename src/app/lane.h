@@ -58,6 +58,7 @@ struct Shared {
     SealKey ticket_key;
     std::function<std::string()> metrics;
     std::function<Result<>()> is_ready;
+    std::function<void(Executor& reply_to, Callback<Result<bool>> done)> resume_retention;
     std::function<void(std::size_t reactor, HttpExchange::Released)> hand_over;
 };
 

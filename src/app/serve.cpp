@@ -182,7 +182,8 @@ Result<> Server::open_stores(const std::filesystem::path& data) {
     EmbeddedLogSettings settings{.data_dir = data,
                                  .bytes_max = config_.log_bytes_max,
                                  .tail_entries_max = config_.tail_entries_max,
-                                 .tail_bytes_max = config_.tail_bytes_max};
+                                 .tail_bytes_max = config_.tail_bytes_max,
+                                 .retention_hold = config_.retention_hold};
     settings.dedupe = {.window = config_.dedupe_window, .keys_max = config_.dedupe_max};
     auto log = EmbeddedLog::open(std::move(settings), *subjects_, clock_, random_);
     if (!log) return log.error();
@@ -239,6 +240,10 @@ void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet ke
         .ticket_key = ticket_key(config_.data, random_),
         .metrics = [this] { return metrics_.render(); },
         .is_ready = [this] { return is_ready(); },
+        .resume_retention =
+            [this](Executor& reply_to, Callback<Result<bool>> done) {
+                log_->resume_retention(reply_to, std::move(done));
+            },
         .hand_over =
             [this](std::size_t to, HttpExchange::Released released) {
                 Lane& home = *lanes_[to];

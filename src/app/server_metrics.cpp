@@ -300,6 +300,18 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
                         [&log] { return static_cast<double>(log.syncs.get()); });
     metrics.add_counter("eventbus_log_swept_total", "Events that retention took.",
                         [&log] { return static_cast<double>(log.swept_entries.get()); });
+    metrics.add_gauge("eventbus_retention_hold_seconds",
+                      "How long yet nothing is deleted for its age, after a jump of the clock; 0: "
+                      "it is.",
+                      [&log] { return static_cast<double>(log.hold_left_s.get()); });
+    metrics.add_gauge(
+        "eventbus_retention_hold_timestamp_seconds",
+        "While that is so, what the clock says and what it would without the jump, in seconds "
+        "since 1970; else 0.",
+        [&log]() -> std::vector<Metrics::Sample> {
+            return {{{{"clock", "expected"}}, static_cast<double>(log.hold_expected_s.get())},
+                    {{{"clock", "now"}}, static_cast<double>(log.hold_clock_s.get())}};
+        });
     metrics.add_gauge("eventbus_log_writable", "0 while the log takes no events.",
                       [&log_state] { return log_state.is_writable() ? 1.0 : 0.0; });
     metrics.add_latency("eventbus_append_seconds",

@@ -148,6 +148,8 @@ constexpr auto kTable = std::to_array<Setting>({
 
     {kLog, "log_bytes_max", Kind::kBytes, &Config::log_bytes_max, 16 * kMiB, 64 * 1024 * kGiB, "",
      "The log on disk; beyond it the oldest events go, whatever their retention says."},
+    {kLog, "retention_hold", Kind::kDuration, &Config::retention_hold, 0, 365 * kDay, "",
+     "How long nothing is deleted for its age after a jump of the clock, in time that a server ran; 0: not at all."},
     {kLog, "dedupe_window", Kind::kDuration, &Config::dedupe_window, kSecond, 7 * kDay, "",
      "How long a repeated publish of the same source and id is recognised."},
     {kLog, "dedupe_max", Kind::kCount, &Config::dedupe_max, 1'000, 1'000 * kMillion, "",

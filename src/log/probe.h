@@ -19,6 +19,11 @@ struct LogProbe {
     Counter syncs;
     Counter synced_entries;
     Counter swept_entries;  // taken by retention
+    // While nothing is deleted for its age after a jump of the clock; else 0. Seconds, and those
+    // since 1970.
+    Counter hold_left_s;
+    Counter hold_expected_s;
+    Counter hold_clock_s;
     LatencyHistogram sync_time;
 
     // Of the reading thread.

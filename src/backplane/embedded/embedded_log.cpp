@@ -66,6 +66,7 @@ class EmbeddedLog::Core {
               WantedRooms wanted);
     std::uint64_t room_key(const Room& room) const { return store_->room_key(room); }
     void look_now();
+    void resume_retention(Executor& reply_to, Callback<Result<bool>> done);
 
     CombiningTurn& turn() { return turn_; }
     Tail& tail() { return tail_; }
@@ -90,11 +91,16 @@ class EmbeddedLog::Core {
     void run_in_turn(Run&& run);
 
     // ---- the log thread -------------------------------------------------------------------------
+    struct Resume {
+        Executor* reply_to = nullptr;
+        Callback<Result<bool>> done;
+    };
     struct Work {
         std::vector<Staged> staged;
         bool reserve = false;
         bool help = false;
         bool look = false;
+        std::vector<Resume> resumes;
         bool end = false;
     };
     void run_log();
@@ -102,7 +108,9 @@ class EmbeddedLog::Core {
     void write_waiting();
     bool write(std::span<const Staged> staged);
     void tell_state();
+    void resume(std::vector<Resume> resumes);
     void look();
+    void show_hold();
     bool has_ended();
 
     // ---- the reading thread ---------------------------------------------------------------------
@@ -125,6 +133,7 @@ class EmbeddedLog::Core {
     std::mutex mutex_;  // of what is handed to the log thread
     std::condition_variable wake_;
     Work work_;
+    bool is_ending_ = false;
 
     std::mutex reads_mutex_;
     std::condition_variable reads_wake_;
@@ -177,6 +186,7 @@ void EmbeddedLog::Core::start() {
     tail_.advance_to(sequencer_.head());
     tail_.wake_readers();
     tell_state();
+    show_hold();
     log_thread_ = std::thread([this] { run_log(); });
     read_thread_ = std::thread([this] { run_reads(); });
 }
@@ -187,6 +197,7 @@ void EmbeddedLog::Core::stop() {
     {
         const std::lock_guard lock(mutex_);
         work_.end = true;
+        is_ending_ = true;
         wake_.notify_one();
     }
     log_thread_.join();
@@ -238,6 +249,7 @@ void EmbeddedLog::Core::run_log() {
         store_->look();
         tell_state();
         write_waiting();
+        resume(std::move(work.resumes));
         if (work.look) look();
         if (is_last && has_ended()) return;
     }
@@ -310,7 +322,8 @@ void EmbeddedLog::Core::tell_state() {
 void EmbeddedLog::Core::look() {
     next_look_ = std::chrono::steady_clock::now() + (is_writable() ? kLookEvery : kLookWhenRefused);
     if (store_->state() == Database::State::kClosed) return;
-    const Result<LogRetention::Swept> swept = store_->sweep(tail_.frontier(), true);
+    const Result<LogRetention::Swept> swept = store_->sweep(tail_.frontier());
+    show_hold();
     tell_state();
     if (!swept) {
         return diagnostics::warn("retention could not be applied; it is tried again",
@@ -318,6 +331,27 @@ void EmbeddedLog::Core::look() {
     }
     probe_.swept_entries.add(swept->entries);
     if (swept->has_more) next_look_ = {};
+}
+
+void EmbeddedLog::Core::resume(std::vector<Resume> resumes) {
+    for (Resume& one : resumes) {
+        const bool was_held = store_->resume_retention();
+        show_hold();
+        one.reply_to->post([was_held, done = std::move(one.done)]() mutable { done(was_held); });
+    }
+}
+
+void EmbeddedLog::Core::show_hold() {
+    using std::chrono::duration_cast;
+    using std::chrono::seconds;
+    const auto since_1970 = [](Clock::WallTime time) {
+        return static_cast<std::uint64_t>(duration_cast<seconds>(time.time_since_epoch()).count());
+    };
+    const RetentionHold& hold = store_->hold();
+    const auto left = std::chrono::ceil<seconds>(hold.left());
+    probe_.hold_expected_s.set(hold.is_on() ? since_1970(hold.expected()) : 0);
+    probe_.hold_clock_s.set(hold.is_on() ? since_1970(hold.clock()) : 0);
+    probe_.hold_left_s.set(static_cast<std::uint64_t>(left.count()));
 }
 
 // Whether all that was given is visible. Then the next life goes on right behind it. False: some of
@@ -339,6 +373,18 @@ bool EmbeddedLog::Core::has_ended() {
 
 void EmbeddedLog::Core::look_now() {
     const std::lock_guard lock(mutex_);
+    work_.look = true;
+    wake_.notify_one();
+}
+
+void EmbeddedLog::Core::resume_retention(Executor& reply_to, Callback<Result<bool>> done) {
+    const std::lock_guard lock(mutex_);
+    if (is_ending_) {
+        return reply_to.post([done = std::move(done)]() mutable {
+            done(Error{ErrorCode::kUnavailable, "the server is stopping"});
+        });
+    }
+    work_.resumes.push_back({&reply_to, std::move(done)});
     work_.look = true;
     wake_.notify_one();
 }
@@ -430,6 +476,9 @@ const Epochs& EmbeddedLog::epochs() const { return core_->epochs(); }
 Tail& EmbeddedLog::tail() { return core_->tail(); }
 bool EmbeddedLog::is_writable() const { return core_->is_writable(); }
 void EmbeddedLog::look_now() { core_->look_now(); }
+void EmbeddedLog::resume_retention(Executor& reply_to, Callback<Result<bool>> done) {
+    core_->resume_retention(reply_to, std::move(done));
+}
 const LogProbe& EmbeddedLog::probe() const { return core_->probe(); }
 const Database& EmbeddedLog::database() const { return core_->database(); }
 

@@ -31,6 +31,8 @@ struct EmbeddedLogSettings {
     std::uint64_t free_bytes_min = kFreeBytesMin;  // below: kReadOnly until there is more
     int open_files_max = 256;
     std::chrono::milliseconds retry_after{1'000};  // of opening a log that could not be written
+    // Of running time after a jump of the clock, in which nothing is deleted for its age; 0: none.
+    std::chrono::milliseconds retention_hold = std::chrono::hours(24);
     // Positions that are reserved on disk at a time: at a million events a second, half of them
     // last half a second, in which the next must be synced.
     std::uint64_t reserve = 1U << 20U;
@@ -93,6 +95,10 @@ class EmbeddedLog final : public Log, public Turn {
 
     // Looks now, and not at the next time, for what retention no longer keeps and for free space.
     void look_now();
+
+    // An operator says that the clock is right, so retention by age goes on after a jump of it.
+    // `done` gets whether it was held. Errors: kUnavailable, the log is stopping.
+    void resume_retention(Executor& reply_to, Callback<Result<bool>> done);
 
     const LogProbe& probe() const;
     const Database& database() const;

@@ -703,5 +703,79 @@ TEST_F(EmbeddedLogTest, RetentionTakesMoreThanOneSliceAndARepeatIsKnownThoughIts
     EXPECT_TRUE(receipts->front().duplicate);
 }
 
+// ---- retention after a jump of the clock --------------------------------------------------------
+
+TEST_F(EmbeddedLogTest, AStartWithAClockAYearAheadDeletesNothingForItsAgeUntilAnOperatorSaysSo) {
+    open();
+    position_of(make_plan("a"));
+    Plan big = make_plan("big", "photo:1", "photo.big");
+    big.event.data = R"({"x":")" + std::string(1'000, 'x') + "\"}";
+    big.retention.bytes_max = 500;
+    close();
+    clock_.set_wall(clock_.wall_now() + std::chrono::hours(24 * 365));
+    open();
+    position_of(std::move(big));
+    look();
+    EXPECT_EQ(stored()[0], "a");
+    EXPECT_EQ(stored()[1], "after-look-1") << "by bytes it goes on";
+    EXPECT_EQ(log_->probe().hold_left_s.get(), 24U * 60 * 60);
+    EXPECT_EQ(log_->probe().hold_clock_s.get() - log_->probe().hold_expected_s.get(),
+              365U * 24 * 60 * 60);
+
+    close();
+    open();
+    look();
+    EXPECT_EQ(stored()[0], "a") << "a new entry and a restart do not end it";
+    for (const bool was_held : {true, false}) {
+        std::optional<Result<bool>> answer;
+        log_->resume_retention(loop_, [&](Result<bool> held) { answer = std::move(held); });
+        loop_.run_until([&] { return answer.has_value(); });
+        ASSERT_TRUE(answer->has_value());
+        EXPECT_EQ(**answer, was_held);
+    }
+    look();
+    EXPECT_NE(stored()[0], "a");
+    EXPECT_EQ(log_->probe().hold_left_s.get(), 0U);
+    EXPECT_EQ(log_->probe().hold_clock_s.get(), 0U);
+}
+
+TEST_F(EmbeddedLogTest, AClockThatJumpsWhileItRunsDeletesNothingForItsAgeForTheTimeOfTheHold) {
+    open();
+    position_of(make_plan("a"));
+    look();
+    clock_.set_wall(clock_.wall_now() + std::chrono::hours(24 * 365));
+    look();
+    clock_.advance(std::chrono::hours(23));
+    look();
+    EXPECT_EQ(stored()[0], "a");
+    clock_.advance(std::chrono::hours(1));
+    look();
+    EXPECT_NE(stored()[0], "a");
+}
+
+TEST_F(EmbeddedLogTest, ARepeatIsKnownThoughTheClockHasJumpedOverARestart) {
+    open();
+    position_of(make_plan("a"));
+    close();
+    clock_.set_wall(clock_.wall_now() + std::chrono::hours(24 * 365));
+    for (int life = 0; life < 2; ++life) {
+        open();
+        look();
+        const Receipts again = append(make_plan("a"));
+        ASSERT_TRUE(again.has_value());
+        EXPECT_TRUE(again->front().duplicate) << "life " << life;
+        close();
+    }
+}
+
+TEST_F(EmbeddedLogTest, AResumeThatComesWhileItStopsIsAnswered) {
+    open();
+    log_->stop();
+    std::optional<Result<bool>> answer;
+    log_->resume_retention(loop_, [&](Result<bool> held) { answer = std::move(held); });
+    loop_.run_until([&] { return answer.has_value(); });
+    EXPECT_EQ(answer->error().code, ErrorCode::kUnavailable);
+}
+
 }  // namespace
 }  // namespace eventbus

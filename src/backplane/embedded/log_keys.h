@@ -37,4 +37,8 @@ inline std::int64_t to_ms(Clock::WallTime time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
 
+inline Clock::WallTime from_ms(std::uint64_t ms) {
+    return Clock::WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(ms)));
+}
+
 }  // namespace eventbus

@@ -17,14 +17,51 @@ constexpr std::string_view kLostKey = "mlost";        // of all types
 constexpr std::string_view kLostAnyKey = "mlostany";  // of those that are not known by themselves
 constexpr std::string_view kDedupeKey = "mdedupe";    // no key is left up to here
 constexpr std::string_view kCountedKey = "mcounted";  // the sums have all entries up to here
+constexpr std::string_view kClockKey = "mclock";      // retention_hold.h
 constexpr std::size_t kIndexBytes = 64;               // of an entry beside itself
 
 }  // namespace
 
 // ---- at the start -------------------------------------------------------------------------------
 
-Result<> LogRetention::load(Database& database) {
+Result<> LogRetention::open(Database& database) {
     database_ = &database;
+    if (const Result<> loaded = load(); !loaded) return loaded;
+    return begin_hold();
+}
+
+Result<> LogRetention::begin_hold() {
+    if (const Result<> read = read_hold(); !read) return read;
+    // Before an entry gets its time from a clock that jumped. Where there is no room, a look does.
+    if (hold_.has_changed() && database_->is_writable()) return save_hold();
+    return {};
+}
+
+Result<> LogRetention::read_hold() {
+    const Database::Reading db = database_->read();
+    if (!db) return database_->unreadable("it is closed");
+    std::optional<Clock::WallTime> newest;
+    std::string value;
+    const Scan entries(*db, "e", "f");
+    entries->SeekToLast();
+    if (entries->Valid()) {
+        const Position position = position_of(entries.key());
+        const Result<Entry> entry = decode_entry(position, entries.value());
+        if (!entry) return database_->damaged(entry.error().detail);
+        const bool is_there = db->Get({}, index_key(entry->event.type, position), &value).ok();
+        if (is_there) newest = from_ms(ByteReader(value).fixed());
+    }
+    const rocksdb::Status read = db->Get({}, slice(kClockKey), &value);
+    if (!entries->status().ok() || !(read.ok() || read.IsNotFound())) {
+        return database_->unreadable("when it was written last");
+    }
+    const bool is_fine = hold_.begin(read.ok() ? std::optional(value) : std::nullopt, newest,
+                                     clock_.wall_now(), clock_.now());
+    return is_fine ? Result<>() : database_->damaged("what it knows of the clock");
+}
+
+Result<> LogRetention::load() {
+    Database& database = *database_;
     const Database::Reading db = database.read();
     if (!db) return database.unreadable("it is closed");
     const auto position_at = [&](std::string_view key) {
@@ -157,11 +194,30 @@ void LogRetention::put_type(rocksdb::WriteBatch& batch, std::string_view name, T
 
 // ---- what goes ----------------------------------------------------------------------------------
 
-Result<LogRetention::Swept> LogRetention::sweep(Position frontier, bool by_age) {
-    if (is_stale_) {
-        if (const Result<> loaded = load(*database_); !loaded) return loaded.error();
+Clock::WallTime LogRetention::wall_now() const {
+    return hold_.is_on() ? hold_.expected() : clock_.wall_now();
+}
+
+Result<> LogRetention::save_hold() {
+    rocksdb::WriteBatch batch;
+    batch.Put(slice(kClockKey), hold_.encode());
+    const Result<> written = database_->write(batch, hold_.has_changed());
+    if (written) hold_.saved();
+    return written;
+}
+
+Result<LogRetention::Swept> LogRetention::sweep(Position frontier) {
+    // One look at the clock, for the hold and for what comes of it.
+    const Clock::WallTime wall = clock_.wall_now();
+    const std::int64_t now_ms = to_ms(wall);
+    hold_.look(wall, clock_.now());
+    if (hold_.is_to_be_saved()) {
+        if (const Result<> saved = save_hold(); !saved) return saved.error();
     }
-    if (due_.empty()) begin_look(to_ms(clock_.wall_now()), by_age);
+    if (is_stale_) {
+        if (const Result<> loaded = load(); !loaded) return loaded.error();
+    }
+    if (due_.empty()) begin_look(now_ms);
     rocksdb::WriteBatch batch;
     left_ = kSliceEntries;
     taken_ = 0;
@@ -170,7 +226,7 @@ Result<LogRetention::Swept> LogRetention::sweep(Position frontier, bool by_age) 
         const auto found = types_.find(due_.front());
         if (found != types_.end()) {
             const Result<bool> is_done =
-                sweep_type(found->first, found->second, frontier, by_age, batch);
+                sweep_type(found->first, found->second, frontier, now_ms, batch);
             if (!is_done) return is_done.error();
             if (!*is_done) break;
             // A pattern of the catalog admits any number of types; those without entries cost no
@@ -190,7 +246,7 @@ Result<LogRetention::Swept> LogRetention::sweep(Position frontier, bool by_age) 
     swept.entries = taken_;
     swept.has_more = !due_.empty() || is_too_much;
     if (batch.Count() > 0) batch.Put(slice(kLostKey), fixed(losses_.through().number()));
-    if (!swept.has_more) swept.has_more = sweep_dedupe(batch);
+    if (!swept.has_more) swept.has_more = sweep_dedupe(now_ms, batch);
     if (batch.Count() == 0) return swept;
     // Not synced: after a crash it is done again.
     if (const Result<> written = database_->write(batch, false); !written) {
@@ -202,25 +258,25 @@ Result<LogRetention::Swept> LogRetention::sweep(Position frontier, bool by_age) 
     return swept;
 }
 
-bool LogRetention::is_due(const Type& type, std::int64_t now_ms, bool by_age) const {
+bool LogRetention::is_due(const Type& type, std::int64_t now_ms) const {
     const Retention& rule = type.retention;
     const auto age_ms = std::chrono::milliseconds(rule.age).count();
-    const bool is_old = by_age && age_ms > 0 && type.oldest_ms < now_ms - age_ms;
+    const bool is_old = !hold_.is_on() && age_ms > 0 && type.oldest_ms < now_ms - age_ms;
     return is_old || (rule.bytes_max > 0 && type.bytes > rule.bytes_max);
 }
 
-void LogRetention::begin_look(std::int64_t now_ms, bool by_age) {
+void LogRetention::begin_look(std::int64_t now_ms) {
     for (const auto& [name, type] : types_) {
-        if (is_due(type, now_ms, by_age)) due_.push_back(name);
+        if (is_due(type, now_ms)) due_.push_back(name);
     }
 }
 
 // True: nothing more of it is due.
 Result<bool> LogRetention::sweep_type(const std::string& name, Type& type, Position frontier,
-                                      bool by_age, rocksdb::WriteBatch& batch) {
+                                      std::int64_t now_ms, rocksdb::WriteBatch& batch) {
     const Retention& rule = type.retention;
-    const bool has_age = by_age && rule.age.count() > 0;
-    const std::int64_t oldest = has_age ? to_ms(clock_.wall_now() - rule.age) : 0;
+    const bool has_age = !hold_.is_on() && rule.age.count() > 0;
+    const std::int64_t oldest = has_age ? now_ms - std::chrono::milliseconds(rule.age).count() : 0;
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
     const Scan at(*db, index_key(name, type.swept + 1), index_key(name, frontier + 1));
@@ -293,8 +349,9 @@ Result<bool> LogRetention::sweep_oldest(Position frontier, rocksdb::WriteBatch& 
 }
 
 // True: there may be more.
-bool LogRetention::sweep_dedupe(rocksdb::WriteBatch& batch) {
-    const std::int64_t oldest = to_ms(clock_.wall_now() - settings_.dedupe_window);
+bool LogRetention::sweep_dedupe(std::int64_t now_ms, rocksdb::WriteBatch& batch) {
+    if (hold_.is_on() && hold_.passed() < settings_.dedupe_window) return false;
+    const std::int64_t oldest = now_ms - settings_.dedupe_window.count();
     const Database::Reading db = database_->read();
     if (!db) return false;
     const Scan at(*db, key_of('d', dedupe_swept_ + 1), "e");

@@ -12,6 +12,7 @@
 
 #include "backplane/embedded/database.h"
 #include "backplane/embedded/losses.h"
+#include "backplane/embedded/retention_hold.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/result.h"
@@ -21,6 +22,9 @@ namespace eventbus {
 
 // What the log keeps of each type, and what goes: by age, by bytes of a type, by bytes of all, and
 // keys of the dedupe window. Its keys are shown in log_store.h.
+//
+// After a jump of the wall clock nothing goes for its age (retention_hold.h); of the keys of the
+// dedupe window, which have no bound in bytes, only for as long as the window is.
 //
 // A look goes through the types of which something may be due; a slice of it takes at most
 // kSliceEntries, so that what is to be synced meanwhile hardly waits.
@@ -32,16 +36,18 @@ class LogRetention {
     struct Settings {
         std::uint64_t bytes_max = 0;  // of all types
         std::chrono::milliseconds dedupe_window{0};
+        std::chrono::milliseconds hold{0};
     };
     struct Swept {
         std::size_t entries = 0;
         bool has_more = false;
     };
 
-    LogRetention(const Clock& clock, Settings settings) : clock_(clock), settings_(settings) {}
+    LogRetention(const Clock& clock, Settings settings)
+        : clock_(clock), settings_(settings), hold_(settings.hold) {}
 
-    // What was stored, at the start.
-    Result<> load(Database& database);
+    // Reads what was stored, at the start.
+    Result<> open(Database& database);
 
     // ---- what comes -----------------------------------------------------------------------------
 
@@ -54,10 +60,16 @@ class LogRetention {
 
     // ---- what goes ------------------------------------------------------------------------------
 
-    // Takes the next slice of what is due up to `frontier`; `by_age` false: nothing for its age.
+    // Takes the next slice of what is due up to `frontier`.
     // Errors: kReadOnly, kUnavailable: it is tried again.
-    Result<Swept> sweep(Position frontier, bool by_age);
+    Result<Swept> sweep(Position frontier);
     bool has_entries() const { return !types_.empty(); }
+
+    const RetentionHold& hold() const { return hold_; }
+    // An operator ends the hold; false: there is none.
+    bool resume() { return hold_.resume(); }
+    // The wall clock; while a hold is on, what it would say without the jump.
+    Clock::WallTime wall_now() const;
 
     // ---- any thread -----------------------------------------------------------------------------
 
@@ -88,19 +100,24 @@ class LogRetention {
     };
     using Types = StringMap<Type>;
 
-    bool is_due(const Type& type, std::int64_t now_ms, bool by_age) const;
-    void begin_look(std::int64_t now_ms, bool by_age);
+    Result<> load();
+    Result<> begin_hold();
+    Result<> read_hold();
+    Result<> save_hold();
+    bool is_due(const Type& type, std::int64_t now_ms) const;
+    void begin_look(std::int64_t now_ms);
     Result<> count_again(rocksdb::DB& db);
     void put_type(rocksdb::WriteBatch& batch, std::string_view name, Type& type) const;
-    Result<bool> sweep_type(const std::string& name, Type& type, Position frontier, bool by_age,
-                            rocksdb::WriteBatch& batch);
+    Result<bool> sweep_type(const std::string& name, Type& type, Position frontier,
+                            std::int64_t now_ms, rocksdb::WriteBatch& batch);
     Result<bool> sweep_oldest(Position frontier, rocksdb::WriteBatch& batch);
-    bool sweep_dedupe(rocksdb::WriteBatch& batch);
+    bool sweep_dedupe(std::int64_t now_ms, rocksdb::WriteBatch& batch);
     void note_loss(const std::string& type, Position through, rocksdb::WriteBatch& batch);
     void raise_floor();
 
     const Clock& clock_;
     const Settings settings_;
+    RetentionHold hold_;
     Database* database_ = nullptr;
     Types types_;
     std::vector<Types::value_type*> touched_;

@@ -36,7 +36,7 @@ Result<std::unique_ptr<LogStore>> LogStore::open(const EmbeddedLogSettings& sett
     store->ends_at_newest_ = origin == Origin::kCopy;
     if (const Result<> opened = store->open_database(random); !opened) return opened.error();
     if (const Result<> read = store->read_meta(random); !read) return read.error();
-    if (const Result<> loaded = store->retention_.load(*store->database_); !loaded) {
+    if (const Result<> loaded = store->retention_.open(*store->database_); !loaded) {
         return loaded.error();
     }
     if (const Result<> begun = store->begin_blocks(); !begun) return begun.error();
@@ -46,8 +46,9 @@ Result<std::unique_ptr<LogStore>> LogStore::open(const EmbeddedLogSettings& sett
 LogStore::LogStore(const EmbeddedLogSettings& settings, const Clock& clock)
     : settings_(settings),
       clock_(clock),
-      retention_(clock,
-                 {.bytes_max = settings.bytes_max, .dedupe_window = settings.dedupe.window}) {}
+      retention_(clock, {.bytes_max = settings.bytes_max,
+                         .dedupe_window = settings.dedupe.window,
+                         .hold = settings.retention_hold}) {}
 
 LogStore::~LogStore() = default;
 
@@ -220,7 +221,7 @@ Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
         Dedupe::Seen seen;
         std::chrono::milliseconds age;
     };
-    const std::int64_t now = to_ms(clock_.wall_now());
+    const std::int64_t now = to_ms(retention_.wall_now());
     std::vector<Key> newest_first;
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
@@ -334,8 +335,8 @@ void LogStore::put_block(rocksdb::WriteBatch& batch) {
     batch.Put(key_of('k', block_.last()), block_.finish());
 }
 
-Result<LogRetention::Swept> LogStore::sweep(Position frontier, bool by_age) {
-    Result<LogRetention::Swept> swept = retention_.sweep(frontier, by_age);
+Result<LogRetention::Swept> LogStore::sweep(Position frontier) {
+    Result<LogRetention::Swept> swept = retention_.sweep(frontier);
     if (!swept) return swept;
     // A block ends before anything of it is gone, so that it can prove what was not lost; those
     // that are too many go.

@@ -32,8 +32,9 @@ namespace eventbus {
 // other numbers as in log/bytes.h:
 //
 //   "m" name              → "format": "2", "epochs" (log/epochs.h; in format 1 "epoch", the name
-//                           of the only one), "secret" (8); positions: "reserved", "lost",
-//                           "lostany", "dedupe", "counted" (log_retention.h)
+//                           of the only one), "secret" (8), "clock" (retention_hold.h);
+//                           positions: "reserved", "lost", "lostany", "dedupe", "counted"
+//                           (log_retention.h)
 //   "e" position          → the entry (log/entry_codec.h)
 //   "r" type NUL position → when it was written, number of its bytes
 //   "b" type              → bytes of the type (8), number of seconds and of bytes to retain, the
@@ -87,9 +88,12 @@ class LogStore {
     // Errors: kReadOnly; then it is closed until look() could open it again.
     Result<> write(std::span<const Staged> staged, std::optional<Position> reserve);
 
-    // Takes a slice of what retention no longer keeps; `by_age` false: nothing for its age.
-    Result<LogRetention::Swept> sweep(Position frontier, bool by_age);
+    // Takes a slice of what retention no longer keeps.
+    Result<LogRetention::Swept> sweep(Position frontier);
     bool has_entries() const { return retention_.has_entries(); }
+    const RetentionHold& hold() const { return retention_.hold(); }
+    // As LogRetention::resume().
+    bool resume_retention() { return retention_.resume(); }
 
     // ---- any thread ---------------------------------------------------------------------------
 

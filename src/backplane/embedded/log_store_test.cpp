@@ -60,7 +60,7 @@ class LogStoreTest : public testing::Test {
     std::size_t sweep() {
         std::size_t swept = 0;
         for (bool has_more = true; has_more;) {
-            const Result<LogRetention::Swept> slice = store_->sweep(last_, true);
+            const Result<LogRetention::Swept> slice = store_->sweep(last_);
             EXPECT_TRUE(slice.has_value());
             if (!slice) break;
             swept += slice->entries;

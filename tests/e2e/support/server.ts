@@ -19,6 +19,8 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** The data directory is a disk of its own, in memory and of this size: `320m`. Only root may have one. */
   readonly disk?: string;
+  /** Of the process, beside the settings: `{ LD_PRELOAD: … }`. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Another catalog than the tests' own. */
   readonly catalog?: string;
 }
@@ -57,7 +59,7 @@ export class BusServer {
     const settings = Object.entries({ admin_listen: 'off', jwt_secret: kSecret, allowed_origins: 'https://photo-platform.com', ...this.#options.settings });
     const args = ['serve', '--catalog', this.#options.catalog ?? kCatalog, '--listen', this.#address, '--data', this.data];
     const server = spawn(kBinary, args, {
-      env: { PATH: process.env.PATH, ...Object.fromEntries(settings.map(([key, value]) => [`EVENTBUS_${key.toUpperCase()}`, value])) },
+      env: { PATH: process.env.PATH, ...this.#options.environment, ...Object.fromEntries(settings.map(([key, value]) => [`EVENTBUS_${key.toUpperCase()}`, value])) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = server;
@@ -136,6 +138,14 @@ export class BusServer {
   /** Resolves when `/readyz` answers with `status`. */
   async readiness(status: 200 | 503): Promise<void> {
     while ((await fetch(`${this.url}/readyz`)).status !== status) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** The metric with that name and labels, as they stand on the page. */
+  async metric(name: string, token: string): Promise<number> {
+    const page = await (await fetch(`${this.url}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text();
+    const line = page.split('\n').find((text) => text.startsWith(`${name} `));
+    if (line === undefined) throw new Error(`There is no metric ${name}.`);
+    return Number(line.slice(name.length + 1));
   }
 
   /** Posts to the HTTP interface. */

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kOfEachReactor = 6;  // epoll, its bell, io_uring, two listeners, one to spare
 // Write-ahead logs, locks and new tables of three stores; files that are read at a reload.
 constexpr std::size_t kOfAll = 64 + kOperatorsConnectionsMax;
-constexpr std::size_t kTableFilesMin = 24;
+constexpr std::size_t kTableFilesMin = 30;  // ten for each store, which RocksDB takes anyway
 constexpr std::size_t kTableFilesMax = 384;
 constexpr std::size_t kConnectionsMin = 16;
 

@@ -19,7 +19,7 @@ TEST(Descriptors, WhatStoresAndReactorsNeedIsKeptBackFromConnections) {
         {1'048'576, 4, 8, 1'048'576 - 4 - 128 - 8 * 6 - 384, 384},
         {1'024, 4, 2, 1'024 - 4 - 128 - 2 * 6 - 384, 384},
         {256, 4, 2, 56, 56},  // shared evenly where there is little
-        {184, 4, 2, 16, 24},  // the least
+        {190, 4, 2, 16, 30},  // the least
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.limit);
@@ -32,11 +32,11 @@ TEST(Descriptors, WhatStoresAndReactorsNeedIsKeptBackFromConnections) {
 }
 
 TEST(Descriptors, TooFewToRunWithAreRefusedWithTheNumberThatItTakes) {
-    const Result<Descriptors> shared = share_descriptors(183, 4, 2);
+    const Result<Descriptors> shared = share_descriptors(189, 4, 2);
 
     ASSERT_FALSE(shared);
-    EXPECT_NE(shared.error().detail.find("183"), std::string::npos) << shared.error().detail;
-    EXPECT_NE(shared.error().detail.find("184"), std::string::npos) << shared.error().detail;
+    EXPECT_NE(shared.error().detail.find("189"), std::string::npos) << shared.error().detail;
+    EXPECT_NE(shared.error().detail.find("190"), std::string::npos) << shared.error().detail;
     EXPECT_NE(shared.error().detail.find("ulimit -n"), std::string::npos);
 }
 

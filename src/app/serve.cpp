@@ -179,10 +179,16 @@ class Server {
 
 Result<> Server::open_stores(const std::filesystem::path& data) {
     subjects_ = std::make_unique<Subjects>(Subjects::Settings{.owners_max = config_.owners_max});
+    // Of the tables that all may hold open, most are the log's. RocksDB takes ten for each at
+    // least.
+    const auto tables = [this](std::size_t sixths) {
+        return static_cast<int>(descriptors_.table_files * sixths / 6);
+    };
     EmbeddedLogSettings settings{.data_dir = data,
                                  .bytes_max = config_.log_bytes_max,
                                  .tail_entries_max = config_.tail_entries_max,
                                  .tail_bytes_max = config_.tail_bytes_max,
+                                 .open_files_max = tables(4),
                                  .retention_hold = config_.retention_hold};
     settings.dedupe = {.window = config_.dedupe_window, .keys_max = config_.dedupe_max};
     auto log = EmbeddedLog::open(std::move(settings), *subjects_, clock_, random_);
@@ -194,11 +200,12 @@ Result<> Server::open_stores(const std::filesystem::path& data) {
          .index = {.sessions_max = config_.sessions_max,
                    .per_user_max = config_.sessions_per_principal_max,
                    .per_service_max = 10 * config_.sessions_per_principal_max,
-                   .ttl = config_.session_ttl}},
+                   .ttl = config_.session_ttl},
+         .open_files_max = tables(1)},
         clock_);
     if (!sessions) return sessions.error();
     sessions_ = std::move(*sessions);
-    auto groups = EmbeddedGroupStore::open({.data_dir = data});
+    auto groups = EmbeddedGroupStore::open({.data_dir = data, .open_files_max = tables(1)});
     if (!groups) return groups.error();
     group_store_ = std::move(*groups);
     return {};

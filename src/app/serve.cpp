@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -154,6 +155,7 @@ class Server {
     void make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet keys,
                     std::vector<StoredGroup> stored);
     Result<> listen();
+    std::array<const Database*, 3> stores() const;
     Result<> is_ready() const;
     void reload_catalog();
     void reload_tls();
@@ -209,6 +211,10 @@ Result<> Server::open_stores(const std::filesystem::path& data) {
     if (!groups) return groups.error();
     group_store_ = std::move(*groups);
     return {};
+}
+
+std::array<const Database*, 3> Server::stores() const {
+    return {&log_->database(), &sessions_->database(), &group_store_->database()};
 }
 
 Result<> Server::start(const std::shared_ptr<const Catalog>& catalog, const std::string& secret) {
@@ -309,6 +315,14 @@ Result<> Server::listen() {
 }
 
 Result<> Server::is_ready() const {
+    for (const Database* const store : stores()) {
+        const auto stalled =
+            std::chrono::duration_cast<std::chrono::seconds>(store->disk().stalled_for());
+        if (stalled.count() == 0) continue;
+        return Error{ErrorCode::kUnavailable,
+                     fmt::format("the disk of {} has not answered for {} s; look at the disk",
+                                 store->name(), stalled.count())};
+    }
     if (!log_->is_writable()) {
         return Error{ErrorCode::kReadOnly, "the log takes no writes; the server's log says why"};
     }

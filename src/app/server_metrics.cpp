@@ -375,6 +375,16 @@ void add_store_metrics(Metrics& metrics,
                         each([](const Database& store) {
                             return static_cast<double>(store.probe().failures.get());
                         }));
+    metrics.add_gauge("eventbus_store_stalled_seconds",
+                      "How long the disk of a store has not answered, from 5 s on; else 0.",
+                      each([](const Database& store) {
+                          return std::chrono::duration<double>(store.disk().stalled_for()).count();
+                      }));
+    metrics.add_counter("eventbus_store_stalls_total",
+                        "Times the disk of a store did not answer for 5 s or more.",
+                        each([](const Database& store) {
+                            return static_cast<double>(store.disk().stalls().get());
+                        }));
 }
 
 void add_session_metrics(Metrics& metrics, const SessionProbe& sessions) {

@@ -1,16 +1,17 @@
 // A clock that jumps ahead by more than a year: nothing is deleted for its age. Needs Debian's faketime.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { expect, test } from 'vitest';
 
+import { faketime } from './support/preload.js';
 import { BusServer, kBinary } from './support/server.js';
 import { sign } from './support/tokens.js';
 
-const kFaketime = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].map((folder) => `/usr/lib/${folder}/faketime/libfaketime.so.1`).find(existsSync);
+const kFaketime = faketime();
 const kJumpS = 400 * 86_400;
 const kToken = sign({ service: 'operations', permissions: ['admin:**', 'publish:**'] }, { ttlS: 2 * kJumpS });
 const kHeld = 'eventbus_retention_hold_seconds';

@@ -84,6 +84,7 @@ Database::Database(Settings settings)
     : settings_(std::move(settings)),
       path_(settings_.data_dir / settings_.folder),
       env_(settings_.env != nullptr ? *settings_.env : *rocksdb::Env::Default()),
+      disk_(settings_.name, settings_.stalled_after),
       pause_(settings_.retry_after) {}
 
 Database::~Database() { close(); }
@@ -220,6 +221,7 @@ void Database::close() {
 // ---- the writer ---------------------------------------------------------------------------------
 
 Database::State Database::look() {
+    const DiskWatch::Wait wait(disk_);
     look_at_space();
     if (is_for_writing_) {
         if (const std::string why = watch_->why(); !why.empty()) fail(why);
@@ -232,6 +234,7 @@ Database::State Database::look() {
 
 Result<> Database::write(rocksdb::WriteBatch& batch, bool sync) {
     if (!is_for_writing_) return Error{ErrorCode::kReadOnly, settings_.name + " is closed"};
+    const DiskWatch::Wait wait(disk_);
     rocksdb::WriteOptions how;
     how.sync = sync;
     const rocksdb::Status status = db_->Write(how, &batch);

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backplane/embedded/disk_watch.h"
 #include "base/counters.h"
 #include "base/result.h"
 
@@ -36,6 +37,8 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 // A write that failed may have left anything behind, so nothing more is written to what was open
 // then: it is closed, opened for reading only, and opened anew when the disk allows. The same holds
 // for a start without room: it is read, and written to once there is.
+//
+// A disk that does not answer at all is watched from another thread (disk_watch.h).
 //
 // Thread:  open() first; look() and write() one thread, the writer; the others any.
 // Bounded: one that cannot be opened is tried again after `retry_after`, twice as long each time,
@@ -75,6 +78,7 @@ class Database {
         std::uint64_t free_bytes_min = kFreeBytesMin;
         rocksdb::Env* env = nullptr;  // the disk; tests give one that fails
         std::chrono::milliseconds retry_after{1'000};
+        std::chrono::milliseconds stalled_after{5'000};  // that the disk does not answer
 
         std::size_t memtable_bytes = 4U << 20U;
         std::size_t wal_bytes_max = 0;  // 0: as many as the memtables ask for
@@ -125,8 +129,11 @@ class Database {
 
     State state() const { return state_; }
     bool is_writable() const { return state_ == State::kWritable; }
+    // Whether its disk answers.
+    const DiskWatch& disk() const { return disk_; }
     const Probe& probe() const { return probe_; }
     const std::filesystem::path& path() const { return path_; }
+    const std::string& name() const { return settings_.name; }
 
     // What a caller is told of a read that the disk refused, or that found it closed.
     Error unreadable(const std::string& why) const;
@@ -154,6 +161,7 @@ class Database {
     const Settings settings_;
     const std::filesystem::path path_;
     rocksdb::Env& env_;
+    DiskWatch disk_;
     Probe probe_;
     std::atomic<State> state_{State::kClosed};
 

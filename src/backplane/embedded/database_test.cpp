@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/faulty_disk.h"
@@ -65,6 +66,44 @@ class DatabaseTest : public testing::Test {
     Database::Settings settings_;
     std::unique_ptr<Database> db_;
 };
+
+// ---- a disk that does not answer ----------------------------------------------------------------
+
+TEST_F(DatabaseTest, AWriteThatDoesNotComeBackIsSeenUntilItDoes) {
+    settings_.stalled_after = std::chrono::milliseconds(100);
+    open();
+    const auto is_stalled = [&] {
+        return db_->disk().stalled_for() > std::chrono::milliseconds(0);
+    };
+    const auto wait_until_stalled = [&](bool wanted) {
+        while (is_stalled() != wanted) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    };
+    for (std::uint64_t round = 1; round <= 2; ++round) {
+        disk_.hold_syncs(true);
+        std::thread writer([&] { EXPECT_TRUE(put("a")); });
+        disk_.wait_for_a_held_sync();
+        wait_until_stalled(true);
+        EXPECT_GE(db_->disk().stalled_for(), settings_.stalled_after);
+        EXPECT_TRUE(db_->is_writable()) << "it has not failed";
+        disk_.hold_syncs(false);
+        wait_until_stalled(false);
+        EXPECT_EQ(db_->disk().stalls().get(), round);
+        writer.join();
+    }
+}
+
+TEST_F(DatabaseTest, ManyShortWritesAreNoStallHoweverOftenItLooks) {
+    settings_.stalled_after = std::chrono::milliseconds(250);
+    open();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+    while (std::chrono::steady_clock::now() < end) {
+        rocksdb::WriteBatch batch;
+        batch.Put("a", "v");
+        ASSERT_TRUE(db_->write(batch, false));
+    }
+    db_->look();
+    EXPECT_EQ(db_->disk().stalls().get(), 0u);
+}
 
 // ---- a write that fails -------------------------------------------------------------------------
 

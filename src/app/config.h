@@ -84,6 +84,7 @@ struct Config {
     Milliseconds dedupe_window = std::chrono::minutes(10);
     std::size_t dedupe_max = 1'000'000;
     std::size_t owners_max = 10'000'000;
+    Milliseconds owner_ttl{0};  // 0: for good
 
     // Consumer groups.
     Milliseconds group_ack_wait = std::chrono::seconds(30);

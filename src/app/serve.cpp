@@ -180,7 +180,8 @@ class Server {
 };
 
 Result<> Server::open_stores(const std::filesystem::path& data) {
-    subjects_ = std::make_unique<Subjects>(Subjects::Settings{.owners_max = config_.owners_max});
+    subjects_ = std::make_unique<Subjects>(Subjects::Settings{
+        .owners_max = config_.owners_max, .owner_ttl = config_.owner_ttl, .clock = &clock_});
     // Of the tables that all may hold open, most are the log's. RocksDB takes ten for each at
     // least.
     const auto tables = [this](std::size_t sixths) {
@@ -280,6 +281,7 @@ void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet ke
     add_store_metrics(metrics_, {{"log", &log_->database()},
                                  {"sessions", &sessions_->database()},
                                  {"groups", &group_store_->database()}});
+    add_subject_metrics(metrics_, subjects_->probe());
     add_session_metrics(metrics_, sessions_->probe());
     if (config_.speaks_tls()) add_tls_metrics(metrics_, lanes_, certificate_);
 }

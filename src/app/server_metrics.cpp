@@ -387,6 +387,26 @@ void add_store_metrics(Metrics& metrics,
                         }));
 }
 
+void add_subject_metrics(Metrics& metrics, const BindProbe& subjects) {
+    const auto read = [](const Counter& counter) {
+        return [&counter] { return static_cast<double>(counter.get()); };
+    };
+    metrics.add_gauge("eventbus_subjects", "Subjects that have an owner or grants: owners_max.",
+                      read(subjects.subjects));
+    metrics.add_counter("eventbus_subjects_refused_total",
+                        "Events refused: owners_max, or the grants of one subject.",
+                        read(subjects.refused_bound));
+    metrics.add_counter(
+        "eventbus_subjects_ended_total", "Subjects whose owner ended, by what ended it.",
+        [&subjects]() -> std::vector<Metrics::Sample> {
+            return {{{{"by", "disown"}}, static_cast<double>(subjects.disowned.get())},
+                    {{{"by", "owner_ttl"}}, static_cast<double>(subjects.lapsed.get())}};
+        });
+    metrics.add_counter("eventbus_owner_conflicts_total",
+                        "Events that named another owner than the subject has, in vain.",
+                        read(subjects.owner_conflicts));
+}
+
 void add_session_metrics(Metrics& metrics, const SessionProbe& sessions) {
     const auto read = [](const Counter& counter) {
         return [&counter] { return static_cast<double>(counter.get()); };

@@ -7,6 +7,7 @@
 #include "app/certificate.h"
 #include "app/lane.h"
 #include "backplane/embedded/database.h"
+#include "bus/probe.h"
 #include "log/probe.h"
 #include "ops/metrics.h"
 
@@ -19,6 +20,9 @@ void add_server_metrics(Metrics& metrics, const std::vector<std::unique_ptr<Lane
 // The same of what is on disk: each store by its name.
 void add_store_metrics(Metrics& metrics,
                        std::vector<std::pair<std::string, const Database*>> stores);
+
+// The same of owners and grants.
+void add_subject_metrics(Metrics& metrics, const BindProbe& subjects);
 
 // The same of the sessions of clients.
 void add_session_metrics(Metrics& metrics, const SessionProbe& sessions);

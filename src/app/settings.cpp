@@ -156,6 +156,8 @@ constexpr auto kTable = std::to_array<Setting>({
      "Ids that are remembered for that; beyond it the oldest go."},
     {kLog, "owners_max", Kind::kCount, &Config::owners_max, 1'000, 1'000 * kMillion, "",
      "Subjects whose owner is known; beyond it events that name a new one are refused (503); warnings come from 80 % on."},
+    {kLog, "owner_ttl", Kind::kDuration, &Config::owner_ttl, 0, 36'600 * kDay, "",
+     "How long a subject's owner and grants last after the last event that names the owner or grants, in time that a server ran; 0: for good."},
 
     {kGroups, "group_ack_wait", Kind::kDuration, &Config::group_ack_wait, 100, kDay, "",
      "How long a member has to acknowledge an event before another one gets it."},

@@ -10,6 +10,7 @@ struct BindProbe {
     Counter owner_conflicts;  // events that named another owner, and changed nothing
     Counter transfers;
     Counter disowned;  // ownerships that an event ended
+    Counter lapsed;    // subjects that ended by owner_ttl
     Counter grants;
     Counter revokes;
     Counter evictions;

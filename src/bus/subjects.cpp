@@ -11,6 +11,9 @@
 // What is stored, NUL between the parts (no subject and no room's key holds one):
 //
 //   "o" subject               → position (8 bytes), the owner's id
+//   "n" subject               → position (8 bytes) at which its owner was named again, late enough
+//                               for owner_ttl
+//   "t" position (8 bytes)    → how long a server had run then, in ms (8 bytes), for owner_ttl
 //   "g" subject NUL room key  → position (8 bytes), the user's id that granted it if nobody owned
 //                               the subject then
 
@@ -30,6 +33,8 @@ std::shared_ptr<const std::string> shared(std::string_view text) {
 }
 
 std::string owner_key(const std::string& subject) { return 'o' + subject; }
+
+std::string named_key(const std::string& subject) { return 'n' + subject; }
 
 std::string grant_key(const std::string& subject, const Room& who) {
     std::string key = 'g' + subject;
@@ -73,18 +78,23 @@ void set_deliveries(std::vector<Target>& audience, const std::string& owner, Ent
 
 }  // namespace
 
+Subjects::Subjects(Settings settings)
+    : settings_(settings), began_(has_ttl() ? settings_.clock->now() : Clock::Time()) {}
+
 Result<Bound> Subjects::bind(Plan&& plan, Position position) {
     const auto* const found = subjects_.find(plan.event.subject);
     const Subject* const known = found == nullptr ? nullptr : &found->second;
     if (Result<> may = check_publisher(plan, known); !may) return may.error();
-    if (Result<> fits = check_bounds(plan, known); !fits) return fits.error();
-    return apply(std::move(plan), position, known);
+    const std::vector<std::string> lapsed = find_lapsed(plan, known == nullptr);
+    if (Result<> fits = check_bounds(plan, known, lapsed.size()); !fits) return fits.error();
+    return apply(std::move(plan), position, known, lapsed);
 }
 
-Result<Bound> Subjects::apply(Plan&& plan, Position position, const Subject* known) {
+Result<Bound> Subjects::apply(Plan&& plan, Position position, const Subject* known,
+                              const std::vector<std::string>& lapsed) {
     const bool is_conflict = names_another(plan, known);
     const bool has_changes = !plan.grants.empty() || (!is_conflict && names_new(plan, known)) ||
-                             (plan.disown && known != nullptr);
+                             (plan.disown && known != nullptr) || names_late(plan, known);
     Bound bound{std::make_shared<Entry>(), {}};
     Entry& entry = *bound.entry;
     set_entry(entry, plan, position);
@@ -93,16 +103,32 @@ Result<Bound> Subjects::apply(Plan&& plan, Position position, const Subject* kno
         const std::string& subject = entry.event.subject;
         remember(subject);
         Subject& changed = subjects_[subject];
+        if (names_late(plan, &changed)) {
+            changed.named = position;
+            changed.is_noted = true;
+            bound.changes.push_back({named_key(subject), since_value(position)});
+        }
         apply_owner(plan, changed, bound);
         apply_grants(plan, changed, bound);
         set_deliveries(plan.audience, changed.owner, entry);
-        if (plan.disown) apply_disown(changed, bound);
+        if (plan.disown) {
+            probe_.disowned.add(changed.owner.empty() ? 0 : 1);
+            end_all(subject, changed, bound);
+        }
         if (changed.owner.empty() && changed.grants.empty()) subjects_.erase(subject);
         probe_.subjects.set(subjects_.size());
         warn_when_nearly_full();
     } else {
         set_deliveries(plan.audience, known == nullptr ? std::string() : known->owner, entry);
     }
+    for (const std::string& name : lapsed) {
+        remember(name);
+        probe_.lapsed.add();
+        end_all(name, subjects_[name], bound);
+        subjects_.erase(name);
+        probe_.subjects.set(subjects_.size());
+    }
+    if (has_ttl() && !plan.owner.empty()) set_mark(position, bound);
     if (entry.unowned) probe_.unowned.add();
     probe_.evictions.add(entry.evictions.size());
     return bound;
@@ -119,18 +145,19 @@ Result<> Subjects::check_publisher(const Plan& plan, const Subject* subject) {
                  plan.event.type + " may be published by a user who owns its subject only"};
 }
 
-Result<> Subjects::check_bounds(const Plan& plan, const Subject* subject) {
+// `lapsed` subjects end with it.
+Result<> Subjects::check_bounds(const Plan& plan, const Subject* subject, std::size_t lapsed) {
     const auto grants = static_cast<std::size_t>(
         std::count_if(plan.grants.begin(), plan.grants.end(),
                       [](const GrantChange& change) { return !change.revoke; }));
     if (subject == nullptr && (!plan.owner.empty() || grants > 0) &&
-        subjects_.size() >= settings_.owners_max) {
+        subjects_.size() - lapsed >= settings_.owners_max) {
         probe_.refused_bound.add();
         return Error{ErrorCode::kUnavailable,
                      "the server knows the owners of as many subjects as it may (owners_max " +
                          std::to_string(settings_.owners_max) +
-                         "); its operator has to raise that, or let a type end ownership "
-                         "(`disown: true` in the catalog)"};
+                         "); its operator has to raise that, or let ownership end (owner_ttl, or "
+                         "`disown: true` in the catalog)"};
     }
     if (grants > 0 &&
         grants + (subject == nullptr ? 0 : subject->grants.size()) > settings_.grants_max) {
@@ -151,8 +178,8 @@ void Subjects::warn_when_nearly_full() {
         warned_percent_ = step;
         return diagnostics::warn(
             "the server will soon know the owners of as many subjects as it may: events that name "
-            "a further one are refused then; raise owners_max, or let a type end ownership "
-            "(`disown: true` in the catalog)",
+            "a further one are refused then; raise owners_max, or let ownership end "
+            "(owner_ttl, or `disown: true` in the catalog)",
             {{"subjects", std::to_string(subjects_.size())},
              {"owners_max", std::to_string(settings_.owners_max)}});
     }
@@ -189,7 +216,7 @@ void Subjects::apply_owner(const Plan& plan, Subject& subject, Bound& bound) {
         probe_.transfers.add();
     }
     subject.owner = plan.owner;
-    subject.owner_since = bound.entry->position;
+    subject.owner_since = subject.named = bound.entry->position;
     bound.changes.push_back({owner_key(name), since_value(subject.owner_since, subject.owner)});
     if (is_first) end_strangers_grants(subject, bound);
 }
@@ -205,29 +232,31 @@ void Subjects::end_strangers_grants(Subject& subject, Bound& bound) {
                 {grant_key(bound.entry->event.subject, grant->who), since_value(grant->since)});
             ++grant;
         } else {
-            grant = end_grant(subject, grant, bound);
+            grant = end_grant(bound.entry->event.subject, subject, grant, bound);
         }
     }
 }
 
-std::vector<Subjects::Grant>::iterator Subjects::end_grant(Subject& subject,
+std::vector<Subjects::Grant>::iterator Subjects::end_grant(const std::string& name,
+                                                           Subject& subject,
                                                            std::vector<Grant>::iterator grant,
                                                            Bound& bound) {
-    const std::string& name = bound.entry->event.subject;
     bound.entry->evictions.push_back({name, grant->who});
     bound.changes.push_back({grant_key(name, grant->who), std::nullopt});
     probe_.revokes.add();
     return subject.grants.erase(grant);
 }
 
-void Subjects::apply_disown(Subject& subject, Bound& bound) {
-    const std::string& name = bound.entry->event.subject;
-    while (!subject.grants.empty()) end_grant(subject, subject.grants.begin(), bound);
+// Nobody owns it then, and nobody is granted it.
+void Subjects::end_all(const std::string& name, Subject& subject, Bound& bound) {
+    while (!subject.grants.empty()) end_grant(name, subject, subject.grants.begin(), bound);
+    if (std::exchange(subject.is_noted, false)) {
+        bound.changes.push_back({named_key(name), std::nullopt});
+    }
     if (subject.owner.empty()) return;
     bound.entry->evictions.push_back({name, Room::user(subject.owner)});
     bound.changes.push_back({owner_key(name), std::nullopt});
     subject.owner.clear();
-    probe_.disowned.add();
 }
 
 void Subjects::apply_grants(const Plan& plan, Subject& subject, Bound& bound) {
@@ -236,11 +265,12 @@ void Subjects::apply_grants(const Plan& plan, Subject& subject, Bound& bound) {
         const auto at = std::find_if(subject.grants.begin(), subject.grants.end(),
                                      [&](const Grant& grant) { return grant.who == change.who; });
         if (change.revoke) {
-            if (at != subject.grants.end()) end_grant(subject, at, bound);
+            if (at != subject.grants.end()) end_grant(name, subject, at, bound);
         } else if (at == subject.grants.end()) {
             const std::string_view by =
                 subject.owner.empty() ? user_of(bound.entry->publisher) : std::string_view();
             subject.grants.push_back({change.who, bound.entry->position, shared(by)});
+            subject.named = bound.entry->position;
             bound.changes.push_back(
                 {grant_key(name, change.who), since_value(bound.entry->position, by)});
             probe_.grants.add();
@@ -263,7 +293,13 @@ void Subjects::undo() {
             subjects_.erase(subject);
         }
     }
+    if (undo_marks_) marks_ = *std::exchange(undo_marks_, std::nullopt);
     probe_.subjects.set(subjects_.size());
+}
+
+void Subjects::commit() {
+    undo_.clear();
+    undo_marks_.reset();
 }
 
 Result<> Subjects::load(std::string_view key, std::string_view value) {
@@ -274,9 +310,18 @@ Result<> Subjects::load(std::string_view key, std::string_view value) {
     const Position since(reader.fixed());
     const std::string_view rest = reader.rest();
     if (!reader.is_fine() || key.size() < 2) return damaged;
+    if (key[0] == 't') {
+        ByteReader stamp(key.substr(1));
+        ByteReader ran(value);
+        load_mark(Position(stamp.fixed()), std::chrono::milliseconds(ran.fixed()));
+        return stamp.is_at_end() && ran.is_at_end() ? Result<>() : damaged;
+    }
     const std::size_t end = key.find('\0');
     Subject& subject = subjects_[std::string(key.substr(1, end == key.npos ? end : end - 1))];
-    if (key[0] == 'o' && end == key.npos && !rest.empty()) {
+    subject.named = std::max(subject.named, since);
+    if (key[0] == 'n' && end == key.npos && rest.empty()) {
+        subject.is_noted = true;
+    } else if (key[0] == 'o' && end == key.npos && !rest.empty()) {
         subject.owner = rest;
         subject.owner_since = since;
     } else if (key[0] == 'g' && end != key.npos && key.size() > end + 3) {

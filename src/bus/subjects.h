@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/result.h"
 #include "base/sharded.h"
@@ -26,7 +29,11 @@ namespace eventbus {
 //          of a further one, or grants it, is refused with kUnavailable, which an operator can
 //          change, and is warned of from four fifths on. Grants of one subject, by grants_max:
 //          past it kTooMany. A subject costs about 200 bytes, a grant 80.
-// Cost:    O(1), and O(grants of the subject) for an event that grants or revokes.
+//          What was not named or granted for owner_ttl ends with an event that names an owner,
+//          which makes room: each looks at some subjects, and carries the evictions of those that
+//          it ends. Time counts while a server runs, so a clock that jumps ends nothing.
+// Cost:    O(1), and O(grants of the subject) for an event that grants or revokes; with owner_ttl
+//          about eight cache misses more for one that names an owner.
 // Invariants:
 //   (1) The first event that names an owner fixes it; another changes it only by `transfer`.
 //   (2) An entry that takes a right away carries the eviction.
@@ -36,14 +43,16 @@ class Subjects final : public Binder {
     struct Settings {
         std::size_t owners_max = 10'000'000;
         std::size_t grants_max = 1'000;
+        std::chrono::milliseconds owner_ttl{0};  // 0: for good
+        const Clock* clock = nullptr;            // must be there if owner_ttl is not 0
     };
 
-    explicit Subjects(Settings settings) : settings_(settings) {}
+    explicit Subjects(Settings settings);
 
     // Errors: kForbidden, the publisher must own the subject and does not; kUnavailable
     // (owners_max); kTooMany (grants_max).
     Result<Bound> bind(Plan&& plan, Position position) override;
-    void commit() override { undo_.clear(); }
+    void commit() override;
     void undo() override;
     Result<> load(std::string_view key, std::string_view value) override;
 
@@ -66,12 +75,21 @@ class Subjects final : public Binder {
     struct Subject {
         std::string owner;  // a user's id, or empty
         Position owner_since;
+        // When an event last named its owner, or granted it; for owner_ttl, so not each time.
+        Position named;
+        bool is_noted = false;  // `named` is stored by itself
         std::vector<Grant> grants;
     };
+    // Where the log stood when the server had run for that long, in all its lives.
+    struct Mark {
+        Position position;
+        std::chrono::milliseconds ran;
+    };
 
-    Result<Bound> apply(Plan&& plan, Position position, const Subject* known);
+    Result<Bound> apply(Plan&& plan, Position position, const Subject* known,
+                        const std::vector<std::string>& lapsed);
     Result<> check_publisher(const Plan& plan, const Subject* subject);
-    Result<> check_bounds(const Plan& plan, const Subject* subject);
+    Result<> check_bounds(const Plan& plan, const Subject* subject, std::size_t lapsed);
     void warn_when_nearly_full();
     static bool names_new(const Plan& plan, const Subject* subject);
     static bool names_another(const Plan& plan, const Subject* subject);
@@ -79,9 +97,19 @@ class Subjects final : public Binder {
     void apply_owner(const Plan& plan, Subject& subject, Bound& bound);
     void end_strangers_grants(Subject& subject, Bound& bound);
     void apply_grants(const Plan& plan, Subject& subject, Bound& bound);
-    std::vector<Grant>::iterator end_grant(Subject& subject, std::vector<Grant>::iterator grant,
-                                           Bound& bound);
-    void apply_disown(Subject& subject, Bound& bound);
+    std::vector<Grant>::iterator end_grant(const std::string& name, Subject& subject,
+                                           std::vector<Grant>::iterator grant, Bound& bound);
+    bool names_late(const Plan& plan, const Subject* subject) const;
+    void end_all(const std::string& name, Subject& subject, Bound& bound);
+
+    // subjects_age.cpp: owner_ttl
+    bool has_ttl() const { return settings_.owner_ttl.count() > 0; }
+    std::chrono::milliseconds ran() const;
+    std::chrono::milliseconds mark_every() const;
+    Position lapsed_through() const;
+    std::vector<std::string> find_lapsed(const Plan& plan, bool is_new);
+    void set_mark(Position position, Bound& bound);
+    void load_mark(Position position, std::chrono::milliseconds ran);
     void remember(const std::string& subject);
     static bool is_of(const WatchQuestion& question, const Room& who);
 
@@ -90,6 +118,13 @@ class Subjects final : public Binder {
     std::vector<std::pair<std::string, std::optional<Subject>>>
         undo_;                        // as it was; none: not there
     std::size_t warned_percent_ = 0;  // of owners_max
+    // With owner_ttl.
+    std::deque<Mark> marks_;                      // oldest first; at most kMarks and two more
+    std::optional<std::deque<Mark>> undo_marks_;  // as they were
+    std::chrono::milliseconds ran_before_{0};     // in earlier lives
+    Clock::Time began_;                           // this one
+    std::size_t part_ = 0;                        // where the next look begins
+    std::size_t bucket_ = 0;
     BindProbe probe_;
 };
 

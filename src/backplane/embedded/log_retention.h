@@ -122,10 +122,10 @@ class LogRetention {
     Types types_;
     std::vector<Types::value_type*> touched_;
     std::vector<std::pair<std::string, std::string>> indexes_;  // keys and values to be written
-    std::uint64_t bytes_ = 0;    // of all types
-    Position last_;              // that was added
-    bool is_counted_ = false;    // the store has kCountedKey
-    std::size_t uncounted_ = 0;  // entries since then
+    std::uint64_t bytes_ = 0;                                   // of all types
+    Position last_;                                             // that was added
+    bool is_counted_ = false;                                   // the store has kCountedKey
+    std::size_t uncounted_ = 0;                                 // entries since then
     std::uint64_t uncounted_bytes_ = 0;
     std::deque<std::string> due_;  // types of this look
     std::size_t left_ = 0;         // of this slice

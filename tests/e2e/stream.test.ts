@@ -1,4 +1,8 @@
 // GET /v1/stream: server-sent events, as curl and a browser's EventSource use them.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { beforeEach, expect, test } from 'vitest';
 
 import { afterwards } from './support/clean-up.js';
@@ -163,4 +167,27 @@ test('what comes between the connect and the first event of a stream is not lost
   const again = await open('/v1/stream', { ...kAlice, 'last-event-id': place });
 
   expect((await again.next()).id).toBe(offset);
+});
+
+test('a stream goes on for its owner who has another right, when the ownership goes', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'eventbus-e2e-catalog-'));
+  afterwards(() => rmSync(folder, { recursive: true, force: true }));
+  const catalog = join(folder, 'catalog.yaml');
+  writeFileSync(catalog, `events:
+  photo.uploaded: { subject: "photo:{data.photoId}", owner: "user:{data.userId}", audience: [owner] }
+  photo.moved: { subject: "photo:{data.photoId}", owner: "user:{data.userId}", transfer: true, audience: [owner, watchers] }
+  photo.noted: { subject: "photo:{data.photoId}", audience: [watchers] }
+rooms: { photo: { watch: [owner, "role:admin"] } }
+`);
+  const bus = await BusServer.start({ catalog });
+  const publish = (type: string, userId: string): Promise<Response> => fetch(`${bus.url}/v1/events`, { method: 'POST', headers: { authorization: `Bearer ${serviceToken('api')}`, 'content-type': 'application/json' }, body: JSON.stringify({ type, data: { photoId: '1', userId } }) });
+  await publish('photo.uploaded', 'alice');
+  const authorization = `Bearer ${userToken('alice', { roles: ['admin'] })}`;
+  const response = await fetch(`${bus.url}/v1/stream?topic=photo:1`, { headers: { authorization } });
+  const stream = new Stream(response.body!);
+
+  await publish('photo.moved', 'bob');
+  await publish('photo.noted', 'bob');
+
+  expect([(await stream.next()).event, (await stream.next()).event]).toEqual(['photo.moved', 'photo.noted']);
 });

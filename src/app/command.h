@@ -92,7 +92,7 @@ struct CheckConfigOptions {
 int run_check_config(const CheckConfigOptions& options, const CommandContext& context);
 
 struct RestoreOptions {
-    std::string data;  // the directory
+    std::string data;
     bool json = false;
 };
 int run_restore(const RestoreOptions& options, const CommandContext& context);

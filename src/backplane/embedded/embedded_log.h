@@ -64,10 +64,10 @@ class EmbeddedLog final : public Log, public Turn {
     static Result<std::unique_ptr<EmbeddedLog>> open(EmbeddedLogSettings settings, Binder& binder,
                                                      const Clock& clock, Random& random);
 
-    // Says of the log in this data directory, on which no server runs, that it is a copy of one
-    // that may have gone on: its last epoch ends at its newest entry, whose position is returned.
-    // So whoever has seen what came later there is told, and misses nothing in silence. Errors: as
-    // open(), and kNotFound, there is no log.
+    // Marks the log in this data directory, which no server has, as a copy of one that may have
+    // gone on: its last epoch ends at its newest entry, and that position is returned. So those who
+    // have seen what came later in the other branch are told, and miss nothing in silence. Blocks.
+    // Errors: as open(), and kNotFound, there is no log.
     static Result<Position> end_copy(const EmbeddedLogSettings& settings, const Clock& clock,
                                      Random& random);
 

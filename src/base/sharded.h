@@ -7,7 +7,7 @@
 
 namespace eventbus {
 
-// A hash table (std::unordered_map or _set) in kShards parts by their keys' hashes. A table that
+// A hash table (as std::unordered_map) in kShards parts by their keys' hashes. A table that
 // grows moves all of its elements at once, each a cache miss: 4 ms for 20,000, in the middle of a
 // turn. Here it is one part's elements.
 //
@@ -27,7 +27,7 @@ class Sharded {
 
     std::size_t size() const { return size_; }
 
-    // The element, or null; it stays where it is until it is erased.
+    // The element, or null; it stays where it is as long as those of such a table do.
     template <class Key>
     auto find(const Key& key) {
         return found_in(shards_[place_of(key)], key);

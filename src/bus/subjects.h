@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -114,7 +115,9 @@ class Subjects final : public Binder {
     static bool is_of(const WatchQuestion& question, const Room& who);
 
     const Settings settings_;
-    Sharded<StringMap<Subject>> subjects_;
+    // Its elements lie within it: a start with millions of subjects makes no allocation for each.
+    using Table = boost::unordered_flat_map<std::string, Subject, StringHash, std::equal_to<>>;
+    Sharded<Table> subjects_;
     std::vector<std::pair<std::string, std::optional<Subject>>>
         undo_;                        // as it was; none: not there
     std::size_t warned_percent_ = 0;  // of owners_max
@@ -124,7 +127,7 @@ class Subjects final : public Binder {
     std::chrono::milliseconds ran_before_{0};     // in earlier lives
     Clock::Time began_;                           // this one
     std::size_t part_ = 0;                        // where the next look begins
-    std::size_t bucket_ = 0;
+    std::string next_;                            // of that part; not there: its first
     BindProbe probe_;
 };
 

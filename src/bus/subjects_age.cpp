@@ -61,21 +61,22 @@ std::vector<std::string> Subjects::find_lapsed(const Plan& plan, bool is_new) {
     const Position through = lapsed_through();
     if (through.is_before_first()) return found;
     const bool is_full = is_new && subjects_.size() >= settings_.owners_max;
-    for (std::size_t visits = is_full ? kVisitsFull : kVisits; visits > 0; --visits) {
-        const StringMap<Subject>& part = subjects_.part(part_);
-        if (bucket_ >= part.bucket_count()) {
-            part_ = (part_ + 1) % decltype(subjects_)::kShards;
-            bucket_ = 0;
-            continue;
+    for (std::size_t visits = is_full ? kVisitsFull : kVisits; visits > 0;) {
+        const Table& part = subjects_.part(part_);
+        auto at = part.find(next_);
+        if (at == part.end()) at = part.begin();
+        for (; at != part.end() && visits > 0; ++at, --visits) {
+            if (at->second.named > through || at->first == plan.event.subject) continue;
+            found.push_back(at->first);
+            if (is_full || found.size() == kLapsedMax) visits = 1;
         }
-        for (auto at = part.begin(bucket_); at != part.end(bucket_); ++at) {
-            if (at->second.named <= through && at->first != plan.event.subject) {
-                found.push_back(at->first);
-            }
-            if (found.size() == kLapsedMax) return found;  // the bucket is looked at again
+        if (at != part.end()) {
+            next_ = at->first;
+            break;
         }
-        ++bucket_;
-        if (is_full && !found.empty()) return found;
+        next_.clear();
+        part_ = (part_ + 1) % decltype(subjects_)::kShards;
+        visits -= std::min<std::size_t>(visits, 1);
     }
     return found;
 }

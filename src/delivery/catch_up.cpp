@@ -195,14 +195,16 @@ void CatchUp::settle(ReceiverId id) {
     Behind& behind = *context_.members[id].behind;
     const Position cursor = context_.reader.cursor();
     const Stretch& stretch = behind.front();
-    if (stretch.is_history() && stretch.at >= stretch.until) {
+    const Position loss = behind.first_loss();
+    // What comes in order has passed the loss: the history might show what lies behind it.
+    const bool is_late = loss <= behind.in_order().at;
+    if (stretch.is_history() && !is_late && stretch.at >= stretch.until) {
         const Room room = *stretch.only;
         behind.stretches.pop_front();
         move(id, Behind::Waits::kForItsTurn);
         return receiver.on_history_given(room);
     }
-    const Position loss = behind.first_loss();
-    if (!stretch.is_history() && stretch.at + 1 >= loss) {
+    if (is_late || (!stretch.is_history() && stretch.at + 1 >= loss)) {
         const auto held_by = std::ranges::find(behind.losses, loss, &Loss::at);
         const std::string subject = held_by->subject;
         // What was read so far is older than the answer will be. What is read from now on is not.

@@ -453,6 +453,28 @@ TEST_F(HubTest, AnEvictionThatCameBetweenTheAnswerAndTheJoinIsObeyed) {
     }
 }
 
+TEST_F(HubTest, AHistoryShowsNothingBehindAnEvictionThatCameBeforeTheJoin) {
+    const Position asked = publish(make_plan("a"));
+    const Position revoked = revoke("b");
+    publish(make_plan("c"));
+    deliver();
+    for (const bool stays : {false, true}) {
+        SCOPED_TRACE(stays ? "it has another right" : "it has none");
+        FakeReceiver receiver;
+        const ReceiverId id = add(receiver, {bob_, photo1_}, 0_pos);
+        receiver.on_evicted_do = [&] {
+            stays ? hub_.keep(id, photo1_, 0_pos) : hub_.leave(id, photo1_);
+            hub_.release(id);
+        };
+        hub_.evict_if_late(id, "photo:1", asked);
+        hub_.send_history(id, photo1_, 0_pos);
+        deliver();
+        EXPECT_EQ(receiver.evicted_at, std::vector<Position>{revoked});
+        EXPECT_EQ(receiver.got, stays ? Strings({"ah", "bh", "ch"}) : Strings());
+        hub_.remove(id);
+    }
+}
+
 TEST_F(HubTest, AnEvictedReceiverMayStayOrGoAtOnce) {
     FakeReceiver back, gone;
     const ReceiverId backs = add(back, {bob_, photo1_}, 0_pos);

@@ -157,7 +157,6 @@ void Guest::begin(Admitted admitted, Encoder& encoder) {
     Hub& hub = admissions_.context_.hub;
     const SessionRecord& record = admitted.record;
     receiver_ = hub.add(*this, encoder);
-    admissions_.add(*this);
     for (const JoinedRoom& joined : record.rooms) {
         if (joined.ended_behind) {
             port().ended.push_back(joined.room);
@@ -165,15 +164,16 @@ void Guest::begin(Admitted admitted, Encoder& encoder) {
             hub.join(*receiver_, joined.room, joined.at);
         }
     }
+    // Before anybody can ask for its place(): what it is owed holds that back.
+    if (admitted.is_resumed || admitted.had_since || admitted.resume_after < hub.cursor()) {
+        hub.resume(*receiver_, admitted.resume_after);
+    }
+    admissions_.add(*this);
     for (const std::string& reason : admitted.unknown) {
         if (is_begun()) tell_unknown(reason);
     }
     for (const auto& [topic, error] : admitted.ended) {
         if (is_begun()) tell_ended(topic, error);
-    }
-    if (!is_begun()) return;
-    if (admitted.is_resumed || admitted.had_since || admitted.resume_after < hub.cursor()) {
-        hub.resume(*receiver_, admitted.resume_after);
     }
     for (const JoinedRoom& joined : record.rooms) {
         if (!is_begun()) return;

@@ -81,6 +81,11 @@ class GuestTest : public testing::Test {
  protected:
     GuestTest() {
         log_.start();
+        begin_life();
+    }
+
+    // A server's, that knows the sessions of the one before.
+    void begin_life() {
         admissions_.emplace(
             Admissions::Context{.reactor = reactor_,
                                 .clock = clock_,
@@ -126,6 +131,7 @@ class GuestTest : public testing::Test {
             ASSERT_TRUE(admitted);
             pid_ = admitted->record.pid;
             client = std::make_unique<Client>(*admissions_, *admitted);
+            client->room = room_;
             client->begin(std::move(*admitted), encoder_);
         });
         reactor_.run_all();
@@ -167,6 +173,7 @@ class GuestTest : public testing::Test {
     IdEncoder encoder_;
     std::optional<Admissions> admissions_;
     std::string pid_;
+    std::size_t room_ = ~std::size_t{0};  // of those that come
 };
 
 TEST_F(GuestTest, AHistoryThatWasLostInTransitComesAgain) {
@@ -325,6 +332,19 @@ TEST_F(GuestTest, AGapIsToldAgainUntilItArrives) {
     drop(ann);
     ann = come(seen);
     EXPECT_EQ(ann->gaps, 0);
+}
+
+// Its place is written as soon as it is in; were it another's than what it has been given, a kill
+// would lose what lies between.
+TEST_F(GuestTest, ThePlaceOfTheFirstToComeBackIsWrittenAsItIs) {
+    auto ann = come();
+    const Position seen = publish_to_ann("a");
+    drop(ann);
+    publish_to_ann("b");
+    begin_life();
+    room_ = 0;
+    ann = come(seen);
+    EXPECT_EQ(disk_of_sessions_.by_pid.at(pid_).record.place.clear, seen);
 }
 
 }  // namespace

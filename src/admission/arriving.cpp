@@ -24,6 +24,7 @@ Arriving::Arriving(const Context& context, std::shared_ptr<const Catalog> catalo
       done_(std::move(done)) {
     admitted_.principal = arrival_.principal;
     admitted_.as_of = kEndOfTime;
+    admitted_.catalog = catalog_;
 }
 
 // ---- its session --------------------------------------------------------------------------------

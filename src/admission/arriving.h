@@ -38,10 +38,11 @@ struct Admitted {
     SessionRecord record;        // without a pid: nothing is kept
     std::optional<Claim> claim;  // of its session
     bool is_resumed = false;
-    bool had_since = false;            // a good one
-    Position resume_after;             // what comes after it is for the receiver
-    Position as_of;                    // the rights to its rooms were told as of here
-    std::vector<std::string> unknown;  // why a place or a session is not known
+    bool had_since = false;                  // a good one
+    Position resume_after;                   // what comes after it is for the receiver
+    Position as_of;                          // the rights to its rooms were told as of here
+    std::shared_ptr<const Catalog> catalog;  // by this one
+    std::vector<std::string> unknown;        // why a place or a session is not known
     std::vector<std::pair<std::string, Error>> ended;  // topics that it may not have
 };
 

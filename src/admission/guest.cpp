@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "admission/admissions.h"
 #include "base/assert.h"
@@ -186,6 +187,8 @@ void Guest::begin(Admitted admitted, Encoder& encoder) {
             hub.send_history(*receiver_, joined.room, *joined.owed_after);
         }
     }
+    // A reload came while it was on its way.
+    if (is_begun() && admitted.catalog != admissions_.catalog_) recheck_rooms();
 }
 
 void Guest::end(bool left) {
@@ -219,8 +222,14 @@ void Guest::leave(const Topic& topic, Callback<Result<>> done) {
 }
 
 void Guest::recheck_rooms() {
-    const Hub& hub = admissions_.context_.hub;
-    for (const Room& room : hub.rooms_of(*receiver_)) {
+    std::vector<Room> rooms = admissions_.context_.hub.rooms_of(*receiver_);
+    // Those that it enters were asked about by what was before, too.
+    if (port_) {
+        for (Room& room : changes().under_way()) rooms.push_back(std::move(room));
+    }
+    std::ranges::sort(rooms);
+    rooms.erase(std::unique(rooms.begin(), rooms.end()), rooms.end());
+    for (const Room& room : rooms) {
         if (!is_begun()) return;
         if (!room.is_subject() && !room.is_pattern()) continue;
         admissions_.probe_.rechecks.add();

@@ -77,6 +77,14 @@ class Client final : public Guest {
     void close_for_take_over() override { end(false); }
 };
 
+// Whether services may consume the one type.
+std::shared_ptr<const Catalog> catalog(bool gives) {
+    const std::string consume = gives ? "" : ", consume: []";
+    return parse_catalog("events: { photo.uploaded: { audience: [everyone]" + consume + " } }\n",
+                         "catalog.yaml")
+        .catalog;
+}
+
 class GuestTest : public testing::Test {
  protected:
     GuestTest() {
@@ -86,18 +94,15 @@ class GuestTest : public testing::Test {
 
     // A server's, that knows the sessions of the one before.
     void begin_life() {
-        admissions_.emplace(
-            Admissions::Context{.reactor = reactor_,
-                                .clock = clock_,
-                                .random = random_,
-                                .log = log_,
-                                .hub = hub_,
-                                .watches = watches_,
-                                .sessions = *sessions_,
-                                .post_at = [](Clock::Time, Task) {}},
-            Admissions::Settings{},
-            parse_catalog("events: { photo.uploaded: { audience: [everyone] } }\n", "catalog.yaml")
-                .catalog);
+        admissions_.emplace(Admissions::Context{.reactor = reactor_,
+                                                .clock = clock_,
+                                                .random = random_,
+                                                .log = log_,
+                                                .hub = hub_,
+                                                .watches = watches_,
+                                                .sessions = *sessions_,
+                                                .post_at = [](Clock::Time, Task) {}},
+                            Admissions::Settings{}, catalog(true));
     }
 
     Position publish(std::string id, std::string subject = "photo:1") {
@@ -332,6 +337,31 @@ TEST_F(GuestTest, AGapIsToldAgainUntilItArrives) {
     drop(ann);
     ann = come(seen);
     EXPECT_EQ(ann->gaps, 0);
+}
+
+TEST_F(GuestTest, AReloadTakesARoomFromThoseThatAreOnTheirWayInToo) {
+    const Topic all = *parse_topic("photo.*");
+    for (const bool signs_in : {true, false}) {
+        SCOPED_TRACE(signs_in ? "a sign-in" : "a subscribe");
+        admissions_->set_catalog(catalog(true));
+        Arrival arrival;
+        arrival.principal = std::make_shared<const Principal>(
+            Principal{.kind = Principal::Kind::kService, .id = "auditor"});
+        if (signs_in) arrival.topics = {all};
+        std::unique_ptr<Client> client;
+        admissions_->sign_in(std::move(arrival), [&](Result<Admitted> admitted) {
+            client = std::make_unique<Client>(*admissions_, *admitted);
+            client->begin(std::move(*admitted), encoder_);
+        });
+        if (!signs_in) {
+            reactor_.run_all();
+            client->enter(all, {}, [](const Result<RoomChanges::Entered>&) {});
+        }
+        admissions_->set_catalog(catalog(false));
+        deliver();
+        ASSERT_TRUE(client);
+        EXPECT_EQ(client->ended, Strings({"photo.*"}));
+    }
 }
 
 // Its place is written as soon as it is in; were it another's than what it has been given, a kill

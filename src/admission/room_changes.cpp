@@ -18,7 +18,7 @@ Error cannot_be_kept() {
 
 void RoomChanges::enter(const Room& room, std::optional<Position> since,
                         Callback<Result<Entered>> done) {
-    if (under_way_ >= kChangesMax) {
+    if (changes_ >= kChangesMax) {
         return done(Error{ErrorCode::kTooMany,
                           "too many changes of rooms are under way; wait for "
                           "the answers of some"});
@@ -34,7 +34,7 @@ void RoomChanges::enter(const Room& room, std::optional<Position> since,
 }
 
 void RoomChanges::leave(const Room& room, Callback<Result<>> done) {
-    if (under_way_ >= kChangesMax) {
+    if (changes_ >= kChangesMax) {
         return done(Error{ErrorCode::kTooMany,
                           "too many changes of rooms are under way; wait for "
                           "the answers of some"});
@@ -47,6 +47,12 @@ void RoomChanges::leave(const Room& room, Callback<Result<>> done) {
 // Not refused at the bound: the server asks, once for each room and entry.
 void RoomChanges::recheck(const Room& room, bool holds) {
     add(room, line_of(room), Recheck{.holds = holds});
+}
+
+std::vector<Room> RoomChanges::under_way() const {
+    std::vector<Room> rooms;
+    for (const auto& [room, line] : lines_) rooms.push_back(room);
+    return rooms;
 }
 
 void RoomChanges::close() {
@@ -74,7 +80,7 @@ void RoomChanges::intend(Line& line, bool on) {
 }
 
 void RoomChanges::add(const Room& room, Line& line, Change change) {
-    ++under_way_;
+    ++changes_;
     line.changes.push_back(std::move(change));
     if (line.changes.size() == 1) begin(Room(room));
 }
@@ -108,7 +114,7 @@ void RoomChanges::finish(const Room& room) {
     if (is_closed_) return;
     const auto line = lines_.find(room);
     BUS_ASSERT(line != lines_.end());
-    --under_way_;
+    --changes_;
     line->second.changes.pop_front();
     if (!line->second.changes.empty()) return begin(Room(room));
     // What was refused, or has ended, is intended no longer.

@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_map>
 #include <variant>
+#include <vector>
 
 #include "admission/session_store.h"
 #include "base/executor.h"
@@ -100,6 +101,8 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
 
     std::size_t intended() const { return intended_; }
     bool is_idle() const { return lines_.empty(); }
+    // The rooms that it is about to enter or leave, or is asked about again.
+    std::vector<Room> under_way() const;
 
  private:
     struct Enter {
@@ -137,7 +140,7 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
     const std::size_t rooms_max_;
     std::unordered_map<Room, Line, RoomHash> lines_;
     std::size_t intended_;
-    std::size_t under_way_ = 0;
+    std::size_t changes_ = 0;  // under way
     bool is_closed_ = false;
 };
 

@@ -258,7 +258,8 @@ void Guest::on_history_given(const Room& room) {
     if (owed == port_->owed.end() || --owed->second.under_way > 0 || !claim_) return;
     Admissions::Context& context = admissions_.context_;
     const std::optional<Position> at = context.hub.joined_at(*receiver_, room);
-    if (!at) return;
+    // A write that is behind the one of a leave would put the room back into the session.
+    if (!at || !changes().is_intended(room)) return;
     const JoinedRoom given{
         .room = room, .at = *at, .owed_after = owed->second.after, .given_behind = place().given};
     context.sessions.change(pid(), *claim_, {.put = {given}}, admissions_, {});

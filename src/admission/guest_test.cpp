@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -337,6 +338,25 @@ TEST_F(GuestTest, AGapIsToldAgainUntilItArrives) {
     drop(ann);
     ann = come(seen);
     EXPECT_EQ(ann->gaps, 0);
+}
+
+TEST_F(GuestTest, AHistoryThatEndsDuringALeaveDoesNotPutTheRoomBack) {
+    const Position start = publish("a");
+    publish("b");
+    auto ann = come();
+    const Topic topic = *parse_topic("photo:1");
+    ann->enter(topic, offset_text(log_, start), [](const Result<RoomChanges::Entered>&) {});
+    reactor_.run_all();  // it is in, and its history waits for a turn
+    bool has_left = false;
+    ann->leave(topic, [&](const Result<>& left) { has_left = left.has_value(); });
+    hub_.deliver();  // before the leave is known to be written
+    ASSERT_EQ(ann->got, Strings({"bh"}));
+    deliver();
+    ASSERT_TRUE(has_left);
+    const SessionRecord& record = disk_of_sessions_.by_pid.at(pid_).record;
+    EXPECT_TRUE(std::ranges::none_of(record.rooms, [](const JoinedRoom& joined) {
+        return joined.room == Room::subject("photo:1");
+    }));
 }
 
 TEST_F(GuestTest, AReloadTakesARoomFromThoseThatAreOnTheirWayInToo) {

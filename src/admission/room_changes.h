@@ -100,6 +100,7 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
     void close();
 
     std::size_t intended() const { return intended_; }
+    bool is_intended(const Room& room) const;
     bool is_idle() const { return lines_.empty(); }
     // The rooms that it is about to enter or leave, or is asked about again.
     std::vector<Room> under_way() const;
@@ -123,7 +124,6 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
         bool is_intended = false;
     };
 
-    bool is_intended(const Room& room) const;
     Line& line_of(const Room& room);
     void intend(Line& line, bool on);
     void add(const Room& room, Line& line, Change change);

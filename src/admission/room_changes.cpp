@@ -99,12 +99,9 @@ void RoomChanges::begin(const Room& room) {
         if (recheck->holds) port_.release();
         return finish(room);
     }
-    if (auto* const leave = std::get_if<Leave>(&change)) {
-        if (is_in) return port_.write(room, {.gone = {room}});
-        auto done = std::move(leave->done);
-        done({});
-        return finish(room);
-    }
+    // Though it may not be in it: what a recheck or a resume took could perhaps not be written
+    // then.
+    if (std::holds_alternative<Leave>(change)) return port_.write(room, {.gone = {room}});
     const auto* const enter = std::get_if<Enter>(&change);
     port_.ask(room, enter != nullptr ? enter->since : std::nullopt);
 }
@@ -194,7 +191,7 @@ void RoomChanges::written(const Room& room, Written how) {
     if (auto* const leave = std::get_if<Leave>(change)) {
         auto done = std::move(leave->done);
         if (how == Written::kYes) {
-            port_.leave(room);
+            if (port_.joined_at(room)) port_.leave(room);
             done({});
         } else {
             done(cannot_be_kept());

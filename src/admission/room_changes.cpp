@@ -151,12 +151,15 @@ void RoomChanges::refuse(const Room& room, Enter& enter, const Error& error) {
 void RoomChanges::on_entered(const Room& room, Enter& enter) {
     // Taken out of the line, since whoever is told may ask for more.
     Enter entered = std::move(enter);
+    // What came while this was asked and written is not promised: nothing of it could be lost in a
+    // drop before it is given.
+    if (!entered.since) entered.from = std::max(entered.from, port_.now());
     const Position at = std::min(port_.joined_at(room).value_or(entered.from), entered.from);
     port_.join(room, at, entered.right.at);
     if (is_closed_) return;
     entered.done(Entered{entered.from});
     if (is_closed_) return;
-    if (port_.joined_at(room)) port_.send_history(room, entered.from);
+    if (entered.since && port_.joined_at(room)) port_.send_history(room, entered.from);
     finish(room);
 }
 

@@ -195,10 +195,11 @@ void Arriving::ask_for_rooms() {
             continue;
         }
         WatchQuestion question = watch_question(*catalog_, *arrival_.principal, topic);
-        context_.watches.ask(
-            std::move(question), context_.reactor,
-            [self = shared_from_this(), joined = std::move(joined)](
-                Result<WatchAnswer> right) mutable { self->on_room(std::move(joined), right); });
+        context_.watches.ask(std::move(question), context_.reactor,
+                             [self = shared_from_this(), joined = std::move(joined)](
+                                 const Result<WatchAnswer>& right) mutable {
+                                 self->on_room(std::move(joined), right);
+                             });
     }
     on_rooms();
 }

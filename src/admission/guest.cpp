@@ -155,7 +155,7 @@ Guest::Guest(Admissions& admissions, const Admitted& admitted)
 
 Guest::~Guest() { BUS_ASSERT(!is_begun()); }
 
-void Guest::begin(Admitted admitted, Encoder& encoder) {
+void Guest::begin(const Admitted& admitted, Encoder& encoder) {
     Hub& hub = admissions_.context_.hub;
     const SessionRecord& record = admitted.record;
     receiver_ = hub.add(*this, encoder);

@@ -33,7 +33,7 @@ class Guest : public Receiver,
     Guest& operator=(const Guest&) = delete;
 
     // Joins its rooms, tells what it may not have, and receives from now on. It may end() within.
-    void begin(Admitted admitted, Encoder& encoder);
+    void begin(const Admitted& admitted, Encoder& encoder);
 
     // Receives nothing any more. `left`: the client said goodbye, and its session ends; else it can
     // come back. Once.

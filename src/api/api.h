@@ -107,7 +107,7 @@ class Api {
     void stream(const SharedExchange& exchange);
     void make_ticket(HttpExchange& exchange);
     Result<SharedPrincipal> sign_in_for_stream(const HttpRequest& request);
-    void open_stream(HttpExchange& exchange, Admitted admitted, bool has_topics);
+    void open_stream(HttpExchange& exchange, const Admitted& admitted, bool has_topics);
     void refuse_stream(HttpExchange& exchange, const Error& error) const;
 
     Context context_;

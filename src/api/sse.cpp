@@ -39,14 +39,14 @@ SseStream::SseStream(Api& api, Connection& connection, SseFraming framing, const
 
 SseStream::~SseStream() = default;
 
-void SseStream::open(Admitted admitted, bool has_topics) {
+void SseStream::open(const Admitted& admitted, bool has_topics) {
     has_topics_ = has_topics;
     // A client that loses the stream before its first event comes back from here.
     send(fmt::format(": you are connected\nretry: {}\nid: {}\n\n", kComesBackAfter.count(),
                      offset_text(api_.context_.log, admitted.resume_after)));
     if (!connection_.is_open()) return;
     const bool is_chunked = framing_ == SseFraming::kChunks;
-    begin(std::move(admitted), is_chunked ? api_.chunk_encoder_ : api_.plain_encoder_);
+    begin(admitted, is_chunked ? api_.chunk_encoder_ : api_.plain_encoder_);
     if (connection_.is_open()) {
         api_.sse_heartbeats_.arm(heartbeat_, api_.context_.reactor.now());
     }

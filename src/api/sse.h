@@ -48,7 +48,7 @@ class SseStream final : public Protocol, public Guest, public Expiring {
     ~SseStream() override;
 
     // Begins to receive. `has_topics`: it watches some, and ends with the right to any.
-    void open(Admitted admitted, bool has_topics);
+    void open(const Admitted& admitted, bool has_topics);
 
     // Ends it; an EventSource comes back by itself.
     void close();

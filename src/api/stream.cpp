@@ -95,11 +95,11 @@ void Api::stream(const SharedExchange& exchange) {
                                         return refuse_stream(*exchange,
                                                              admitted->ended.front().second);
                                     }
-                                    open_stream(*exchange, std::move(*admitted), has_topics);
+                                    open_stream(*exchange, *admitted, has_topics);
                                 });
 }
 
-void Api::open_stream(HttpExchange& exchange, Admitted admitted, bool has_topics) {
+void Api::open_stream(HttpExchange& exchange, const Admitted& admitted, bool has_topics) {
     if (!exchange.is_open()) return;
     HttpResponse head = text_response(200, {}, "text/event-stream");
     head.headers.set("Cache-Control", "no-store");
@@ -113,7 +113,7 @@ void Api::open_stream(HttpExchange& exchange, Admitted admitted, bool has_topics
     auto made = std::make_unique<SseStream>(*this, *connection, framing, admitted);
     SseStream& stream = *made;
     exchange.respond_with_stream(head, std::move(made));
-    stream.open(std::move(admitted), has_topics);
+    stream.open(admitted, has_topics);
     if (connection->is_open()) expiries_.add(stream, expires_at);
 }
 

@@ -12,10 +12,10 @@ BusSocket::BusSocket(Gateway& gateway, Admissions& admissions, const Admitted& a
                      MemberId group_member)
     : Guest(admissions, admitted), gateway_(gateway), group_member_(group_member) {}
 
-void BusSocket::attach(Socket& socket, Admitted admitted, Encoder& encoder) {
+void BusSocket::attach(Socket& socket, const Admitted& admitted, Encoder& encoder) {
     socket_ = &socket;
     tells_resume = admitted.is_resumed || admitted.had_since;
-    begin(std::move(admitted), encoder);
+    begin(admitted, encoder);
 }
 
 void BusSocket::detach(bool left) {

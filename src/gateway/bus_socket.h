@@ -23,7 +23,7 @@ class BusSocket final : public SocketData, public Guest, public Expiring {
     static BusSocket& of(Socket& socket) { return static_cast<BusSocket&>(*socket.data); }
 
     // Begins to receive; `socket` owns this.
-    void attach(Socket& socket, Admitted admitted, Encoder& encoder);
+    void attach(Socket& socket, const Admitted& admitted, Encoder& encoder);
     // Receives nothing any more; as Guest::end().
     void detach(bool left);
 

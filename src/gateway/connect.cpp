@@ -134,11 +134,11 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
             if (!admitted) return come_again(*connecting, admitted.error());
             std::move(unknown.begin(), unknown.end(), std::back_inserter(admitted->unknown));
             std::move(ended.begin(), ended.end(), std::back_inserter(admitted->ended));
-            admit(*connecting, std::move(*admitted));
+            admit(*connecting, *admitted);
         });
 }
 
-void Gateway::admit(Connecting& connecting, Admitted admitted) {
+void Gateway::admit(Connecting& connecting, const Admitted& admitted) {
     auto data = std::make_unique<BusSocket>(
         *this, context_.admissions, admitted,
         MemberId{(next_group_member_++ << 8U) | context_.reactor.index()});
@@ -149,7 +149,7 @@ void Gateway::admit(Connecting& connecting, Admitted admitted) {
     probe_.sign_ins.add();
     if (admitted.is_resumed) probe_.resumes.add();
     if (!admitted.unknown.empty()) probe_.unknown_sessions.add();
-    member.attach(*socket, std::move(admitted), encoder_of(socket->nsp()));
+    member.attach(*socket, admitted, encoder_of(socket->nsp()));
     if (member.is_attached()) expiries_.add(member, member.principal().expires_at);
 }
 

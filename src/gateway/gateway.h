@@ -88,7 +88,7 @@ class Gateway final {
 
     // connect.cpp
     void on_connect(const std::shared_ptr<Connecting>& connecting);
-    void admit(Connecting& connecting, Admitted admitted);
+    void admit(Connecting& connecting, const Admitted& admitted);
     void come_again(Connecting& connecting, const Error& error);
     void refuse(Connecting& connecting, const Error& error);
     bool may_have_cookie_later(const HttpRequest& request) const;

@@ -25,7 +25,7 @@ LIBRARIES = {
 # What any folder may include, headers too: vocabulary of the language and of the system, and containers that
 # are but headers.
 EVERYWHERE = ("boost/system/", "boost/container/small_vector.hpp", "boost/intrusive/", "boost/multi_index",
-              "boost/static_string/")
+              "boost/static_string/", "boost/unordered/")
 SYSTEM = re.compile(r"(sys|netinet|arpa|linux|net)/[a-z_0-9]+\.h|[a-z_0-9]+\.h|[a-z_0-9]+")
 TEST_LIBRARIES = ("gtest/", "gmock/", "benchmark/")
 

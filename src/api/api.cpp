@@ -90,7 +90,7 @@ void Api::complete(const HttpRequest& request, HttpResponse& response) const {
     const bool may_pass = response.status >= 500 || response.status == 408;
     if (request.path != kStreamPath || !may_pass || !is_of_event_source(request)) return;
     HttpResponse refusal =
-        event_source_refusal(Error{ErrorCode::kUnavailable, "the request can not be served now"});
+        event_source_refusal(Error{ErrorCode::kUnavailable, "the request cannot be served now"});
     refusal.close = response.close;
     response = std::move(refusal);
 }

@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kSoon{2'000};
 constexpr milliseconds kRenewed{10'000};  // a page that renews its cookie has done so
-constexpr milliseconds kNever{60'000};    // it can not be told not to come back
+constexpr milliseconds kNever{60'000};    // it cannot be told not to come back
 
 constexpr std::string_view kStreamType = "text/event-stream";
 

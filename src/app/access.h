@@ -9,7 +9,7 @@
 
 namespace eventbus {
 
-// Errors of all: kBadRequest, kUnauthorized, with the mend.
+// Errors of all: kBadRequest, kUnauthorized, with the fix.
 
 // The settings that a command line client needs: from `config`, the environment, and `data` if it
 // is not empty.

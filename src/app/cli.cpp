@@ -194,7 +194,7 @@ void add_token(CLI::App& app, TokenOptions& options) {
 
 void add_check_config(CLI::App& app, CheckConfigOptions& options) {
     CLI::App* command = app.add_subcommand(
-        "check-config", "Checks settings and catalog without starting: FILE:LINE: what; mend.");
+        "check-config", "Checks settings and catalog without starting: FILE:LINE: what; fix.");
     command->add_option("--catalog", options.catalog, "The catalog. Default: as the settings say")
         ->type_name("FILE");
     command->add_option("--config", options.config, "The file of settings")->type_name("FILE");

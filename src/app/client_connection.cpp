@@ -141,14 +141,13 @@ Result<> ClientConnection::Link::trust() {
         context_.load_verify_file(server_.ca_file, error);
     }
     if (!error) return {};
-    return Error{
-        ErrorCode::kBadRequest,
-        server_.ca_file.empty()
-            ? "the authorities that this machine trusts can not be read: " + error.message()
-            : "the file " + server_.ca_file + " holds no certificate of an authority (" +
-                  error.message() +
-                  "); name a PEM file that begins with -----BEGIN CERTIFICATE----- with "
-                  "--cacert or EVENT_BUS_CACERT"};
+    return Error{ErrorCode::kBadRequest,
+                 server_.ca_file.empty()
+                     ? "the authorities that this machine trusts cannot be read: " + error.message()
+                     : "the file " + server_.ca_file + " holds no certificate of an authority (" +
+                           error.message() +
+                           "); name a PEM file that begins with -----BEGIN CERTIFICATE----- with "
+                           "--cacert or EVENT_BUS_CACERT"};
 }
 
 Result<> ClientConnection::Link::set_up_tls(milliseconds timeout) {
@@ -189,7 +188,7 @@ Error ClientConnection::Link::handshake_failed(const error_code& why) const {
                          "speaks it?"};
     }
     return Error{ErrorCode::kBadRequest,
-                 "TLS can not be set up with " + server_.text + ": " + why.message()};
+                 "TLS cannot be set up with " + server_.text + ": " + why.message()};
 }
 
 Result<> ClientConnection::Link::write(std::string_view bytes, milliseconds timeout) {

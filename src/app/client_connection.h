@@ -16,7 +16,7 @@ namespace eventbus {
 class ClientConnection {
  public:
     // Errors: kUnavailable, nobody answers there; kTimeout; kBadRequest, TLS and its certificate
-    // are not what the URL says, and the mend.
+    // are not what the URL says, and the fix.
     static Result<ClientConnection> open(const ServerUrl& server,
                                          std::chrono::milliseconds timeout);
     ClientConnection(ClientConnection&&) noexcept;

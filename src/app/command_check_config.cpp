@@ -13,7 +13,7 @@ namespace {
 struct Finding {
     std::string where;
     std::string what;
-    std::string mend;
+    std::string fix;
     bool warning = false;
 };
 
@@ -61,16 +61,14 @@ void print(const std::vector<Finding>& findings, bool json, std::ostream& out) {
     if (!json) {
         for (const Finding& one : findings) {
             out << one.where << ": " << (one.warning ? "warning: " : "") << one.what << "; "
-                << one.mend << "\n";
+                << one.fix << "\n";
         }
         return;
     }
     boost::json::array list;
     for (const Finding& one : findings) {
-        list.push_back({{"where", one.where},
-                        {"what", one.what},
-                        {"mend", one.mend},
-                        {"warning", one.warning}});
+        list.push_back(
+            {{"where", one.where}, {"what", one.what}, {"fix", one.fix}, {"warning", one.warning}});
     }
     out << boost::json::serialize(boost::json::object{{"problems", list}}) << "\n";
 }
@@ -86,7 +84,7 @@ int run_check_config(const CheckConfigOptions& options, const CommandContext& co
 
     std::vector<Finding> findings;
     for (const ConfigProblem& one : loaded.problems) {
-        findings.push_back({one.where, one.what, one.mend, one.warning});
+        findings.push_back({one.where, one.what, one.fix, one.warning});
     }
     if (loaded.is_good()) {
         if (names_server || names_secret(loaded.config)) check_secret(loaded.config, findings);
@@ -94,7 +92,7 @@ int run_check_config(const CheckConfigOptions& options, const CommandContext& co
     }
     const Loaded catalog = load_catalog(loaded.config.catalog);
     for (const Problem& one : catalog.problems) {
-        findings.push_back({place_of(one), one.what, one.mend, one.warning});
+        findings.push_back({place_of(one), one.what, one.fix, one.warning});
     }
 
     print(findings, options.json, context.out);

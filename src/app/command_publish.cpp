@@ -30,7 +30,7 @@ Result<std::string> read_data(const std::string& given, const CommandContext& co
     if (given == "-") return read_all(context.in);
     if (!given.starts_with('@')) return given;
     std::ifstream file(given.substr(1), std::ios::binary);
-    if (!file) return wrong("the file " + given.substr(1) + " can not be read");
+    if (!file) return wrong("the file " + given.substr(1) + " cannot be read");
     return read_all(file);
 }
 

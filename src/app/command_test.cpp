@@ -279,7 +279,7 @@ TEST_F(Command, PublishRefusesDataThatIsNone) {
     const Case cases[] = {{"[1]", "must be a JSON object"},
                           {"{", "not acceptable"},
                           {"{\"a\":1,\"a\":2}", "not acceptable"},
-                          {"@/none/at/all", "can not be read"}};
+                          {"@/none/at/all", "cannot be read"}};
     for (const Case& c : cases) {
         EXPECT_EQ(run_publish({.access = {.token = "t"}, .type = "a", .data = c.data}, context_),
                   kExitUsage);

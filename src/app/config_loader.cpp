@@ -49,8 +49,8 @@ class Loader {
  private:
     void read_entry(const std::string& path, const YAML::Node& key, const YAML::Node& value);
     void assign(const Setting& setting, std::string_view text, std::string where);
-    void fail(std::string where, std::string what, std::string mend) {
-        loaded_.problems.push_back({std::move(where), std::move(what), std::move(mend)});
+    void fail(std::string where, std::string what, std::string fix) {
+        loaded_.problems.push_back({std::move(where), std::move(what), std::move(fix)});
     }
 
     void check_dev();
@@ -84,7 +84,7 @@ std::optional<std::string> read_whole(const std::string& path) {
 void Loader::read_file(const std::string& path) {
     const auto text = read_whole(path);
     if (!text) {
-        return fail(path, "the file can not be read", "name a file that exists with --config");
+        return fail(path, "the file cannot be read", "name a file that exists with --config");
     }
     if (text->size() > kFileBytesMax) {
         return fail(path, "the file is larger than 1 MiB", "is it the right file?");
@@ -106,7 +106,7 @@ void Loader::read_file(const std::string& path) {
             read_entry(path, entry.first, entry.second);
         }
     } catch (const YAML::Exception& error) {
-        fail(at_line(path, error.mark), error.msg, "this is not YAML; mend the line");
+        fail(at_line(path, error.mark), error.msg, "this is not YAML; fix the line");
     }
 }
 
@@ -319,7 +319,7 @@ void Loader::check_sizes() {
 }  // namespace
 
 std::string ConfigProblem::text() const {
-    return where + ": " + (warning ? "warning: " : "") + what + "; " + mend;
+    return where + ": " + (warning ? "warning: " : "") + what + "; " + fix;
 }
 
 bool LoadedConfig::is_good() const {

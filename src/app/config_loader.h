@@ -8,14 +8,14 @@
 
 namespace eventbus {
 
-// What is wrong with the settings, where it stands, and how to mend it.
+// What is wrong with the settings, where it stands, and how to fix it.
 struct ConfigProblem {
     std::string where;  // "eventbus.yaml:3", "--listen", "EVENTBUS_LISTEN"
     std::string what;
-    std::string mend;
+    std::string fix;
     bool warning = false;  // the settings are good nevertheless
 
-    std::string text() const;  // WHERE: what; mend
+    std::string text() const;  // WHERE: what; fix
 };
 
 // The places where settings stand, the strongest first; below all are the defaults.

@@ -87,7 +87,7 @@ TEST_F(ConfigLoader, EverySettingCanBeWrittenInEachSource) {
             std::string texts;
             for (const ConfigProblem& one : loaded.problems) {
                 // A certificate and its key want each other, and that is all.
-                if (!one.mend.starts_with("set tls_")) texts += one.text();
+                if (!one.fix.starts_with("set tls_")) texts += one.text();
             }
             return texts;
         };

@@ -21,7 +21,7 @@ constexpr std::size_t kDevSecretLength = 48;
 
 Error unusable(std::string detail) { return Error{ErrorCode::kUnauthorized, std::move(detail)}; }
 
-// The file less the line break at its end; nothing if it can not be read. A file that is too long
+// The file less the line break at its end; nothing if it cannot be read. A file that is too long
 // is cut where import_secret() finds it too long.
 std::optional<std::string> read_secret(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -46,7 +46,7 @@ Result<> make_secret_file(const std::string& path, Random& random) {
     const auto failed = [&](const char* what) {
         const std::string reason = std::strerror(errno);
         ::unlink(aside.c_str());
-        return unusable("the secret can not be " + std::string(what) + " at " + path + ": " +
+        return unusable("the secret cannot be " + std::string(what) + " at " + path + ": " +
                         reason);
     };
     const int file = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -86,7 +86,7 @@ Result<Secret> find_secret(const Config& config) {
     if (!config.jwt_secret_file.empty()) {
         const auto text = read_secret(config.jwt_secret_file);
         if (text) return checked({*text, config.jwt_secret_file});
-        return unusable("the JWT secret can not be read from " + config.jwt_secret_file +
+        return unusable("the JWT secret cannot be read from " + config.jwt_secret_file +
                         "; check jwt_secret_file and its permissions");
     }
     const std::string path = dev_secret_path(config);
@@ -94,7 +94,7 @@ Result<Secret> find_secret(const Config& config) {
     if (std::filesystem::exists(path, error)) {
         const auto text = read_secret(path);
         if (text) return checked({*text, path});
-        return unusable("the secret in " + path + " can not be read; it belongs to another user?");
+        return unusable("the secret in " + path + " cannot be read; it belongs to another user?");
     }
     return unusable(
         "there is no way to verify tokens; set EVENTBUS_JWT_SECRET or jwt_secret_file (32 bytes or "
@@ -115,7 +115,7 @@ Result<Secret> find_or_make_secret(const Config& config, Random& random, bool& m
         std::filesystem::create_directories(config.data, error);
         if (error) {
             return unusable("the data directory " + config.data +
-                            " can not be made: " + error.message());
+                            " cannot be made: " + error.message());
         }
         const auto put = make_secret_file(dev_secret_path(config), random);
         if (!put) return put.error();

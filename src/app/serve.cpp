@@ -331,7 +331,7 @@ Result<> Server::is_ready() const {
     for (const auto& lane : lanes_) {
         if (lane->groups().is_writable()) continue;
         return Error{ErrorCode::kReadOnly,
-                     "consumer groups can not be written; the server's log says why"};
+                     "consumer groups cannot be written; the server's log says why"};
     }
     if (!group_store_->is_writable() || !sessions_->is_writable()) {
         return Error{ErrorCode::kReadOnly,
@@ -404,7 +404,7 @@ int serve(const Config& config) {
     if (why) {
         return fail(
             {ErrorCode::kUnavailable,
-             fmt::format("the data directory {} can not be made: {}", config.data, why.message())});
+             fmt::format("the data directory {} cannot be made: {}", config.data, why.message())});
     }
     SystemRandom random;
     bool made_secret = false;

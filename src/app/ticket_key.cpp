@@ -14,7 +14,7 @@
 namespace eventbus {
 namespace {
 
-// Nothing, and errno: it can not be read; EINVAL: it is no key.
+// Nothing, and errno: it cannot be read; EINVAL: it is no key.
 std::optional<SealKey> read_key(const std::string& path) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) return std::nullopt;
@@ -56,7 +56,7 @@ SealKey ticket_key(const std::string& data_dir, Random& random) {
         why = errno;
     }
     diagnostics::warn(
-        "the key of tickets for streams can not be kept: browsers that come back with one after a "
+        "the key of tickets for streams cannot be kept: browsers that come back with one after a "
         "restart have to get another; delete the file if it is no key, or make room for it",
         {{"file", path}, {"why", std::strerror(why)}});
     return key;

@@ -88,7 +88,7 @@ struct EventRule {
     // Set by the loader, of what stands above.
     bool reads_document = false;  // a filter or a transform looks into the data: it is parsed
     bool needs_subject = false;   // something above is about the event's subject
-    bool owner_is_bound = true;   // a user can not name another as owner: bindings see to it
+    bool owner_is_bound = true;   // a user cannot name another as owner: bindings see to it
 };
 
 }  // namespace eventbus

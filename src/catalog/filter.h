@@ -42,7 +42,7 @@ class Filter {
     struct Surprise {
         int line = 0;
         std::string what;
-        std::string mend;
+        std::string fix;
     };
     const std::vector<Surprise>& surprises() const { return surprises_; }
 

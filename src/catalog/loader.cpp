@@ -167,7 +167,7 @@ std::string Problem::text() const {
     if (line > 0) out += std::to_string(line) + ":";
     out += warning ? " warning: " : " ";
     out += what;
-    if (!mend.empty()) out += "; " + mend;
+    if (!fix.empty()) out += "; " + fix;
     return out;
 }
 
@@ -179,7 +179,7 @@ Loaded parse_catalog(std::string_view yaml, const std::string& file_name) {
         problems.error(0, "the catalog has more than 4 MiB",
                        "write patterns for types that are alike");
     } else if (const Result<Spec> root = spec_from_yaml(yaml, fault); !root) {
-        problems.error(fault.line, root.error().detail, fault.mend);
+        problems.error(fault.line, root.error().detail, fault.fix);
     } else {
         loaded.catalog = CatalogReader(problems).read(*root);
     }

@@ -12,15 +12,15 @@ namespace eventbus {
 inline constexpr std::size_t kCatalogBytesMax = 4 * 1024 * 1024;
 inline constexpr std::size_t kCatalogTypesMax = 10'000;
 
-// What is wrong with a catalog, where, and how to mend it.
+// What is wrong with a catalog, where, and how to fix it.
 struct Problem {
     std::string file;
     int line = 0;  // counted from 1; 0: the file as a whole
     std::string what;
-    std::string mend;
+    std::string fix;
     bool warning = false;  // the catalog loads nevertheless
 
-    std::string text() const;  // FILE:LINE: what; mend
+    std::string text() const;  // FILE:LINE: what; fix
 };
 
 struct Loaded {

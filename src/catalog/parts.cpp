@@ -135,7 +135,7 @@ Retention read_retention(const Spec& spec, Retention defaults, Problems& problem
 void Problems::add(Problem problem) {
     if (problems_.size() == kProblemsMax) return;
     problem.what = on_one_line(problem.what);
-    problem.mend = on_one_line(problem.mend);
+    problem.fix = on_one_line(problem.fix);
     problems_.push_back(std::move(problem));
 }
 

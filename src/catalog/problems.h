@@ -16,12 +16,12 @@ class Problems {
 
     explicit Problems(std::string file) : file_(std::move(file)) {}
 
-    void error(int line, std::string what, std::string mend) {
+    void error(int line, std::string what, std::string fix) {
         has_error_ = true;
-        add({file_, line, std::move(what), std::move(mend), false});
+        add({file_, line, std::move(what), std::move(fix), false});
     }
-    void warn(int line, std::string what, std::string mend) {
-        add({file_, line, std::move(what), std::move(mend), true});
+    void warn(int line, std::string what, std::string fix) {
+        add({file_, line, std::move(what), std::move(fix), true});
     }
 
     bool has_error() const { return has_error_; }

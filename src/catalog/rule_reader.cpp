@@ -60,8 +60,8 @@ class RuleReader {
     }
 
  private:
-    void error(int line, std::string what, std::string mend) {
-        problems_.error(line, std::move(what), std::move(mend));
+    void error(int line, std::string what, std::string fix) {
+        problems_.error(line, std::move(what), std::move(fix));
     }
 
     void check_type_name() {
@@ -140,7 +140,7 @@ class RuleReader {
         }
         if (const Result<> kind = check_subject_kind(subject_kind(text)); !kind) {
             return error(spec->line,
-                         "'" + std::string(subject_kind(text)) + "' can not be a subject's kind",
+                         "'" + std::string(subject_kind(text)) + "' cannot be a subject's kind",
                          kind.error().detail);
         }
         if (subject_id(text).empty()) {
@@ -260,7 +260,7 @@ class RuleReader {
             return error(line, "the filter is wrong", filter.error().detail);
         }
         for (const Filter::Surprise& surprise : filter->surprises()) {
-            problems_.warn(surprise.line, surprise.what, surprise.mend);
+            problems_.warn(surprise.line, surprise.what, surprise.fix);
         }
         if (filter->reads_data()) rule_.reads_document = true;
         out.filter = std::move(*filter);
@@ -480,7 +480,7 @@ WatchRule read_watch_rule(const SpecField& entry, Problems& problems) {
                                                      "role:NAME"};
     WatchRule rule;
     if (const Result<> kind = check_subject_kind(entry.name); !kind) {
-        problems.error(entry.line, "'" + entry.name + "' can not be a subject's kind",
+        problems.error(entry.line, "'" + entry.name + "' cannot be a subject's kind",
                        kind.error().detail);
     }
     const Spec* watch = entry.value.find("watch");

@@ -37,10 +37,10 @@ struct SpecField {
 
 inline constexpr std::size_t kSpecNodesMax = 1'000'000;  // aliases of YAML multiply
 
-// Where YAML is wrong, and how it is mended.
+// Where YAML is wrong, and how it is fixed.
 struct YamlFault {
     int line = 0;
-    std::string mend;
+    std::string fix;
 };
 
 // One YAML document. Errors: kBadRequest, and `fault` is set.

@@ -94,7 +94,7 @@ TEST(Spec, WhatIsNoCatalogsYamlIsRefused) {
         const Result<Spec> spec = spec_from_yaml(c.yaml, fault);
         ASSERT_FALSE(spec);
         EXPECT_NE(spec.error().detail.find(c.says), std::string::npos) << spec.error().detail;
-        EXPECT_FALSE(fault.mend.empty());
+        EXPECT_FALSE(fault.fix.empty());
         EXPECT_GT(fault.line, 0);
     }
 }

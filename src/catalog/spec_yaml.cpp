@@ -19,7 +19,7 @@ constexpr std::size_t kDepthMax = 64;
 struct Refusal {
     int line;
     std::string what;
-    std::string mend;
+    std::string fix;
 };
 
 int line_of(const YAML::Mark& mark) { return mark.line + 1; }
@@ -282,7 +282,7 @@ Result<Spec> spec_from_yaml(std::string_view text, YamlFault& fault) {
     try {
         return parse(text);
     } catch (const Refusal& refusal) {
-        fault = {refusal.line, refusal.mend};
+        fault = {refusal.line, refusal.fix};
         return Error{ErrorCode::kBadRequest, refusal.what};
     } catch (const YAML::Exception& error) {
         fault.line = error.mark.is_null() ? 1 : line_of(error.mark);
@@ -290,7 +290,7 @@ Result<Spec> spec_from_yaml(std::string_view text, YamlFault& fault) {
             fault = {line, "indent it with blanks"};
             return Error{ErrorCode::kBadRequest, "it is not YAML: the line is indented with a tab"};
         }
-        fault.mend =
+        fault.fix =
             "look for a bracket or quote that is not closed here or above; a template inside of { "
             "} "
             "or [ ] needs quotes";

@@ -48,7 +48,7 @@ Result<> check_subject_kind(std::string_view kind) {
     }
     if (kind == "user" || kind == "role" || kind == "everyone") {
         return bad("the kind '" + std::string(kind) +
-                   "' names people's rooms and can not be a subject's; take another, such as "
+                   "' names people's rooms and cannot be a subject's; take another, such as "
                    "profile:ID");
     }
     return {};

@@ -64,7 +64,7 @@ class ByteReader {
         return is_fine_ ? take(static_cast<std::size_t>(size)) : std::string_view();
     }
 
-    // Of things that take at least `bytes_each`: what is claimed can not be more than is there.
+    // Of things that take at least `bytes_each`: what is claimed cannot be more than is there.
     std::size_t count(std::size_t bytes_each) {
         const std::uint64_t count = number();
         if (count > rest_.size() / bytes_each) fail();

@@ -23,7 +23,7 @@ struct HttpHead {
 };
 
 // Where a head ends that begins at the front of `bytes`, of which the first `known` were looked at
-// before. 0: not there yet; nothing: it can not be one (a bare LF, a wrong first byte).
+// before. 0: not there yet; nothing: it cannot be one (a bare LF, a wrong first byte).
 std::optional<std::size_t> find_head_end(std::string_view bytes, std::size_t known);
 
 // `head`: all up to and with the empty line.

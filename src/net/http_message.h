@@ -108,7 +108,7 @@ struct QueryParameter {
     std::string name;
     std::string value;
 };
-// The pairs of a query, decoded (`+` is a space); what can not be decoded stays as it came.
+// The pairs of a query, decoded (`+` is a space); what cannot be decoded stays as it came.
 std::vector<QueryParameter> parse_query(std::string_view query);
 // The first value of that name.
 std::optional<std::string> query_value(std::string_view query, std::string_view name);

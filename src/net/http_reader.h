@@ -19,7 +19,7 @@ struct HttpLimits {
 // What is answered before the connection closes: after it nothing can be read as a request.
 struct HttpFailure {
     int status = 400;
-    std::string detail;  // what was wrong, and the mend
+    std::string detail;  // what was wrong, and the fix
 };
 
 // Reads requests from a connection's bytes, however they are cut, one at a time.

@@ -315,7 +315,7 @@ void HttpServer::refuse_proxy(const IpAddress& from, const char* why) {
     next_proxy_line_ = reactor_.now() + kProxyLineEvery;
     diagnostics::warn(
         "a connection that does not begin with the PROXY protocol of a trusted proxy was closed; "
-        "mend the balancer, or proxy_protocol and trusted_proxies (one line in 10 s at most)",
+        "fix the balancer, or proxy_protocol and trusted_proxies (one line in 10 s at most)",
         {{"from", from.text()}, {"why", why}});
 }
 

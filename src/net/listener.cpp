@@ -84,7 +84,7 @@ Error listen_error(const Endpoint& endpoint, int why) {
                     fmt::format("{} needs more rights: ports below 1024 are root's", where)};
         default:
             return {ErrorCode::kUnavailable,
-                    fmt::format("can not listen on {}: {}", where, std::strerror(why))};
+                    fmt::format("cannot listen on {}: {}", where, std::strerror(why))};
     }
 }
 

@@ -170,7 +170,7 @@ class Session::PostOnItsWay final : public BodyWatch {
 
 std::unique_ptr<BodyWatch> Session::watch_post() {
     if (post_ == nullptr) return std::make_unique<PostOnItsWay>(*this);
-    // Two POSTs at once: which of them comes first can not be said, so the reference ends the
+    // Two POSTs at once: which of them comes first cannot be said, so the reference ends the
     // session, and so do we. Both are answered that they have none.
     end(CloseReason::kTransportClosed);
     return nullptr;

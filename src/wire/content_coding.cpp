@@ -17,7 +17,7 @@ constexpr int kGzipFraming = 16;  // added to the window bits
 constexpr int kMemoryLevel = 8;   // zlib's default
 constexpr int kFast = 1;          // a poll is answered once, and the reactor waits for it
 
-// In thousandths; a weight that can not be read is none.
+// In thousandths; a weight that cannot be read is none.
 int weight_of(std::string_view parameters) {
     while (!parameters.empty()) {
         std::string_view value = take_part(parameters, ';');

@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kBinaryMark = 'b';
 constexpr std::string_view kVersion = "4";
-// The value of a parameter that stands in a query twice: `?` can not stand in a value that is sent
+// The value of a parameter that stands in a query twice: `?` cannot stand in a value that is sent
 // by a client of ours, nor in a sid.
 constexpr std::string_view kAmbiguous = "?";
 

@@ -71,10 +71,10 @@ Result<Packet> parse_head(std::string_view text) {
 // What each type may hold but for its JSON.
 const char* fault_of_head(const Packet& packet) {
     if (packet.ack_id && !packet.is_event() && !packet.is_ack())
-        return "an ack id that it can not have";
+        return "an ack id that it cannot have";
     if (packet.is_ack() && !packet.ack_id) return "no ack id";
     if (packet.type == PacketType::kDisconnect && !packet.json.empty())
-        return "data that it can not have";
+        return "data that it cannot have";
     if ((packet.is_event() || packet.is_ack()) && packet.json.empty()) return "no data";
     if (packet.type == PacketType::kConnectError && packet.json.empty()) return "no data";
     return nullptr;

@@ -64,7 +64,7 @@ Parameter parse_parameter(std::string_view text) {
     return {trim(text.substr(0, equals)), value};
 }
 
-// The answer to one offer, without its first word; nothing when it can not be had.
+// The answer to one offer, without its first word; nothing when it cannot be had.
 std::optional<std::string> answer_to(std::string_view parameters) {
     enum Seen : unsigned { kServerNo = 1, kClientNo = 2, kServerBits = 4, kClientBits = 8 };
     unsigned seen = 0;

@@ -17,7 +17,7 @@ struct UpgradeRequest {
     std::string_view extensions;  // Sec-WebSocket-Extensions
 };
 
-// The answer to a request that can not become one.
+// The answer to a request that cannot become one.
 struct Refusal {
     int status;  // 400, 405 with `Allow: GET`, 426 with `Sec-WebSocket-Version: 13`
     std::string_view detail;

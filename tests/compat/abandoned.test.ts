@@ -52,7 +52,7 @@ async function goesAway(server: ServerProcess, way: string, options: Options, ve
       let answer = before;
       while (answer === before && watcher.socket.connected) answer = told(await ask(session));
       watcher.saw.add(answer);
-      relay.mend();
+      relay.reopen();
       if (!gone.socket.active) gone.socket.connect();
       await gone.until('event auth', 2);
       await gone.fence();

@@ -109,7 +109,7 @@ test('with a ticket it survives the end of the server, by kill -9 and in order, 
   expect(events.map(({ lastEventId }) => lastEventId)).toEqual(offsets);
 });
 
-test('what the server can not serve now does not end it', async () => {
+test('what the server cannot serve now does not end it', async () => {
   const server = await BusServer.start({ settings: { reactors: '1', connections_max: '1' } });
   const ticket = await ticketFor(server);
   const other = connectTo(Number(new URL(server.url).port), '127.0.0.1');
@@ -124,7 +124,7 @@ test('what the server can not serve now does not end it', async () => {
   await page.open();
 });
 
-test('what can not pass is an event that says so, and so is the end of the token', async () => {
+test('what cannot pass is an event that says so, and so is the end of the token', async () => {
   const server = await BusServer.start({ settings: { jwt_clock_skew: '0s' } });
   const refused = new Page(`${server.url}/v1/stream?topic=photo:1&ticket=${await ticketFor(server)}`, ['stream.refused']);
   expect(await refused.told.atLeast(1)).toMatchObject([{ data: { code: 'forbidden' } }]);

@@ -60,10 +60,10 @@ test.each([
   await logged(server, /a sign-in was refused client=192\.0\.2\.1 why=unauthorized/);
 });
 
-test('who does not begin with it is closed, and the log names what to mend', async () => {
+test('who does not begin with it is closed, and the log names what to fix', async () => {
   const server = await BusServer.start({ settings: { ...kTrusted, proxy_protocol: 'on' } });
   await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
-  await logged(server, /warning .*mend the balancer, or proxy_protocol and trusted_proxies.* from=127\.0\.0\.1/);
+  await logged(server, /warning .*fix the balancer, or proxy_protocol and trusted_proxies.* from=127\.0\.0\.1/);
 });
 
 test("curl's own PROXY protocol is understood", async () => {

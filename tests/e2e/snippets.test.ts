@@ -94,7 +94,7 @@ async function live(server: BusServer, relay: Relay, shown: Seen<unknown>, event
 
   relay.cut(); // a drop
   await publish(2);
-  relay.mend();
+  relay.reopen();
   await until(2);
 
   relay.cut(); // a restart
@@ -102,7 +102,7 @@ async function live(server: BusServer, relay: Relay, shown: Seen<unknown>, event
   await server.kill();
   await server.up();
   await publish(4);
-  relay.mend();
+  relay.reopen();
   await until(4);
 
   relay.cut(); // a session that is forgotten
@@ -110,7 +110,7 @@ async function live(server: BusServer, relay: Relay, shown: Seen<unknown>, event
   await server.kill();
   rmSync(join(server.data, 'sessions'), { recursive: true });
   await server.up();
-  relay.mend();
+  relay.reopen();
   await until(5);
   await publish(6);
   await until(6);

@@ -39,7 +39,7 @@ test('the states tell a first connection, a loss, the catching up and the end', 
   expect(distinct).toEqual(['idle', 'connecting', 'live', 'reconnecting', 'catching-up', 'live, missed 1', 'closed']);
 });
 
-test('a server that can not be reached is told by the state, with the reason', async () => {
+test('a server that cannot be reached is told by the state, with the reason', async () => {
   const bus = await startBus();
   await bus.stop();
   const client = clientOf(bus);
@@ -161,7 +161,7 @@ test('a token function that fails is asked again', async () => {
 });
 
 test.each([
-  ['a refused token that can not be renewed', kRefused],
+  ['a refused token that cannot be renewed', kRefused],
   ['a client that is not let in', { code: 'forbidden', message: 'Not from there.' }],
 ])('%s closes the client and rejects what waits; the next call tries again', async (_name, refusal) => {
   const bus = await startBus();
@@ -342,5 +342,5 @@ test('a path in the address is kept before /socket.io/', async () => {
   await states.until((all) => all.some(({ error }) => error !== undefined));
   await client.close({ drainMs: 0 });
 
-  expect(states.things.find(({ error }) => error)?.error?.message).toContain('http://127.0.0.1:1 can not be reached');
+  expect(states.things.find(({ error }) => error)?.error?.message).toContain('http://127.0.0.1:1 cannot be reached');
 });

@@ -162,7 +162,7 @@ export class Connection {
 
   #onConnectError(socket: Socket, thrown: Error & { data?: unknown }): void {
     if (socket.active) {
-      const error = new EventBusError('unavailable', `The event bus at ${this.#settings.origin} can not be reached: ${thrown.message}.`, { cause: thrown });
+      const error = new EventBusError('unavailable', `The event bus at ${this.#settings.origin} cannot be reached: ${thrown.message}.`, { cause: thrown });
       return this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', error });
     }
     const error = readError(thrown.data, thrown.message);

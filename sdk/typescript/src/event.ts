@@ -111,7 +111,7 @@ export function readEvent(args: readonly unknown[]): Received | undefined {
   };
 }
 
-/** The key by which repeats are known. A source has no line break, so the two can not run together. */
+/** The key by which repeats are known. A source has no line break, so the two cannot run together. */
 export function identityOf(event: EventAttributes): string {
   return `${event.source}\n${event.id}`;
 }

@@ -37,7 +37,7 @@ test.each([
   expect(settle({ url })).toMatchObject({ origin, path });
 });
 
-test.each(['events.example', 'ftp://events.example', '', '//x'])('%j is refused, with the mend', async (url) => {
+test.each(['events.example', 'ftp://events.example', '', '//x'])('%j is refused, with the fix', async (url) => {
   const error = await rejection(createEventBus({ url, token: 't' }).publish('tick', {}));
 
   expect(error.code).toBe('not_configured');

@@ -91,7 +91,7 @@ test('the deadline ends a publish, and the error tells what stood in the way', a
   const error = await rejection(client.publish('photo.uploaded', kPhoto, { timeoutMs: 20 }));
 
   expect(error.code).toBe('timeout');
-  expect(error.message).toContain('can not be reached');
+  expect(error.message).toContain('cannot be reached');
 });
 
 test('a signal ends a publish', async () => {

@@ -19,7 +19,7 @@ export interface Stored {
 
 /**
  * A small event bus in memory that speaks docs/wire.md over npm's socket.io, and errs on command: what
- * the tests of a client need and a real server can not be made to do. One log, subjects, type patterns
+ * the tests of a client need and a real server cannot be made to do. One log, subjects, type patterns
  * and groups; every connection may do everything.
  */
 export class ScriptedBus {

@@ -33,7 +33,7 @@ export class Relay {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  mend(): void {
+  reopen(): void {
     this.#isCut = false;
   }
 

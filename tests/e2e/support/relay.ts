@@ -40,13 +40,13 @@ export class Relay {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Every connection breaks, and none comes through until `mend`. */
+  /** Every connection breaks, and none comes through until `reopen`. */
   cut(): void {
     this.#isCut = true;
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  mend(): void {
+  reopen(): void {
     this.#isCut = false;
   }
 }

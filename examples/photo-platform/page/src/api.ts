@@ -33,7 +33,7 @@ export class Api {
   remove = (id: string): Promise<void> => this.#ask('DELETE', `/api/photos/${id}`);
   announce = (message: string): Promise<Announcement> => this.#ask('POST', '/api/announcements', { message });
 
-  // An image needs the session too, and an <img> can not send it.
+  // An image needs the session too, and an <img> cannot send it.
   async image(url: string, signal: AbortSignal): Promise<Blob> {
     const answer = await fetch(url, { headers: this.#headers(), signal });
     if (!answer.ok) throw await readError(answer);

@@ -248,7 +248,7 @@ export class Desk {
         onEnd: () => void this.#refresh(id),
       });
     } catch (error) {
-      if (!this.#isClosed) this.notify('bad', `The photo can not be watched: ${messageOf(error)}`);
+      if (!this.#isClosed) this.notify('bad', `The photo cannot be watched: ${messageOf(error)}`);
       return undefined;
     }
   }

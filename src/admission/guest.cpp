@@ -28,9 +28,8 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
 
     RoomChanges& changes() { return *changes_; }
 
-    // Whose histories were asked for: what the session's record says of them. None of these is
-    // taken out before the room is left, since only a later offset of the client proves that a
-    // history came (resume_rule.h).
+    // Whose histories were asked for: what the session's record says of them, until the client has
+    // shown that they came.
     struct Owed {
         Position after;
         std::size_t under_way = 0;  // not given whole yet
@@ -85,7 +84,10 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
         bool owes = false;
         for (JoinedRoom& put : change.put) {
             std::erase(ended, put.room);
-            if (put.ended_behind) ended.push_back(put.room);
+            if (put.ended_behind) {
+                ended.push_back(put.room);
+                member_.want_receipt();
+            }
             if (!put.owed_after) continue;
             put.owed_after = owe(put.room, *put.owed_after);
             owes = true;
@@ -177,6 +179,7 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
     for (const auto& [topic, error] : admitted.ended) {
         if (is_begun()) tell_ended(topic, error);
     }
+    if (is_begun() && port_ && !port_->ended.empty()) want_receipt();
     for (const JoinedRoom& joined : record.rooms) {
         if (!is_begun()) return;
         if (joined.ended_behind) continue;
@@ -240,6 +243,28 @@ void Guest::recheck_rooms() {
 
 void Guest::drained() { admissions_.context_.hub.drained(*receiver_); }
 
+void Guest::on_receipt() {
+    if (!port_ || !claim_) return;
+    Admissions::Context& context = admissions_.context_;
+    SessionChange change;
+    std::erase_if(port_->owed, [&](const auto& entry) {
+        const auto& [room, owed] = entry;
+        if (owed.under_way > 0) return false;  // and on_history_given() follows
+        const std::optional<Position> at = context.hub.joined_at(*receiver_, room);
+        if (!at || !changes().is_intended(room)) {
+            want_receipt();
+            return false;
+        }
+        change.put.push_back({.room = room, .at = *at});
+        return true;
+    });
+    change.gone.assign(port_->ended.begin(), port_->ended.end());
+    port_->ended.clear();
+    if (change.put.empty() && change.gone.empty()) return;
+    // Should it not be written, the client is given it once more after a drop.
+    context.sessions.change(pid(), *claim_, std::move(change), admissions_, {});
+}
+
 void Guest::write_place() {
     if (!claim_) return;
     Admissions::Context& context = admissions_.context_;
@@ -257,6 +282,7 @@ void Guest::on_history_given(const Room& room) {
     if (!port_) return;
     const auto owed = port_->owed.find(room);
     if (owed == port_->owed.end() || --owed->second.under_way > 0 || !claim_) return;
+    want_receipt();
     Admissions::Context& context = admissions_.context_;
     const std::optional<Position> at = context.hub.joined_at(*receiver_, room);
     // A write that is behind the one of a leave would put the room back into the session.

@@ -52,6 +52,9 @@ class Guest : public Receiver,
     // The client has taken all that was sent.
     void drained();
 
+    // The client has all that was sent when want_receipt() was last called.
+    void on_receipt();
+
     const Principal& principal() const { return *principal_; }
     std::string_view pid() const { return {pid_.data(), pid_.size()}; }
     std::optional<Claim> claim() const { return claim_; }
@@ -73,6 +76,10 @@ class Guest : public Receiver,
     // Another socket has its session, or it cannot be served any more: close the connection in a
     // way that the client comes back from. Leads to end().
     virtual void close_for_take_over() = 0;
+
+    // on_receipt() is to be called once the client has shown that it has all that was sent until
+    // now; a later call counts for both. Without it only the client's offsets show that.
+    virtual void want_receipt() {}
 
     // How far it has come. Requires is_begun().
     Place place() const;

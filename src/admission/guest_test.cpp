@@ -67,15 +67,22 @@ class Client final : public Guest {
     void on_caught_up(std::uint64_t) override {}
     void on_gap(Position, Position) override { ++gaps; }
 
+    // The client answers a ping that was sent behind all that it got.
+    void pong() {
+        if (std::exchange(wants_receipt, false)) on_receipt();
+    }
+
     Strings got;
     Strings ended;
     int gaps = 0;
+    bool wants_receipt = false;
     std::size_t room = ~std::size_t{0};
 
  private:
     void tell_unknown(const std::string& reason) override { ADD_FAILURE() << reason; }
     void tell_ended(std::string_view topic, const Error&) override { ended.emplace_back(topic); }
     void close_for_take_over() override { end(false); }
+    void want_receipt() override { wants_receipt = true; }
 };
 
 // Whether services may consume the one type.
@@ -215,6 +222,63 @@ TEST_F(GuestTest, AHistoryBehindWhichTheClientSawAnEventDoesNotComeAgain) {
     EXPECT_EQ(ann->got, Strings({"c"}));
 }
 
+TEST_F(GuestTest, AHistoryBehindWhichTheClientAnsweredAPingDoesNotComeAgain) {
+    const Position start = publish("a");
+    publish("b");
+    auto ann = come();
+    EXPECT_FALSE(ann->wants_receipt) << "nothing is to be proved";
+    const Position seen = publish_to_ann("c");
+    subscribe(*ann, start);
+    drop(ann);
+    ann = come(seen);
+    ASSERT_EQ(ann->got, Strings({"bh"})) << "it dropped before";
+    ann->pong();
+    for (int i = 0; i < 2; ++i) {
+        SCOPED_TRACE(i);
+        drop(ann);
+        ann = come(seen);
+        EXPECT_EQ(ann->got, Strings());
+        EXPECT_FALSE(ann->wants_receipt);
+    }
+    publish("d");
+    EXPECT_EQ(ann->got, Strings({"d"})) << "it is in the room all the same";
+}
+
+TEST_F(GuestTest, APongInTheMiddleOfAHistoryProvesNothingOfIt) {
+    const Position start = publish("a");
+    publish("b");
+    publish("c");
+    auto ann = come();
+    subscribe(*ann, log_.frontier());  // which has an end to be proved
+    ann->room = 1;
+    subscribe(*ann, start);
+    ASSERT_EQ(ann->got, Strings({"bh"}));
+    ann->pong();
+    drop(ann);
+    ann = come();
+    EXPECT_EQ(ann->got, Strings({"bh", "ch"}));
+}
+
+TEST_F(GuestTest, ARoomThatIsBeingLeftDoesNotComeBackIntoTheSession) {
+    const Position start = publish("a");
+    publish("b");
+    auto ann = come();
+    ann->enter(*parse_topic("photo:1"), offset_text(log_, start), [](const auto&) {});
+    reactor_.run_all();
+    bool has_left = false;
+    ann->leave(*parse_topic("photo:1"), [&](const Result<>& how) { has_left = how.has_value(); });
+    for (int i = 0; i < 3; ++i) hub_.deliver();
+    ASSERT_EQ(ann->got, Strings({"bh"}));
+    ann->pong();
+    ASSERT_FALSE(has_left) << "the store has not answered yet";
+    deliver();
+    ASSERT_TRUE(has_left);
+    drop(ann);
+    ann = come();
+    publish("c");
+    EXPECT_EQ(ann->got, Strings());
+}
+
 TEST_F(GuestTest, AnOffsetFromBeforeTheHistoryProvesNothing) {
     const Position start = publish("a");
     publish("b");
@@ -290,6 +354,24 @@ TEST_F(GuestTest, ThatAWatchHasEndedIsToldAgainUntilItArrives) {
     drop(ann);
     ann = come();
     EXPECT_EQ(ann->ended, Strings()) << "the session still holds it";
+}
+
+TEST_F(GuestTest, ThatAWatchHasEndedIsNotToldAgainToWhoAnsweredAPingBehindIt) {
+    auto ann = come();
+    subscribe(*ann, publish("a"));
+    ann->pong();
+    watches_.may = false;
+    ann->recheck_rooms();
+    deliver();
+    ASSERT_TRUE(ann->wants_receipt);
+    drop(ann);
+    ann = come();
+    ASSERT_EQ(ann->ended, Strings({"photo:1"})) << "it dropped before";
+    ann->pong();
+    drop(ann);
+    ann = come();
+    EXPECT_EQ(ann->ended, Strings());
+    EXPECT_FALSE(ann->wants_receipt);
 }
 
 TEST_F(GuestTest, ATopicThatIsRefusedAtAResumeIsToldAgainUntilThatArrives) {

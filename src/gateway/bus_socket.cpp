@@ -53,6 +53,10 @@ void BusSocket::tell_ended(std::string_view topic, const Error& error) {
 
 void BusSocket::close_for_take_over() { socket_->close(CloseReason::kServer); }
 
+void BusSocket::want_receipt() {
+    if (socket_ != nullptr) socket_->want_receipt();
+}
+
 void BusSocket::on_expired() { gateway_.end_with_token(*socket_); }
 
 }  // namespace eventbus

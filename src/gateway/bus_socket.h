@@ -50,6 +50,7 @@ class BusSocket final : public SocketData, public Guest, public Expiring {
     void tell_unknown(const std::string& reason) override;
     void tell_ended(std::string_view topic, const Error& error) override;
     void close_for_take_over() override;
+    void want_receipt() override;
 
     void on_expired() override;
 

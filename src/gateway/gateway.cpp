@@ -34,6 +34,10 @@ void Gateway::serve(Namespace& nsp) {
             if (member.is_attached()) member.drained();
             seats_.drained(socket);
         })
+        .on_receipt([](Socket& socket) {
+            BusSocket& member = BusSocket::of(socket);
+            if (member.is_attached()) member.on_receipt();
+        })
         .on("subscribe", [this](Socket& socket, const Arguments& arguments,
                                 Ack ack) { on_subscribe(socket, arguments, std::move(ack)); })
         .on("unsubscribe", [this](Socket& socket, const Arguments& arguments,

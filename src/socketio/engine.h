@@ -35,6 +35,7 @@ class EngineHandler {
     virtual void on_binary(Session& session, std::string_view message) = 0;
     virtual void on_upgraded(Session& session) = 0;  // request() is the upgrade's
     virtual void on_drained(Session& session) = 0;   // the queue is empty
+    virtual void on_receipt(Session& session) = 0;   // as Session::want_receipt() says
     // The last call for this session.
     virtual void on_close(Session& session, CloseReason reason) = 0;
 };

@@ -35,6 +35,7 @@ class Echo final : public EngineHandler {
     }
     void on_upgraded(Session&) override { log.emplace_back("(upgraded)"); }
     void on_drained(Session&) override { ++drained; }
+    void on_receipt(Session&) override { log.emplace_back("(receipt)"); }
     void on_close(Session& session, CloseReason reason) override {
         if (last == &session) last = nullptr;
         --open;
@@ -571,6 +572,62 @@ TEST_F(EngineTest, APingOvertakesTheQueueOfASlowClient) {
     const auto ping = std::find(got.begin(), got.end(), "2");
     ASSERT_NE(ping, got.end());
     EXPECT_GT(got.end() - ping, 10);
+}
+
+TEST_F(EngineTest, APongIsAReceiptOnceForWhatWasSentBeforeItsPing) {
+    EngineClient& ws = open_websocket();
+    const auto ping = [&] {
+        pass(seconds(25));
+        EXPECT_EQ(next(ws), "2");
+    };
+    const auto receipts_after_pong = [&] {
+        ws.send_text("3");
+        all(ws);
+        return std::exchange(echo().log, {}).size();
+    };
+    ping();
+    EXPECT_EQ(receipts_after_pong(), 0u) << "nobody wants one";
+    echo().last->want_receipt();
+    ping();
+    EXPECT_EQ(receipts_after_pong(), 1u);
+    ping();
+    echo().last->want_receipt();
+    EXPECT_EQ(receipts_after_pong(), 0u) << "the ping was on its way already";
+    ping();
+    EXPECT_EQ(receipts_after_pong(), 1u);
+    EXPECT_EQ(receipts_after_pong(), 0u) << "nobody asked for this pong";
+}
+
+TEST_F(EngineTest, APongWhosePingOvertookSomethingIsNoReceipt) {
+    const std::string session = open_polling();
+    ASSERT_TRUE(echo().last->send(text_frame("4data")));
+    echo().last->want_receipt();
+    pass(seconds(25));
+    EXPECT_EQ(get(session).body,
+              "2\x1e"
+              "4data");
+    post(session, "3");
+    EXPECT_EQ(echo().log, Strings());
+    pass(seconds(25));
+    EXPECT_EQ(get(session).body, "2");
+    post(session, "3");
+    EXPECT_EQ(echo().log, Strings({"(receipt)"}));
+}
+
+TEST_F(EngineTest, AReceiptComesOverAnUpgrade) {
+    const std::string session = open_polling();
+    ASSERT_TRUE(echo().last->send(text_frame("4data")));
+    echo().last->want_receipt();
+    EXPECT_EQ(get(session).body, "4data");
+    pass(seconds(25));  // and the ping waits for a poll
+    ASSERT_TRUE(echo().last->send(text_frame("4later")));
+    EngineClient& ws = client();
+    ws.upgrade(upgrade_of(session));
+    ws.send(EngineClient::text("2probe") + EngineClient::text("5"));
+    EXPECT_EQ(all(ws), Strings({"3probe", "2", "4later"}));
+    ws.send_text("3");
+    all(ws);
+    EXPECT_EQ(echo().log, Strings({"(upgraded)", "(receipt)"}));
 }
 
 TEST_F(EngineTest, WebSocketPingsAreAnsweredInOrderAndCountNotAsPongs) {

@@ -209,6 +209,10 @@ Namespace& Namespace::on_drained(OnDrained handler) {
     drained_ = std::move(handler);
     return *this;
 }
+Namespace& Namespace::on_receipt(OnReceipt handler) {
+    receipt_ = std::move(handler);
+    return *this;
+}
 
 // ---- SocketServer ----
 
@@ -329,6 +333,13 @@ void SocketServer::on_drained(Session& session) {
     const auto sockets = client_of(session).sockets;
     for (const auto& socket : sockets) {
         if (socket->is_connected() && socket->nsp_.drained_) socket->nsp_.drained_(*socket);
+    }
+}
+
+void SocketServer::on_receipt(Session& session) {
+    const auto sockets = client_of(session).sockets;
+    for (const auto& socket : sockets) {
+        if (socket->is_connected() && socket->nsp_.receipt_) socket->nsp_.receipt_(*socket);
     }
 }
 

@@ -89,6 +89,12 @@ class Socket : public std::enable_shared_from_this<Socket> {
 
     bool has_room() { return session_ != nullptr && session_->has_room(); }
 
+    // Calls Namespace::on_receipt() once the client has shown that it has all that was sent until
+    // now; as Session::want_receipt().
+    void want_receipt() {
+        if (session_ != nullptr) session_->want_receipt();
+    }
+
     // Leaves the namespace for good: the client will not come back by itself. What it sends to the
     // namespace before it knows is dropped.
     void disconnect();
@@ -171,6 +177,7 @@ class Namespace {
     using OnAnyEvent = std::function<void(Socket&, std::string_view name, const Arguments&, Ack)>;
     using OnDisconnect = std::function<void(Socket&, CloseReason)>;
     using OnDrained = std::function<void(Socket&)>;
+    using OnReceipt = std::function<void(Socket&)>;
 
     Namespace(std::string name, SocketServer& server) : name_(std::move(name)), server_(server) {}
     const std::string& name() const { return name_; }
@@ -181,6 +188,8 @@ class Namespace {
     Namespace& on_disconnect(OnDisconnect handler);
     // The client has taken all that was sent; after has_room() said no.
     Namespace& on_drained(OnDrained handler);
+    // After any socket of the client wanted it.
+    Namespace& on_receipt(OnReceipt handler);
 
  private:
     friend class SocketServer;
@@ -194,6 +203,7 @@ class Namespace {
     OnAnyEvent any_event_;
     OnDisconnect disconnect_;
     OnDrained drained_;
+    OnReceipt receipt_;
 };
 
 struct SocketSettings {
@@ -232,6 +242,7 @@ class SocketServer final : public EngineHandler {
     void on_binary(Session& session, std::string_view message) override;
     void on_upgraded(Session& session) override;
     void on_drained(Session& session) override;
+    void on_receipt(Session& session) override;
     void on_close(Session& session, CloseReason reason) override;
 
  private:

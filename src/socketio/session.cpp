@@ -112,7 +112,7 @@ void Session::on_packet(const engineio::Packet& packet) {
             }
             return;
         case PacketType::kPong:
-            if (pong_is_due_) start_heartbeat();
+            if (pong_is_due_) on_pong();
             if (polling_ && std::exchange(polling_->is_late, false) && polling_->poll) begin_poll();
             return;
         case PacketType::kClose:
@@ -239,6 +239,13 @@ void Session::on_probe_closed() {
     polling_->probe_request.reset();
 }
 
+void Session::on_pong() {
+    start_heartbeat();
+    if (receipt_ != Receipt::kUnderWay) return;
+    receipt_ = Receipt::kNone;
+    server_.handler_.on_receipt(*this);
+}
+
 void Session::start_heartbeat() {
     pong_is_due_ = false;
     server_.heartbeats_.arm(heartbeat_, server_.reactor_.now());
@@ -250,6 +257,7 @@ void Session::on_heartbeat_due() {
         return end(CloseReason::kPingTimeout);
     }
     pong_is_due_ = true;
+    if (receipt_ == Receipt::kWanted && queued_bytes() == 0) receipt_ = Receipt::kUnderWay;
     server_.ping_timeouts_.arm(
         heartbeat_, std::max(heartbeat_.at(), server_.reactor_.now() - kPingLatenessMax));
     if (websocket_ != nullptr) {

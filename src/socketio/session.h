@@ -51,7 +51,10 @@ class SessionContext {
 // Invariants:
 //   (1) Packets leave in the order of send(), over a change of transport too; pings go ahead. What
 //       was sent before close() leaves before the end.
-//   (2) It has one transport at a time; a WebSocket that probes has no say before its `5`.
+//   (2) A pong whose ping was sent while nothing waited is a receipt: packets arrive in the order
+//       of (1), an answer to a poll before the next GET, and the last one before an upgrade. A ping
+//       that overtook something tells nothing of it, so the next one has to.
+//   (3) It has one transport at a time; a WebSocket that probes has no say before its `5`.
 class Session final : private Flushable {
  public:
     static constexpr std::size_t kSidBytes = 20;
@@ -76,6 +79,10 @@ class Session final : private Flushable {
     // Bytes that the client has not taken yet, and their bound.
     std::size_t queued_bytes() const;
     bool has_room();  // less than half of it is used; if not, on_drained() follows
+
+    // Calls EngineHandler::on_receipt() once the client has shown that it has all that was sent
+    // until now. At the next ping at the earliest; a second call before that counts for both.
+    void want_receipt() { receipt_ = Receipt::kWanted; }
 
     // Ends the session in a way that a client comes back from.
     void close(CloseReason reason);
@@ -118,6 +125,7 @@ class Session final : private Flushable {
     void on_websocket_closed(CloseReason reason);
     void on_probe_closed();
 
+    void on_pong();
     void start_heartbeat();
     void on_heartbeat_due();
     void flush() override;
@@ -137,6 +145,8 @@ class Session final : private Flushable {
     const Sid sid_;
     bool is_closed_ = false;
     bool pong_is_due_ = false;
+    enum class Receipt : std::uint8_t { kNone, kWanted, kUnderWay };
+    Receipt receipt_ = Receipt::kNone;
     bool is_announced_ = false;  // the handler knows of it
     WebSocketTransport* websocket_ = nullptr;
     std::unique_ptr<Polling> polling_;  // null once a WebSocket has taken over

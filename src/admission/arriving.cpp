@@ -73,14 +73,21 @@ bool Arriving::is_good(const SessionRecord& record) const {
 // ---- the places that the client names -----------------------------------------------------------
 
 void Arriving::find_places() {
-    if (admitted_.is_resumed) offset_ = place_of(arrival_.offset, "the offset");
+    offset_ = place_of(offset_of_session(), "the offset");
     since_ = place_of(arrival_.since, "'since'");
     await_visible(context_.log, context_.clock, context_.post_at,
                   std::max(offset_, since_).value_or(Position()), context_.clock.now() + kAheadMax,
                   [self = shared_from_this()] { self->on_places_visible(); });
 }
 
-std::optional<Position> Arriving::place_of(const std::string& offset, std::string_view what) {
+// What the client has seen of the session that goes on; empty: nothing.
+std::string_view Arriving::offset_of_session() const {
+    const bool is_older = arrival_.offset == admitted_.record.offset_before;
+    return admitted_.is_resumed && !is_older ? std::string_view(arrival_.offset)
+                                             : std::string_view();
+}
+
+std::optional<Position> Arriving::place_of(std::string_view offset, std::string_view what) {
     if (offset.empty()) return std::nullopt;
     const Result<Offset> parsed = parse_offset(offset);
     const Result<Position> place =
@@ -111,7 +118,7 @@ void Arriving::on_places_visible() {
 void Arriving::go_on() {
     // An offset of another log says nothing, but the session's own place is good.
     SessionRecord& record = admitted_.record;
-    const bool is_lost = !arrival_.offset.empty() && !offset_;
+    const bool is_lost = !offset_of_session().empty() && !offset_;
     admitted_.resume_after =
         is_lost ? record.place.clear : resume_after(offset_, record.place, record.started_at);
     // The record may be older than the frame that the client has seen. What is given from now on is
@@ -126,6 +133,7 @@ void Arriving::begin_new() {
     record.sid = random_token(context_.random, context_.sid_bytes);
     record.principal = arrival_.principal->key();
     record.started_at = since_.value_or(now_);
+    if (parse_offset(arrival_.offset)) record.offset_before = arrival_.offset;
     record.place = {record.started_at, record.started_at};
     admitted_.resume_after = record.started_at;
 }

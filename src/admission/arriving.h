@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,7 +26,7 @@ namespace eventbus {
 struct Arrival {
     SharedPrincipal principal;
     std::string pid;     // of the session that it wants to go on with; empty: none
-    std::string offset;  // the last one that it has seen, of that session
+    std::string offset;  // the last one that it has seen, of that session or of an earlier one
     std::string since;   // the place from which it wants to go on without a session
     std::vector<Topic> topics;
     bool wants_session = true;    // it is to get a pid, if it has none
@@ -85,7 +86,8 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
     void find_session();
     void on_session(std::optional<SessionStore::Claimed> claimed);
     void find_places();
-    std::optional<Position> place_of(const std::string& offset, std::string_view what);
+    std::string_view offset_of_session() const;
+    std::optional<Position> place_of(std::string_view offset, std::string_view what);
     void on_places_visible();
     void go_on();
     void begin_new();

@@ -159,6 +159,37 @@ TEST_F(ArrivingTest, APlaceOfAnotherBranchIsToldAndTheSessionGoesOnFromItsOwn) {
     EXPECT_EQ(fresh.resume_after, 25_pos);
 }
 
+// socket.io-client keeps the offset of its last event, whatever session that was of.
+TEST_F(ArrivingTest, AnOffsetFromBeforeTheSessionProvesNothingInIt) {
+    struct Case {
+        const char* what;
+        const char* shown_first;
+        const char* shown_later;
+        Position resume_after;
+        std::size_t unknown;
+    };
+    const Case cases[] = {
+        {"no event yet, and all but the offset were lost on the way", "third.24", "third.24",
+         21_pos, 0},
+        {"no event yet, of another branch", "lost.30", "lost.30", 21_pos, 0},
+        {"one of this session", "third.24", "third.23", 23_pos, 0},
+        {"no offset was shown", "", "third.23", 23_pos, 0},
+        {"what is no offset is not kept", "nonsense", "nonsense", 25_pos, 1},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.what);
+        const Admitted first =
+            arrive({.pid = "unknown", .offset = c.shown_first, .since = "third.21"});
+        ASSERT_FALSE(first.is_resumed);
+        const std::string pid = first.record.pid;
+        disk_.by_pid[pid].record.place = {.given = 24_pos, .clear = 25_pos};
+        const Admitted later = arrive({.pid = pid, .offset = c.shown_later});
+        ASSERT_TRUE(later.is_resumed);
+        EXPECT_EQ(later.resume_after, c.resume_after);
+        EXPECT_EQ(later.unknown.size(), c.unknown);
+    }
+}
+
 TEST_F(ArrivingTest, ASessionIsWrittenInTheEpochOfNow) {
     const Admitted admitted = arrive({});
     EXPECT_EQ(disk_.by_pid.at(admitted.record.pid).record.epoch, "third");

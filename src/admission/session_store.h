@@ -43,6 +43,9 @@ struct SessionRecord {
     std::string sid;        // the socket's id, which stays over a resume
     std::string epoch;    // in which `place` was written; empty: by a server of the release before
     Position started_at;  // where a client that saw no event yet goes on
+    // The offset that the client showed when this session began, as it wrote it: that of an earlier
+    // session. A client that has seen no event since still shows it, so it proves nothing here.
+    std::string offset_before;
     Place place;
     std::vector<JoinedRoom> rooms;
 };

@@ -83,6 +83,7 @@ class SessionStoreContract : public testing::TestWithParam<MakeSessions> {
                 .sid = "sid",
                 .epoch = "e1",
                 .started_at = 7_pos,
+                .offset_before = "e0.3",
                 .place = {7_pos, 8_pos},
                 .rooms = {{Room::user("ann"), 7_pos}, {Room::subject("photo:1"), 9_pos, 5_pos}}};
     }
@@ -156,6 +157,7 @@ TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
     EXPECT_EQ(back.sid, "sid");
     EXPECT_EQ(back.epoch, "e2");
     EXPECT_EQ(back.started_at, 7_pos);
+    EXPECT_EQ(back.offset_before, "e0.3");
     EXPECT_EQ(back.place, (Place{20_pos, 21_pos}));
     std::vector<JoinedRoom> rooms = back.rooms;
     std::sort(rooms.begin(), rooms.end(),

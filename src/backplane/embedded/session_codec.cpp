@@ -18,6 +18,7 @@ std::string encode_who(const SessionRecord& record) {
     put_string(out, record.principal);
     put_string(out, record.sid);
     put_number(out, record.started_at.number());
+    if (!record.offset_before.empty()) put_string(out, record.offset_before);
     return out;
 }
 
@@ -46,6 +47,7 @@ bool decode_who(std::string_view bytes, SessionRecord& record) {
     record.principal = reader.string();
     record.sid = reader.string();
     record.started_at = Position(reader.number());
+    if (reader.is_fine() && !reader.is_at_end()) record.offset_before = reader.string();
     return reader.is_at_end();
 }
 

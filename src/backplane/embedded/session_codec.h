@@ -12,7 +12,8 @@ namespace eventbus {
 // The values of a session, each written when it changes (log/bytes.h says what a number and a
 // string are):
 //
-//   who    version (1 byte, 2), strings principal, sid, a number started_at
+//   who    version (1 byte, 2), strings principal, sid, a number started_at; if the client showed
+//          one, also a string offset_before
 //   where  expires (8 bytes, ms since 1970; 0: its socket is connected), a string epoch, numbers
 //          place.given, place.clear
 //   room   a number at; if a history is owed or the room has ended, also owed_after, given_behind

@@ -49,6 +49,54 @@ test('a client that got no event yet is recovered too', async () => {
   expect((await bob.events.atLeast(1)).map(({ data }) => data.n)).toEqual([1]);
 });
 
+const kTransports = [['websocket'], ['polling'], ['polling', 'websocket']];
+
+// Bob, who has asked for a past of one event and got it. He sees no other, so his offset proves nothing.
+async function withHistory(server: BusServer, transports: string[]): Promise<PlainClient> {
+  const api = sdk(server, serviceToken('api'));
+  const { offset } = await api.publish('counter.counted', { counterId: '1', n: 0 });
+  await api.publish('counter.counted', { counterId: '1', n: 1 });
+  const bob = await connect(server, kBob, { transports });
+  expect(await bob.ask('subscribe', 'counter:1', { since: offset })).toMatchObject({ ok: true });
+  await bob.events.atLeast(1);
+  return bob;
+}
+
+async function dropAndComeBack(bob: PlainClient): Promise<void> {
+  const back = new Promise<void>((resolve) => bob.socket.once('connect', () => resolve()));
+  bob.socket.io.engine.close();
+  await back;
+  expect(bob.socket.recovered).toBe(true);
+}
+
+const counted = (bob: PlainClient): unknown[] => bob.events.things.filter(({ name }) => name === 'counter.counted').map(({ data }) => data.n);
+
+test.each(kTransports)('a history comes again after each drop while nothing proves that it came (%s, %s)', async (...transports) => {
+  const server = await BusServer.start();
+  const bob = await withHistory(server, transports.filter(Boolean));
+
+  for (const times of [2, 3]) {
+    await dropAndComeBack(bob);
+    await bob.events.atLeast(times);
+  }
+
+  expect(counted(bob)).toEqual([1, 1, 1]);
+});
+
+test.each(kTransports)('a history behind which a ping was answered does not come again (%s, %s)', async (...transports) => {
+  const server = await BusServer.start({ settings: { ping_interval: '200ms' } });
+  const bob = await withHistory(server, transports.filter(Boolean));
+  const pings = new Seen<void>();
+  bob.socket.io.on('ping', () => pings.add());
+
+  await pings.atLeast(3); // the first may have overtaken it, and the third comes behind the second's answer
+  await dropAndComeBack(bob);
+  await dropAndComeBack(bob);
+  await fence(server, [bob]);
+
+  expect(counted(bob)).toEqual([1]);
+});
+
 test('a page that is loaded again gives its last place and its topics, and goes on from there', async () => {
   const server = await BusServer.start();
   const api = sdk(server, serviceToken('api'));

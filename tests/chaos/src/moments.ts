@@ -1,6 +1,7 @@
 // Time and waiting: everything in this program waits for something that happens, with a bound.
 
 const kBegan = performance.now();
+const kPatience = 10;
 
 /** Milliseconds since the program began; never steps. */
 export const now = (): number => performance.now() - kBegan;
@@ -10,16 +11,31 @@ export const pause = (ms: number): Promise<void> => new Promise((resolve) => set
 /** Wakes those who wait whenever something has happened. */
 export class Happenings {
   #waiters = new Set<() => void>();
+  #lastAt = 0;
 
   readonly happened = (): void => {
+    this.#lastAt = now();
     for (const wake of this.#waiters) wake();
   };
 
   /** Whether `condition` came to hold within `boundMs`; it is looked at after each happening. */
-  async until(condition: () => boolean, boundMs: number): Promise<boolean> {
+  until(condition: () => boolean, boundMs: number): Promise<boolean> {
     const end = now() + boundMs;
+    return this.#until(condition, () => end);
+  }
+
+  /**
+   * The same, and it gives up only once nothing at all has happened for `boundMs`, or after `kPatience` times that: on a busy machine
+   * everything takes longer, and only what hangs stands still.
+   */
+  untilStill(condition: () => boolean, boundMs: number): Promise<boolean> {
+    const began = now();
+    return this.#until(condition, () => Math.min(Math.max(began, this.#lastAt) + boundMs, began + kPatience * boundMs));
+  }
+
+  async #until(condition: () => boolean, end: () => number): Promise<boolean> {
     while (!condition()) {
-      const left = end - now();
+      const left = end() - now();
       if (left <= 0) return false;
       await this.#next(left);
       await pause(2); // many happenings, one look

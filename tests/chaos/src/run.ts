@@ -23,7 +23,7 @@ import type { World } from './world.ts';
 const kPublishers = 3;
 const kPhotosKept = 8;
 const kPhotosNew = 4;
-const kQuietMs = 30_000;
+const kStillMs = 30_000; // without anything happening: what is awaited will not come
 const kLateMs = 8_000;
 const kGroupsMs = 75_000; // an event that was lost with several members waits for up to a minute
 const kDiskBytes = 1024 * 1024 * 1024; // the server keeps a quarter of that free
@@ -86,7 +86,7 @@ export class Run {
     for (const device of devices) {
       if (device.kind !== 'member') this.#mirrors.set(device, new Mirror(device.name, device.who, device.kind, this.#world.ledger, server));
     }
-    if (!(await happenings.until(() => devices.every(({ isSettled }) => isSettled), kQuietMs))) throw new Error(`not everybody could connect: ${this.#unsettled().join(', ')}`);
+    if (!(await happenings.untilStill(() => devices.every(({ isSettled }) => isSettled), kStillMs))) throw new Error(`not everybody could connect: ${this.#unsettled().join(', ')}`);
   }
 
   /** True if all was as it should be. */
@@ -97,9 +97,9 @@ export class Run {
     for (const mirror of this.#mirrors.values()) mirror.roundBegan = began;
     const fault = drawFault(chance, this.#options.faults, (name) => (name !== 'clock' || server.canStepClock) && (name !== 'full' || server.hasSmallDisk));
     if (fault === 'restore') await this.#backUp();
-    const photos = await Promise.race([this.#bursts[0]!.photos(this.#world.photos.slice(0, kPhotosKept), kPhotosNew), pause(kQuietMs)]);
+    const photos = await this.#untilStill(this.#bursts[0]!.photos(this.#world.photos.slice(0, kPhotosKept), kPhotosNew));
     if (photos === undefined) {
-      this.#complain('publish never answered', `after a round that ended well, nothing could be published for ${kQuietMs} ms`);
+      this.#complain('publish never answered', `after a round that ended well, nothing could be published, and nothing else happened for ${kStillMs} ms`);
       return this.#report(this.#world.found);
     }
     this.#world.photos = photos;
@@ -108,7 +108,7 @@ export class Run {
     const actors = [...this.#world.devices.map((device) => this.#actor(device)), ...this.#bursts.map((bursts, at) => this.#author(bursts, at))];
     const done = await this.#disturb(fault, chance);
     this.#world.isWild = false;
-    await Promise.race([Promise.all(actors), pause(kQuietMs)]);
+    await this.#untilStill(Promise.all(actors));
     if (this.#hasEnded) return this.#report(this.#world.found);
     const settleBegan = now();
     const found = await this.#settleAndJudge();
@@ -129,6 +129,18 @@ export class Run {
     for (const publisher of [...this.#publishers, ...(this.#fences === undefined ? [] : [this.#fences])]) publisher.close();
     this.#world.stalls.end();
     await this.#world.server.destroy();
+  }
+
+  /** What it resolves to; undefined if nothing has happened for long, or the server has ended. */
+  async #untilStill<T>(work: Promise<T>): Promise<T | undefined> {
+    const { happenings } = this.#world;
+    let done: { readonly value: T } | undefined;
+    void work.then((value) => {
+      done = { value };
+      happenings.happened();
+    });
+    await happenings.untilStill(() => done !== undefined || this.#hasEnded, kStillMs);
+    return done?.value;
   }
 
   get #hasEnded(): boolean {
@@ -198,28 +210,27 @@ export class Run {
   async #settleAndJudge(): Promise<Violation[]> {
     const { happenings, devices, ledger, groups, server, found } = this.#world;
     for (const { line } of this.#publishers) line.heal();
-    if (!(await happenings.until(() => this.#publishers.every(({ isQuiet }) => isQuiet) && this.#fences!.isQuiet, kQuietMs))) this.#complain('publish never answered', `some of what was published was not answered within ${kQuietMs} ms`);
+    if (!(await happenings.untilStill(() => this.#publishers.every(({ isQuiet }) => isQuiet) && this.#fences!.isQuiet, kStillMs))) this.#complain('publish never answered', `some of what was published was not answered, and nothing happened for ${kStillMs} ms`);
     for (const device of devices) device.settle();
     const again = setInterval(() => devices.forEach((device) => device.settle()), 1_000);
-    if (!(await happenings.until(() => this.#hasEnded || devices.every(({ isSettled }) => isSettled), kQuietMs))) this.#complain('never settled', `after ${kQuietMs} ms these had not come back, or had no answer: ${this.#unsettled().join(', ')}`);
+    if (!(await happenings.untilStill(() => this.#hasEnded || devices.every(({ isSettled }) => isSettled), kStillMs))) this.#complain('never settled', `nothing happened for ${kStillMs} ms, and these had not come back, or had no answer: ${this.#unsettled().join(', ')}`);
     clearInterval(again);
     if (this.#hasEnded) return found;
     const fence = this.#fences!.fact('fence.raised', {});
-    const isFenced = await Promise.race([this.#fences!.publish([fence], 'each').then(() => true), pause(kQuietMs)]);
-    if (isFenced !== true) {
-      this.#complain('publish never answered', `the fence could not be published for ${kQuietMs} ms`);
+    if ((await this.#untilStill(this.#fences!.publish([fence], 'each').then(() => true))) !== true) {
+      this.#complain('publish never answered', `the fence could not be published, and nothing else happened for ${kStillMs} ms`);
       return found;
     }
     ledger.arrange();
     const hasFence = (device: Device): boolean => device.trace.some((step) => step.kind === 'event' && step.id === fence.id);
     const waits = devices.filter((device) => this.#mirrors.has(device) && !(device instanceof SseDevice && device.topics.length > 0));
-    await happenings.until(() => this.#hasEnded || waits.every(hasFence), kLateMs);
+    await happenings.untilStill(() => this.#hasEnded || waits.every(hasFence), kLateMs);
     let judged = this.#judge(fence);
     const isCertain = found.length > 0 || judged.violations.some(({ mayStillCome }) => mayStillCome !== true);
     // A round that has failed already does not wait for the longest back-off of a group.
     await happenings.until(() => this.#hasEnded || groups.owed().length === 0, isCertain ? kLateMs : kGroupsMs);
     const isLate = (): boolean => judged.violations.length > 0 && judged.violations.every(({ mayStillCome }) => mayStillCome === true);
-    await happenings.until(() => {
+    await happenings.untilStill(() => {
       if (isLate()) judged = this.#judge(fence);
       return this.#hasEnded || !isLate();
     }, kLateMs);

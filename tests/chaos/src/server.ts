@@ -10,7 +10,7 @@ import { catalogText } from './catalog.ts';
 import { now, pause } from './moments.ts';
 import { kSecret } from './tokens.ts';
 
-const kReadyMs = 30_000;
+const kReadyMs = 60_000;
 const kOutputCharsMax = 200_000;
 const kFaketime = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].map((folder) => `/usr/lib/${folder}/faketime/libfaketime.so.1`).find((file) => existsSync(file));
 

@@ -68,6 +68,7 @@ export class Mirror {
     copy.#topics = new Map([...this.#topics].map(([name, topic]) => [name, { ...topic, pending: [...topic.pending] }]));
     copy.#got = new Map([...this.#got].map(([id, got]) => [id, { ...got }]));
     copy.#gone = this.#gone.map((span) => ({ ...span }));
+    copy.#isRecovered = this.#isRecovered;
     copy.#sessionSince = this.#sessionSince;
     copy.#lastAt = this.#lastAt;
     copy.#roundBegan = this.#roundBegan;
@@ -140,6 +141,7 @@ export class Mirror {
     for (const got of this.#got.values()) got.history = 0;
     if (this.#server.suffered(this.#lastAt, step.at, 'restore')) this.#restored();
     this.#lastAt = step.at;
+    this.#isRecovered = step.recovered;
     if (step.recovered) {
       // What came by the old connection after the new one had said where it stood comes again.
       if (step.seen !== undefined && this.#place !== undefined) this.#place = Math.min(this.#place, step.seen);
@@ -156,6 +158,7 @@ export class Mirror {
     for (const name of step.topics ?? []) this.#topics.set(name, { state: 'in', from: step.since, fromTime: step.at, since: undefined, pending: [], last: undefined, hadOnlySubscribes: true });
   }
 
+  #isRecovered = false;
   #sessionSince = 0;
   #lastAt = 0;
 
@@ -164,6 +167,18 @@ export class Mirror {
     for (const topic of this.#topics.values()) {
       if (topic.state === 'out') topic.state = 'maybe';
       else if (topic.state === 'in' && (topic.from === undefined || topic.from > this.#ledger.backupEnd)) topic.state = 'maybe';
+    }
+  }
+
+  // The place that it named is of another branch, or its session is not known. What it is given begins where its session stood when
+  // the copy was made, which has some events once more, or without a session now.
+  #unknown(at: number): void {
+    if (this.#base !== undefined) this.#base = { order: undefined, time: at };
+    if (this.#place !== undefined) this.#place = Math.min(this.#place, this.#ledger.keptFrom);
+    if (this.#isRecovered) return;
+    for (const topic of this.#topics.values()) {
+      topic.from = undefined;
+      topic.fromTime = at;
     }
   }
 
@@ -225,7 +240,7 @@ export class Mirror {
     } else if (step.name === 'resume.gap') {
       if (!this.#server.suffered(0, step.at, 'restore', 'clock', 'full')) this.#violate('false gap', step.at, `it was told of a gap from ${String(step.body.from)} to ${String(step.body.to)}, and nothing that it could have been sent had been removed`);
     } else if (step.name === 'resume.unknown') {
-      if (this.#server.suffered(0, step.at, 'restore', 'full')) this.#base = { order: undefined, time: step.at };
+      if (this.#server.suffered(0, step.at, 'restore', 'full')) this.#unknown(step.at);
     }
   }
 

@@ -259,7 +259,7 @@ TEST_F(GuestTest, APongInTheMiddleOfAHistoryProvesNothingOfIt) {
     EXPECT_EQ(ann->got, Strings({"bh", "ch"}));
 }
 
-TEST_F(GuestTest, ARoomThatIsBeingLeftDoesNotComeBackIntoTheSession) {
+TEST_F(GuestTest, AReceiptDuringALeaveDoesNotPutTheRoomBack) {
     const Position start = publish("a");
     publish("b");
     auto ann = come();

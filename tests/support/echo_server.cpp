@@ -69,6 +69,7 @@ class EngineEcho final : public EngineHandler {
     }
     void on_upgraded(Session&) override {}
     void on_drained(Session&) override {}
+    void on_receipt(Session&) override {}
     void on_close(Session&, CloseReason) override {}
 };
 

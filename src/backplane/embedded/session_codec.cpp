@@ -47,8 +47,9 @@ bool decode_who(std::string_view bytes, SessionRecord& record) {
     record.principal = reader.string();
     record.sid = reader.string();
     record.started_at = Position(reader.number());
-    if (reader.is_fine() && !reader.is_at_end()) record.offset_before = reader.string();
-    return reader.is_at_end();
+    if (reader.is_at_end()) return true;
+    record.offset_before = reader.string();
+    return reader.is_at_end() && !record.offset_before.empty();
 }
 
 bool decode_where(std::string_view bytes, SessionRecord& record, std::int64_t& expires_ms) {

@@ -350,6 +350,8 @@ bool CatchUp::give_to_all(const Entry& entry) {
         }
     }
     context_.members.unpin();
+    // Behind it, so that it comes on in any case.
+    work_left_ -= std::min(work_left_, context_.members.patterns().size() / kPatternsOfWork);
     return is_done;
 }
 

@@ -54,7 +54,8 @@ class CatchUp {
     static constexpr std::size_t kWorkPerTurn = 8'192;
     static constexpr std::size_t kWorkOfPush = 8;  // in looks at a member; so 1,024 pushes
     static constexpr std::size_t kWorkOfEntry = 2;
-    static constexpr std::size_t kTailEntries = 256;  // that are one page
+    static constexpr std::size_t kPatternsOfWork = 8;  // that are compared with a type
+    static constexpr std::size_t kTailEntries = 256;   // that are one page
     static constexpr std::size_t kReadsMax = 2;
     static constexpr std::size_t kInquiryRooms = 4'096;
     static constexpr auto kPauseMin = std::chrono::milliseconds(10);

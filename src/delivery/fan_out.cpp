@@ -74,6 +74,7 @@ const Entry* FanOut::read() {
 std::span<const SharedEntry> FanOut::aim() {
     const Entry& first = *run_.entries.front();
     find_targets(first, context_.members.rooms(), context_.members.patterns(), run_.targets);
+    pushes_ += context_.members.patterns().size() / kPatternsOfPush;
     run_.is_aimed = true;
     context_.members.pin();
     if (!run_.targets.empty()) {

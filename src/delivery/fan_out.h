@@ -40,6 +40,7 @@ class FanOut {
     static constexpr std::size_t kRunEntries = 64;
     static constexpr std::size_t kPushesPerTurn = 1'024;  // up to a millisecond, if all is cold
     static constexpr std::size_t kPushesOfEntry = 1;      // what reading one counts for
+    static constexpr std::size_t kPatternsOfPush = 8;     // that are compared with its type
     static constexpr std::size_t kBatchPushes = 1 << 18;  // of 16 bytes
     static constexpr std::size_t kBatchBytes = 256 * 1024;
 

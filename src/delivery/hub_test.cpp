@@ -216,6 +216,32 @@ TEST_F(HubTest, APatternHearsItsTypesWholeWhateverTheRoom) {
     EXPECT_EQ(service.got, Strings({"a"}));
 }
 
+TEST_F(HubTest, ManyPatternsMakeNoTurnLong) {
+    FakeReceiver auditor, far;
+    const ReceiverId id = hub_.add(auditor, encoder_);
+    for (int i = 0; i < 20'000; ++i) {
+        hub_.join(id, Room::pattern("audit.**.x" + std::to_string(i) + ".**"), log_.frontier());
+    }
+    const ReceiverId behind = add(far, {alice_}, log_.frontier());
+    const Position begin = log_.frontier();
+    for (int i = 0; i < 100; ++i) {
+        Plan plan = make_plan(std::to_string(i), "photo:1", "type-" + std::to_string(i));
+        plan.audience = {{.room = alice_}};
+        publish(std::move(plan));
+    }
+    hub_.deliver();
+    EXPECT_LE(hub_.cursor(), begin + 2) << "live";
+    deliver();
+    EXPECT_EQ(far.got.size(), 100u);
+
+    hub_.send_history(behind, alice_, begin);
+    for (std::size_t before = far.got.size(); far.got.size() < 200; before = far.got.size()) {
+        hub_.deliver();
+        reactor_.run_all();
+        ASSERT_LE(far.got.size(), before + 8) << "from the log";
+    }
+}
+
 TEST_F(HubTest, WhatIsNotVisibleYetIsNotDelivered) {
     FakeReceiver in;
     add(in, {photo1_}, 0_pos);

@@ -21,7 +21,7 @@ void Admissions::sign_in(Arrival arrival, Arriving::Done done) {
                      .post_at = context_.post_at,
                      .rooms_max = settings_.rooms_max,
                      .sid_bytes = settings_.sid_bytes},
-                    catalog_, std::move(arrival), context_.hub.cursor(), std::move(done));
+                    catalog_, std::move(arrival), context_.log.frontier(), std::move(done));
 }
 
 void Admissions::forget(const Admitted& admitted) {

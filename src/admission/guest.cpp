@@ -113,7 +113,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     std::optional<Position> joined_at(const Room& room) const override {
         return hub().joined_at(id(), room);
     }
-    Position now() const override { return hub().cursor(); }
+    Position now() const override { return context().log.frontier(); }
     void join(const Room& room, Position at, Position as_of) override {
         if (!hub().join(id(), room, at)) hub().join_earlier(id(), room, at);
         if (room.is_subject()) hub().evict_if_late(id(), room.name(), as_of);

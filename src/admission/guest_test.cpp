@@ -189,6 +189,26 @@ class GuestTest : public testing::Test {
     std::size_t room_ = ~std::size_t{0};  // of those that come
 };
 
+// After a start, or while events wait for company, the reactor is behind the end of the log.
+TEST_F(GuestTest, WhoIsNewGetsNothingFromBeforeHoweverFarTheReactorHasRead) {
+    const auto append = [&](const char* id) {
+        std::vector<Plan> plans{make_plan(id, "photo:1")};
+        plans[0].audience = {{.room = Room::user("ann")}, {.room = Room::subject("photo:1")}};
+        log_.append(std::move(plans), reactor_, [](const auto&) {});
+    };
+    append("old");
+    auto ann = come();
+    EXPECT_EQ(ann->got, Strings());
+    append("of ann");
+    ann->enter(*parse_topic("photo:1"), {}, [](const auto&) {});
+    reactor_.run_all();
+    publish("later");
+    EXPECT_EQ(ann->got, Strings({"of ann", "later"}));
+    drop(ann);
+    ann = come();
+    EXPECT_EQ(ann->got, Strings({"of ann", "later"})) << "as it saw nothing of it";
+}
+
 TEST_F(GuestTest, AHistoryThatWasLostInTransitComesAgain) {
     const Position start = publish("a");
     publish("b");

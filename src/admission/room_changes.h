@@ -59,7 +59,8 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
 
         // The place at which it joined the room; none: it is not in it.
         virtual std::optional<Position> joined_at(const Room& room) const = 0;
-        // What was delivered here: a join from now on is one at this place, or later.
+        // The visible end of the log, which the reactor may not have read yet: a join from now on
+        // is one at this place.
         virtual Position now() const = 0;
         // Joins, or lets it have what came after `at` too. The right was told as of `as_of`: what
         // took it away since is obeyed (recheck()).

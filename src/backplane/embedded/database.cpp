@@ -106,14 +106,13 @@ Result<> Database::open_first() {
 }
 
 Result<> Database::open_for_writing(bool is_first) {
-    bool lost_its_end = false;
-    const rocksdb::Status status = open_as(Way::kWriting, lost_its_end);
+    const rocksdb::Status status = open_as(Way::kWriting);
     may_pass_ = is_passing(status);
     if (!status.ok()) return can_not_open(status);
     Result<bool> is_current = has_current_format(Way::kWriting);
     Result<> done = is_current ? Result<>() : is_current.error();
     if (done) {
-        done = settings_.prepare ? settings_.prepare({*db_, is_first, lost_its_end}) : Result<>();
+        done = settings_.prepare ? settings_.prepare({*db_, is_first, lost_its_end_}) : Result<>();
     }
     if (done && !*is_current) {
         rocksdb::WriteOptions synced;
@@ -127,14 +126,15 @@ Result<> Database::open_for_writing(bool is_first) {
         close();
         return done.error();
     }
+    // What follows from it is on disk now. A mark that stays has it followed again, which is safe.
+    if (lost_its_end_) env_.DeleteFile(lost_end_mark());
     is_for_writing_ = true;
     state_ = current_state();
     return {};
 }
 
 Result<> Database::open_for_reading() {
-    bool lost_its_end = false;
-    const rocksdb::Status status = open_as(Way::kReading, lost_its_end);
+    const rocksdb::Status status = open_as(Way::kReading);
     if (!status.ok()) return can_not_open(status);
     const Result<bool> is_current = has_current_format(Way::kReading);
     if (is_current) return {};
@@ -142,8 +142,9 @@ Result<> Database::open_for_reading() {
     return is_current.error();
 }
 
-rocksdb::Status Database::open_as(Way way, bool& lost_its_end) {
+rocksdb::Status Database::open_as(Way way) {
     using rocksdb::WALRecoveryMode;
+    lost_its_end_ = false;
     watch_ = std::make_shared<Watch>();
     rocksdb::Options options;
     options.env = &env_;
@@ -160,23 +161,39 @@ rocksdb::Status Database::open_as(Way way, bool& lost_its_end) {
     options.compression = settings_.compresses ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
     // An end that was cut off in a crash was never synced, so never acknowledged. Anything else
     // that is wrong is not taken silently.
-    options.wal_recovery_mode = settings_.takes_what_is_before_damage
-                                    ? WALRecoveryMode::kPointInTimeRecovery
-                                    : WALRecoveryMode::kTolerateCorruptedTailRecords;
+    options.wal_recovery_mode = WALRecoveryMode::kTolerateCorruptedTailRecords;
     rocksdb::DB* opened = nullptr;
     rocksdb::Status status = open_with(options, way, &opened);
-    if (status.IsCorruption() && !settings_.takes_what_is_before_damage) {
-        // As after a loss of power on a disk that does not keep its promises.
-        diagnostics::error("the end of a store is damaged; what was written last may be lost",
-                           {{"store", settings_.name}, {"reason", status.ToString()}});
-        lost_its_end = true;
-        options.wal_recovery_mode = WALRecoveryMode::kPointInTimeRecovery;
-        status = open_with(options, way, &opened);
-    }
+    if (status.IsCorruption()) status = open_without_end(options, way, status, &opened);
+    lost_its_end_ = lost_its_end_ || env_.FileExists(lost_end_mark()).ok();
     const std::lock_guard lock(mutex_);
     db_.reset(opened);
     return status;
 }
+
+// As after a loss of power on a disk that does not keep its promises.
+rocksdb::Status Database::open_without_end(rocksdb::Options& options, Way way,
+                                           const rocksdb::Status& damage, rocksdb::DB** opened) {
+    if (way == Way::kWriting) {
+        // RocksDB writes anew what it could read, so the damage is not found a second time: the
+        // mark tells a start that follows a crash.
+        const rocksdb::Status marked =
+            rocksdb::WriteStringToFile(&env_, damage.ToString(), lost_end_mark(), true);
+        if (!marked.ok()) return marked;
+    }
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    rocksdb::Status status = open_with(options, way, opened);
+    if (!status.ok()) return status;
+    lost_its_end_ = true;
+    probe_.damages.add();
+    diagnostics::error(
+        "the end of a store is damaged, and it is used without it: what was written last may be "
+        "lost; look at the disk",
+        {{"store", settings_.name}, {"reason", damage.ToString()}});
+    return status;
+}
+
+std::string Database::lost_end_mark() const { return (path_ / "LOST_END").string(); }
 
 rocksdb::Status Database::open_with(const rocksdb::Options& options, Way way,
                                     rocksdb::DB** opened) {

@@ -47,6 +47,8 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 //   (1) What was written by a write that failed is there as a whole or not at all, and only once it
 //       is open again.
 //   (2) A database of a newer format is not touched.
+//   (3) An end that is damaged is given up, never in silence: `prepare` is told of it until it was
+//       done once. (An end that is cut off cannot be told from one that was never written.)
 class Database {
  public:
     // Whether it can be written.
@@ -59,7 +61,7 @@ class Database {
     struct Opened {
         rocksdb::DB& db;
         bool is_first = false;      // of this process
-        bool lost_its_end = false;  // as after a loss of power on a disk that keeps no promises
+        bool lost_its_end = false;  // since `prepare` last was done
     };
     struct Settings {
         std::filesystem::path data_dir;  // exists
@@ -84,13 +86,11 @@ class Database {
         std::size_t wal_bytes_max = 0;  // 0: as many as the memtables ask for
         int open_files_max = 64;
         bool compresses = false;
-        // What a write that was not synced leaves in a loss of power: false: nothing that was
-        // synced is given up for it. True: all that stands before a damage is taken.
-        bool takes_what_is_before_damage = false;
     };
     struct Probe {
         Counter failures;      // writes that failed, and openings
         Counter opened_again;  // after a failure or a start without room
+        Counter damages;       // openings that found its end damaged
     };
 
     // Errors: kUnavailable: another process has it, it is of a newer format, it is damaged, the
@@ -127,6 +127,10 @@ class Database {
     };
     Reading read() const;
 
+    // Whether something may be missing that was written last, as after a loss of power on a disk
+    // that keeps no promises. The writer, or before there is one.
+    bool lost_its_end() const { return lost_its_end_; }
+
     State state() const { return state_; }
     bool is_writable() const { return state_ == State::kWritable; }
     // Whether its disk answers.
@@ -147,7 +151,10 @@ class Database {
     Result<> open_first();
     Result<> open_for_writing(bool is_first);
     Result<> open_for_reading();
-    rocksdb::Status open_as(Way way, bool& lost_its_end);
+    rocksdb::Status open_as(Way way);
+    rocksdb::Status open_without_end(rocksdb::Options& options, Way way,
+                                     const rocksdb::Status& damage, rocksdb::DB** opened);
+    std::string lost_end_mark() const;
     rocksdb::Status open_with(const rocksdb::Options& options, Way way, rocksdb::DB** opened);
     Result<bool> has_current_format(Way way);
     void open_again();
@@ -170,6 +177,7 @@ class Database {
     std::unique_ptr<rocksdb::DB> db_;
     rocksdb::FileLock* lock_ = nullptr;  // while it is open for reading only
     std::shared_ptr<Watch> watch_;       // of what is open
+    bool lost_its_end_ = false;          // what is open
     bool is_for_writing_ = false;
     bool may_pass_ = false;  // why it could not be opened
     bool has_room_ = true;

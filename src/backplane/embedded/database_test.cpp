@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/damaged_wal.h"
 #include "support/faulty_disk.h"
 #include "support/folder.h"
 #include "support/small_disk.h"
@@ -260,6 +261,33 @@ TEST(Database, ADiskThatIsFullToTheLastByteEndsNoProcess) {
             ASSERT_TRUE((*opened)->read()->Get({}, std::to_string(number), &value).ok()) << number;
         }
     }
+}
+
+// ---- damage -------------------------------------------------------------------------------------
+
+TEST_F(DatabaseTest, AnEndThatIsDamagedIsToldUntilWhatFollowsFromItWasDone) {
+    open();
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(put(std::to_string(i)));
+    db_.reset();
+    damage_wal(folder_.path() / "things", .6);
+    std::vector<bool> told;
+    bool fails = true;
+    settings_.prepare = [&](const Database::Opened& opened) -> Result<> {
+        told.push_back(opened.lost_its_end);
+        if (fails) return Error{ErrorCode::kUnavailable, "as if the process had ended"};
+        return {};
+    };
+
+    open_error();
+    fails = false;
+    open();
+    EXPECT_EQ(get("0"), "v");
+    EXPECT_EQ(get("19"), "");
+    ASSERT_TRUE(put("after"));
+    open();
+
+    EXPECT_EQ(told, (std::vector<bool>{true, true, false}));
+    EXPECT_EQ(get("after"), "v");
 }
 
 // ---- formats ------------------------------------------------------------------------------------

@@ -168,8 +168,7 @@ Result<std::unique_ptr<EmbeddedGroupStore>> EmbeddedGroupStore::open(Settings se
          .env = settings.env,
          .retry_after = settings.retry_after,
          .wal_bytes_max = kWalBytesMax,
-         .open_files_max = settings.open_files_max,
-         .takes_what_is_before_damage = true});
+         .open_files_max = settings.open_files_max});
     if (!database) return database.error();
     return std::unique_ptr<EmbeddedGroupStore>(
         new EmbeddedGroupStore(settings, std::move(*database)));

@@ -48,8 +48,10 @@ std::string life(std::string_view how, const std::string& boot_id) {
     return std::string(how) + boot_id;
 }
 
-// Whether what is stored can be trusted: the last life ended well, or the machine still runs.
-Result<bool> is_whole(rocksdb::DB& db, const std::string& boot_id) {
+// Whether what is stored can be trusted: nothing is missing at its end, and the last life ended
+// well, or the machine still runs.
+Result<bool> is_whole(rocksdb::DB& db, bool lost_its_end, const std::string& boot_id) {
+    if (lost_its_end) return false;
     std::string last;
     const rocksdb::Status known = db.Get({}, "l", &last);
     if (known.IsNotFound()) return true;  // it is new
@@ -58,20 +60,21 @@ Result<bool> is_whole(rocksdb::DB& db, const std::string& boot_id) {
 }
 
 // Synced, and so is what was dropped before: a loss of power from now on must show.
-Result<> begin_life(rocksdb::DB& db, const std::string& boot_id) {
-    const Result<bool> whole = is_whole(db, boot_id);
+Result<> begin_life(const Database::Opened& opened, const std::string& boot_id) {
+    const Result<bool> whole = is_whole(opened.db, opened.lost_its_end, boot_id);
     if (!whole) return whole.error();
     rocksdb::WriteBatch batch;
     if (!*whole) {
         diagnostics::warn(
-            "the machine went down without a clean end: all sessions are unknown, and clients "
-            "begin new ones");
+            "all sessions are unknown, and clients begin new ones",
+            {{"reason", opened.lost_its_end ? "the end of their store is damaged"
+                                            : "the machine went down without a clean end"}});
         batch.DeleteRange("p", "t");
     }
     batch.Put("l", life(kOpen, boot_id));
     rocksdb::WriteOptions synced;
     synced.sync = true;
-    const rocksdb::Status written = db.Write(synced, &batch);
+    const rocksdb::Status written = opened.db.Write(synced, &batch);
     return written.ok() ? Result<>() : failed(written.ToString());
 }
 
@@ -138,7 +141,7 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Setting
          .format_key = "f",
          .formats = {"1", "2"},
          .prepare = [boot_id = settings.boot_id](
-                        const Database::Opened& opened) { return begin_life(opened.db, boot_id); },
+                        const Database::Opened& opened) { return begin_life(opened, boot_id); },
          .free_bytes_min = settings.free_bytes_min,
          .env = settings.env,
          .retry_after = settings.retry_after,
@@ -146,8 +149,7 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Setting
          // in and when it goes, and read only if it comes back.
          .memtable_bytes = 2U << 20U,
          .open_files_max = settings.open_files_max,
-         .compresses = true,
-         .takes_what_is_before_damage = true});
+         .compresses = true});
     if (!database) return database.error();
     std::unique_ptr<EmbeddedSessionStore> store(
         new EmbeddedSessionStore(std::move(settings), clock, std::move(*database)));
@@ -184,7 +186,7 @@ Result<> EmbeddedSessionStore::load() {
     if (!db) return database_->unreadable("it is closed");
     if (database_->state() == Database::State::kClosed) {
         // What cannot be trusted is still there, as nothing could be written.
-        const Result<bool> whole = is_whole(*db, settings_.boot_id);
+        const Result<bool> whole = is_whole(*db, database_->lost_its_end(), settings_.boot_id);
         if (!whole || !*whole) return whole ? Result<>() : whole.error();
     }
     const Clock::Time now = clock_.now();

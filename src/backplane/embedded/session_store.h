@@ -38,7 +38,8 @@ namespace eventbus {
 //
 // A write goes to the write-ahead log and is not synced: it survives the end of the process. A
 // machine that stopped without a clean end may have lost the newest ones, and which is not known:
-// then all sessions are unknown (its boot id has changed).
+// then all sessions are unknown (its boot id has changed). So they are if the end of the store is
+// damaged.
 //
 // A claim is not written: with the process all owners are gone. Without room on the disk no session
 // is made or changed, and those that are known can be claimed as they are stored.

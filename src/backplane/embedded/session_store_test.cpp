@@ -11,6 +11,7 @@
 
 #include "backplane/embedded/session_codec.h"
 #include "log/bytes.h"
+#include "support/damaged_wal.h"
 #include "support/fake_clock.h"
 #include "support/faulty_disk.h"
 #include "support/folder.h"
@@ -222,6 +223,32 @@ TEST_F(EmbeddedSessionStoreTest, AFullDiskDoesNotMakeGoodWhatALossOfPowerMayHave
     open("boot-2");
     EXPECT_FALSE(is_known("a"));
     EXPECT_TRUE(is_known("b"));
+}
+
+TEST_F(EmbeddedSessionStoreTest, WhereItsEndIsDamagedNoSessionIsKnown) {
+    // What stands before the damage is whole, and older than what clients were answered.
+    for (const bool is_full : {false, true}) {
+        SCOPED_TRACE(is_full);
+        put("a");
+        const Result<Claim> b = create("b");
+        for (int i = 0; i < 20; ++i) {
+            change("b", *b, {.put = {{Room::subject(std::to_string(i)), 9_pos}}});
+        }
+        store_.reset();
+        damage_wal(folder_.path() / "sessions", .6);
+        disk_.free_bytes = is_full ? 0 : 1ULL << 40U;
+        open();
+        EXPECT_EQ(store_->database().probe().damages.get(), 1u);
+        for (const char* pid : {"a", "b"}) EXPECT_FALSE(is_known(pid)) << pid;
+
+        disk_.free_bytes = 1ULL << 40U;
+        put("c");
+        EXPECT_FALSE(is_known("a"));
+        store_.reset();
+        open();
+        EXPECT_TRUE(is_known("c"));
+        EXPECT_FALSE(is_known("a"));
+    }
 }
 
 TEST_F(EmbeddedSessionStoreTest, ItIsThereAfterACleanEndThoughTheMachineWasStartedAgain) {

@@ -375,6 +375,12 @@ void add_store_metrics(Metrics& metrics,
                         each([](const Database& store) {
                             return static_cast<double>(store.probe().failures.get());
                         }));
+    metrics.add_counter("eventbus_store_damages_total",
+                        "Times a store was opened whose end was damaged: what was written last may "
+                        "be lost.",
+                        each([](const Database& store) {
+                            return static_cast<double>(store.probe().damages.get());
+                        }));
     metrics.add_gauge("eventbus_store_stalled_seconds",
                       "How long the disk of a store has not answered, from 5 s on; else 0.",
                       each([](const Database& store) {

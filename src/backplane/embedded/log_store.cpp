@@ -92,6 +92,7 @@ Result<> LogStore::prepare(const Database::Opened& opened, Random& random) {
         return Error{ErrorCode::kUnavailable, "cannot read the log: " + known.ToString()};
     }
     rocksdb::WriteBatch batch;
+    Position reserved(known.ok() ? ByteReader(value).fixed() : 0);
     if (!known.ok()) batch.Put(slice(kReservedKey), fixed(0));
     if (opened.db.Get({}, slice(kSecretKey), &value).IsNotFound()) {
         // It is new, or of format 1, which knew what was lost of all types only.
@@ -100,6 +101,20 @@ Result<> LogStore::prepare(const Database::Opened& opened, Random& random) {
         batch.Put(slice(kSecretKey), fixed(std::bit_cast<std::uint64_t>(secret)));
         const bool is_lost = opened.db.Get({}, slice(kLostKey), &value).ok();
         batch.Put(slice(kLostAnyKey), is_lost ? value : fixed(0));
+    }
+    if (opened.lost_its_end && !reserved.is_before_first()) {
+        // Any entry between the newest one and what was reserved may have been acknowledged.
+        // Whoever stands below is told, so that position is above the newest entry and is never
+        // given.
+        const Scan entries(opened.db, "e", "f");
+        entries->SeekToLast();
+        if (entries->Valid()) reserved = std::max(reserved, position_of(entries.key()));
+        if (!entries->status().ok()) {
+            return Error{ErrorCode::kUnavailable,
+                         "cannot read the log: " + entries->status().ToString()};
+        }
+        batch.Put(slice(kReservedKey), fixed((reserved + 1).number()));
+        batch.Put(slice(kLostAnyKey), fixed((reserved + 1).number()));
     }
     if (batch.Count() == 0) return {};
     rocksdb::WriteOptions synced;

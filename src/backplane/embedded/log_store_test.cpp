@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/damaged_wal.h"
 #include "support/fake_clock.h"
 #include "support/folder.h"
 #include "support/position_literal.h"
@@ -145,6 +146,33 @@ TEST_F(LogStoreTest, BytesOfTypesAreRightWhereverARestartComes) {
 }
 
 // ---- what was lost ------------------------------------------------------------------------------
+
+TEST_F(LogStoreTest, WhatADamagedEndMayHaveHeldIsLostToAllWhoStandBelow) {
+    for (int i = 0; i < 20; ++i) {
+        add("tick", i % 2 == 0 ? ann_ : bob_);
+        write();
+    }
+    const Position answered = last_;
+    store_.reset();
+    damage_wal(folder_.path() / "log", .6);
+    open();
+
+    const Position newest = read(0_pos).entries.back()->position;
+    ASSERT_LT(newest, answered);
+    const Lasts all{{"", store_->head()}};
+    EXPECT_GT(store_->head(), newest);
+    EXPECT_EQ(lost(0_pos), all);
+    EXPECT_EQ(lost(newest, wanted({ann_})), all);
+    EXPECT_EQ(lost(store_->head()), Lasts());
+
+    last_ = store_->head();
+    add("tick", ann_);
+    write();
+    open();
+    EXPECT_EQ(lost(newest), all) << "after another start, too";
+    EXPECT_EQ(lost(last_), Lasts());
+    EXPECT_EQ(read(newest).entries.size(), 1u);
+}
 
 TEST_F(LogStoreTest, WhatIsLostIsKnownByTypeOverARestartToo) {
     add("tick", ann_, seconds(60));

@@ -112,7 +112,8 @@ Result<> Database::open_for_writing(bool is_first) {
     Result<bool> is_current = has_current_format(Way::kWriting);
     Result<> done = is_current ? Result<>() : is_current.error();
     if (done) {
-        done = settings_.prepare ? settings_.prepare({*db_, is_first, lost_its_end_}) : Result<>();
+        done = settings_.prepare ? settings_.prepare({*db_, *this, is_first, lost_its_end_})
+                                 : Result<>();
     }
     if (done && !*is_current) {
         rocksdb::WriteOptions synced;
@@ -217,7 +218,7 @@ Result<bool> Database::has_current_format(Way way) {
     const rocksdb::Status read = db_->Get({}, settings_.format_key, &format);
     if (read.IsNotFound() && way == Way::kWriting) return false;
     if (read.IsNotFound()) return can_not_open(rocksdb::Status::NoSpace("it was never written"));
-    if (!read.ok()) return damaged(read.ToString());
+    if (!read.ok()) return unreadable(read);
     const auto& formats = settings_.formats;
     if (std::find(formats.begin(), formats.end(), format) != formats.end()) {
         return format == formats.back();
@@ -327,12 +328,17 @@ Error Database::unreadable(const std::string& why) const {
     return {ErrorCode::kUnavailable, settings_.name + " cannot be read now: " + why};
 }
 
+Error Database::unreadable(const rocksdb::Status& status) const {
+    return status.IsCorruption() ? damaged(status.ToString()) : unreadable(status.ToString());
+}
+
 Error Database::damaged(const std::string& what) const {
     return {ErrorCode::kUnavailable,
             settings_.name + " is damaged (" + what + "): " + settings_.remedy};
 }
 
 Error Database::can_not_open(const rocksdb::Status& status) const {
+    if (status.IsCorruption()) return damaged(status.ToString());
     const std::string why = status.ToString();
     std::string fix;
     if (status.IsNoSpace()) {

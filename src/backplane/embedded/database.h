@@ -60,6 +60,7 @@ class Database {
     // A database that was opened for writing.
     struct Opened {
         rocksdb::DB& db;
+        const Database& store;      // for what is said of it
         bool is_first = false;      // of this process
         bool lost_its_end = false;  // since `prepare` last was done
     };
@@ -139,8 +140,10 @@ class Database {
     const std::filesystem::path& path() const { return path_; }
     const std::string& name() const { return settings_.name; }
 
-    // What a caller is told of a read that the disk refused, or that found it closed.
+    // What a caller is told of a read that found it closed, that the disk refused, and of bytes
+    // that cannot be right. A status that says so is a damage, too.
     Error unreadable(const std::string& why) const;
+    Error unreadable(const rocksdb::Status& status) const;
     Error damaged(const std::string& what) const;
 
  private:

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "support/damaged_wal.h"
+#include "support/damaged_files.h"
 #include "support/faulty_disk.h"
 #include "support/folder.h"
 #include "support/small_disk.h"

@@ -194,7 +194,7 @@ Result<std::vector<StoredGroup>> EmbeddedGroupStore::load(const Epochs& log) {
     if (!db) return database_->unreadable("it is closed");
     std::string bytes;
     const rocksdb::Status known = db->Get({}, slice(kEpochsKey), &bytes);
-    if (!known.ok() && !known.IsNotFound()) return database_->damaged(known.ToString());
+    if (!known.ok() && !known.IsNotFound()) return database_->unreadable(known);
     const Result<Epochs> stood_in = decode_epochs(bytes);
     if (known.ok() && !stood_in) return database_->damaged(stood_in.error().detail);
     const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
@@ -215,7 +215,7 @@ Result<std::vector<StoredGroup>> EmbeddedGroupStore::load(const Epochs& log) {
             group.in_flight.push_back(*flight);
         }
     }
-    if (!at->status().ok()) return database_->damaged(at->status().ToString());
+    if (!at->status().ok()) return database_->unreadable(at->status());
 
     epochs_ = encode_epochs(log);
     set_back_.clear();

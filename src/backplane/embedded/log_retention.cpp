@@ -52,9 +52,8 @@ Result<> LogRetention::read_hold() {
         if (is_there) newest = from_ms(ByteReader(value).fixed());
     }
     const rocksdb::Status read = db->Get({}, slice(kClockKey), &value);
-    if (!entries->status().ok() || !(read.ok() || read.IsNotFound())) {
-        return database_->unreadable("when it was written last");
-    }
+    if (!entries->status().ok()) return database_->unreadable(entries->status());
+    if (!read.ok() && !read.IsNotFound()) return database_->unreadable(read);
     const bool is_fine = hold_.begin(read.ok() ? std::optional(value) : std::nullopt, newest,
                                      clock_.wall_now(), clock_.now());
     return is_fine ? Result<>() : database_->damaged("what it knows of the clock");
@@ -92,7 +91,7 @@ Result<> LogRetention::load() {
         bytes_ += type.bytes;
         if (type.bytes > 0) types_.emplace(name, type);
     }
-    if (!at->status().ok()) return database.damaged(at->status().ToString());
+    if (!at->status().ok()) return database.unreadable(at->status());
     if (const Result<> counted = count_again(*db); !counted) return counted;
     raise_floor();
     is_stale_ = false;
@@ -125,7 +124,7 @@ Result<> LogRetention::count_again(rocksdb::DB& db) {
         type.bytes += size;
         bytes_ += size;
     }
-    if (!at->status().ok()) return database_->unreadable(at->status().ToString());
+    if (!at->status().ok()) return database_->unreadable(at->status());
     return {};
 }
 
@@ -305,7 +304,7 @@ Result<bool> LogRetention::sweep_type(const std::string& name, Type& type, Posit
         --left_;
         ++taken_;
     }
-    if (!at->status().ok()) return database_->unreadable(at->status().ToString());
+    if (!at->status().ok()) return database_->unreadable(at->status());
     if (type.swept == before) return is_done;
     note_loss(name, type.swept, batch);
     put_type(batch, name, type);
@@ -337,7 +336,7 @@ Result<bool> LogRetention::sweep_oldest(Position frontier, rocksdb::WriteBatch& 
         --left_;
         ++taken_;
     }
-    if (!at->status().ok()) return database_->unreadable(at->status().ToString());
+    if (!at->status().ok()) return database_->unreadable(at->status());
     const bool is_done = bytes_ <= settings_.bytes_max || left_ > 0;
     std::sort(touched.begin(), touched.end());
     touched.erase(std::unique(touched.begin(), touched.end()), touched.end());

@@ -88,9 +88,7 @@ Result<> LogStore::prepare(const Database::Opened& opened, Random& random) {
     // What was reserved may be lost with the end, so that it says too little.
     ends_at_newest_ = ends_at_newest_ || opened.lost_its_end;
     const rocksdb::Status known = opened.db.Get({}, slice(kReservedKey), &value);
-    if (!known.ok() && !known.IsNotFound()) {
-        return Error{ErrorCode::kUnavailable, "cannot read the log: " + known.ToString()};
-    }
+    if (!known.ok() && !known.IsNotFound()) return opened.store.unreadable(known);
     rocksdb::WriteBatch batch;
     Position reserved(known.ok() ? ByteReader(value).fixed() : 0);
     if (!known.ok()) batch.Put(slice(kReservedKey), fixed(0));
@@ -109,10 +107,7 @@ Result<> LogStore::prepare(const Database::Opened& opened, Random& random) {
         const Scan entries(opened.db, "e", "f");
         entries->SeekToLast();
         if (entries->Valid()) reserved = std::max(reserved, position_of(entries.key()));
-        if (!entries->status().ok()) {
-            return Error{ErrorCode::kUnavailable,
-                         "cannot read the log: " + entries->status().ToString()};
-        }
+        if (!entries->status().ok()) return opened.store.unreadable(entries->status());
         batch.Put(slice(kReservedKey), fixed((reserved + 1).number()));
         batch.Put(slice(kLostAnyKey), fixed((reserved + 1).number()));
     }
@@ -176,7 +171,7 @@ Result<Position> LogStore::newest_from(Position position) const {
     const Scan at(*db, key_of('e', position), "f");
     at->SeekToLast();
     const Position newest = at->Valid() ? position_of(at.key()) : Position();
-    if (!at->status().ok()) return database_->damaged(at->status().ToString());
+    if (!at->status().ok()) return database_->unreadable(at->status());
     return newest;
 }
 
@@ -186,7 +181,7 @@ Result<std::optional<std::string>> LogStore::get(std::string_view key) const {
     std::string value;
     const rocksdb::Status status = db->Get({}, slice(key), &value);
     if (status.IsNotFound()) return std::optional<std::string>();
-    if (!status.ok()) return database_->damaged(status.ToString());
+    if (!status.ok()) return database_->unreadable(status);
     return std::optional<std::string>(std::move(value));
 }
 
@@ -210,8 +205,10 @@ Result<> LogStore::begin_blocks() {
         block_.add(*entry);
     }
     if (at->Valid()) block_.forget();  // of a format that had no blocks
-    const bool is_fine = at->status().ok() && ends->status().ok();
-    return is_fine ? Result<>() : database_->damaged("its blocks");
+    for (const Scan* const scan : {&at, &ends}) {
+        if (!(*scan)->status().ok()) return database_->unreadable((*scan)->status());
+    }
+    return {};
 }
 
 Result<> LogStore::load(Binder& binder, Dedupe& dedupe) {
@@ -227,7 +224,7 @@ Result<> LogStore::load_changes(Binder& binder) const {
         const Result<> loaded = binder.load(at.key().substr(1), at.value());
         if (!loaded) return loaded.error();
     }
-    return at->status().ok() ? Result<>() : database_->damaged(at->status().ToString());
+    return at->status().ok() ? Result<>() : database_->unreadable(at->status());
 }
 
 Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
@@ -255,7 +252,7 @@ Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
         if (key.age >= dedupe.window() || newest_first.size() == settings_.dedupe.keys_max) break;
         newest_first.push_back(std::move(key));
     }
-    if (!at->status().ok()) return database_->damaged(at->status().ToString());
+    if (!at->status().ok()) return database_->unreadable(at->status());
     for (auto key = newest_first.rbegin(); key != newest_first.rend(); ++key) {
         if (dedupe.find(key->key) != nullptr) continue;
         dedupe.add(std::move(key->key), key->seen, clock_.now() - key->age);
@@ -285,7 +282,7 @@ Result<LogStore::Recent> LogStore::recent(std::size_t entries_max, std::size_t b
         }
         recent.entries.push_back(std::make_shared<const Entry>(std::move(*entry)));
     }
-    if (!at->status().ok()) return database_->damaged(at->status().ToString());
+    if (!at->status().ok()) return database_->unreadable(at->status());
     std::reverse(recent.entries.begin(), recent.entries.end());
     return recent;
 }
@@ -439,11 +436,11 @@ Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier
         }
         bytes += at.value().size();
         Result<Entry> entry = decode_entry(position, at.value());
-        if (!entry) return entry.error();
+        if (!entry) return database_->damaged(entry.error().detail);
         page.entries.push_back(std::make_shared<const Entry>(std::move(*entry)));
         at->Next();
     }
-    if (!at->status().ok()) return database_->unreadable(at->status().ToString());
+    if (!at->status().ok()) return database_->unreadable(at->status());
     page.through = std::max(after, frontier);
     page.at_end = true;
     return page;

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/damaged_wal.h"
+#include "support/damaged_files.h"
 #include "support/fake_clock.h"
 #include "support/folder.h"
 #include "support/position_literal.h"
@@ -172,6 +172,22 @@ TEST_F(LogStoreTest, WhatADamagedEndMayHaveHeldIsLostToAllWhoStandBelow) {
     EXPECT_EQ(lost(newest), all) << "after another start, too";
     EXPECT_EQ(lost(last_), Lasts());
     EXPECT_EQ(read(newest).entries.size(), 1u);
+}
+
+TEST_F(LogStoreTest, ADamagedTableIsRefusedWithWhatToDo) {
+    for (int i = 0; i < 2'000; ++i) add("tick", ann_);
+    write();
+    open();  // what the write-ahead log had is in a table now
+    store_.reset();
+    damage_table(folder_.path() / "log", .01);
+
+    const auto opened = LogStore::open(settings_, clock_, random_);
+
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_NE(opened.error().detail.find("the log is damaged"), std::string::npos)
+        << opened.error().detail;
+    EXPECT_NE(opened.error().detail.find("move its folder log/ away"), std::string::npos)
+        << opened.error().detail;
 }
 
 TEST_F(LogStoreTest, WhatIsLostIsKnownByTypeOverARestartToo) {

@@ -50,18 +50,18 @@ std::string life(std::string_view how, const std::string& boot_id) {
 
 // Whether what is stored can be trusted: nothing is missing at its end, and the last life ended
 // well, or the machine still runs.
-Result<bool> is_whole(rocksdb::DB& db, bool lost_its_end, const std::string& boot_id) {
-    if (lost_its_end) return false;
+Result<bool> is_whole(rocksdb::DB& db, const Database& store, const std::string& boot_id) {
+    if (store.lost_its_end()) return false;
     std::string last;
     const rocksdb::Status known = db.Get({}, "l", &last);
     if (known.IsNotFound()) return true;  // it is new
-    if (!known.ok()) return failed(known.ToString());
+    if (!known.ok()) return store.unreadable(known);
     return last.starts_with(kClean) || (!boot_id.empty() && last == life(kOpen, boot_id));
 }
 
 // Synced, and so is what was dropped before: a loss of power from now on must show.
 Result<> begin_life(const Database::Opened& opened, const std::string& boot_id) {
-    const Result<bool> whole = is_whole(opened.db, opened.lost_its_end, boot_id);
+    const Result<bool> whole = is_whole(opened.db, opened.store, boot_id);
     if (!whole) return whole.error();
     rocksdb::WriteBatch batch;
     if (!*whole) {
@@ -186,7 +186,7 @@ Result<> EmbeddedSessionStore::load() {
     if (!db) return database_->unreadable("it is closed");
     if (database_->state() == Database::State::kClosed) {
         // What cannot be trusted is still there, as nothing could be written.
-        const Result<bool> whole = is_whole(*db, database_->lost_its_end(), settings_.boot_id);
+        const Result<bool> whole = is_whole(*db, *database_, settings_.boot_id);
         if (!whole || !*whole) return whole ? Result<>() : whole.error();
     }
     const Clock::Time now = clock_.now();
@@ -219,8 +219,8 @@ Result<> EmbeddedSessionStore::load() {
                        expires_ms == 0 ? latest : std::min(latest, now + left));
     }
     count();
-    if (!who->status().ok()) return failed(who->status().ToString());
-    return where->status().ok() ? Result<>() : failed(where->status().ToString());
+    if (!who->status().ok()) return database_->unreadable(who->status());
+    return where->status().ok() ? Result<>() : database_->unreadable(where->status());
 }
 
 // ---- what is asked ------------------------------------------------------------------------------
@@ -455,14 +455,14 @@ Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::read(std::str
     record.pid = pid;
     std::string who;
     const rocksdb::Status found = db->Get({}, key_of('s', pid), &who);
-    if (!found.ok() && !found.IsNotFound()) return database_->unreadable(found.ToString());
+    if (!found.ok() && !found.IsNotFound()) return database_->unreadable(found);
     std::int64_t expires_ms = 0;
     if (!decode_whole(who, record, expires_ms)) {
         record = {.pid = std::string(pid)};
         std::string where;
         const rocksdb::Status has_place = db->Get({}, key_of('p', pid), &where);
         if (!has_place.ok() && !has_place.IsNotFound()) {
-            return database_->unreadable(has_place.ToString());
+            return database_->unreadable(has_place);
         }
         if (!decode_who(who, record) || !decode_where(where, record, expires_ms)) {
             return std::optional<Claimed>();
@@ -475,7 +475,7 @@ Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::read(std::str
             if (!joined) return std::optional<Claimed>();
             record.rooms.push_back(*joined);
         }
-        if (!at->status().ok()) return database_->unreadable(at->status().ToString());
+        if (!at->status().ok()) return database_->unreadable(at->status());
     }
     if (!principal.empty() && record.principal != principal) {
         return std::optional<Claimed>();

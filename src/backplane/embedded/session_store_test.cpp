@@ -11,7 +11,7 @@
 
 #include "backplane/embedded/session_codec.h"
 #include "log/bytes.h"
-#include "support/damaged_wal.h"
+#include "support/damaged_files.h"
 #include "support/fake_clock.h"
 #include "support/faulty_disk.h"
 #include "support/folder.h"

@@ -11,12 +11,13 @@
 
 namespace eventbus {
 
-// Flips a bit of a byte in the newest write-ahead log of the RocksDB in `folder`, which nobody has
-// open: as a bad disk does. `part` of its bytes lie before it.
-inline void damage_wal(const std::filesystem::path& folder, double part) {
+// Flips a bit of a byte in the newest file of a RocksDB with that extension, in `folder`, which
+// nobody has open: as a bad disk does. `part` of its bytes lie before it.
+inline void damage_newest(const std::filesystem::path& folder, const std::string& extension,
+                          double part) {
     std::filesystem::path newest;
     for (const auto& file : std::filesystem::directory_iterator(folder)) {
-        if (file.path().extension() != ".log" || file.file_size() == 0) continue;
+        if (file.path().extension() != extension || file.file_size() == 0) continue;
         newest = std::max(newest, file.path());
     }
     BUS_ASSERT(!newest.empty());
@@ -28,6 +29,16 @@ inline void damage_wal(const std::filesystem::path& folder, double part) {
     file.put(static_cast<char>(bytes[at] ^ '\x10'));
     file.close();
     BUS_ASSERT(file.good());
+}
+
+// In its write-ahead log.
+inline void damage_wal(const std::filesystem::path& folder, double part) {
+    damage_newest(folder, ".log", part);
+}
+
+// In its table.
+inline void damage_table(const std::filesystem::path& folder, double part) {
+    damage_newest(folder, ".sst", part);
 }
 
 }  // namespace eventbus

@@ -1,12 +1,15 @@
 #include <ostream>
 
 #include "app/command.h"
+#include "app/data_directory.h"
 #include "backplane/embedded/embedded_log.h"
 #include "base/random.h"
 
 namespace eventbus {
 
 int run_restore(const RestoreOptions& options, const CommandContext& context) {
+    const Result<DataDirectory> directory = DataDirectory::take(options.data);
+    if (!directory) return fail(context, options.json, directory.error());
     SystemRandom random;
     const Result<Position> end =
         EmbeddedLog::end_copy({.data_dir = options.data}, context.clock, random);

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/data_directory.h"
 #include "app/http_client.h"
 #include "auth/jwt.h"
 #include "backplane/embedded/embedded_log.h"
@@ -347,11 +348,25 @@ TEST_F(Command, RestoreEndsTheEpochOfACopyAtItsNewestEventHoweverOften) {
     EXPECT_TRUE(holds(out(), "at position 0")) << out();
 }
 
+TEST_F(Command, RestoreOfADirectoryThatAServerHasIsRefusedThoughTheLogsLockIsGone) {
+    const std::string directory = folder_;
+    fs::create_directories(folder_ / "log");
+    const auto server = DataDirectory::take(directory);
+    ASSERT_TRUE(server.has_value());
+    EXPECT_EQ(run_restore({.data = directory}, context_), kExitFailed);
+    EXPECT_TRUE(holds(err(), "another server uses this data directory, " + directory)) << err();
+    EXPECT_TRUE(fs::is_empty(folder_ / "log"));
+}
+
 TEST_F(Command, RestoreOfWhatIsNoDataDirectorySaysSoAndMakesNone) {
     const std::string nothing = folder_ / "nothing";
     EXPECT_EQ(run_restore({.data = nothing}, context_), kExitFailed);
-    EXPECT_TRUE(holds(err(), "there is no log in " + nothing)) << err();
+    EXPECT_TRUE(holds(err(), "the data directory " + nothing + " cannot be opened")) << err();
     EXPECT_FALSE(fs::exists(nothing));
+    fs::create_directories(nothing);
+    EXPECT_EQ(run_restore({.data = nothing}, context_), kExitFailed);
+    EXPECT_TRUE(holds(err(), "there is no log in " + nothing)) << err();
+    EXPECT_TRUE(fs::is_empty(nothing));
 }
 
 // ---- tail

@@ -17,6 +17,7 @@
 
 #include "app/access.h"
 #include "app/certificate.h"
+#include "app/data_directory.h"
 #include "app/descriptors.h"
 #include "app/lane.h"
 #include "app/secret.h"
@@ -406,6 +407,8 @@ int serve(const Config& config) {
             {ErrorCode::kUnavailable,
              fmt::format("the data directory {} cannot be made: {}", config.data, why.message())});
     }
+    const Result<DataDirectory> directory = DataDirectory::take(config.data);
+    if (!directory) return fail(directory.error());
     SystemRandom random;
     bool made_secret = false;
     const Result<Secret> secret = find_or_make_secret(config, random, made_secret);

@@ -180,6 +180,6 @@ test('`eventbus restore` refuses what is no data directory, or one that a server
       return `${status} ${stderr}`;
     }
   };
-  expect(refusal(join(server.data, 'nothing'))).toMatch(/^1 eventbus: there is no log in .*nothing/);
+  expect(refusal(join(server.data, 'nothing'))).toMatch(/^1 eventbus: .*nothing cannot be opened/);
   expect(refusal(server.data)).toMatch(/^1 eventbus: .*another/);
 });

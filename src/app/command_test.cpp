@@ -348,6 +348,23 @@ TEST_F(Command, RestoreEndsTheEpochOfACopyAtItsNewestEventHoweverOften) {
     EXPECT_TRUE(holds(out(), "at position 0")) << out();
 }
 
+TEST_F(Command, RestoreRemovesTheSessionsOfTheCopyAndNothingElse) {
+    const std::string directory = folder_;
+    {
+        SeededRandom random(1);
+        PlainBinder binder;
+        ASSERT_TRUE(EmbeddedLog::open({.data_dir = directory}, binder, clock_, random));
+    }
+    for (const char* store : {"sessions", "groups"}) {
+        fs::create_directories(folder_ / store);
+        std::ofstream(folder_ / store / "CURRENT") << "MANIFEST-000001\n";
+    }
+    EXPECT_EQ(run_restore({.data = directory}, context_), kExitDone) << err();
+    EXPECT_TRUE(holds(out(), "The sessions of the copy were removed")) << out();
+    EXPECT_FALSE(fs::exists(folder_ / "sessions"));
+    EXPECT_TRUE(fs::exists(folder_ / "groups" / "CURRENT"));
+}
+
 TEST_F(Command, RestoreOfADirectoryThatAServerHasIsRefusedThoughTheLogsLockIsGone) {
     const std::string directory = folder_;
     fs::create_directories(folder_ / "log");

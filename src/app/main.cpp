@@ -1,7 +1,6 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <new>
@@ -11,6 +10,7 @@
 #include "app/cli.h"
 #include "app/descriptors.h"
 #include "app/serve.h"
+#include "base/write_line.h"
 
 namespace {
 
@@ -31,9 +31,8 @@ void tune_malloc() {
 [[noreturn]] void end_without_memory() {
     constexpr std::string_view kSentence =
         "eventbus: out of memory; raise the memory limit of the process (ulimit -v, MemoryMax= in "
-        "systemd, --memory in Docker), or lower what it may hold (docs/configuration.md)\n";
-    [[maybe_unused]] const ssize_t said =
-        ::write(STDERR_FILENO, kSentence.data(), kSentence.size());
+        "systemd, --memory in Docker), or lower what it may hold (docs/configuration.md)";
+    eventbus::write_line(STDERR_FILENO, kSentence);
     ::_exit(EXIT_FAILURE);
 }
 
@@ -51,9 +50,10 @@ void tune_malloc() {
         }
     }
     if (!is_thread) std::abort();  // a fault of ours
-    std::fprintf(stderr,
-                 "eventbus: a thread could not be started; raise the limits of memory (ulimit -v, "
-                 "MemoryMax= in systemd) and of threads (ulimit -u, TasksMax= in systemd)\n");
+    eventbus::write_line(
+        STDERR_FILENO,
+        "eventbus: a thread could not be started; raise the limits of memory (ulimit -v, "
+        "MemoryMax= in systemd) and of threads (ulimit -u, TasksMax= in systemd)");
     ::_exit(EXIT_FAILURE);
 }
 

@@ -8,8 +8,8 @@
 #include <array>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -29,6 +29,7 @@
 #include "base/assert.h"
 #include "base/diagnostics.h"
 #include "base/thread_usage.h"
+#include "base/write_line.h"
 #include "bus/subject_watches.h"
 #include "bus/subjects.h"
 #include "catalog/loader.h"
@@ -67,13 +68,15 @@ void set_up_diagnostics(const Config& config) {
     diagnostics::use_json(config.log_format == "json");
 }
 
-std::shared_ptr<const Catalog> load(const std::string& path) {
+// Each error is said by `say_error`; none: there is no catalog.
+std::shared_ptr<const Catalog> load(const std::string& path,
+                                    const std::function<void(const std::string&)>& say_error) {
     const Loaded loaded = load_catalog(path);
     for (const Problem& problem : loaded.problems) {
         if (problem.warning) {
             diagnostics::warn("the catalog has a warning", {{"at", problem.text()}});
         } else {
-            std::fprintf(stderr, "%s\n", problem.text().c_str());
+            say_error(problem.text());
         }
     }
     return loaded.catalog;
@@ -363,7 +366,10 @@ void Server::reload_tls() {
 }
 
 void Server::reload_catalog() {
-    const std::shared_ptr<const Catalog> catalog = load(config_.catalog);
+    const std::shared_ptr<const Catalog> catalog =
+        load(config_.catalog, [](const std::string& error) {
+            diagnostics::error("the catalog has an error", {{"at", error}});
+        });
     if (!catalog) {
         return diagnostics::error("the catalog has errors, so the old one stays",
                                   {{"file", config_.catalog}});
@@ -394,7 +400,7 @@ int serve(const Config& config) {
     const sigset_t signals = block_signals();
     set_up_diagnostics(config);
     const auto fail = [](const Error& error) {
-        std::fprintf(stderr, "eventbus: %s\n", error.detail.c_str());
+        write_line(STDERR_FILENO, "eventbus: " + error.detail);
         return 1;
     };
     const std::size_t reactors = config.reactors > 0 ? config.reactors : cores_we_may_use();
@@ -422,7 +428,8 @@ int serve(const Config& config) {
                                       : "--dev: do not use this in production",
                           {{"secret", secret->from}});
     }
-    std::shared_ptr<const Catalog> catalog = load(config.catalog);
+    std::shared_ptr<const Catalog> catalog =
+        load(config.catalog, [](const std::string& error) { write_line(STDERR_FILENO, error); });
     if (!catalog) {
         return fail({ErrorCode::kBadRequest,
                      fmt::format("the catalog {} has errors, see above; check it with: eventbus "
@@ -433,8 +440,7 @@ int serve(const Config& config) {
     if (const Result<> started = server.start(catalog, secret->bytes); !started) {
         return fail(started.error());
     }
-    std::printf("%s\n", server.ready_line().c_str());
-    std::fflush(stdout);
+    write_line(STDOUT_FILENO, server.ready_line());
 
     for (;;) {
         int signal = 0;

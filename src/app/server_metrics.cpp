@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "base/write_line.h"
+
 namespace eventbus {
 namespace {
 
@@ -342,6 +344,9 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
             return static_cast<double>(std::ranges::count_if(
                 lanes, [](const auto& lane) { return lane->reactor().sends_in_batches(); }));
         });
+    metrics.add_counter("eventbus_log_lines_dropped_total",
+                        "Lines of the server's own log that nobody took: they never wait.",
+                        [] { return static_cast<double>(lines_dropped()); });
     metrics.add_gauge(
         "eventbus_reactor_stall_seconds",
         "The longest turn of a reactor so far, preemption aside; 0: none was over 5 ms.", [&lanes] {

@@ -22,7 +22,8 @@ using Fields = std::initializer_list<Field>;
 
 void set_level(Level level);
 
-// Lines go to standard error as text, or as one JSON object a line.
+// Lines go to standard error as text, or as one JSON object a line. None waits: one for which there
+// is no room is dropped, and lines_dropped() counts it. Long values are cut to what a line holds.
 void use_json(bool on);
 
 void debug(std::string_view sentence, Fields fields = {});

@@ -21,6 +21,15 @@ std::string_view without_line_end(std::string_view text) {
     return text;
 }
 
+std::string_view cut(std::string_view text, std::size_t bytes_max) {
+    if (text.size() <= bytes_max) return text;
+    constexpr unsigned kContinues = 0x80;
+    while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0U) == kContinues) {
+        --bytes_max;
+    }
+    return text.substr(0, bytes_max);
+}
+
 std::string_view take_part(std::string_view& list, char separator) {
     const auto end = std::min(list.find(separator), list.size());
     const std::string_view part = trim(list.substr(0, end));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,9 @@ std::string_view trim(std::string_view text);
 
 // Without the one line break, LF or CR LF, that it may end with.
 std::string_view without_line_end(std::string_view text);
+
+// Its first bytes, `bytes_max` at most, without a character of UTF-8 that would be cut in two.
+std::string_view cut(std::string_view text, std::size_t bytes_max);
 
 // Takes the part up to `separator`, or all, off the front of `list`, and the separator; returns it
 // trimmed.

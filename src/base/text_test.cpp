@@ -23,6 +23,14 @@ TEST(Text, OneLineEndIsLeftOutAndNoMore) {
     EXPECT_EQ(without_line_end(""), "");
 }
 
+TEST(Text, ACutLeavesNoPartOfACharacter) {
+    EXPECT_EQ(cut("abc", 3), "abc");
+    EXPECT_EQ(cut("abcd", 3), "abc");
+    EXPECT_EQ(cut("ab\xe2\x82\xac", 4), "ab");
+    EXPECT_EQ(cut("ab\xe2\x82\xac!", 5), "ab\xe2\x82\xac");
+    EXPECT_EQ(cut("\x80\x80\x80", 2), "");
+}
+
 TEST(Text, OnlyLettersOfAsciiGetLower) {
     EXPECT_EQ(to_lower_case("A-Zz\xc3\x84["), "a-zz\xc3\x84[");
 }

@@ -29,9 +29,8 @@ class StandardError final : public spdlog::sinks::base_sink<std::mutex> {
         const std::uint64_t dropped = lines_dropped();
         std::string body(message.payload.data(), message.payload.size());
         if (dropped > told_) {
-            body += fmt::format(
-                json_lines ? R"(,"lines_dropped_before":"{}")" : " lines_dropped_before={}",
-                dropped - told_);
+            body += json_lines ? fmt::format(R"(,"lines_dropped_before":"{}")", dropped - told_)
+                               : fmt::format(" lines_dropped_before={}", dropped - told_);
         }
         spdlog::memory_buf_t line;
         formatter_->format({message.time, {}, message.logger_name, message.level, body}, line);

@@ -201,9 +201,9 @@ rocksdb::Status Database::open_with(const rocksdb::Options& options, Way way,
     if (way == Way::kWriting) return rocksdb::DB::Open(options, path_.string(), opened);
     // RocksDB takes this lock only to write; and who else writes here would not be seen.
     rocksdb::FileLock* lock = nullptr;
-    const rocksdb::Status locked = env_.LockFile((path_ / "LOCK").string(), &lock);
+    rocksdb::Status locked = env_.LockFile((path_ / "LOCK").string(), &lock);
     if (!locked.ok()) return locked;
-    const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path_.string(), opened);
+    rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path_.string(), opened);
     if (status.ok()) {
         lock_ = lock;
     } else {

@@ -26,12 +26,12 @@ constexpr std::size_t kIndexBytes = 64;               // of an entry beside itse
 
 Result<> LogRetention::open(Database& database) {
     database_ = &database;
-    if (const Result<> loaded = load(); !loaded) return loaded;
+    if (Result<> loaded = load(); !loaded) return loaded;
     return begin_hold();
 }
 
 Result<> LogRetention::begin_hold() {
-    if (const Result<> read = read_hold(); !read) return read;
+    if (Result<> read = read_hold(); !read) return read;
     // Before an entry gets its time from a clock that jumped. Where there is no room, a look does.
     if (hold_.has_changed() && database_->is_writable()) return save_hold();
     return {};
@@ -92,7 +92,7 @@ Result<> LogRetention::load() {
         if (type.bytes > 0) types_.emplace(name, type);
     }
     if (!at->status().ok()) return database.unreadable(at->status());
-    if (const Result<> counted = count_again(*db); !counted) return counted;
+    if (Result<> counted = count_again(*db); !counted) return counted;
     raise_floor();
     is_stale_ = false;
     return {};
@@ -200,7 +200,7 @@ Clock::WallTime LogRetention::wall_now() const {
 Result<> LogRetention::save_hold() {
     rocksdb::WriteBatch batch;
     batch.Put(slice(kClockKey), hold_.encode());
-    const Result<> written = database_->write(batch, hold_.has_changed());
+    Result<> written = database_->write(batch, hold_.has_changed());
     if (written) hold_.saved();
     return written;
 }

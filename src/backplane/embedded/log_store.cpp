@@ -313,7 +313,7 @@ Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position>
         }
     }
 
-    const Result<> written = database_->write(batch, true);
+    Result<> written = database_->write(batch, true);
     epochs_are_written_ = epochs_are_written_ || (written && reserve);
     retention_.written(written.has_value());
     if (!written) {

@@ -87,6 +87,7 @@ class EmbeddedLog::Core {
 
     // ---- in the turn ----------------------------------------------------------------------------
     void take_staged();
+    void call_helper();
     template <class Run>
     void run_in_turn(Run&& run);
 
@@ -134,6 +135,7 @@ class EmbeddedLog::Core {
     std::condition_variable wake_;
     Work work_;
     bool is_ending_ = false;
+    bool has_helper_ = true;  // the log thread, which is to come or there
 
     std::mutex reads_mutex_;
     std::condition_variable reads_wake_;
@@ -154,12 +156,7 @@ EmbeddedLog::Core::Core(EmbeddedLogSettings settings, Binder& binder, const Cloc
                  {.pending_bytes_max = settings_.pending_bytes_max, .dedupe = settings_.dedupe}),
       turn_({.sequencer = sequencer_,
              .after_requests = [this] { take_staged(); },
-             .call_helper =
-                 [this] {
-                     const std::lock_guard lock(mutex_);
-                     work_.help = true;
-                     wake_.notify_one();
-                 }}) {}
+             .call_helper = [this] { call_helper(); }}) {}
 
 Result<> EmbeddedLog::Core::load(Binder& binder) {
     if (const Result<> loaded = store_->load(binder, sequencer_.dedupe()); !loaded) {
@@ -202,6 +199,11 @@ void EmbeddedLog::Core::stop() {
     }
     log_thread_.join();
     {
+        const std::lock_guard lock(mutex_);
+        has_helper_ = false;
+    }
+    turn_.help();  // what was left for the log thread when it had done its last
+    {
         const std::lock_guard lock(reads_mutex_);
         reads_ending_ = true;
         reads_wake_.notify_one();
@@ -210,6 +212,17 @@ void EmbeddedLog::Core::stop() {
 }
 
 // ---- in the turn --------------------------------------------------------------------------------
+
+// Once the log thread has ended, the holder goes on itself: all that is left then is refused.
+void EmbeddedLog::Core::call_helper() {
+    {
+        const std::lock_guard lock(mutex_);
+        work_.help = true;
+        wake_.notify_one();
+        if (has_helper_) return;
+    }
+    turn_.help();
+}
 
 // Returns once `run` has run: a request that was left for another thread may not have. Helps
 // meanwhile, since a holder that has done enough may have called this very thread to go on.

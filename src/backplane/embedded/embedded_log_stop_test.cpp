@@ -2,13 +2,16 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <latch>
 #include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "backplane/embedded/combining_turn.h"
 #include "backplane/embedded/embedded_log.h"
 #include "bus/subjects.h"
 #include "support/folder.h"
@@ -73,6 +76,33 @@ class Publisher {
 
     std::thread thread_;
 };
+
+TEST(EmbeddedLogStop, WhatWouldBeLeftForTheLogThreadIsAnsweredWhenThatHasEnded) {
+    const Folder folder;
+    Life life(folder.path());
+    life.log->stop();
+    std::latch holds(1);
+    std::latch may_go(1);
+    std::thread holder([&] {
+        life.log->take_turn([&](Sequencer&) {
+            holds.count_down();
+            may_go.wait();
+        });
+    });
+    holds.wait();
+    Loop loop;
+    std::size_t refused = 0;
+    constexpr std::size_t kAsked = 3 * CombiningTurn::kOthersMax;
+    for (std::size_t i = 0; i < kAsked; ++i) {
+        std::vector<Plan> plans;
+        plans.push_back(make_plan(std::to_string(i)));
+        life.log->append(std::move(plans), loop,
+                         [&](const auto& receipts) { refused += receipts ? 0 : 1; });
+    }
+    may_go.count_down();
+    holder.join();
+    loop.run_until([&] { return refused == kAsked; });
+}
 
 // Threads hold the turn, stand before it and leave requests at the moment at which the log is
 // stopped.

@@ -59,7 +59,7 @@ void read_catalog(std::string_view text) {
     const Loaded loaded = parse_catalog(text, "fuzz");
     bool has_error = false;
     for (const Problem& problem : loaded.problems) {
-        BUS_ASSERT(!problem.what.empty() && !problem.mend.empty());
+        BUS_ASSERT(!problem.what.empty() && !problem.fix.empty());
         has_error |= !problem.warning;
     }
     BUS_ASSERT(has_error == (loaded.catalog == nullptr));

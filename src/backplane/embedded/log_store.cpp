@@ -413,7 +413,7 @@ Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier
     // is lost meanwhile is told again.
     page.losses = retention_.losses().count();
     page.lost_through = retention_.losses().through();
-    page.lost = lost_of(*db, after, wanted);
+    page.lost = lost_of(*db, after, wanted ? &rooms : nullptr);
     const Scan blocks(*db, key_of('k', begin + 1), "l");
     at->SeekToFirst();
     while (at->Valid()) {
@@ -448,10 +448,9 @@ Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier
 
 // What was lost after `after`, but for what the blocks rule out. Where there is none, nothing is.
 std::vector<Lost> LogStore::lost_of(rocksdb::DB& db, Position after,
-                                    const WantedRooms& wanted) const {
+                                    const std::vector<std::uint64_t>* rooms) const {
     std::vector<Lost> unproven = retention_.losses().after(after);
-    if (!wanted || unproven.empty()) return unproven;
-    const Rooms rooms = sorted(wanted);
+    if (rooms == nullptr || unproven.empty()) return unproven;
     std::vector<Lost> lost;
     // Takes over those to which `is_lost` holds.
     const auto take = [&](auto is_lost) {
@@ -470,11 +469,11 @@ std::vector<Lost> LogStore::lost_of(rocksdb::DB& db, Position after,
         if (!LogBlock::read(blocks.key(), blocks.value(), block)) break;
         if (block.first > at + 1) take_after(at);
         at = block.last;
-        if (!block.may_hold_any(rooms)) continue;
+        if (!block.may_hold_any(*rooms)) continue;
         take([&](const Lost& one) {
             return one.through >= block.first &&
                    (one.type.empty() ||
-                    std::any_of(rooms.begin(), rooms.end(), [&](std::uint64_t room) {
+                    std::any_of(rooms->begin(), rooms->end(), [&](std::uint64_t room) {
                         return block.may_hold(room, one.type);
                     }));
         });

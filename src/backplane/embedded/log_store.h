@@ -118,7 +118,9 @@ class LogStore {
     Result<std::optional<std::string>> get(std::string_view key) const;
     void put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::int64_t now_ms);
     void put_block(rocksdb::WriteBatch& batch);
-    std::vector<Lost> lost_of(rocksdb::DB& db, Position after, const WantedRooms& wanted) const;
+    // `rooms`: the wanted ones in order; null: all.
+    std::vector<Lost> lost_of(rocksdb::DB& db, Position after,
+                              const std::vector<std::uint64_t>* rooms) const;
 
     const EmbeddedLogSettings settings_;
     const Clock& clock_;

@@ -75,6 +75,14 @@ class CatchUpTest : public testing::Test {
         hub_.resume(id, after);
         return id;
     }
+    // Publishes one event, which retention takes before anybody comes back. Returns its place.
+    Position lose(const Room& room, std::string type = "photo.uploaded") {
+        const Position lost = publish("lost", room, std::move(type));
+        publish_to_others(1'000);
+        deliver_all();
+        log_.retain_after(lost);
+        return lost;
+    }
     // Until it asks whether what was lost was somebody's own; the answer has not come then.
     void turn_until_inquiry() {
         while (hub_.probe().inquiries.get() == 0) {
@@ -255,11 +263,7 @@ TEST_F(CatchUpTest, AGapIsToldToThoseWhoseOwnEventsWereLostAndToNobodyElse) {
 }
 
 TEST_F(CatchUpTest, AGapIsToldOfARoomsPastOnlyIfItHadBeenJoinedThen) {
-    publish("lost", Room::user("alice"));
-    const Position lost = log_.frontier();
-    publish_to_others(1'000);
-    deliver_all();
-    log_.retain_after(lost);
+    const Position lost = lose(Room::user("alice"));
     Client before, later;
     hub_.join(hub_.add(before, encoder_), Room::user("alice"), 0_pos);
     hub_.resume(ReceiverId{0}, 0_pos);
@@ -271,11 +275,7 @@ TEST_F(CatchUpTest, AGapIsToldOfARoomsPastOnlyIfItHadBeenJoinedThen) {
 }
 
 TEST_F(CatchUpTest, AGapIsToldOfTypesThatAPatternCovers) {
-    publish("lost", Room::user("nobody"), "photo.tick");
-    const Position lost = log_.frontier();
-    publish_to_others(1'000);
-    deliver_all();
-    log_.retain_after(lost);
+    lose(Room::user("nobody"), "photo.tick");
     const char* const patterns[] = {"photo.tick", "photo.*", "**", "photo.note", "job.*"};
     std::array<Client, 5> clients;
     for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -290,11 +290,7 @@ TEST_F(CatchUpTest, AGapIsToldOfTypesThatAPatternCovers) {
 }
 
 TEST_F(CatchUpTest, AGapIsToldOfARoomWhoseHistoryIsAskedFor) {
-    publish("lost", Room::subject("photo:1"));
-    const Position lost = log_.frontier();
-    publish_to_others(1'000);
-    deliver_all();
-    log_.retain_after(lost);
+    lose(Room::subject("photo:1"));
     Client one, other;
     for (Client* const client : {&one, &other}) {
         const ReceiverId id = hub_.add(*client, encoder_);
@@ -331,11 +327,7 @@ TEST_F(CatchUpTest, WhatIsLostWhileAClientIsSlowIsToldAsWell) {
 }
 
 TEST_F(CatchUpTest, AnInquiryThatCannotBeAnsweredNowIsMadeAgain) {
-    publish("lost", Room::user("alice"));
-    const Position lost = log_.frontier();
-    publish_to_others(1'000);
-    deliver_all();
-    log_.retain_after(lost);
+    lose(Room::user("alice"));
     Client alice, bob;
     resume(alice, "alice", 0_pos);
     resume(bob, "bob", 0_pos);
@@ -354,11 +346,7 @@ TEST_F(CatchUpTest, AnInquiryThatCannotBeAnsweredNowIsMadeAgain) {
 }
 
 TEST_F(CatchUpTest, AMemberMayGoOrJoinARoomWhileItIsAskedAbout) {
-    publish("lost", Room::user("alice"));
-    const Position lost = log_.frontier();
-    publish_to_others(1'000);
-    deliver_all();
-    log_.retain_after(lost);
+    lose(Room::user("alice"));
     Client gone, joins;
     const ReceiverId first = resume(gone, "alice", 0_pos);
     const ReceiverId second = resume(joins, "bob", 0_pos);

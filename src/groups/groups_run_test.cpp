@@ -150,6 +150,17 @@ class GroupsRun : public testing::TestWithParam<std::uint64_t> {
             if (below(2) == 0) r->inbox.see();
         }
     }
+    // Time passes in so many steps, and the clients acknowledge all that they get.
+    void handle_all(int steps) {
+        for (int i = 0; i < steps; ++i) {
+            clock_.advance(500ms);
+            run_all();
+            for (Client& client : clients_) {
+                while (!client.has.empty()) settle(client, true);
+            }
+            run_all();
+        }
+    }
     // Everything is answered, in order, until there is nothing more to do now.
     void run_all() {
         for (bool any = true; any;) {
@@ -224,14 +235,7 @@ TEST_P(GroupsRun, NothingIsLostUnsaidAndNothingComesAfterItsAck) {
     log_.hold_reads = false;
     start(100'000);
     for (const GroupKey& key : keys_) join(key);
-    for (int i = 0; i < 4000; ++i) {
-        clock_.advance(500ms);
-        run_all();
-        for (std::size_t c = 0; c < clients_.size(); ++c) {
-            while (!clients_[c].has.empty()) settle(clients_[c], true);
-        }
-        run_all();
-    }
+    handle_all(4000);
     for (auto& r : node_->reactors) {
         for (const Groups::Status& status : r->groups->statuses()) {
             EXPECT_EQ(status.lag, 0u) << to_string(status.key);
@@ -296,14 +300,7 @@ TEST_P(GroupsRun, InOneLifeEveryEventComesOrIsCounted) {
         }
         receive();
     }
-    for (int i = 0; i < 3000; ++i) {
-        clock_.advance(500ms);
-        run_all();
-        for (std::size_t c = 0; c < clients_.size(); ++c) {
-            while (!clients_[c].has.empty()) settle(clients_[c], true);
-        }
-    }
-    run_all();
+    handle_all(3000);
     for (auto& r : node_->reactors) {
         for (const Groups::Status& status : r->groups->statuses()) {
             SCOPED_TRACE(to_string(status.key));

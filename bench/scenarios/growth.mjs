@@ -4,9 +4,9 @@ import { connectAll, now, pause, quantile, token, until } from './server.mjs';
 
 const kNote = { type: 'note', data: { user: 'anna', text: 'Creating thumbnails' } };
 
-async function latencies(server, until) {
+async function latencies(server, isOver) {
   const all = [];
-  while (!(await until())) {
+  while (!(await isOver())) {
     for (let i = 0; i < 100; ++i) {
       const began = now();
       await server.publish(kNote);

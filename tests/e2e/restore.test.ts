@@ -66,7 +66,7 @@ async function worker(server: BusServer): Promise<Seen<string>> {
   return handled;
 }
 
-test.each(['SIGTERM', 'kill -9'])('a restored backup is told to who has seen more, and nothing new is missed (%s)', async (how) => {
+test.each(['SIGTERM', 'kill -9'])('clients that have seen more than a restored backup are told, and nobody misses anything new (%s)', async (how) => {
   const server = await BusServer.start();
   const end = () => (how === 'SIGTERM' ? server.stop() : server.kill());
   const bob = await connect(server, kBob);

@@ -51,7 +51,7 @@ test('a client that got no event yet is recovered too', async () => {
 
 const kTransports = [['websocket'], ['polling'], ['polling', 'websocket']];
 
-// Bob, who has asked for a past of one event and got it. He sees no other, so his offset proves nothing.
+// Bob asked for a history of one event and got it. He sees no other event, so his offset proves nothing.
 async function withHistory(server: BusServer, transports: string[]): Promise<PlainClient> {
   const api = sdk(server, serviceToken('api'));
   const { offset } = await api.publish('counter.counted', { counterId: '1', n: 0 });

@@ -169,7 +169,7 @@ test('what comes between the connect and the first event of a stream is not lost
   expect((await again.next()).id).toBe(offset);
 });
 
-test('a stream goes on for its owner who has another right, when the ownership goes', async () => {
+test('a stream stays open when its user loses the ownership but has another right', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'eventbus-e2e-catalog-'));
   afterwards(() => rmSync(folder, { recursive: true, force: true }));
   const catalog = join(folder, 'catalog.yaml');

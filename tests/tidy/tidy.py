@@ -4,7 +4,7 @@
 usage: tidy.py [--root FOLDER] [--write]
 
 --write brings the tables in docs/ up to date with the code that they repeat, instead of only comparing.
-Prints FILE:LINE: what, and the mend; exits 1 if there was anything to print.
+Prints FILE:LINE: what, and the fix; exits 1 if there was anything to print.
 """
 import argparse
 import sys

@@ -3,253 +3,200 @@
 #include <algorithm>
 #include <utility>
 
+#include "event/topic.h"
+#include "sim/trace.h"
+
 namespace eventbus::sim {
-namespace {
 
-constexpr std::size_t kUnderWayMax = 24;
+// ---- what the user does -------------------------------------------------------------------------
 
-}  // namespace
+// The SDK says at each sign-in what it is in, a plain client only at its first.
+Arrival Device::arrival() const {
+    Arrival arrival{.principal = principal_, .pid = pid_, .offset = place_};
+    for (const std::string& topic : at_sign_in_) arrival.topics.push_back(*parse_topic(topic));
+    return arrival;
+}
 
-Device::Device(std::string name, std::string user, bool is_admin)
-    : name_(std::move(name)), user_(std::move(user)), is_admin_(is_admin) {}
+void Device::connect(Lane& lane, std::vector<std::string> topics) {
+    trace(name_ + " connects, pid " + pid_ + ", place " + place_);
+    at_sign_in_ = std::move(topics);
+    if (!pid_.empty()) at_sign_in_ = has_sdk_ ? this->topics() : std::vector<std::string>();
+    lane_ = &lane;
+    pipe_ = std::make_shared<Pipe>();
+    lane.connect(pipe_, arrival());
+}
 
-void Device::connect(Reactor& reactor) {
-    reactor_ = &reactor;
-    ++connection_;
-    is_caught_up_ = false;
-    if (!has_session_) {
-        has_session_ = true;
-        place_ = std::max(place_, reactor.hub().cursor());
-        for (const Room& room : {Room::user(user_), Room::everyone()}) stay(room, place_);
-        if (is_admin_) stay(Room::role("admin"), place_);
+void Device::connect_twice(Lane& lane, Lane& other, bool first_is_own) {
+    const auto nobodys = std::make_shared<Pipe>();
+    nobodys->is_cut = true;
+    cut_.push_back({&other, nobodys});
+    if (first_is_own) connect(lane, {});
+    Arrival again = arrival();
+    again.topics.clear();
+    other.connect(nobodys, std::move(again));
+    if (!first_is_own) connect(lane, {});
+}
+
+void Device::subscribe(const std::vector<std::string>& topics, bool with_history) {
+    std::vector<Command> commands;
+    for (const std::string& topic : topics) {
+        trace(name_ + " subscribes to " + topic + (with_history ? " since " + place_ : ""));
+        account_.ask(topic);
+        commands.push_back({Command::What::kSubscribe, ++last_command_, topic,
+                            with_history ? place_ : std::string()});
+        topics_[topic].last_command = last_command_;
+        commands_[last_command_] = {topic, true};
     }
-    // Whether it may still watch is asked again at every resume.
-    for (const auto& [key, at] : session_rooms_) {
-        const Room room = Room::from_key(key);
-        if (room.is_subject()) asked_.insert(std::string(room.name()));
+    send(std::move(commands));
+}
+
+void Device::unsubscribe(const std::vector<std::string>& topics) {
+    std::vector<Command> commands;
+    for (const std::string& topic : topics) {
+        trace(name_ + " unsubscribes from " + topic);
+        account_.let_go(topic);
+        commands.push_back({Command::What::kUnsubscribe, ++last_command_, topic, {}});
+        topics_[topic] = {.last_command = last_command_};
+        commands_[last_command_] = {topic, false};
     }
-    if (asked_.empty()) return admit();
-    for (const std::string& subject : std::set<std::string>(asked_)) ask(subject, true);
+    send(std::move(commands));
 }
 
-void Device::drop(bool server_lives) {
-    if (server_lives && receiver_) reactor_->run([&] { reactor_->hub().remove(*receiver_); });
-    receiver_.reset();
-    reactor_ = nullptr;
-    ++connection_;
-    asked_.clear();
-    allowed_.clear();
-    under_way_.clear();
-    is_too_slow_ = false;
+void Device::send(std::vector<Command> commands) { lane_->take(pipe_, std::move(commands)); }
+
+void Device::leave() {
+    if (!pipe_) return;
+    lane_->close(pipe_, true);
+    pipe_->is_closed = true;
+    cut();
+    forget_session();
 }
 
-void Device::watch(const std::string& subject) {
-    if (receiver_) ask(subject, false);
+void Device::forget_session() {
+    pid_.clear();
+    place_.clear();
+    topics_.clear();
 }
 
-void Device::unwatch(const std::string& subject) {
-    if (!receiver_) return;
-    reactor_->hub().leave(*receiver_, Room::subject(subject));
-    leave_now(Room::subject(subject));
+std::vector<std::string> Device::topics() const {
+    std::vector<std::string> names;
+    for (const auto& [name, topic] : topics_) names.push_back(name);
+    return names;
 }
 
-void Device::take_frame() {
-    const Position position = under_way_.front();
-    under_way_.pop_front();
-    if (position <= place_) {
-        fail(name_ + " at " + to_string(place_) + " was given " + to_string(position));
+// ---- what it is told ----------------------------------------------------------------------------
+
+void Device::take_message() {
+    const Message message = std::move(pipe_->messages.front());
+    pipe_->messages.pop_front();
+    std::visit([this](const auto& one) { on(one); }, message);
+    if (pipe_ && pipe_->messages.empty()) lane_->drained(pipe_);
+}
+
+void Device::on(const Connected& connected) {
+    trace(name_ + " is in, pid " + connected.pid + ", at " + to_string(connected.frontier));
+    is_in_ = true;
+    frontier_ = connected.frontier;
+    const bool is_recovered = !pid_.empty() && connected.pid == pid_;
+    if (!pid_.empty() && !is_recovered && !may_be_forgotten) fail(name_ + " lost its session");
+    pid_ = connected.pid;
+    std::vector<std::string> again;  // what its application asks anew for
+    if (!is_recovered) {
+        account_.begin(frontier_);
+        place_.clear();
+        for (const auto& [name, topic] : std::exchange(topics_, {})) again.push_back(name);
     }
-    seen_.push_back(position);
-    place_ = position;
-    if (under_way_.empty() && receiver_) {
-        reactor_->run([&] { reactor_->hub().drained(*receiver_); });
+    for (const std::string& topic : at_sign_in_) {
+        account_.ask(topic);
+        account_.confirm(topic, frontier_);
+        topics_[topic].is_confirmed = true;
+        std::erase(again, topic);
     }
+    if (!again.empty()) subscribe(again, false);
 }
 
-// ---- rights
-// ---------------------------------------------------------------------------------------
-
-void Device::ask(const std::string& subject, bool is_resume) {
-    WatchQuestion question{.subject = subject, .rule = {.owner = true, .roles = {}}, .user = user_};
-    reactor_->run([&] {
-        reactor_->watches().ask(
-            std::move(question), *reactor_,
-            [this, subject, is_resume, connection = connection_](Result<WatchAnswer> answer) {
-                if (connection == connection_) on_answer(subject, is_resume, answer);
-            });
-    });
+void Device::on(const EventFrame& frame) {
+    trace(name_ + " gets " + to_string(frame.position) +
+          (frame.place.empty() ? " of a history" : ""));
+    account_.see(frame);
+    if (!frame.place.empty()) place_ = frame.place;
 }
 
-void Device::on_answer(const std::string& subject, bool is_resume,
-                       const Result<WatchAnswer>& answer) {
-    if (answer && answer->right_since > reactor_->frontier()) {
-        fail(name_ + " may watch " + subject + " by an entry that a crash could take back");
+void Device::on(const Answer& answer) {
+    const auto found = commands_.find(answer.command);
+    if (found == commands_.end()) fail(name_ + " got an answer that it had not asked for");
+    const Sent sent = found->second;
+    commands_.erase(found);
+    trace(name_ + " is answered " + (sent.is_subscribe ? "subscribe " : "unsubscribe ") +
+          sent.topic +
+          (answer.error ? ": " + answer.error->detail : ", from " + to_string(answer.from)));
+    Topic& topic = topics_[sent.topic];
+    const bool is_last = topic.last_command == answer.command;
+    if (answer.error && answer.error->code == ErrorCode::kTooManyRooms &&
+        !account_.may_be_full(Lane::kRoomsMax)) {
+        fail(name_ + " was refused " + sent.topic + " below the bound of rooms");
     }
-    const Room room = Room::subject(subject);
-    if (is_resume) {
-        asked_.erase(subject);
-        if (answer) {
-            allowed_[subject] = answer->at;
-            const Position joined = session_rooms_.at(room.key());
-            if (answer->right_since > joined) {
-                leave_now(room);
-                stay(room, answer->right_since);
-            }
-        } else {
-            leave_now(room);
-        }
-        if (asked_.empty()) admit();
+    if (!is_last || answer.error) return;
+    topic.is_confirmed = sent.is_subscribe;
+    if (sent.is_subscribe) {
+        account_.confirm(sent.topic, answer.from);
+        if (account_.is_above(Lane::kRoomsMax)) fail(name_ + " is in too many rooms");
         return;
     }
-    if (answer) enter_when_written(subject, *answer);
+    account_.left(sent.topic);
+    topics_.erase(sent.topic);
 }
 
-// A subscribe is answered once the session was written, which takes a while.
-void Device::enter_when_written(const std::string& subject, WatchAnswer answer) {
-    reactor_->post([this, subject, answer, connection = connection_] {
-        if (connection != connection_ || !receiver_) return;
-        const Room room = Room::subject(subject);
-        Hub& hub = reactor_->hub();
-        if (hub.joined_at(*receiver_, room)) return;
-        const Position from = std::max(answer.at, hub.cursor());  // from now on
-        hub.join(*receiver_, room, from);
-        stay(room, from);
-        hub.evict_if_late(*receiver_, subject, answer.at);
-    });
+void Device::on(const Unknown& unknown) {
+    if (!may_be_forgotten) fail(name_ + " was told without a reason: " + unknown.reason);
+    account_.unknown(frontier_);
 }
 
-void Device::admit() {
-    Hub& hub = reactor_->hub();
-    receiver_ = hub.add(*this, reactor_->encoder());
-    for (const auto& [key, at] : session_rooms_) {
-        hub.join(*receiver_, Room::from_key(key), at);
+void Device::on(const Ended& ended) {
+    trace(name_ + " is told that it is not in " + ended.topic);
+    account_.let_go(ended.topic);
+    topics_[ended.topic].is_confirmed = false;
+}
+
+void Device::on(const Gap& gap) {
+    trace(name_ + " is told of a gap from " + to_string(gap.from) + " to " + to_string(gap.to));
+    account_.gap(gap.from, gap.to);
+}
+
+// ---- what the network does ----------------------------------------------------------------------
+
+void Device::cut() {
+    if (!pipe_) return;
+    trace(name_ + " is cut");
+    lose(pipe_);
+    pipe_->is_cut = true;
+    if (!pipe_->is_closed) cut_.push_back({lane_, pipe_});
+    pipe_.reset();
+    lane_ = nullptr;
+    is_in_ = false;
+    commands_.clear();
+    std::erase_if(topics_, [](const auto& topic) { return !topic.second.is_confirmed; });
+}
+
+// Frames and notices come again after a resume; but that it has left a room is told once.
+void Device::lose(const SharedPipe& pipe) {
+    for (const Message& message : std::exchange(pipe->messages, {})) {
+        const auto* const ended = std::get_if<Ended>(&message);
+        if (ended == nullptr) continue;
+        account_.let_go(ended->topic);
+        if (!has_sdk_) topics_.erase(ended->topic);
     }
-    hub.resume(*receiver_, place_);
-    for (const auto& [subject, as_of] : std::exchange(allowed_, {})) {
-        hub.evict_if_late(*receiver_, subject, as_of);
-    }
 }
 
-// A reactor that is behind another evicts by entries that the device has seen there, with a right
-// that it had left.
-void Device::on_evicted(std::string_view subject, Position at) {
-    const Room room = Room::subject(subject);
-    leave(room, std::max(at, place_ + 1));
-    reactor_->hub().leave(*receiver_, room);
-    reactor_->hub().release(*receiver_);
+void Device::server_died() {
+    cut();
+    for (const Connection& one : std::exchange(cut_, {})) lose(one.pipe);
 }
 
-// ---- rooms
-// ----------------------------------------------------------------------------------------
-
-void Device::stay(const Room& room, Position from) {
-    session_rooms_[room.key()] = from;
-    stays_.push_back({room, from});
-}
-
-void Device::leave(const Room& room, Position at) {
-    session_rooms_.erase(room.key());
-    if (Stay* const left = stay_in(room)) left->until = at;
-}
-
-// What it was given so far was given in this room. The reactor may be behind what another has
-// shown.
-void Device::leave_now(const Room& room) {
-    leave(room, std::max(reactor_->hub().cursor(), place_) + 1);
-}
-
-Device::Stay* Device::stay_in(const Room& room) {
-    for (Stay& one : stays_) {
-        if (one.room == room && !one.until) return &one;
-    }
-    return nullptr;
-}
-
-bool Device::push(const SharedFrame& frame) {
-    if (under_way_.size() >= kUnderWayMax) is_too_slow_ = true;
-    if (is_too_slow_) return false;
-    under_way_.push_back(Position(std::stoull(frame->bytes)));
-    return true;
-}
-
-bool Device::is_settled() const {
-    return receiver_ && asked_.empty() && under_way_.empty() && is_caught_up_;
-}
-
-std::vector<std::string> Device::watched() const {
-    std::vector<std::string> subjects;
-    for (const auto& [key, at] : session_rooms_) {
-        const Room room = Room::from_key(key);
-        if (room.is_subject()) subjects.emplace_back(room.name());
-    }
-    return subjects;
-}
-
-// ---- the judgement
-// ----------------------------------------------------------------------------------
-
-bool Device::covers(const Stay& stay, const Entry& entry, const Witness& witness) const {
-    if (entry.position <= stay.from || !witness.goes_to(entry, stay.room)) return false;
-    if (stay.until && entry.position >= *stay.until) return false;
-    if (!stay.room.is_subject()) return true;
-    // The right itself, whatever the server did: it ends where an entry ended it.
-    const auto ended = witness.right_ended(std::string(stay.room.name()), user_, stay.from);
-    return !ended || entry.position < *ended;
-}
-
-// The stays in the rooms that an entry goes to, for the message.
-std::string Device::stays_for(const Entry& entry, const Witness& witness) const {
-    std::string text;
-    for (const Stay& one : stays_) {
-        if (!witness.goes_to(entry, one.room)) continue;
-        text += ' ' + one.room.key() + " after " + to_string(one.from);
-        if (one.until) text += " before " + to_string(*one.until);
-        if (!one.room.is_subject()) continue;
-        const auto ended = witness.right_ended(std::string(one.room.name()), user_, one.from);
-        if (ended) text += " with a right that ended at " + to_string(*ended);
-    }
-    return text.empty() ? " none of its rooms" : text;
-}
-
-bool Device::is_excused(Position position) const {
-    return std::any_of(gaps_.begin(), gaps_.end(), [&](const auto& gap) {
-        return position > gap.first && position <= gap.second;
-    });
-}
-
-void Device::check(const Witness& witness, bool all_is_quiet) const {
-    std::set<Position> seen;
-    for (const Position position : seen_) {
-        if (!seen.insert(position).second) {
-            fail(name_ + " saw " + to_string(position) + " twice");
-        }
-        const auto entry = witness.entries().find(position);
-        if (entry == witness.entries().end()) {
-            fail(name_ + " saw " + to_string(position) + ", which is no entry");
-        }
-        const bool might = std::any_of(stays_.begin(), stays_.end(), [&](const Stay& one) {
-            return covers(one, *entry->second, witness);
-        });
-        if (!might) {
-            fail(name_ + " saw " + to_string(position) + " (" + entry->second->event.type + " of " +
-                 entry->second->event.subject + "), which it may not; it was in" +
-                 stays_for(*entry->second, witness));
-        }
-    }
-    if (!all_is_quiet) return;
-    for (const Stay& one : stays_) {
-        if (one.until) continue;
-        const std::string subject(one.room.name());
-        if (one.room.is_subject() && !witness.may_watch(subject, user_)) {
-            fail(name_ + " still watches " + subject + ", which it may no longer");
-        }
-        for (const auto& [position, entry] : witness.entries()) {
-            if (entry->durability != Durability::kDurable || seen.contains(position)) continue;
-            if (covers(one, *entry, witness) && !is_excused(position)) {
-                fail(name_ + " missed " + to_string(position) + " (" + entry->event.type +
-                     ") for the room " + one.room.key());
-            }
-        }
+void Device::let_server_notice() {
+    for (const Connection& one : std::exchange(cut_, {})) {
+        lose(one.pipe);
+        if (!one.pipe->is_closed) one.lane->close(one.pipe, false);
     }
 }
 

@@ -1,107 +1,114 @@
 #pragma once
 
-#include <cstddef>
-#include <deque>
+#include <cstdint>
 #include <map>
-#include <optional>
-#include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "bus/watch.h"
-#include "delivery/hub.h"
-#include "delivery/receiver.h"
-#include "sim/reactor.h"
-#include "sim/witness.h"
+#include "sim/account.h"
+#include "sim/lane.h"
+#include "sim/wire.h"
 
 namespace eventbus::sim {
 
-// The phone or laptop of a user, with what the server keeps for it: a session that outlives both
-// the connection and the server, as its store does.
-class Device final : public Receiver {
+// The phone or laptop of a user, or a service that watches: only a client. It remembers what a
+// Socket.IO client remembers (its pid, the last place that it was given), and of its topics what
+// its application does.
+class Device {
  public:
-    Device(std::string name, std::string user, bool is_admin);
+    Device(const Witness& witness, std::string name, SharedPrincipal principal, bool has_sdk)
+        : account_(witness, name, principal),
+          name_(std::move(name)),
+          principal_(std::move(principal)),
+          has_sdk_(has_sdk) {}
 
-    // ---- what the user and the network do
-    // --------------------------------------------------------
+    // ---- what the user does
+    // ----------------------------------------------------------------------
 
-    void connect(Reactor& reactor);
-    // Everything under way to it is lost. `server_lives`: else there is nobody to say goodbye to.
-    void drop(bool server_lives);
-    void watch(const std::string& subject);
-    void unwatch(const std::string& subject);
-    void take_frame();  // the oldest that is under way
+    // `topics`: with the sign-in, of a client that has no session.
+    void connect(Lane& lane, std::vector<std::string> topics);
+    // The same, twice at once: one is the client's, and the other nobody's.
+    void connect_twice(Lane& lane, Lane& other, bool first_is_own);
+    // In one tick. `with_history`: of those that subscribe, from the place of the last event on.
+    void subscribe(const std::vector<std::string>& topics, bool with_history);
+    void unsubscribe(const std::vector<std::string>& topics);
+    void leave();           // a goodbye
+    void forget_session();  // as with another browser
 
-    bool is_connected() const { return reactor_ != nullptr; }
-    bool is_settled() const;
-    bool has_frames() const { return !under_way_.empty(); }
-    bool must_drop() const { return is_too_slow_; }
-    std::vector<std::string> watched() const;
+    // ---- what the network does
+    // -------------------------------------------------------------------
 
-    // ---- the judgement
-    // ------------------------------------------------------------------------------
+    void take_message();  // the oldest that is under way
+    // All that is under way is lost. The server does not know yet.
+    void cut();
+    // The server has gone, and has told nobody.
+    void server_died();
+    // What was cut is noticed.
+    void let_server_notice();
 
-    // Every place that it saw was one that it might see; and once all is quiet, it has seen every
-    // retained durable entry that it had to.
-    void check(const Witness& witness, bool all_is_quiet) const;
-    std::size_t seen() const { return seen_.size(); }
+    bool has_messages() const { return pipe_ && !pipe_->messages.empty(); }
+    bool must_drop() const { return pipe_ && pipe_->is_closed && pipe_->messages.empty(); }
+    bool is_away() const { return !pipe_; }
+    bool is_in() const { return is_in_ && !pipe_->is_closed; }
+    // Its sign-in makes a new session, or may.
+    bool is_new() const { return pipe_ && !is_in_ && (pid_.empty() || may_be_forgotten); }
+    bool is_settled() const { return is_in_ && commands_.empty() && pipe_->messages.empty(); }
+    bool has_cut_connections() const { return !cut_.empty(); }
+    const std::string& pid() const { return pid_; }
+    const std::string& user() const { return principal_->id; }
+    std::vector<std::string> topics() const;
+    Account& account() { return account_; }
 
-    // ---- Receiver
-    // ---------------------------------------------------------------------------------
-
-    bool push(const SharedFrame& frame) override;
-    bool has_room() override { return under_way_.size() < 8; }
-    void on_caught_up(std::uint64_t) override { is_caught_up_ = true; }
-    void on_gap(Position from, Position to) override { gaps_.emplace_back(from, to); }
-    void on_history_given(const Room&) override {}
-    void on_evicted(std::string_view subject, Position at) override;
+    // Its session may be gone for a good reason: that it is unknown is no fault.
+    bool may_be_forgotten = false;
+    bool is_stuck = false;  // it takes nothing for now
 
  private:
-    // That it was in a room: from a place on, and until it left; none: it is there still.
-    struct Stay {
-        Room room;
-        Position from;
-        std::optional<Position> until = {};
+    struct Connection {
+        Lane* lane = nullptr;
+        SharedPipe pipe;
+    };
+    struct Topic {
+        std::uint64_t last_command = 0;
+        bool is_confirmed = false;
+    };
+    struct Sent {
+        std::string topic;
+        bool is_subscribe = false;
     };
 
-    void ask(const std::string& subject, bool is_resume);
-    void on_answer(const std::string& subject, bool is_resume, const Result<WatchAnswer>& answer);
-    void enter_when_written(const std::string& subject, WatchAnswer answer);
-    void admit();
-    void stay(const Room& room, Position from);
-    void leave(const Room& room, Position at);
-    void leave_now(const Room& room);
-    Stay* stay_in(const Room& room);
-    bool covers(const Stay& stay, const Entry& entry, const Witness& witness) const;
-    std::string stays_for(const Entry& entry, const Witness& witness) const;
-    bool is_excused(Position position) const;
+    void on(const Connected& connected);
+    void on(const EventFrame& frame);
+    void on(const Answer& answer);
+    void on(const Unknown& unknown);
+    void on(const Ended& ended);
+    void on(const Gap& gap);
+    void on(const GroupEvent&) {}
 
+    Arrival arrival() const;
+    void send(std::vector<Command> commands);
+    void lose(const SharedPipe& pipe);
+
+    Account account_;
     const std::string name_;
-    const std::string user_;
-    const bool is_admin_;
+    const SharedPrincipal principal_;
+    const bool has_sdk_;
 
-    // The client's.
-    std::vector<Position> seen_;
-    Position place_;
-    std::vector<std::pair<Position, Position>> gaps_;
-
-    // The session's: rooms and the places at which they were joined.
-    bool has_session_ = false;
-    std::map<std::string, Position> session_rooms_;  // by Room::key()
-
-    // For the judgement.
-    std::vector<Stay> stays_;
+    // What a client remembers.
+    std::string pid_;
+    std::string place_;
+    std::map<std::string, Topic> topics_;
 
     // The connection's.
-    Reactor* reactor_ = nullptr;
-    std::uint64_t connection_ = 0;  // answers for an earlier one are let fall
-    std::optional<ReceiverId> receiver_;
-    std::set<std::string> asked_;              // on the way in
-    std::map<std::string, Position> allowed_;  // the answers, and as of where they hold
-    std::deque<Position> under_way_;
-    bool is_too_slow_ = false;
-    bool is_caught_up_ = false;
+    Lane* lane_ = nullptr;
+    SharedPipe pipe_;
+    bool is_in_ = false;
+    Position frontier_;                    // when it came in
+    std::vector<std::string> at_sign_in_;  // topics
+    std::uint64_t last_command_ = 0;
+    std::map<std::uint64_t, Sent> commands_;  // not answered
+
+    std::vector<Connection> cut_;  // that the server believes in
 };
 
 }  // namespace eventbus::sim

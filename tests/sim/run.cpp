@@ -1,291 +1,231 @@
 #include "sim/run.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "base/assert.h"
-#include "catalog/loader.h"
-#include "support/position_literal.h"
+#include "sim/trace.h"
 
 namespace eventbus::sim {
 namespace {
 
-constexpr std::uint64_t kUsers = 4;
-constexpr std::uint64_t kPhotos = 12;
+using std::chrono::milliseconds;
 
-constexpr const char* kCatalog = R"(
-events:
-  photo.uploaded:
-    subject: photo:{data.photo}
-    owner: user:{data.user}
-    audience: [owner, watchers]
-  photo.progress:
-    subject: photo:{data.photo}
-    audience: [owner, watchers]
-    durability: transient
-  photo.completed:
-    subject: photo:{data.photo}
-    audience: [owner, watchers]
-  photo.shared:
-    subject: photo:{data.photo}
-    audience: [watchers]
-    grant: { watch: "user:{data.with}" }
-  photo.unshared:
-    subject: photo:{data.photo}
-    audience: [watchers]
-    revoke: { watch: "user:{data.with}" }
-  photo.given:
-    subject: photo:{data.photo}
-    owner: user:{data.user}
-    transfer: true
-    audience: [owner, watchers]
-  system.health: { audience: ["role:admin"], durability: transient }
-  system.notice: { audience: [everyone] }
-rooms:
-  photo: { watch: [owner] }
-)";
+constexpr std::uint64_t kRetained = 80;  // positions
 
-std::shared_ptr<const Catalog> catalog() {
-    Loaded loaded = parse_catalog(kCatalog, "simulation");
-    for (const Problem& problem : loaded.problems) {
-        if (!problem.warning) fail(problem.text());
-    }
-    return loaded.catalog;
+constexpr Coalesce kCoalesces[] = {{},
+                                   {milliseconds(4), milliseconds(0)},
+                                   {milliseconds(4), milliseconds(15)},
+                                   {milliseconds(15), milliseconds(4)}};
+
+SharedPrincipal user(std::uint64_t number) {
+    Principal principal{.id = "u" + std::to_string(number)};
+    if (number == 0) principal.roles = {"admin"};
+    if (number == 1) principal.roles = {"friend"};
+    return std::make_shared<const Principal>(std::move(principal));
 }
 
-Principal service() { return {.kind = Principal::Kind::kService, .id = "api"}; }
+SharedPrincipal service(const char* name) {
+    return std::make_shared<const Principal>(
+        Principal{.kind = Principal::Kind::kService, .id = name});
+}
 
 }  // namespace
 
-Server::Server(MemoryDisk& disk, const Clock& clock, Random& random, Witness& witness)
-    : witness_(witness),
-      log_(disk, subjects_, clock, {.tail_entries_max = 200, .reserve = 64}),
-      reader_(log_.tail(), waker_, 1'000) {
-    static const std::shared_ptr<const Catalog> kRules = catalog();
-    for (std::size_t i = 0; i < kReactors; ++i) {
-        reactors_.push_back(std::make_unique<Reactor>(log_, subjects_, clock, random, kRules));
+Run::Run(std::uint64_t seed, bool is_embedded, Faults faults)
+    : faults_(faults),
+      chance_(seed),
+      machine_(is_embedded ? embedded_machine(clock_, chance_.random()) : memory_machine(clock_)),
+      coalesce_(kCoalesces[chance_.below(std::size(kCoalesces))]) {
+    if (is_embedded) clock_.let_looks_be_free();
+    for (std::uint64_t i = 0; i < kUsers; ++i) {
+        const std::string id = "u" + std::to_string(i);
+        devices_.push_back(std::make_unique<Device>(witness_, id + "-phone", user(i), true));
+        devices_.push_back(std::make_unique<Device>(witness_, id + "-laptop", user(i), false));
     }
-    witness_.begin_life();
-    log_.start();
-    look();
-}
-
-void Server::look() {
-    while (const SharedEntry* entry = reader_.next()) witness_.see(*entry);
-}
-
-Run::Run(std::uint64_t seed, Faults faults) : faults_(faults), chance_(seed) {
-    for (std::uint64_t i = 0; i < 2 * kUsers; ++i) {
-        const std::string user = "u" + std::to_string(i % kUsers);
-        devices_.push_back(std::make_unique<Device>(user + (i < kUsers ? "-phone" : "-laptop"),
-                                                    user, i % kUsers == 0));
+    devices_.push_back(std::make_unique<Device>(witness_, "auditor", service("auditor"), false));
+    for (int i = 0; i < 3; ++i) {
+        workers_.push_back(std::make_unique<Worker>(witness_, group_, service("workers")));
     }
-    start_server();
+    begin_life();
 }
 
-void Run::start_server() {
+Run::~Run() = default;
+
+void Run::begin_life() {
     ++life_;
-    has_failed_ = false;
-    server_ = std::make_unique<Server>(disk_, clock_, chance_.random(), witness_);
-    server_->log().hold_syncs(holds_syncs_);
+    server_ = std::make_unique<Server>(*machine_, clock_, chance_.random(), coalesce_, witness_);
+    group_.begin_life(machine_->log().frontier());
 }
 
-void Run::crash() {
-    for (const auto& device : devices_) device->drop(false);
-    for (auto& [id, publish] : unanswered_) publish.is_under_way = false;
-    server_->look();
+void Run::kill(bool restores) {
+    trace(restores ? "kill, and restore" : "kill");
     server_.reset();
-    start_server();
+    is_broken_ = false;
+    for (const auto& device : devices_) device->server_died();
+    for (const auto& worker : workers_) worker->drop(false);
+    for (auto& [id, publish] : unanswered_) publish.is_under_way = false;
+    if (restores) {
+        machine_->restore();
+        witness_.forget_after(copied_through_);
+        group_.restored();
+        lost_through_ = copy_lost_through_;
+        std::erase_if(acknowledged_, [&](const auto& one) { return one.second > copied_through_; });
+        for (const auto& device : devices_) device->may_be_forgotten = true;
+    }
+    begin_life();
 }
+
+// ---- a step -------------------------------------------------------------------------------------
 
 void Run::step() {
-    clock_.advance(std::chrono::milliseconds(1));
-    fault();
-    const std::uint64_t what = chance_.below(100);
-    if (what < 35) {
-        act();
-    } else {
-        move_something();
+    trouble();
+    trouble_with_clients();
+    switch (chance_.below(6)) {
+        case 0:
+            act();
+            break;
+        case 1:
+            clock_.advance(std::chrono::microseconds(chance_.below(3'000)));
+            break;
+        default:
+            move_something();
     }
     server_->look();
 }
 
-void Run::fault() {
-    const auto happens = [&](std::uint64_t in_a_thousand) {
-        return chance_.below(1'000) < in_a_thousand;
-    };
-    MemoryLog& log = server_->log();
-    if (happens(faults_.crash)) return crash();
-    if (has_failed_ && chance_.one_in(50)) {
-        has_failed_ = false;
-        if (chance_.one_in(2)) return crash();
-        log.recover();
+void Run::trouble() {
+    if (chance_.happens(faults_.kill)) return kill(false);
+    if (chance_.happens(faults_.copy)) {
+        machine_->copy();
+        copied_through_ = machine_->log().frontier();
+        copy_lost_through_ = lost_through_;
     }
-    if (happens(faults_.failed_sync) && log.unsynced() > 0) {
-        log.fail_sync();
-        has_failed_ = true;
+    if (machine_->has_copy() && chance_.happens(faults_.restore)) return kill(true);
+    if (is_broken_ ? chance_.one_in(50) : chance_.happens(faults_.failed_sync)) {
+        machine_->set_broken(is_broken_ = !is_broken_);
     }
-    if (happens(faults_.full_disk)) log.set_full(log.is_writable());
-    if (happens(faults_.held_syncs)) {
-        holds_syncs_ = !holds_syncs_;
-        log.hold_syncs(holds_syncs_);
+    if (chance_.happens(faults_.full_disk)) machine_->set_full(is_full_ = !is_full_);
+    if (chance_.happens(faults_.slow_disk)) machine_->set_slow(is_slow_ = !is_slow_);
+    const Position frontier = machine_->log().frontier();
+    if (chance_.happens(faults_.retention) && frontier > Position(kRetained)) {
+        lost_through_ = std::max(lost_through_, machine_->retain_after(frontier - kRetained));
     }
-    if (happens(faults_.drop)) {
-        Device& device = any_device();
-        if (device.is_connected()) device.drop(true);
-    }
-    if (happens(faults_.retention) && log.frontier() > 150_pos) {
-        log.retain_after(log.frontier() - 150);
+    if (chance_.happens(faults_.reload)) reload();
+    if (chance_.happens(faults_.long_time)) let_long_time_pass();
+}
+
+void Run::reload() {
+    const bool gives = !witness_.catalog_gives();
+    trace(gives ? "reload: gives" : "reload: takes");
+    witness_.reload(gives, machine_->log().frontier());
+    for (std::size_t i = 0; i < Server::kLanes; ++i) server_->lane(i).set_catalog(catalog(gives));
+}
+
+// Sessions expire by it whose clients are not there, and publishers give up. Or the wall clock is
+// set, which ends nothing.
+void Run::let_long_time_pass() {
+    constexpr auto kLong = std::chrono::hours(25);
+    if (chance_.one_in(2)) return clock_.step_wall(chance_.one_in(2) ? kLong : -kLong);
+    clock_.advance(kLong);
+    for (const auto& [id, publish] : std::exchange(unanswered_, {})) given_up_.insert(id);
+    for (const auto& worker : workers_) worker->drop(true);  // what they have is taken from them
+    for (const auto& device : devices_) {
+        if (!device->is_in()) device->may_be_forgotten = true;
     }
 }
 
-// ---- people and services
-// ----------------------------------------------------------------------------
+void Run::trouble_with_clients() {
+    if (chance_.happens(faults_.drop)) {
+        Device& device = any_device();
+        device.cut();
+        // Whoever of the same user is about to begin a session may push it out.
+        for (const auto& other : devices_) {
+            if (other->user() == device.user() && other->is_new()) device.may_be_forgotten = true;
+        }
+    }
+    if (chance_.happens(faults_.drop)) any_device().let_server_notice();
+    if (chance_.happens(faults_.drop)) any_worker().drop(true);
+    if (chance_.happens(faults_.slow_client)) any_device().is_stuck = true;
+}
 
-std::string Run::any_user() { return "u" + std::to_string(chance_.below(kUsers)); }
-std::string Run::any_photo() { return "p" + std::to_string(chance_.below(kPhotos)); }
+// ---- people -------------------------------------------------------------------------------------
+
+std::vector<std::string> Run::any_topics(const Device& device) {
+    std::vector<std::string> topics;
+    for (std::uint64_t i = 1 + chance_.below(4); i > 0; --i) {
+        const bool is_service = device.user() == "auditor";
+        topics.push_back(is_service ? (chance_.one_in(2) ? "photo.*" : "photo.completed")
+                                    : chance_.any("photo:p", kPhotos));
+    }
+    return topics;
+}
 
 void Run::act() {
     Device& device = any_device();
-    if (!device.is_connected()) return device.connect(any_reactor());
-    const std::uint64_t what = chance_.below(10);
-    if (what < 7) return publish_something();
-    if (what < 9) return device.watch("photo:" + any_photo());
-    const std::vector<std::string> watched = device.watched();
-    if (!watched.empty()) device.unwatch(watched[chance_.below(watched.size())]);
-}
-
-void Run::publish_something() {
-    if (unanswered_.size() > 50) {
-        auto at = unanswered_.begin();
-        std::advance(at, static_cast<std::ptrdiff_t>(chance_.below(unanswered_.size())));
-        return at->second.is_under_way ? void() : send(std::string(at->first));
-    }
-    constexpr const char* kTypes[] = {"photo.uploaded", "photo.progress", "photo.completed",
-                                      "photo.progress", "photo.shared",   "photo.unshared",
-                                      "photo.given",    "system.health",  "system.notice"};
-    const std::string type = kTypes[chance_.below(std::size(kTypes))];
-    const std::string id = "e" + std::to_string(++next_event_);
-    Event event{.id = id, .type = type};
-    event.data = R"({"n":")" + id + R"(","photo":")" + any_photo() + R"(","user":")" + any_user() +
-                 R"(","with":")" + any_user() + "\"}";
-    unanswered_[id] = {service(), std::move(event),
-                       type != "photo.progress" && type != "system.health"};
-    send(id);
-}
-
-void Run::send(const std::string& id) {
-    Publish& publish = unanswered_[id];
-    publish.is_under_way = true;
-    Reactor& reactor = any_reactor();
-    reactor.run([&] {
-        reactor.publisher().publish(
-            publish.principal, {publish.event},
-            [this, id, life = life_](Result<std::vector<Receipt>> receipts) {
-                BUS_ASSERT(life == life_);
-                answered(id, receipts);
-            });
-    });
-}
-
-void Run::answered(const std::string& id, const Result<std::vector<Receipt>>& receipts) {
-    const auto found = unanswered_.find(id);
-    if (found == unanswered_.end()) return;
-    if (!receipts) {
-        const ErrorCode code = receipts.error().code;
-        if (code != ErrorCode::kReadOnly && code != ErrorCode::kUnavailable) {
-            fail(id + " was refused: " + receipts.error().detail);
-        }
-        found->second.is_under_way = false;
+    if (device.is_away()) return connect(device);
+    Worker& worker = any_worker();
+    if (worker.is_away()) worker.connect(any_lane());
+    const std::uint64_t what = chance_.below(100);
+    if (what < 65 || !device.is_in()) return publish_something();
+    if (what < 80) return device.subscribe(any_topics(device), chance_.one_in(3));
+    if (what < 97) {
+        std::vector<std::string> topics = device.topics();
+        std::erase_if(topics, [&](const std::string&) { return chance_.one_in(2); });
+        device.unsubscribe(topics);
+        // At once again, some of them: the last word counts.
+        std::erase_if(topics, [&](const std::string&) { return chance_.one_in(2); });
+        if (!topics.empty()) device.subscribe(topics, false);
         return;
     }
-    if (found->second.is_durable) acknowledged_[id] = receipts->front().position;
-    unanswered_.erase(found);
+    if (what < 98) return device.leave();
+    device.cut();
+    device.forget_session();
 }
 
-// ---- time
-// -----------------------------------------------------------------------------------------
+void Run::connect(Device& device) {
+    const bool is_twice = !device.pid().empty() && chance_.one_in(4);
+    if (is_twice) {
+        device.connect_twice(any_lane(), any_lane(), chance_.one_in(2));
+    } else {
+        device.connect(any_lane(),
+                       chance_.one_in(3) ? any_topics(device) : std::vector<std::string>());
+    }
+    if (!device.is_new()) return;
+    for (const auto& other : devices_) {
+        if (other->user() == device.user() && !other->is_in()) other->may_be_forgotten = true;
+    }
+}
 
-// One step of a thread, the disk or the network.
+// ---- time ---------------------------------------------------------------------------------------
+
+// One step of a thread, the machine or the network.
 void Run::move_something() {
-    if (holds_syncs_ && chance_.one_in(6)) return server_->log().sync(1 + chance_.below(5));
-    if (chance_.one_in(2)) {
-        Reactor& reactor = any_reactor();
-        if (reactor.has_task() && chance_.one_in(2)) return reactor.run_task();
-        if (reactor.is_awake()) reactor.deliver();
-        return;
-    }
-    Device& device = any_device();
-    if (device.must_drop()) return device.drop(true);
-    for (std::uint64_t i = chance_.below(12); i > 0 && device.has_frames(); --i) {
-        device.take_frame();
-    }
-}
-
-void Run::come_to_rest() {
-    if (has_failed_) crash();
-    server_->log().set_full(false);
-    holds_syncs_ = false;
-    server_->log().hold_syncs(false);
-    const auto run_all = [&] {
-        bool is_moving = false;
-        for (std::size_t i = 0; i < Server::kReactors; ++i) {
-            Reactor& reactor = server_->reactor(i);
-            for (; reactor.has_task(); is_moving = true) reactor.run_task();
-            // What sleeps is left asleep: who forgot to wake it has missed something.
-            for (; reactor.is_awake(); is_moving = true) reactor.deliver();
+    switch (chance_.below(4)) {
+        case 0:
+            machine_->move(chance_);
+            return;
+        case 1: {
+            Worker& worker = any_worker();
+            if (worker.is_closed()) worker.drop(true);
+            if (worker.has_messages()) worker.take_message();
+            if (worker.has_events() && chance_.one_in(2)) worker.answer_one(chance_, true);
+            return;
         }
-        for (const auto& device : devices_) {
-            if (device->must_drop()) device->drop(true);
-            if (!device->is_connected()) device->connect(any_reactor());
-            for (; device->has_frames(); is_moving = true) device->take_frame();
-            is_moving = is_moving || !device->is_settled();
+        case 2: {
+            Lane& lane = any_lane();
+            if (lane.reactor().has_work()) lane.reactor().turn(chance_.below(4));
+            return;
         }
-        return is_moving;
-    };
-    for (int round = 0; run_all(); ++round) {
-        if (round > 10'000) fail("it does not come to rest");
-    }
-    for (auto at = unanswered_.begin(); at != unanswered_.end();) {
-        const std::string id = (at++)->first;
-        if (unanswered_[id].is_under_way) fail(id + " was never answered");
-        send(id);
-    }
-    for (int round = 0; run_all(); ++round) {
-        if (round > 10'000) fail("it does not come to rest");
-    }
-    server_->look();
-    if (!unanswered_.empty()) fail(unanswered_.begin()->first + " could not be published");
-}
-
-void Run::check(bool all_is_quiet) const {
-    std::map<std::string, int> times;
-    for (const auto& [position, entry] : witness_.entries()) {
-        if (entry->durability == Durability::kDurable) ++times[entry->event.id];
-    }
-    for (const auto& [id, count] : times) {
-        if (count > 1) fail(id + " was stored " + std::to_string(count) + " times");
-    }
-    for (const auto& [id, position] : acknowledged_) {
-        const auto entry = witness_.entries().find(position);
-        if (entry == witness_.entries().end() || entry->second->event.id != id) {
-            fail(id + " was acknowledged at " + to_string(position) + " and is not there");
+        default: {
+            Device& device = any_device();
+            if (device.must_drop()) return device.cut();
+            if (device.is_stuck && !chance_.one_in(20)) return;
+            device.is_stuck = false;
+            for (std::uint64_t i = chance_.below(12); i > 0 && device.has_messages(); --i) {
+                device.take_message();
+            }
         }
     }
-    for (const auto& [position, entry] : witness_.entries()) {
-        const bool is_kept = disk_.entries.contains(position) || position <= disk_.lost_through;
-        if (entry->durability == Durability::kDurable && !is_kept) {
-            fail(entry->event.id + " was visible and is not on disk");
-        }
-    }
-    for (const auto& device : devices_) device->check(witness_, all_is_quiet);
-}
-
-std::string Run::summary() const {
-    std::size_t seen = 0;
-    for (const auto& device : devices_) seen += device->seen();
-    return std::to_string(life_) + " lives, " + std::to_string(witness_.entries().size()) +
-           " entries, " + std::to_string(acknowledged_.size()) + " acknowledged, " +
-           std::to_string(seen) + " deliveries";
 }
 
 }  // namespace eventbus::sim

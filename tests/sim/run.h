@@ -5,89 +5,92 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "bus/subjects.h"
-#include "log/memory_log.h"
 #include "sim/chance.h"
+#include "sim/clock.h"
 #include "sim/device.h"
-#include "sim/reactor.h"
+#include "sim/machine.h"
+#include "sim/server.h"
 #include "sim/witness.h"
-#include "support/fake_clock.h"
+#include "sim/worker.h"
 
 namespace eventbus::sim {
 
-// One life of the server: what a crash ends.
-class Server {
- public:
-    static constexpr std::size_t kReactors = 3;
-
-    Server(MemoryDisk& disk, const Clock& clock, Random& random, Witness& witness);
-
-    MemoryLog& log() { return log_; }
-    Reactor& reactor(std::size_t i) { return *reactors_[i]; }
-    void look();  // the witness sees what is visible
-
- private:
-    class NoWaker final : public Tail::Waker {
-        void wake_if_asleep() override {}
-    };
-
-    Witness& witness_;
-    Subjects subjects_{{}};
-    MemoryLog log_;
-    NoWaker waker_;
-    TailReader reader_;
-    std::vector<std::unique_ptr<Reactor>> reactors_;
-};
-
-// A platform with its devices, over many lives of the server, in one thread and from one seed.
+// A platform with its clients, over many lives of the server, from one seed.
 class Run {
  public:
-    Run(std::uint64_t seed, Faults faults);
+    Run(std::uint64_t seed, bool is_embedded, Faults faults);
+    ~Run();
 
     void step();
-    // Lets everything come to rest: a server that works, every device connected and caught up.
-    void come_to_rest();
-    void check(bool all_is_quiet) const;
+    // Lets everything come to rest, a server that works and every client there, and judges it.
+    void rest();
 
     std::string summary() const;
 
  private:
     // A publish that was not answered for good: it is tried again with the same id.
     struct Publish {
-        Principal principal;
         Event event;
         bool is_durable = true;
         bool is_under_way = false;
     };
 
-    void start_server();
-    void crash();
-    void fault();
+    static constexpr std::uint64_t kUsers = 4;
+    static constexpr std::uint64_t kPhotos = 12;
+
+    // run.cpp
+    void begin_life();
+    void kill(bool restores);
+    void trouble();
+    void trouble_with_clients();
+    void reload();
+    void let_long_time_pass();
     void act();
+    void connect(Device& device);
+    void move_something();
+    std::vector<std::string> any_topics(const Device& device);
+    Device& any_device() { return *devices_[chance_.below(devices_.size())]; }
+    Worker& any_worker() { return *workers_[chance_.below(workers_.size())]; }
+    Lane& any_lane() { return server_->lane(chance_.below(Server::kLanes)); }
+
+    // publish.cpp
     void publish_something();
     void send(const std::string& id);
     void answered(const std::string& id, const Result<std::vector<Receipt>>& receipts);
-    void move_something();
-    Device& any_device() { return *devices_[chance_.below(devices_.size())]; }
-    Reactor& any_reactor() { return server_->reactor(chance_.below(Server::kReactors)); }
-    std::string any_user();
-    std::string any_photo();
+
+    // rest.cpp
+    bool move_all();
+    std::string unsettled();
+    void come_to_rest();
+    bool pass_time_to(Clock::Time until);
+    void check_sockets();
+    void check_log();
 
     const Faults faults_;
     Chance chance_;
-    FakeClock clock_;
-    MemoryDisk disk_;
+    SimClock clock_;
     Witness witness_;
+    GroupAccount group_{witness_};
+    std::unique_ptr<Machine> machine_;
+    const Coalesce coalesce_;
     std::unique_ptr<Server> server_;
     std::vector<std::unique_ptr<Device>> devices_;
-    bool holds_syncs_ = false;
-    bool has_failed_ = false;
+    std::vector<std::unique_ptr<Worker>> workers_;
+
+    bool is_slow_ = false;
+    bool is_full_ = false;
+    bool is_broken_ = false;
+    Position lost_through_;    // by retention
+    Position copied_through_;  // what was visible when the copy was made
+    Position copy_lost_through_;
     std::uint64_t life_ = 0;
     std::uint64_t next_event_ = 0;
     std::map<std::string, Publish> unanswered_;
+    std::set<std::string> given_up_;                // longer ago than the log looks for repeats
     std::map<std::string, Position> acknowledged_;  // durable ones
 };
 

@@ -1,7 +1,8 @@
 #include "sim/witness.h"
 
 #include <algorithm>
-#include <utility>
+
+#include "sim/trace.h"
 
 namespace eventbus::sim {
 
@@ -26,39 +27,93 @@ void Witness::see(const SharedEntry& entry) {
     if (!entries_.empty() && position < entries_.rbegin()->first) {
         fail("the entry " + to_string(position) + " came to be after later ones were seen");
     }
+    trace("visible " + to_string(position) + ' ' + entry->event.type + ' ' + entry->event.data);
     entries_.emplace(position, entry);
-
-    const Event& event = entry->event;
-    const auto end = [&](const std::string& user) {
-        if (!may_watch(event.subject, user)) ended_[{event.subject, user}].push_back(position);
-    };
-    std::string& owner = owners_[event.subject];
-    if (event.type == "photo.uploaded" && owner.empty()) owner = field_of(event.data, "user");
-    if (event.type == "photo.given" && owner != field_of(event.data, "user")) {
-        const std::string before = std::exchange(owner, field_of(event.data, "user"));
-        if (!before.empty()) end(before);
-    }
-    const std::string with = field_of(event.data, "with");
-    if (event.type == "photo.shared") granted_.emplace(event.subject, with);
-    if (event.type == "photo.unshared" && granted_.erase({event.subject, with}) > 0) end(with);
+    learn(*entry);
 }
 
-bool Witness::goes_to(const Entry& entry, const Room& room) const {
+void Witness::forget_after(Position through) {
+    entries_.erase(entries_.upper_bound(through), entries_.end());
+    std::erase_if(entries_, [](const auto& entry) {
+        return entry.second->durability == Durability::kTransient;
+    });
+    owners_.clear();
+    rights_.clear();
+    for (const auto& [position, entry] : entries_) learn(*entry);
+}
+
+void Witness::learn(const Entry& entry) {
+    const Event& event = entry.event;
+    const std::string& subject = event.subject;
+    std::string& owner = owners_[subject];
+    const std::string user = field_of(event.data, "user");
+    const bool begins = event.type == "photo.uploaded" && owner.empty();
+    const bool changes = event.type == "photo.given" && owner != user;
+    if (begins || changes) {
+        if (!owner.empty()) take({subject, owner, By::kOwnership}, entry.position);
+        owner = user;
+        give({subject, owner, By::kOwnership}, entry.position);
+    }
+    const Key granted{subject, field_of(event.data, "with"), By::kGrant};
+    if (event.type == "photo.shared") give(granted, entry.position);
+    if (event.type == "photo.unshared") take(granted, entry.position);
+}
+
+void Witness::give(const Key& key, Position at) {
+    std::vector<Right>& rights = rights_[key];
+    if (rights.empty() || rights.back().until != kEndOfTime) rights.push_back({at});
+}
+
+void Witness::take(const Key& key, Position at) {
+    std::vector<Right>& rights = rights_[key];
+    if (!rights.empty()) rights.back().until = std::min(rights.back().until, at);
+}
+
+bool Witness::goes_to(const Entry& entry, const Room& room) {
     return std::any_of(entry.deliveries.begin(), entry.deliveries.end(),
                        [&](const Delivery& delivery) { return delivery.room == room; });
 }
 
-std::optional<Position> Witness::right_ended(const std::string& subject, const std::string& user,
-                                             Position from) const {
-    const auto found = ended_.find({subject, user});
-    if (found == ended_.end()) return std::nullopt;
-    const auto at = std::upper_bound(found->second.begin(), found->second.end(), from);
-    return at == found->second.end() ? std::nullopt : std::optional<Position>(*at);
+std::vector<Witness::Right> Witness::rights_of(const std::string& subject,
+                                               const std::string& user) const {
+    std::vector<Right> rights;
+    for (const By by : {By::kOwnership, By::kGrant}) {
+        const auto found = rights_.find({subject, user, by});
+        if (found == rights_.end()) continue;
+        rights.insert(rights.end(), found->second.begin(), found->second.end());
+    }
+    return rights;
 }
 
-bool Witness::may_watch(const std::string& subject, const std::string& user) const {
-    const auto owner = owners_.find(subject);
-    return (owner != owners_.end() && owner->second == user) || granted_.contains({subject, user});
+bool Witness::may_watch(const std::string& subject, const std::string& user, Position at) const {
+    const std::vector<Right> rights = rights_of(subject, user);
+    return std::any_of(rights.begin(), rights.end(),
+                       [&](const Right& right) { return right.from < at && at < right.until; });
+}
+
+bool Witness::may_watch_ever_since(const std::string& subject, const std::string& user,
+                                   Position since, Position at) const {
+    std::vector<Right> rights = rights_of(subject, user);
+    std::sort(rights.begin(), rights.end(),
+              [](const Right& a, const Right& b) { return a.until > b.until; });
+    Position held_from = kEndOfTime;
+    bool holds = false;
+    for (const Right& right : rights) {
+        if (right.until <= held_from && held_from != kEndOfTime) break;
+        if (right.until == kEndOfTime) holds = holds || right.from < at;
+        held_from = std::min(held_from, right.from);
+    }
+    return holds && held_from <= since;
+}
+
+void Witness::reload(bool gives, Position frontier) {
+    if (gives && !gives_after_) gives_after_ = frontier;
+    if (gives) catalog_gave_until_ = kEndOfTime;
+    if (!gives) gives_after_.reset();
+}
+
+void Witness::reload_has_ended(Position frontier) {
+    if (!gives_after_) catalog_gave_until_ = std::min(catalog_gave_until_, frontier);
 }
 
 }  // namespace eventbus::sim

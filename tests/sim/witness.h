@@ -2,45 +2,68 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "event/room.h"
 #include "log/entry.h"
-#include "support/position_literal.h"
 
 namespace eventbus::sim {
 
 // Sees every visible entry of all lives of the log, and knows by plain rules of its own what each
-// of them means. What it says of a run is what the run is judged by.
+// of them means for who may watch what. What it says is what the run is judged by.
 class Witness {
  public:
     // Each life shows its newest entries again: those must be as they were.
-    void begin_life() { last_of_life_ = 0_pos; }
+    void begin_life() { last_of_life_ = {}; }
     void see(const SharedEntry& entry);
+    // An older copy took the place of the log: what came after `through` never was.
+    void forget_after(Position through);
 
     const std::map<Position, SharedEntry>& entries() const { return entries_; }
+    static bool goes_to(const Entry& entry, const Room& room);
 
-    bool goes_to(const Entry& entry, const Room& room) const;
+    // Whether an entry gave the user the right to watch the subject which held for what stands at
+    // `at`.
+    bool may_watch(const std::string& subject, const std::string& user, Position at) const;
+    // Whether it holds to this day, and by this or another the user might watch at all times since
+    // `since`: only that is what a client may count on.
+    bool may_watch_ever_since(const std::string& subject, const std::string& user, Position since,
+                              Position at) const;
 
-    // The place after `from` at which the user's last right to watch the subject ended; none: it
-    // did not.
-    std::optional<Position> right_ended(const std::string& subject, const std::string& user,
-                                        Position from) const;
+    // ---- rights that the catalog gives: to friends all subjects, to services all types
+    // -----------
 
-    // Whether the user may watch, by all that was seen.
-    bool may_watch(const std::string& subject, const std::string& user) const;
+    // A reload begins; and it has ended on all reactors.
+    void reload(bool gives, Position frontier);
+    void reload_has_ended(Position frontier);
+    bool catalog_may(Position at) const { return at <= catalog_gave_until_; }
+    bool catalog_gives_ever_since(Position since) const {
+        return gives_after_ && since >= *gives_after_;
+    }
+    bool catalog_gives() const { return gives_after_.has_value(); }
 
  private:
+    struct Right {
+        Position from;
+        Position until = kEndOfTime;
+    };
+    enum class By { kOwnership, kGrant };
+    using Key = std::tuple<std::string, std::string, By>;  // subject, user
+
+    void learn(const Entry& entry);
+    void give(const Key& key, Position at);
+    void take(const Key& key, Position at);
+    std::vector<Right> rights_of(const std::string& subject, const std::string& user) const;
+
     std::map<Position, SharedEntry> entries_;
     std::map<std::string, std::string> owners_;
-    std::set<std::pair<std::string, std::string>> granted_;  // subject, user
-    // subject, user -> where their last right ended
-    std::map<std::pair<std::string, std::string>, std::vector<Position>> ended_;
+    std::map<Key, std::vector<Right>> rights_;
     Position last_of_life_;
+    std::optional<Position> gives_after_ = Position();
+    Position catalog_gave_until_ = kEndOfTime;
 };
 
 // The value of a field of the simulation's own data, which are flat objects of strings.

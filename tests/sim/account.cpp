@@ -1,0 +1,119 @@
+#include "sim/account.h"
+
+#include <algorithm>
+
+#include "bus/access.h"
+#include "event/pattern.h"
+
+namespace eventbus::sim {
+namespace {
+
+bool is_subject(const std::string& topic) { return topic.find(':') != std::string::npos; }
+
+}  // namespace
+
+Account::Account(const Witness& witness, std::string name, SharedPrincipal principal)
+    : witness_(witness),
+      name_(std::move(name)),
+      principal_(std::move(principal)),
+      rooms_(rooms_of(*principal_)) {}
+
+void Account::begin(Position frontier) {
+    asked_.clear();
+    confirmed_.clear();
+    unknown(frontier);
+    began_ = frontier;
+}
+
+// What came before is not known to be whole; what comes is in order again.
+void Account::unknown(Position frontier) {
+    began_ = std::max(began_, frontier);
+    for (auto& [topic, from] : confirmed_) from = std::max(from, frontier);
+    place_ = {};
+    seen_.clear();
+    gaps_.clear();
+}
+
+void Account::confirm(const std::string& topic, Position from) {
+    const auto [known, is_new] = confirmed_.try_emplace(topic, from);
+    if (!is_new) known->second = std::min(known->second, from);
+}
+
+void Account::left(const std::string& topic) {
+    asked_.erase(topic);
+    confirmed_.erase(topic);
+}
+
+void Account::see(const EventFrame& frame) {
+    const auto entry = witness_.entries().find(frame.position);
+    const std::string what = name_ + " was given " + to_string(frame.position);
+    if (entry == witness_.entries().end()) fail(what + ", which is no entry");
+    if (!may_come(*entry->second)) {
+        fail(what + " (" + entry->second->event.type + " of " + entry->second->event.subject +
+             "), which it may not see");
+    }
+    ++seen_count_;
+    seen_.insert(frame.position);
+    if (frame.place.empty()) return;  // a history's may come again
+    if (frame.position <= place_) fail(what + " after " + to_string(place_));
+    place_ = frame.position;
+}
+
+// ---- the rules ----------------------------------------------------------------------------------
+
+bool Account::is_of_person(const Entry& entry) const {
+    return std::any_of(rooms_.begin(), rooms_.end(),
+                       [&](const Room& room) { return Witness::goes_to(entry, room); });
+}
+
+bool Account::may_come(const Entry& entry) const {
+    if (is_of_person(entry)) return true;
+    return std::any_of(asked_.begin(), asked_.end(), [&](const std::string& topic) {
+        if (!is_subject(topic)) {
+            return matches(topic, entry.event.type) && witness_.catalog_may(entry.position);
+        }
+        if (!Witness::goes_to(entry, Room::subject(topic))) return false;
+        if (is_friend() && witness_.catalog_may(entry.position)) return true;
+        return witness_.may_watch(topic, principal_->id, entry.position);
+    });
+}
+
+bool Account::is_owed(const Entry& entry) const {
+    if (entry.position > began_ && is_of_person(entry)) return true;
+    return std::any_of(confirmed_.begin(), confirmed_.end(), [&](const auto& topic) {
+        return is_owed_by(entry, topic.first, topic.second);
+    });
+}
+
+// A right that has ended owes nothing more, even if it was given again: a client that was away, or
+// whose notice was lost in a drop, is not told of it.
+bool Account::is_owed_by(const Entry& entry, const std::string& topic, Position from) const {
+    if (entry.position <= from) return false;
+    if (!is_subject(topic)) {
+        return matches(topic, entry.event.type) && witness_.catalog_gives_ever_since(from);
+    }
+    if (!Witness::goes_to(entry, Room::subject(topic))) return false;
+    if (is_friend() && witness_.catalog_gives_ever_since(from)) return true;
+    return witness_.may_watch_ever_since(topic, principal_->id, from, entry.position);
+}
+
+bool Account::is_excused(Position position) const {
+    return std::any_of(gaps_.begin(), gaps_.end(), [&](const auto& gap) {
+        return position > gap.first && position <= gap.second;
+    });
+}
+
+void Account::check() const {
+    for (const auto& [position, entry] : witness_.entries()) {
+        if (entry->durability != Durability::kDurable || seen_.contains(position)) continue;
+        if (!is_owed(*entry) || is_excused(position)) continue;
+        std::string why;
+        for (const auto& [topic, from] : confirmed_)
+            why += ", " + topic + " after " + to_string(from);
+        fail(name_ + " missed " + to_string(position) + " (" + entry->event.type + " of " +
+             entry->event.subject + "); it is at " + to_string(place_) +
+             ", was owed its own after " + to_string(began_) + why);
+    }
+}
+
+}  // namespace eventbus::sim

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "auth/principal.h"
+#include "event/topic.h"
+#include "sim/wire.h"
+#include "sim/witness.h"
+
+namespace eventbus::sim {
+
+// What one client was told, and so what it has to get and what it may not: the promise, as a
+// client can count on it. Everything is told to it in the order in which the client learns of it.
+//
+//   Of each room that it was told to be in, each durable entry since it was told so comes, in order
+//   and once, for as long as its session goes on; unless it is told of a gap, or that its session
+//   or place is unknown. Nothing else comes.
+class Account {
+ public:
+    Account(const Witness& witness, std::string name, SharedPrincipal principal);
+
+    // ---- sessions: `frontier` is what was visible when the server said so
+    // --------------------------
+
+    void begin(Position frontier);
+    void go_on() {}
+    void unknown(Position frontier);
+    void gap(Position from, Position to) { gaps_.emplace_back(from, to); }
+
+    // ---- topics
+    // ------------------------------------------------------------------------------------
+
+    void ask(const std::string& topic) { asked_.insert(topic); }
+    void confirm(const std::string& topic, Position from);
+    // It was told that it is not in it, or has asked to leave: nothing is owed.
+    void let_go(const std::string& topic) { confirmed_.erase(topic); }
+    // It was told that it has left: nothing may come any more.
+    void left(const std::string& topic);
+    // Whether its session may hold as many rooms as a socket may be in.
+    bool may_be_full(std::size_t rooms_max) const {
+        return asked_.size() + rooms_.size() > rooms_max;
+    }
+    bool is_above(std::size_t rooms_max) const {
+        return confirmed_.size() + rooms_.size() > rooms_max;
+    }
+
+    // ---- entries
+    // -----------------------------------------------------------------------------------
+
+    void see(const EventFrame& frame);
+
+    // Once all is quiet: all that is retained and owed has come.
+    void check() const;
+    std::size_t seen() const { return seen_count_; }
+
+ private:
+    bool is_of_person(const Entry& entry) const;
+    bool may_come(const Entry& entry) const;
+    bool is_owed(const Entry& entry) const;
+    bool is_owed_by(const Entry& entry, const std::string& topic, Position from) const;
+    bool is_excused(Position position) const;
+    bool is_friend() const { return principal_->has_role("friend"); }
+
+    const Witness& witness_;
+    const std::string name_;
+    const SharedPrincipal principal_;
+    const std::vector<Room> rooms_;  // of the person
+
+    Position began_ = kEndOfTime;                // after this, what goes to the person is owed
+    std::set<std::string> asked_;                // and perhaps in the session
+    std::map<std::string, Position> confirmed_;  // topics, and after which place they are owed
+    Position place_;
+    std::set<Position> seen_;
+    std::vector<std::pair<Position, Position>> gaps_;
+    std::size_t seen_count_ = 0;
+};
+
+}  // namespace eventbus::sim

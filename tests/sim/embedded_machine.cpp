@@ -1,0 +1,139 @@
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "backplane/embedded/embedded_log.h"
+#include "backplane/embedded/group_store.h"
+#include "backplane/embedded/session_store.h"
+#include "bus/subject_watches.h"
+#include "bus/subjects.h"
+#include "sim/machine.h"
+#include "sim/witness.h"
+#include "support/faulty_disk.h"
+#include "support/folder.h"
+
+namespace eventbus::sim {
+namespace {
+
+using std::chrono::milliseconds;
+
+template <class Store>
+std::unique_ptr<Store> opened(Result<std::unique_ptr<Store>> store) {
+    if (!store) fail("a store could not be opened: " + store.error().detail);
+    return std::move(*store);
+}
+
+// The embedded stores, over a disk that fails. A kill leaves what their files hold at that moment:
+// it is copied, and the next life begins on the copy, while the threads of this one end in order.
+class EmbeddedMachine final : public Machine {
+ public:
+    EmbeddedMachine(const SimClock& clock, Random& random) : clock_(clock), random_(random) {
+        std::filesystem::create_directory(data());
+    }
+
+    void begin_life() override {
+        subjects_ = std::make_unique<Subjects>(Subjects::Settings{});
+        log_ = opened(EmbeddedLog::open({.data_dir = data(),
+                                         .tail_entries_max = kTailEntries,
+                                         .tail_bytes_max = kTailBytes,
+                                         .retry_after = milliseconds(1),
+                                         .reserve = 64,
+                                         .env = disk_.env()},
+                                        *subjects_, clock_, random_));
+        watches_ = std::make_unique<SubjectWatches>(*log_, *subjects_);
+        sessions_ = opened(EmbeddedSessionStore::open({.data_dir = data(),
+                                                       .index = {.per_user_max = kSessionsOfAUser},
+                                                       .env = disk_.env(),
+                                                       .retry_after = milliseconds(1)},
+                                                      clock_));
+        groups_ = opened(EmbeddedGroupStore::open({.data_dir = data(),
+                                                   .look_every = milliseconds(1),
+                                                   .retry_after = milliseconds(1),
+                                                   .env = disk_.env()}));
+    }
+    void start() override {
+        log_->start();
+        set_slow(is_slow_);
+        set_full(is_full_);
+    }
+    void kill() override {
+        // A store that is just opened again renames and removes files: copied once it has ended.
+        disk_.hold_syncs(false);
+        disk_.fails_syncs = false;
+        set_space(true);
+        std::this_thread::sleep_for(milliseconds(10));
+        // The log last: what sessions and groups know of it is never ahead of it.
+        for (const char* store : {"sessions", "groups", "log"}) {
+            std::filesystem::copy(data() / store, data(life_ + 1) / store,
+                                  std::filesystem::copy_options::recursive);
+        }
+    }
+    void stop() override {
+        log_->stop();
+        sessions_.reset();
+        groups_.reset();
+    }
+    void end_life() override {
+        watches_.reset();
+        log_.reset();
+        std::filesystem::remove_all(data());
+        ++life_;
+    }
+
+    Log& log() override { return *log_; }
+    Watches& watches() override { return *watches_; }
+    SessionStore& sessions() override { return *sessions_; }
+    GroupStore& groups() override { return *groups_; }
+
+    bool move(Chance&) override { return false; }
+    bool wait_a_moment() override {
+        std::this_thread::sleep_for(std::chrono::microseconds(300));
+        return true;
+    }
+
+    void set_slow(bool on) override { disk_.hold_syncs(is_slow_ = on); }
+    void set_full(bool on) override { set_space(!(is_full_ = on)); }
+    void set_broken(bool on) override { disk_.fails_syncs = on; }
+    Position retain_after(Position) override { return {}; }  // its own tests have that
+
+    // A copy that takes the place of the data needs a log that knows of it.
+    bool has_copy() const override { return false; }
+    void copy() override {}
+    void restore() override {}
+
+ private:
+    std::filesystem::path data(std::uint64_t life) const {
+        const std::filesystem::path path = folder_.path() / std::to_string(life);
+        std::filesystem::create_directory(path);
+        return path;
+    }
+    std::filesystem::path data() const { return data(life_); }
+    void set_space(bool there_is) {
+        disk_.has_no_space = !there_is;
+        disk_.free_bytes = there_is ? 1ULL << 40U : 0;
+    }
+
+    const SimClock& clock_;
+    Random& random_;
+    Folder folder_;
+    FaultyDisk disk_;
+    std::uint64_t life_ = 1;
+    std::unique_ptr<Subjects> subjects_;
+    std::unique_ptr<EmbeddedLog> log_;
+    std::unique_ptr<SubjectWatches> watches_;
+    std::unique_ptr<EmbeddedSessionStore> sessions_;
+    std::unique_ptr<EmbeddedGroupStore> groups_;
+    bool is_slow_ = false;
+    bool is_full_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Machine> embedded_machine(const SimClock& clock, Random& random) {
+    return std::make_unique<EmbeddedMachine>(clock, random);
+}
+
+}  // namespace eventbus::sim

@@ -1,0 +1,156 @@
+// What is judged: once everything has come to rest.
+
+#include <algorithm>
+#include <set>
+
+#include "sim/run.h"
+#include "sim/trace.h"
+
+namespace eventbus::sim {
+namespace {
+
+constexpr int kMoments = 20;      // for what works in threads of its own, before time passes
+constexpr int kTimesMax = 4'000;  // that the clock is moved until all is settled
+// Nothing waits longer for company than kCoalesces say, but for what looking at the clock takes.
+constexpr auto kCompanyMax = std::chrono::milliseconds(25);
+
+}  // namespace
+
+// All that happens without the clock. False: nothing did.
+bool Run::move_all() {
+    bool has_moved = false;
+    for (bool moves = true; moves; has_moved = has_moved || moves) {
+        moves = false;
+        while (machine_->move(chance_)) moves = true;
+        for (std::size_t i = 0; i < Server::kLanes; ++i) {
+            Reactor& reactor = server_->lane(i).reactor();
+            for (; reactor.has_work(); moves = true) reactor.turn(100);
+        }
+        server_->look();
+        for (const auto& device : devices_) {
+            for (; device->has_messages(); moves = true) device->take_message();
+            if (device->must_drop()) device->cut();
+            if (!device->is_away()) continue;
+            connect(*device);
+            moves = true;
+        }
+        for (const auto& worker : workers_) {
+            for (; worker->has_messages(); moves = true) worker->take_message();
+            for (; worker->has_events(); moves = true) worker->answer_one(chance_, false);
+            if (worker->is_closed()) worker->drop(true);
+            if (!worker->is_away()) continue;
+            worker->connect(any_lane());
+            moves = true;
+        }
+        for (auto at = unanswered_.begin(); at != unanswered_.end();) {
+            const auto& [id, publish] = *at++;
+            if (publish.is_under_way) continue;
+            send(std::string(id));
+            moves = true;
+        }
+    }
+    return has_moved;
+}
+
+// What is not settled yet; empty: all is.
+std::string Run::unsettled() {
+    // Those that nobody reads from stay behind.
+    const bool all_are_read =
+        std::none_of(devices_.begin(), devices_.end(),
+                     [](const auto& device) { return device->has_cut_connections(); });
+    for (std::size_t i = 0; all_are_read && i < Server::kLanes; ++i) {
+        if (server_->lane(i).is_behind()) return "a member is behind";
+    }
+    if (!unanswered_.empty()) return unanswered_.begin()->first + " is not answered";
+    for (const auto& device : devices_) {
+        if (!device->is_settled()) return "a client waits for an answer";
+    }
+    for (const auto& worker : workers_) {
+        if (!worker->is_settled()) return "a member of the group waits for an answer";
+    }
+    if (!group_.is_done(lost_through_)) return "the group has not handled all";
+    return server_->groups_rest() ? "" : "the group has events in hand";
+}
+
+// What sleeps is woken by its own times only: who forgot to ask for one, or asked for too late a
+// one, has missed something.
+void Run::come_to_rest() {
+    for (int times = 0;; ++times) {
+        move_all();
+        const std::string what = unsettled();
+        if (what.empty()) break;
+        if (times == kTimesMax) fail("it does not come to rest: " + what);
+        const bool waits = machine_->wait_a_moment();
+        if (waits && times % kMoments != 0) continue;
+        if (pass_time_to(Clock::Time::max()) || waits) continue;
+        fail("nothing waits for a time, and " + what);
+    }
+    const Clock::Time until = clock_.peek() + kCompanyMax;
+    while (pass_time_to(until)) move_all();
+}
+
+// To the next time that a reactor waits for. False: none comes by then.
+bool Run::pass_time_to(Clock::Time until) {
+    Clock::Time next = Clock::Time::max();
+    for (std::size_t i = 0; i < Server::kLanes; ++i) {
+        next = std::min(next, server_->lane(i).reactor().next_time().value_or(next));
+    }
+    if (next == Clock::Time::max() || next > until) return false;
+    if (next > clock_.peek()) clock_.advance(next - clock_.peek());
+    return true;
+}
+
+void Run::rest() {
+    trace("rest");
+    machine_->set_full(is_full_ = false);
+    machine_->set_slow(is_slow_ = false);
+    if (is_broken_) machine_->set_broken(is_broken_ = false);
+    come_to_rest();
+    check_sockets();
+    for (const auto& device : devices_) device->let_server_notice();
+    come_to_rest();
+    // All lanes have the catalog by now, and every right was asked for again.
+    witness_.reload_has_ended(machine_->log().frontier());
+    for (const auto& device : devices_) {
+        device->account().check();
+        device->may_be_forgotten = false;
+    }
+    group_.check(lost_through_, server_->lost_transient());
+    check_log();
+}
+
+// Of the sockets that showed one pid, one is in.
+void Run::check_sockets() {
+    std::set<std::string> pids;
+    for (std::size_t i = 0; i < Server::kLanes; ++i) {
+        for (const std::string& pid : server_->lane(i).pids()) {
+            if (!pids.insert(pid).second) fail("two sockets are in with one session");
+        }
+    }
+}
+
+// What was acknowledged is there, once.
+void Run::check_log() {
+    std::set<std::string> ids;
+    for (const auto& [position, entry] : witness_.entries()) {
+        if (entry->durability != Durability::kDurable) continue;
+        const std::string& id = entry->event.id;
+        if (!ids.insert(id).second && !given_up_.contains(id)) fail(id + " was stored twice");
+    }
+    for (const auto& [id, position] : acknowledged_) {
+        const auto entry = witness_.entries().find(position);
+        if (entry == witness_.entries().end() || entry->second->event.id != id) {
+            fail(id + " was acknowledged at " + to_string(position) + " and is not there");
+        }
+    }
+}
+
+std::string Run::summary() const {
+    std::size_t seen = 0;
+    for (const auto& device : devices_) seen += device->account().seen();
+    return std::to_string(life_) + " lives, " + std::to_string(witness_.entries().size()) +
+           " entries, " + std::to_string(acknowledged_.size()) + " acknowledged, " +
+           std::to_string(seen) + " deliveries";
+}
+
+}  // namespace eventbus::sim

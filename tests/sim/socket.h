@@ -1,0 +1,52 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "admission/guest.h"
+#include "groups/group_key.h"
+#include "sim/lane.h"
+
+namespace eventbus::sim {
+
+// The server's end of a connection: a Guest whose frames and notices go into a pipe.
+class Socket final : public Guest {
+ public:
+    Socket(Lane& lane, const Admitted& admitted, SharedPipe pipe, MemberId id)
+        : Guest(lane.admissions_, admitted), member(id), lane_(lane), pipe_(std::move(pipe)) {}
+
+    void send(Message message) {
+        if (!pipe_->is_closed) pipe_->messages.push_back(std::move(message));
+    }
+    // Ends it in a way that the client comes back from. It stays until the turn's end, as it may be
+    // on the way through one of its calls.
+    void close(bool left) {
+        if (!is_begun()) return;
+        pipe_->is_closed = true;
+        end(left);
+        lane_.let_go(pipe_);
+    }
+
+    // Receiver
+    bool push(const SharedFrame& frame) override;
+    bool has_room() override { return pipe_->messages.size() < Pipe::kRoom; }
+    void on_caught_up(std::uint64_t) override {}
+    void on_gap(Position from, Position to) override { send(Gap{from, to}); }
+
+    const MemberId member;
+    bool is_in_group = false;
+
+ private:
+    // Guest
+    void tell_unknown(const std::string& reason) override { send(Unknown{reason}); }
+    void tell_ended(std::string_view topic, const Error&) override {
+        send(Ended{std::string(topic)});
+    }
+    void close_for_take_over() override { close(false); }
+
+    Lane& lane_;
+    const SharedPipe pipe_;
+};
+
+}  // namespace eventbus::sim

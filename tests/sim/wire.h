@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/result.h"
+#include "log/position.h"
+
+namespace eventbus::sim {
+
+// What a server tells a client.
+struct Connected {
+    std::string pid;    // empty: it cannot be resumed
+    Position frontier;  // what was visible then; no client sees this, only its judge
+};
+struct EventFrame {
+    Position position;
+    std::string place;  // what a client remembers; empty: a history's, behind its place
+};
+struct Answer {
+    std::uint64_t command = 0;
+    std::optional<Error> error = {};
+    Position from = {};  // of a subscribe: what comes after it will be sent
+};
+struct Unknown {
+    std::string reason;
+};
+struct Ended {
+    std::string topic;
+};
+struct Gap {
+    Position from;
+    Position to;
+};
+struct GroupEvent {
+    Position position;
+    std::string delivery;
+    std::uint32_t attempt = 1;
+};
+using Message = std::variant<Connected, EventFrame, Answer, Unknown, Ended, Gap, GroupEvent>;
+
+// One connection: what is under way from the server to a client, in order.
+struct Pipe {
+    static constexpr std::size_t kRoom = 8;  // has room for more of what was missed
+    static constexpr std::size_t kMax = 48;  // past it the client is too slow
+
+    std::deque<Message> messages;
+    bool is_cut = false;     // the client has gone; the server may not know
+    bool is_closed = false;  // by the server
+};
+using SharedPipe = std::shared_ptr<Pipe>;
+
+}  // namespace eventbus::sim

@@ -10,6 +10,17 @@
 
 namespace eventbus {
 
+void MemoryDisk::begin_epoch(Position end_of_last) {
+    epochs = epochs.next("memory" + std::to_string(++lives), end_of_last);
+}
+
+void MemoryDisk::end_copy(std::uint64_t lives_of_other) {
+    lives = std::max(lives, lives_of_other);
+    const Position begin = epochs.past().empty() ? Position() : epochs.past().back().end;
+    const Position newest = entries.empty() ? Position() : entries.rbegin()->first;
+    begin_epoch(std::max(begin, newest));
+}
+
 MemoryLog::MemoryLog(MemoryDisk& disk, Binder& binder, const Clock& clock, Settings settings)
     : disk_(disk),
       clock_(clock),
@@ -44,10 +55,7 @@ void MemoryLog::load(Binder& binder) {
         BUS_ASSERT(entry.has_value());
         recent_.push_back(std::make_shared<const Entry>(std::move(*entry)));
     }
-    if (disk_.reserved > Position()) {
-        const std::size_t lives = disk_.epochs.past().size() + 1;
-        disk_.epochs = disk_.epochs.next("memory" + std::to_string(lives), disk_.reserved);
-    }
+    if (disk_.reserved > Position()) disk_.begin_epoch(disk_.reserved);
     tail_.start_at(before);
     sequencer_.start_at(disk_.reserved);
     disk_.reserved += settings_.reserve;

@@ -26,6 +26,7 @@ struct MemoryDisk {
         Clock::Time at;
     };
     Epochs epochs{"memory"};                  // a new one with each life
+    std::uint64_t lives = 1;                  // with those of other branches, if it is a copy
     std::map<Position, std::string> entries;  // as bytes: nothing survives but what is encoded
     std::map<std::string, std::string> changes;
     std::map<std::string, Key> dedupe_keys;
@@ -33,6 +34,12 @@ struct MemoryDisk {
     Position lost_through;                 // as the test's retention says
     std::map<Position, std::string> lost;  // what it took, from which losses are told by type
     std::uint64_t losses = 0;              // how often
+
+    // As EmbeddedLog::end_copy(): the epoch of a copy ends at its newest stored entry, so that what
+    // was reserved there, and given on the other branch, is not taken for this log's. `lives_of_other`:
+    // how many the lost branch had.
+    void end_copy(std::uint64_t lives_of_other);
+    void begin_epoch(Position end_of_last);
 };
 
 // The log in memory, for tests and simulation.

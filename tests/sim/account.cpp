@@ -20,6 +20,7 @@ Account::Account(const Witness& witness, std::string name, SharedPrincipal princ
 
 void Account::begin(Position frontier) {
     asked_.clear();
+    left_.clear();
     confirmed_.clear();
     unknown(frontier);
     began_ = frontier;
@@ -34,13 +35,23 @@ void Account::unknown(Position frontier) {
     gaps_.clear();
 }
 
+void Account::copied() {
+    copied_.clear();
+    for (const auto& [topic, from] : confirmed_) copied_.insert(topic);
+}
+
+void Account::restored() {
+    asked_.merge(left_);
+    std::erase_if(confirmed_, [&](const auto& one) { return !copied_.contains(one.first); });
+}
+
 void Account::confirm(const std::string& topic, Position from) {
     const auto [known, is_new] = confirmed_.try_emplace(topic, from);
     if (!is_new) known->second = std::min(known->second, from);
 }
 
 void Account::left(const std::string& topic) {
-    asked_.erase(topic);
+    if (asked_.erase(topic) > 0) left_.insert(topic);
     confirmed_.erase(topic);
 }
 

@@ -31,12 +31,19 @@ class Account {
     void begin(Position frontier);
     void go_on() {}
     void unknown(Position frontier);
+    // Its session is copied; and the copy takes the place of the session, so that the rooms are as
+    // they were then: those left since may send again, and those joined since owe nothing.
+    void copied();
+    void restored();
     void gap(Position from, Position to) { gaps_.emplace_back(from, to); }
 
     // ---- topics
     // ------------------------------------------------------------------------------------
 
-    void ask(const std::string& topic) { asked_.insert(topic); }
+    void ask(const std::string& topic) {
+        asked_.insert(topic);
+        left_.erase(topic);
+    }
     void confirm(const std::string& topic, Position from);
     // It was told that it is not in it, or has asked to leave: nothing is owed.
     void let_go(const std::string& topic) { confirmed_.erase(topic); }
@@ -74,6 +81,8 @@ class Account {
 
     Position began_ = kEndOfTime;                // after this, what goes to the person is owed
     std::set<std::string> asked_;                // and perhaps in the session
+    std::set<std::string> left_;                 // since the session began
+    std::set<std::string> copied_;               // topics that were confirmed at the copy
     std::map<std::string, Position> confirmed_;  // topics, and after which place they are owed
     Position place_;
     std::set<Position> seen_;

@@ -148,6 +148,7 @@ void Device::on(const Answer& answer) {
 }
 
 void Device::on(const Unknown& unknown) {
+    trace(name_ + " is told that its session or place is unknown: " + unknown.reason);
     if (!may_be_forgotten) fail(name_ + " was told without a reason: " + unknown.reason);
     account_.unknown(frontier_);
 }

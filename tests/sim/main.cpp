@@ -4,7 +4,7 @@
 // what the clients were told (account.h, worker.h) and by a witness that knows the rules of its
 // own (witness.h).
 //
-//   simulation [--seed N] [--seeds N] [--steps N] [--jobs N] [--trace 1]
+//   simulation [--seed N] [--seeds N] [--steps N] [--jobs N] [--embedded-every N] [--trace 1]
 //
 // Each seed runs in a process of its own, so that it does the same whichever ran before. Every
 // twentieth runs over the embedded stores, whose threads no seed decides.
@@ -29,7 +29,6 @@ namespace {
 
 constexpr unsigned kSeedSeconds = 120;  // the longest that one may take
 constexpr std::uint64_t kRests = 4;     // in a run
-constexpr std::uint64_t kEmbeddedEvery = 20;
 constexpr std::uint64_t kEmbeddedCost = 5;  // a step of one, in steps of the others
 
 struct Settings {
@@ -37,6 +36,7 @@ struct Settings {
     std::uint64_t seeds = 1;
     std::uint64_t steps = 2'000;
     std::uint64_t jobs = 1;
+    std::uint64_t embedded_every = 0;  // 0: none runs over the embedded stores
     std::uint64_t trace = 0;
 };
 Settings settings;
@@ -46,7 +46,7 @@ std::string program;
 void run_seed() {
     ::alarm(kSeedSeconds);
     eventbus::sim::is_traced = settings.trace != 0;
-    const bool is_embedded = seed % kEmbeddedEvery == 0;
+    const bool is_embedded = settings.embedded_every > 0 && seed % settings.embedded_every == 0;
     eventbus::sim::Run run(seed, is_embedded, {});
     const std::uint64_t steps = is_embedded ? settings.steps / kEmbeddedCost : settings.steps;
     for (std::uint64_t step = 1; step <= steps; ++step) {
@@ -96,6 +96,7 @@ bool read(int count, char** arguments) {
                                      : name == "--seeds" ? &settings.seeds
                                      : name == "--steps" ? &settings.steps
                                      : name == "--jobs"  ? &settings.jobs
+                                     : name == "--embedded-every" ? &settings.embedded_every
                                      : name == "--trace" ? &settings.trace
                                                          : nullptr;
         if (value == nullptr || i + 1 == count) return false;
@@ -119,7 +120,7 @@ int main(int count, char** arguments) {
     program = arguments[0];
     if (!read(count, arguments)) {
         std::fprintf(stderr,
-                     "use: simulation [--seed N] [--seeds N] [--steps N] [--jobs N] [--trace 1]\n");
+                     "use: simulation [--seed N] [--seeds N] [--steps N] [--jobs N] [--embedded-every N] [--trace 1]\n");
         return 2;
     }
     // Some orders go by addresses, so these must not be random.

@@ -85,9 +85,10 @@ class MemoryMachine final : public Machine {
 
     bool has_copy() const override { return copy_.has_value(); }
     void copy() override { copy_ = disk_; }
-    // The log that goes on from it draws a new epoch, as at each start.
     void restore() override {
+        const std::uint64_t lives = disk_.log.lives;
         disk_ = *copy_;
+        disk_.log.end_copy(lives);
         disk_.sessions.is_full = is_full_;
     }
 

@@ -19,6 +19,9 @@ constexpr auto kCompanyMax = std::chrono::milliseconds(25);
 // All that happens without the clock. False: nothing did.
 bool Run::move_all() {
     bool has_moved = false;
+    for (const auto& worker : workers_) {
+        if (worker->is_refused()) worker->connect(any_lane());
+    }
     for (bool moves = true; moves; has_moved = has_moved || moves) {
         moves = false;
         while (machine_->move(chance_)) moves = true;
@@ -38,7 +41,7 @@ bool Run::move_all() {
             for (; worker->has_messages(); moves = true) worker->take_message();
             for (; worker->has_events(); moves = true) worker->answer_one(chance_, false);
             if (worker->is_closed()) worker->drop(true);
-            if (!worker->is_away()) continue;
+            if (!worker->is_away() || worker->is_refused()) continue;
             worker->connect(any_lane());
             moves = true;
         }

@@ -70,7 +70,10 @@ void Run::kill(bool restores) {
         group_.restored();
         lost_through_ = copy_lost_through_;
         std::erase_if(acknowledged_, [&](const auto& one) { return one.second > copied_through_; });
-        for (const auto& device : devices_) device->may_be_forgotten = true;
+        for (const auto& device : devices_) {
+            device->may_be_forgotten = true;
+            device->account().restored();
+        }
     }
     begin_life();
 }
@@ -97,6 +100,7 @@ void Run::trouble() {
     if (chance_.happens(faults_.kill)) return kill(false);
     if (chance_.happens(faults_.copy)) {
         machine_->copy();
+        for (const auto& device : devices_) device->account().copied();
         copied_through_ = machine_->log().frontier();
         copy_lost_through_ = lost_through_;
     }

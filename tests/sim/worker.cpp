@@ -59,6 +59,7 @@ void GroupAccount::check(Position lost_through, std::uint64_t lost_transient) co
 // ---- a member -----------------------------------------------------------------------------------
 
 void Worker::connect(Lane& lane) {
+    is_refused_ = false;
     lane_ = &lane;
     pipe_ = std::make_shared<Pipe>();
     lane.connect(pipe_, {.principal = principal_, .wants_session = false});
@@ -99,7 +100,11 @@ void Worker::on(const GroupEvent& event) {
 
 void Worker::on(const Answer& answer) {
     if (answer.command == join_) {
-        if (answer.error) return drop(true);  // and comes again
+        if (answer.error) {
+            trace("a member is refused: " + answer.error->detail);
+            is_refused_ = true;
+            return drop(true);
+        }
         is_in_ = true;
         return group_.joined(answer.from);
     }

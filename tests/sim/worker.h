@@ -63,6 +63,8 @@ class Worker {
     void answer_one(Chance& chance, bool may_fail);
 
     bool is_away() const { return !pipe_; }
+    // It was not let into the group, and comes again when time has passed.
+    bool is_refused() const { return is_refused_; }
     bool is_closed() const { return pipe_ && pipe_->is_closed; }
     bool has_messages() const { return pipe_ && !pipe_->messages.empty(); }
     bool has_events() const { return !in_hand_.empty(); }
@@ -78,6 +80,7 @@ class Worker {
     Lane* lane_ = nullptr;
     SharedPipe pipe_;
     bool is_in_ = false;
+    bool is_refused_ = false;
     std::uint64_t last_command_ = 0;
     std::uint64_t join_ = 0;
     std::map<Position, std::string> in_hand_;

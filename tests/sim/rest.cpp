@@ -99,6 +99,7 @@ bool Run::pass_time_to(Clock::Time until) {
         next = std::min(next, server_->lane(i).reactor().next_time().value_or(next));
     }
     if (next == Clock::Time::max() || next > until) return false;
+    trace("time passes: " + std::to_string((next - clock_.peek()).count() / 1000) + " us");
     if (next > clock_.peek()) clock_.advance(next - clock_.peek());
     return true;
 }

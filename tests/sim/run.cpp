@@ -129,6 +129,7 @@ void Run::reload() {
 // set, which ends nothing.
 void Run::let_long_time_pass() {
     constexpr auto kLong = std::chrono::hours(25);
+    trace("a long time passes, or the wall clock is set");
     if (chance_.one_in(2)) return clock_.step_wall(chance_.one_in(2) ? kLong : -kLong);
     clock_.advance(kLong);
     for (const auto& [id, publish] : std::exchange(unanswered_, {})) given_up_.insert(id);

@@ -97,6 +97,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
             ended.pop_front();
         }
         if (!member_.claim_) return changes_->written(room, Written::kYes);
+        if (!change.put.empty()) change.at = member_.written_at();
         context().sessions.change(member_.pid(), *member_.claim_, std::move(change), admissions(),
                                   [weak = weak_from_this(), room, owes](Written how) {
                                       const auto self = weak.lock();
@@ -201,8 +202,7 @@ void Guest::end(bool left) {
     if (claim_ && left) {
         context.sessions.end(pid(), *claim_);
     } else if (claim_) {
-        context.sessions.release(pid(), *claim_,
-                                 SessionChange::At{context.log.epochs().current(), place()});
+        context.sessions.release(pid(), *claim_, written_at());
     }
     if (port_) port_->changes().close();
     admissions_.remove(*this);
@@ -268,9 +268,13 @@ void Guest::on_receipt() {
 void Guest::write_place() {
     if (!claim_) return;
     Admissions::Context& context = admissions_.context_;
-    context.sessions.change(pid(), *claim_,
-                            {.at = SessionChange::At{context.log.epochs().current(), place()}},
-                            admissions_, {});
+    context.sessions.change(pid(), *claim_, {.at = written_at()}, admissions_, {});
+}
+
+// Goes with every room that is written: a position above the end of the epoch that the record names
+// would be taken for one of another log, and the write at the resume may have been refused.
+SessionChange::At Guest::written_at() const {
+    return {admissions_.context_.log.epochs().current(), place()};
 }
 
 void Guest::take_over() {
@@ -289,7 +293,7 @@ void Guest::on_history_given(const Room& room) {
     if (!at || !changes().is_intended(room)) return;
     const JoinedRoom given{
         .room = room, .at = *at, .owed_after = owed->second.after, .given_behind = place().given};
-    context.sessions.change(pid(), *claim_, {.put = {given}}, admissions_, {});
+    context.sessions.change(pid(), *claim_, {.at = written_at(), .put = {given}}, admissions_, {});
 }
 
 void Guest::on_evicted(std::string_view subject, Position) {

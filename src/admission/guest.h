@@ -83,6 +83,7 @@ class Guest : public Receiver,
 
     // How far it has come. Requires is_begun().
     Place place() const;
+    SessionChange::At written_at() const;
 
  private:
     class Port;

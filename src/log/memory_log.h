@@ -36,8 +36,8 @@ struct MemoryDisk {
     std::uint64_t losses = 0;              // how often
 
     // As EmbeddedLog::end_copy(): the epoch of a copy ends at its newest stored entry, so that what
-    // was reserved there, and given on the other branch, is not taken for this log's. `lives_of_other`:
-    // how many the lost branch had.
+    // was reserved there, and given on the other branch, is not taken for this log's.
+    // `lives_of_other`: how many the lost branch had.
     void end_copy(std::uint64_t lives_of_other);
     void begin_epoch(Position end_of_last);
 };

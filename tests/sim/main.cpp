@@ -27,8 +27,8 @@
 
 namespace {
 
-constexpr unsigned kSeedSeconds = 120;  // the longest that one may take
-constexpr std::uint64_t kRests = 4;     // in a run
+constexpr unsigned kSeedSeconds = 120;      // the longest that one may take
+constexpr std::uint64_t kRests = 4;         // in a run
 constexpr std::uint64_t kEmbeddedCost = 5;  // a step of one, in steps of the others
 
 struct Settings {
@@ -92,13 +92,13 @@ std::uint64_t run_seeds() {
 bool read(int count, char** arguments) {
     for (int i = 1; i < count; i += 2) {
         const std::string_view name = arguments[i];
-        std::uint64_t* const value = name == "--seed"    ? &settings.seed
-                                     : name == "--seeds" ? &settings.seeds
-                                     : name == "--steps" ? &settings.steps
-                                     : name == "--jobs"  ? &settings.jobs
+        std::uint64_t* const value = name == "--seed"             ? &settings.seed
+                                     : name == "--seeds"          ? &settings.seeds
+                                     : name == "--steps"          ? &settings.steps
+                                     : name == "--jobs"           ? &settings.jobs
                                      : name == "--embedded-every" ? &settings.embedded_every
-                                     : name == "--trace" ? &settings.trace
-                                                         : nullptr;
+                                     : name == "--trace"          ? &settings.trace
+                                                                  : nullptr;
         if (value == nullptr || i + 1 == count) return false;
         *value = std::strtoull(arguments[i + 1], nullptr, 10);
     }
@@ -120,7 +120,8 @@ int main(int count, char** arguments) {
     program = arguments[0];
     if (!read(count, arguments)) {
         std::fprintf(stderr,
-                     "use: simulation [--seed N] [--seeds N] [--steps N] [--jobs N] [--embedded-every N] [--trace 1]\n");
+                     "use: simulation [--seed N] [--seeds N] [--steps N] [--jobs N] "
+                     "[--embedded-every N] [--trace 1]\n");
         return 2;
     }
     // Some orders go by addresses, so these must not be random.

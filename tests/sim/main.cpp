@@ -6,8 +6,8 @@
 //
 //   simulation [--seed N] [--seeds N] [--steps N] [--jobs N] [--embedded-every N] [--trace 1]
 //
-// Each seed runs in a process of its own, so that it does the same whichever ran before. Every
-// twentieth runs over the embedded stores, whose threads no seed decides.
+// Each seed runs in a process of its own, so that it does the same whichever ran before. With
+// --embedded-every N every Nth runs over the embedded stores, whose threads no seed decides.
 
 #include <sys/personality.h>
 #include <sys/wait.h>

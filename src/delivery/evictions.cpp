@@ -1,9 +1,10 @@
 #include "delivery/evictions.h"
 
+#include <utility>
+
 namespace eventbus {
 
-std::vector<ReceiverId> find_evicted(const Members& members, const Eviction& eviction,
-                                     Position at) {
+std::vector<ReceiverId> find_evicted(const Members& members, const Eviction& eviction) {
     const Rooms& rooms = members.rooms();
     const RoomId watched = rooms.find(Room::subject(eviction.subject));
     if (watched == RoomId::kNone) return {};
@@ -11,12 +12,12 @@ std::vector<ReceiverId> find_evicted(const Members& members, const Eviction& evi
     if (whose == RoomId::kNone) return {};
     // Who is in both: of a subject that thousands watch, one user has a few sockets.
     const bool few_are_whose = rooms.members(whose).size() < rooms.members(watched).size();
+    const auto [fewer, other] =
+        few_are_whose ? std::pair(whose, watched) : std::pair(watched, whose);
     std::vector<ReceiverId> evicted;
-    for (const Rooms::Membership& one : rooms.members(few_are_whose ? whose : watched)) {
-        const Rooms::Membership* const watching = rooms.membership(one.member, watched);
-        if (watching == nullptr || watching->joined_at >= at) continue;
+    for (const Rooms::Membership& one : rooms.members(fewer)) {
         if (members[one.member].receiver == nullptr) continue;
-        if (rooms.membership(one.member, whose) != nullptr) evicted.push_back(one.member);
+        if (rooms.membership(one.member, other) != nullptr) evicted.push_back(one.member);
     }
     return evicted;
 }

@@ -9,8 +9,9 @@
 
 namespace eventbus {
 
-// Who watches the eviction's subject, joined it before `at`, and is who it is about.
-std::vector<ReceiverId> find_evicted(const Members& members, const Eviction& eviction, Position at);
+// Who watches the eviction's subject and is who it is about. One that joined behind the eviction,
+// too: its right may have been told as of before, and is only asked for again.
+std::vector<ReceiverId> find_evicted(const Members& members, const Eviction& eviction);
 
 // The first entry in (as_of, cursor] by which the member loses, or may lose, a right to watch
 // `subject`: what is no longer in memory is not known.

@@ -104,7 +104,7 @@ View::Next Hub::deliver() {
             if (const auto lost_after = reader_.take_lost()) catch_up_.miss(*lost_after);
             if (entry == nullptr) break;
             for (const Eviction& eviction : entry->evictions) {
-                for (const ReceiverId id : find_evicted(members_, eviction, entry->position)) {
+                for (const ReceiverId id : find_evicted(members_, eviction)) {
                     catch_up_.lose(id, eviction.subject, entry->position, live_place(id));
                 }
             }

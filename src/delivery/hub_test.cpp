@@ -479,6 +479,24 @@ TEST_F(HubTest, AnEvictionThatCameBetweenTheAnswerAndTheJoinIsObeyed) {
     }
 }
 
+// A join is one at the log's visible end, which the reactor may not have read yet.
+TEST_F(HubTest, AnEvictionThatIsReadAfterAJoinBehindItIsObeyed) {
+    deliver();
+    const Position revoked = revoke("a");
+    publish(make_plan("b"));
+    FakeReceiver receiver;
+    const ReceiverId id = add(receiver, {bob_, photo1_}, log_.frontier());
+    hub_.evict_if_late(id, "photo:1", hub_.cursor());
+    receiver.on_evicted_do = [&] {
+        hub_.leave(id, photo1_);
+        hub_.release(id);
+    };
+    publish(make_plan("c"));
+    deliver();
+    EXPECT_EQ(receiver.evicted_at, std::vector<Position>{revoked});
+    EXPECT_EQ(receiver.got, Strings());
+}
+
 TEST_F(HubTest, AHistoryShowsNothingBehindAnEvictionThatCameBeforeTheJoin) {
     const Position asked = publish(make_plan("a"));
     const Position revoked = revoke("b");

@@ -104,6 +104,7 @@ void Device::on(const Connected& connected) {
     if (!is_recovered) {
         account_.begin(frontier_);
         place_.clear();
+        is_place_lost_ = false;
         for (const auto& [name, topic] : std::exchange(topics_, {})) again.push_back(name);
     }
     for (const std::string& topic : at_sign_in_) {
@@ -119,7 +120,9 @@ void Device::on(const EventFrame& frame) {
     trace(name_ + " gets " + to_string(frame.position) +
           (frame.place.empty() ? " of a history" : ""));
     account_.see(frame);
-    if (!frame.place.empty()) place_ = frame.place;
+    if (frame.place.empty()) return;
+    place_ = frame.place;
+    is_place_lost_ = false;
 }
 
 void Device::on(const Answer& answer) {
@@ -149,7 +152,8 @@ void Device::on(const Answer& answer) {
 
 void Device::on(const Unknown& unknown) {
     trace(name_ + " is told that its session or place is unknown: " + unknown.reason);
-    if (!may_be_forgotten) fail(name_ + " was told without a reason: " + unknown.reason);
+    if (!may_be_forgotten && !is_place_lost_)
+        fail(name_ + " was told without a reason: " + unknown.reason);
     account_.unknown(frontier_);
 }
 
@@ -192,6 +196,12 @@ void Device::lose(const SharedPipe& pipe) {
 void Device::server_died() {
     cut();
     for (const Connection& one : std::exchange(cut_, {})) lose(one.pipe);
+}
+
+void Device::restored() {
+    may_be_forgotten = true;
+    is_place_lost_ = !place_.empty();
+    account_.restored();
 }
 
 void Device::let_server_notice() {

@@ -59,6 +59,9 @@ class Device {
     std::vector<std::string> topics() const;
     Account& account() { return account_; }
 
+    // An older copy took the place of the server's data.
+    void restored();
+
     // Its session may be gone for a good reason: that it is unknown is no fault.
     bool may_be_forgotten = false;
     bool is_stuck = false;  // it takes nothing for now
@@ -97,6 +100,8 @@ class Device {
     // What a client remembers.
     std::string pid_;
     std::string place_;
+    bool is_place_lost_ =
+        false;  // it may be of another branch: so it is told for as long as it shows it
     std::map<std::string, Topic> topics_;
 
     // The connection's.

@@ -70,10 +70,7 @@ void Run::kill(bool restores) {
         group_.restored();
         lost_through_ = copy_lost_through_;
         std::erase_if(acknowledged_, [&](const auto& one) { return one.second > copied_through_; });
-        for (const auto& device : devices_) {
-            device->may_be_forgotten = true;
-            device->account().restored();
-        }
+        for (const auto& device : devices_) device->restored();
     }
     begin_life();
 }

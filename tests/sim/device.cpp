@@ -173,7 +173,7 @@ void Device::on(const Gap& gap) {
 void Device::cut() {
     if (!pipe_) return;
     trace(name_ + " is cut");
-    lose(pipe_);
+    pipe_->messages.clear();
     pipe_->is_cut = true;
     if (!pipe_->is_closed) cut_.push_back({lane_, pipe_});
     pipe_.reset();
@@ -183,19 +183,9 @@ void Device::cut() {
     std::erase_if(topics_, [](const auto& topic) { return !topic.second.is_confirmed; });
 }
 
-// Frames and notices come again after a resume; but that it has left a room is told once.
-void Device::lose(const SharedPipe& pipe) {
-    for (const Message& message : std::exchange(pipe->messages, {})) {
-        const auto* const ended = std::get_if<Ended>(&message);
-        if (ended == nullptr) continue;
-        account_.let_go(ended->topic);
-        if (!has_sdk_) topics_.erase(ended->topic);
-    }
-}
-
 void Device::server_died() {
     cut();
-    for (const Connection& one : std::exchange(cut_, {})) lose(one.pipe);
+    cut_.clear();
 }
 
 void Device::restored() {
@@ -206,7 +196,7 @@ void Device::restored() {
 
 void Device::let_server_notice() {
     for (const Connection& one : std::exchange(cut_, {})) {
-        lose(one.pipe);
+        one.pipe->messages.clear();
         if (!one.pipe->is_closed) one.lane->close(one.pipe, false);
     }
 }

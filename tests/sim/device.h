@@ -90,7 +90,6 @@ class Device {
 
     Arrival arrival() const;
     void send(std::vector<Command> commands);
-    void lose(const SharedPipe& pipe);
 
     Account account_;
     const std::string name_;

@@ -171,14 +171,15 @@ void Arriving::list_rooms() {
         Room room = topic.room();
         const bool is_listed = std::any_of(to_ask_.begin(), to_ask_.end(),
                                            [&](const JoinedRoom& j) { return j.room == room; });
-        // One that the session does not hold was not confirmed before the drop.
-        if (!is_listed) to_ask_.push_back({std::move(room), since_.value_or(now_)});
+        if (is_listed) continue;
+        // One that the session does not hold was not confirmed before the drop. One that has ended
+        // goes on, since the client does not know that it had.
+        const auto ended = std::find_if(ended_.begin(), ended_.end(),
+                                        [&](const JoinedRoom& j) { return j.room == room; });
+        const Position at = ended == ended_.end() ? since_.value_or(now_) : ended->at;
+        if (ended != ended_.end()) ended_.erase(ended);
+        to_ask_.push_back({std::move(room), at});
     }
-    const auto is_asked_for = [&](const JoinedRoom& ended) {
-        return std::any_of(to_ask_.begin(), to_ask_.end(),
-                           [&](const JoinedRoom& joined) { return joined.room == ended.room; });
-    };
-    std::erase_if(ended_, is_asked_for);
     for (const JoinedRoom& joined : ended_) {
         admitted_.ended.emplace_back(
             joined.room.name(), Error{ErrorCode::kForbidden, "the right to watch it has ended"});

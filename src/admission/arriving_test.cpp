@@ -190,6 +190,32 @@ TEST_F(ArrivingTest, AnOffsetFromBeforeTheSessionProvesNothingInIt) {
     }
 }
 
+// Its notice was lost in the drop, and the right was given again meanwhile.
+TEST_F(ArrivingTest, ARoomThatHasEndedAndIsAskedForByWhoDoesNotKnowGoesOnWhereItWas) {
+    struct Case {
+        const char* what;
+        const char* offset;
+        Position at;
+    };
+    const Case cases[] = {
+        {"it has seen nothing since it was told", "third.22", 21_pos},
+        {"it has seen what came behind the notice, and asks anew", "third.24", 25_pos},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.what);
+        const Room room = Room::subject("photo:1");
+        keep({.epoch = "third",
+              .place = {.given = 24_pos, .clear = 24_pos},
+              .rooms = {{.room = room, .at = 21_pos, .ended_behind = 22_pos}}});
+        const Admitted admitted =
+            arrive({.pid = "p", .offset = c.offset, .topics = {*parse_topic("photo:1")}});
+        EXPECT_TRUE(admitted.ended.empty());
+        const auto joined = std::ranges::find(admitted.record.rooms, room, &JoinedRoom::room);
+        ASSERT_NE(joined, admitted.record.rooms.end());
+        EXPECT_EQ(*joined, (JoinedRoom{.room = room, .at = c.at}));
+    }
+}
+
 TEST_F(ArrivingTest, ASessionIsWrittenInTheEpochOfNow) {
     const Admitted admitted = arrive({});
     EXPECT_EQ(disk_.by_pid.at(admitted.record.pid).record.epoch, "third");

@@ -166,6 +166,7 @@ void RoomChanges::on_entered(const Room& room, Enter& enter) {
 void RoomChanges::on_right(const Room& room, Recheck& recheck, const Result<WatchAnswer>& right) {
     if (!right && right.error().passes()) return port_.pause(room);
     const bool holds = recheck.holds;
+    const Position at = *port_.joined_at(room);
     Position told_behind;
     if (right) {
         port_.keep(room, right->right_since, right->at);
@@ -178,7 +179,7 @@ void RoomChanges::on_right(const Room& room, Recheck& recheck, const Result<Watc
     if (right) return finish(room);
     // It may not arrive, and is told again then. Should the write fail for now, the next resume
     // asks for the right again.
-    port_.write(room, {.put = {{.room = room, .at = {}, .ended_behind = told_behind}}});
+    port_.write(room, {.put = {{.room = room, .at = at, .ended_behind = told_behind}}});
 }
 
 void RoomChanges::written(const Room& room, Written how) {

@@ -28,7 +28,8 @@ struct JoinedRoom {
     // The history was queued whole when `Place::given` stood here (resume_rule.h).
     std::optional<Position> given_behind = {};
     // The right to it has ended, and the client was told when `Place::given` stood here. It is kept
-    // until the client has shown that it knows; nobody is in it.
+    // until the client has shown that it knows; nobody is in it. A client that asks for it at its
+    // next sign-in does not know, and goes on in it from `at` if it may.
     std::optional<Position> ended_behind = {};
 
     friend bool operator==(const JoinedRoom&, const JoinedRoom&) = default;

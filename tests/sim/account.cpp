@@ -96,8 +96,8 @@ bool Account::is_owed(const Entry& entry) const {
     });
 }
 
-// A right that has ended owes nothing more, even if it was given again: a client that was away, or
-// whose notice was lost in a drop, is not told of it.
+// A right that has ended and was given again owes what came since, unless the client was told that
+// it is not in the room any more.
 bool Account::is_owed_by(const Entry& entry, const std::string& topic, Position from) const {
     if (entry.position <= from) return false;
     if (!is_subject(topic)) {
@@ -105,7 +105,7 @@ bool Account::is_owed_by(const Entry& entry, const std::string& topic, Position 
     }
     if (!Witness::goes_to(entry, Room::subject(topic))) return false;
     if (is_friend() && witness_.catalog_gives_ever_since(from)) return true;
-    return witness_.may_watch_ever_since(topic, principal_->id, from, entry.position);
+    return entry.position > witness_.watches_since(topic, principal_->id);
 }
 
 bool Account::is_excused(Position position) const {

@@ -91,19 +91,12 @@ bool Witness::may_watch(const std::string& subject, const std::string& user, Pos
                        [&](const Right& right) { return right.from < at && at < right.until; });
 }
 
-bool Witness::may_watch_ever_since(const std::string& subject, const std::string& user,
-                                   Position since, Position at) const {
-    std::vector<Right> rights = rights_of(subject, user);
-    std::sort(rights.begin(), rights.end(),
-              [](const Right& a, const Right& b) { return a.until > b.until; });
-    Position held_from = kEndOfTime;
-    bool holds = false;
-    for (const Right& right : rights) {
-        if (right.until <= held_from && held_from != kEndOfTime) break;
-        if (right.until == kEndOfTime) holds = holds || right.from < at;
-        held_from = std::min(held_from, right.from);
+Position Witness::watches_since(const std::string& subject, const std::string& user) const {
+    Position since = kEndOfTime;
+    for (const Right& right : rights_of(subject, user)) {
+        if (right.until == kEndOfTime) since = std::min(since, right.from);
     }
-    return holds && held_from <= since;
+    return since;
 }
 
 void Witness::reload(bool gives, Position frontier) {

@@ -28,10 +28,9 @@ class Witness {
     // Whether an entry gave the user the right to watch the subject which held for what stands at
     // `at`.
     bool may_watch(const std::string& subject, const std::string& user, Position at) const;
-    // Whether it holds to this day, and by this or another the user might watch at all times since
-    // `since`: only that is what a client may count on.
-    bool may_watch_ever_since(const std::string& subject, const std::string& user, Position since,
-                              Position at) const;
+    // Where the oldest of the rights began by which the user may watch it now; kEndOfTime: it may
+    // not.
+    Position watches_since(const std::string& subject, const std::string& user) const;
 
     // ---- rights that the catalog gives: to friends all subjects, to services all types
     // -----------

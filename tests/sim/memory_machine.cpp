@@ -40,29 +40,12 @@ class MemoryMachine final : public Machine {
     GroupStore& groups() override { return life_->groups; }
 
     bool move(Chance& chance) override {
-        switch (chance.below(4)) {
-            case 0:
-                if (is_slow_ && life_->log.unsynced() > 0) {
-                    life_->log.sync(1 + chance.below(5));
-                    return true;
-                }
-                [[fallthrough]];
-            case 1:
-                if (life_->late_log.has_waiting()) {
-                    life_->late_log.answer(chance.below(8), chance.one_in(8));
-                    return true;
-                }
-                [[fallthrough]];
-            case 2:
-                if (const std::size_t waiting = life_->groups.waiting(); waiting > 0) {
-                    life_->groups.write_one(chance.below(waiting),
-                                            is_full_ || is_broken_ || chance.one_in(30));
-                    return true;
-                }
-                [[fallthrough]];
-            default:
-                return life_->late.come(chance);
+        constexpr std::uint64_t kParts = 4;
+        const std::uint64_t first = chance.below(kParts);
+        for (std::uint64_t i = 0; i < kParts; ++i) {
+            if (move_part((first + i) % kParts, chance)) return true;
         }
+        return false;
     }
     bool wait_a_moment() override { return false; }
 
@@ -93,6 +76,28 @@ class MemoryMachine final : public Machine {
     }
 
  private:
+    bool move_part(std::uint64_t part, Chance& chance) {
+        switch (part) {
+            case 0:
+                if (!is_slow_ || life_->log.unsynced() == 0) return false;
+                life_->log.sync(1 + chance.below(5));
+                return true;
+            case 1:
+                if (!life_->late_log.has_waiting()) return false;
+                life_->late_log.answer(chance.below(8), chance.one_in(8));
+                return true;
+            case 2: {
+                const std::size_t waiting = life_->groups.waiting();
+                if (waiting == 0) return false;
+                life_->groups.write_one(chance.below(waiting),
+                                        is_full_ || is_broken_ || chance.one_in(30));
+                return true;
+            }
+            default:
+                return life_->late.come(chance);
+        }
+    }
+
     struct Disk {
         MemoryDisk log;
         MemorySessions sessions;

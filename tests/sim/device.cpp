@@ -96,6 +96,7 @@ void Device::take_message() {
 void Device::on(const Connected& connected) {
     trace(name_ + " is in, pid " + connected.pid + ", at " + to_string(connected.frontier));
     is_in_ = true;
+    rooms_kept_ = 0;
     frontier_ = connected.frontier;
     const bool is_recovered = !pid_.empty() && connected.pid == pid_;
     if (!pid_.empty() && !is_recovered && !may_be_forgotten) fail(name_ + " lost its session");
@@ -139,11 +140,13 @@ void Device::on(const Answer& answer) {
         !account_.may_be_full(Lane::kRoomsMax)) {
         fail(name_ + " was refused " + sent.topic + " below the bound of rooms");
     }
+    // It may have been given another room in place of this one by then.
+    if (answer.error && !sent.is_subscribe) ++rooms_kept_;
     if (!is_last || answer.error) return;
     topic.is_confirmed = sent.is_subscribe;
     if (sent.is_subscribe) {
         account_.confirm(sent.topic, answer.from);
-        if (account_.is_above(Lane::kRoomsMax)) fail(name_ + " is in too many rooms");
+        if (account_.is_above(Lane::kRoomsMax + rooms_kept_)) fail(name_ + " is in too many rooms");
         return;
     }
     account_.left(sent.topic);

@@ -109,6 +109,7 @@ class Device {
     bool is_in_ = false;
     Position frontier_;                    // when it came in
     std::vector<std::string> at_sign_in_;  // topics
+    std::size_t rooms_kept_ = 0;           // that could not be left
     std::uint64_t last_command_ = 0;
     std::map<std::uint64_t, Sent> commands_;  // not answered
 

@@ -26,51 +26,38 @@ std::unique_ptr<Store> opened(Result<std::unique_ptr<Store>> store) {
     return std::move(*store);
 }
 
-// The embedded stores, over a disk that fails. A kill leaves what their files hold at that moment:
-// it is copied, and the next life begins on the copy, while the threads of this one end in order.
+// The embedded stores, over a disk that fails. A kill leaves what their files hold at that moment.
 class EmbeddedMachine final : public Machine {
  public:
-    EmbeddedMachine(const SimClock& clock, Random& random) : clock_(clock), random_(random) {
-        std::filesystem::create_directory(data());
-    }
+    EmbeddedMachine(const SimClock& clock, Random& random) : clock_(clock), random_(random) {}
 
     void begin_life() override {
+        disk_ = std::make_unique<FaultyDisk>();
         subjects_ = std::make_unique<Subjects>(Subjects::Settings{});
-        log_ = opened(EmbeddedLog::open({.data_dir = data(),
+        log_ = opened(EmbeddedLog::open({.data_dir = folder_.path(),
                                          .tail_entries_max = kTailEntries,
                                          .tail_bytes_max = kTailBytes,
                                          .retry_after = milliseconds(1),
                                          .reserve = 64,
-                                         .env = disk_.env()},
+                                         .env = disk_->env()},
                                         *subjects_, clock_, random_));
         watches_ = std::make_unique<SubjectWatches>(*log_, *subjects_);
-        sessions_ = opened(EmbeddedSessionStore::open({.data_dir = data(),
+        sessions_ = opened(EmbeddedSessionStore::open({.data_dir = folder_.path(),
                                                        .index = {.per_user_max = kSessionsOfAUser},
-                                                       .env = disk_.env(),
+                                                       .env = disk_->env(),
                                                        .retry_after = milliseconds(1)},
                                                       clock_));
-        groups_ = opened(EmbeddedGroupStore::open({.data_dir = data(),
+        groups_ = opened(EmbeddedGroupStore::open({.data_dir = folder_.path(),
                                                    .look_every = milliseconds(1),
                                                    .retry_after = milliseconds(1),
-                                                   .env = disk_.env()}));
+                                                   .env = disk_->env()}));
     }
     void start() override {
         log_->start();
         set_slow(is_slow_);
         set_full(is_full_);
     }
-    void kill() override {
-        // A store that is just opened again renames and removes files: copied once it has ended.
-        disk_.hold_syncs(false);
-        disk_.fails_syncs = false;
-        set_space(true);
-        std::this_thread::sleep_for(milliseconds(10));
-        // The log last: what sessions and groups know of it is never ahead of it.
-        for (const char* store : {"sessions", "groups", "log"}) {
-            std::filesystem::copy(data() / store, data(life_ + 1) / store,
-                                  std::filesystem::copy_options::recursive);
-        }
-    }
+    void kill() override { disk_->die(); }
     void stop() override {
         log_->stop();
         sessions_.reset();
@@ -79,8 +66,7 @@ class EmbeddedMachine final : public Machine {
     void end_life() override {
         watches_.reset();
         log_.reset();
-        std::filesystem::remove_all(data());
-        ++life_;
+        disk_.reset();
     }
 
     Log& log() override { return *log_; }
@@ -94,9 +80,9 @@ class EmbeddedMachine final : public Machine {
         return true;
     }
 
-    void set_slow(bool on) override { disk_.hold_syncs(is_slow_ = on); }
+    void set_slow(bool on) override { disk_->hold_syncs(is_slow_ = on); }
     void set_full(bool on) override { set_space(!(is_full_ = on)); }
-    void set_broken(bool on) override { disk_.fails_syncs = on; }
+    void set_broken(bool on) override { disk_->fails_syncs = on; }
     Position retain_after(Position) override { return {}; }  // its own tests have that
 
     // A copy that takes the place of the data needs a log that knows of it.
@@ -105,22 +91,15 @@ class EmbeddedMachine final : public Machine {
     void restore() override {}
 
  private:
-    std::filesystem::path data(std::uint64_t life) const {
-        const std::filesystem::path path = folder_.path() / std::to_string(life);
-        std::filesystem::create_directory(path);
-        return path;
-    }
-    std::filesystem::path data() const { return data(life_); }
     void set_space(bool there_is) {
-        disk_.has_no_space = !there_is;
-        disk_.free_bytes = there_is ? 1ULL << 40U : 0;
+        disk_->has_no_space = !there_is;
+        disk_->free_bytes = there_is ? 1ULL << 40U : 0;
     }
 
     const SimClock& clock_;
     Random& random_;
     Folder folder_;
-    FaultyDisk disk_;
-    std::uint64_t life_ = 1;
+    std::unique_ptr<FaultyDisk> disk_;  // of this life
     std::unique_ptr<Subjects> subjects_;
     std::unique_ptr<EmbeddedLog> log_;
     std::unique_ptr<SubjectWatches> watches_;

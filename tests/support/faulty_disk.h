@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <utility>
 
@@ -34,6 +35,15 @@ class FaultyDisk {
         holds_ = on;
         changed_.notify_all();
     }
+    // The process that uses it is killed: its files stay as they are at this moment, whatever its
+    // threads do until they end.
+    void die() {
+        {
+            const std::unique_lock lock(life_mutex_);
+            is_dead_ = true;
+        }
+        hold_syncs(false);
+    }
     // Waits until a sync waits.
     void wait_for_a_held_sync() {
         std::unique_lock lock(mutex_);
@@ -50,15 +60,23 @@ class FaultyDisk {
         rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                                  rocksdb::IODebugContext* context) override {
             if (disk_.has_no_space) return rocksdb::IOStatus::NoSpace("no space left on device");
-            return FSWritableFileOwnerWrapper::Append(data, options, context);
+            return disk_.unless_dead(
+                [&] { return FSWritableFileOwnerWrapper::Append(data, options, context); });
+        }
+        rocksdb::IOStatus Truncate(std::uint64_t size, const rocksdb::IOOptions& options,
+                                   rocksdb::IODebugContext* context) override {
+            return disk_.unless_dead(
+                [&] { return FSWritableFileOwnerWrapper::Truncate(size, options, context); });
         }
         rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* context) override {
-            if (!is_log_) return FSWritableFileOwnerWrapper::Sync(options, context);
-            disk_.wait_while_held();
-            ++disk_.syncs;
-            if (disk_.fails_syncs) return rocksdb::IOStatus::IOError("the disk is broken");
-            return FSWritableFileOwnerWrapper::Sync(options, context);
+            if (is_log_) {
+                disk_.wait_while_held();
+                ++disk_.syncs;
+                if (disk_.fails_syncs) return rocksdb::IOStatus::IOError("the disk is broken");
+            }
+            return disk_.unless_dead(
+                [&] { return FSWritableFileOwnerWrapper::Sync(options, context); });
         }
 
      private:
@@ -77,8 +95,8 @@ class FaultyDisk {
                                           std::unique_ptr<rocksdb::FSWritableFile>* file,
                                           rocksdb::IODebugContext* context) override {
             if (disk_.has_no_descriptors) return no_descriptors();
-            rocksdb::IOStatus status =
-                FileSystemWrapper::NewWritableFile(name, options, file, context);
+            rocksdb::IOStatus status = disk_.unless_dead(
+                [&] { return FileSystemWrapper::NewWritableFile(name, options, file, context); });
             if (status.ok()) {
                 *file = std::make_unique<File>(std::move(*file), disk_, name.ends_with(".log"));
             }
@@ -90,6 +108,17 @@ class FaultyDisk {
                                             rocksdb::IODebugContext* context) override {
             if (disk_.has_no_descriptors) return no_descriptors();
             return FileSystemWrapper::NewSequentialFile(name, options, file, context);
+        }
+        rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
+                                     const rocksdb::IOOptions& options,
+                                     rocksdb::IODebugContext* context) override {
+            return disk_.unless_dead(
+                [&] { return FileSystemWrapper::RenameFile(from, to, options, context); });
+        }
+        rocksdb::IOStatus DeleteFile(const std::string& name, const rocksdb::IOOptions& options,
+                                     rocksdb::IODebugContext* context) override {
+            return disk_.unless_dead(
+                [&] { return FileSystemWrapper::DeleteFile(name, options, context); });
         }
         rocksdb::IOStatus GetFreeSpace(const std::string&, const rocksdb::IOOptions&,
                                        std::uint64_t* bytes, rocksdb::IODebugContext*) override {
@@ -105,6 +134,12 @@ class FaultyDisk {
         FaultyDisk& disk_;
     };
 
+    template <class Change>
+    rocksdb::IOStatus unless_dead(Change&& change) {
+        const std::shared_lock lock(life_mutex_);
+        return is_dead_ ? rocksdb::IOStatus::IOError("the process was killed") : change();
+    }
+
     void wait_while_held() {
         std::unique_lock lock(mutex_);
         ++waiting_;
@@ -117,6 +152,8 @@ class FaultyDisk {
     std::condition_variable changed_;
     bool holds_ = false;
     int waiting_ = 0;
+    std::shared_mutex life_mutex_;
+    bool is_dead_ = false;  // under life_mutex_
     std::shared_ptr<rocksdb::FileSystem> files_;
     std::unique_ptr<rocksdb::Env> env_;
 };

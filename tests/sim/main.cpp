@@ -36,7 +36,7 @@ struct Settings {
     std::uint64_t seeds = 1;
     std::uint64_t steps = 2'000;
     std::uint64_t jobs = 1;
-    std::uint64_t embedded_every = 0;  // 0: none runs over the embedded stores
+    std::uint64_t embedded_every = 20;  // that run over the embedded stores; 0: none
     std::uint64_t trace = 0;
 };
 Settings settings;
@@ -134,9 +134,10 @@ int main(int count, char** arguments) {
     const eventbus::Folder folder;  // for the data of those that fail, too
     ::setenv("TMPDIR", folder.path().c_str(), 1);
     if (const std::uint64_t failed = run_seeds(); failed != 0) {
-        std::fprintf(stderr, "repeat it with: %s --seed %llu --steps %llu\n", program.c_str(),
-                     static_cast<unsigned long long>(failed),
-                     static_cast<unsigned long long>(settings.steps));
+        std::fprintf(stderr, "repeat it with: %s --seed %llu --steps %llu --embedded-every %llu\n",
+                     program.c_str(), static_cast<unsigned long long>(failed),
+                     static_cast<unsigned long long>(settings.steps),
+                     static_cast<unsigned long long>(settings.embedded_every));
         return 1;
     }
     std::printf("%llu seeds are fine\n", static_cast<unsigned long long>(settings.seeds));

@@ -177,7 +177,7 @@ Backlog::Count Group::loaded(const std::vector<SharedEntry>& entries, Position f
 
 // ---- events that go out -------------------------------------------------------------------------
 
-void Group::give_out(Time now, std::vector<GivenOut>& out) {
+void Group::give_out(std::vector<GivenOut>& out) {
     const auto may_give = [this] {
         return with_members_ < settings_.in_flight_max &&
                (!loaded_.empty() || (!pending_.empty() && !is_full()));
@@ -193,24 +193,23 @@ void Group::give_out(Time now, std::vector<GivenOut>& out) {
             pending_bytes_ -= size_of(*entry);
             pending_transient_ -= is_transient(*entry) ? 1 : 0;
         }
-        const std::uint32_t attempt = give(*member, *entry, now);
+        const std::uint32_t attempt = give(*member, *entry);
         out.push_back({*member, std::move(entry), attempt});
     }
 }
 
-std::uint32_t Group::give(MemberId id, const Entry& entry, Time now) {
+std::uint32_t Group::give(MemberId id, const Entry& entry) {
     const Position position = entry.position;
     Flight& flight = flights_[position];
     BUS_ASSERT(flight.attempt == 0 || flight.state == Flight::State::kLoaded);
 
     flight.state = Flight::State::kWithMember;
     flight.member = id;
-    flight.until = now + settings_.ack_wait;
+    flight.until = Time::max();
     flight.delay = {};
     flight.bytes = static_cast<std::uint32_t>(size_of(entry));
     flight.is_transient = is_transient(entry);
     ++flight.attempt;
-    deadlines_.emplace(flight.until, position);
     changed_.push_back(position);
     ++with_members_;
     ++totals_.delivered;
@@ -221,6 +220,16 @@ std::uint32_t Group::give(MemberId id, const Entry& entry, Time now) {
     member.bytes += flight.bytes;
     queue_if_ready(id, member);  // behind the others: that is the round robin
     return flight.attempt;
+}
+
+void Group::sent(Position position, std::uint32_t attempt, Time now) {
+    const auto flight = flights_.find(position);
+    if (flight == flights_.end() || flight->second.state != Flight::State::kWithMember ||
+        flight->second.attempt != attempt) {
+        return;  // its member has gone meanwhile
+    }
+    flight->second.until = now + settings_.ack_wait;
+    deadlines_.emplace(flight->second.until, position);
 }
 
 Result<> Group::ack(MemberId member, Position position, std::uint32_t attempt) {

@@ -79,7 +79,8 @@ class Group {
         State state = State::kWithMember;
         std::uint32_t attempt = 0;
         MemberId member{};  // of kWithMember
-        Time until{};       // kWithMember: its deadline; else when it is due, or was
+        Time until{};  // kWithMember: its deadline, none yet before sent(); else when it is due, or
+                       // was
         std::chrono::milliseconds delay{};  // that `until` was set with; not of kWithMember
         std::uint32_t bytes = 0;            // of kWithMember
         bool is_transient = false;
@@ -155,7 +156,10 @@ class Group {
     // ---- events that go out ----
 
     // Gives out what can be given, retries first, round robin to the members with room.
-    void give_out(Time now, std::vector<GivenOut>& out);
+    void give_out(std::vector<GivenOut>& out);
+
+    // What was given out is on its way to its member: the time that it has for an answer begins.
+    void sent(Position position, std::uint32_t attempt, Time now);
 
     // Errors: kNotFound, the event is not this member's with this attempt.
     Result<> ack(MemberId member, Position position, std::uint32_t attempt);
@@ -224,7 +228,7 @@ class Group {
     std::optional<MemberId> next_ready();
     void queue_if_ready(MemberId id, Member& member);
     void erase_if_done(Members::iterator member);
-    std::uint32_t give(MemberId id, const Entry& entry, Time now);
+    std::uint32_t give(MemberId id, const Entry& entry);
     Result<Flights::iterator> find_answered(MemberId member, Position position,
                                             std::uint32_t attempt);
     void take_from_member(Flights::iterator flight);
@@ -239,7 +243,7 @@ class Group {
     std::size_t pending_transient_ = 0;  // of pending_
     Backlog backlog_;                    // seen, not read
     Flights flights_;
-    std::set<std::pair<Time, Position>> deadlines_;  // kWithMember
+    std::set<std::pair<Time, Position>> deadlines_;  // kWithMember, and sent
     std::set<std::pair<Time, Position>> delays_;     // kWaiting
     std::set<Position> due_;                         // kDue
     std::deque<SharedEntry> loaded_;                 // kLoaded

@@ -44,9 +44,10 @@ class GroupTest : public testing::Test {
     // "position.attempt→member" for each event given out now.
     std::vector<std::string> give() {
         std::vector<Group::GivenOut> out;
-        group_.give_out(now_, out);
+        group_.give_out(out);
         std::vector<std::string> given;
         for (const Group::GivenOut& g : out) {
+            group_.sent(g.entry->position, g.attempt, now_);
             given.push_back(to_string(g.entry->position) + '.' + std::to_string(g.attempt) + "→" +
                             std::to_string(static_cast<std::uint64_t>(g.member)));
         }
@@ -376,10 +377,28 @@ TEST_F(GroupTest, ARestoredEventGoesOnWithItsAttempts) {
     ASSERT_TRUE(restored.wanted(10));
     restored.loaded({entry(4_pos)}, 4_pos, 4_pos);
     std::vector<Group::GivenOut> out;
-    restored.give_out(now_, out);
+    restored.give_out(out);
     ASSERT_EQ(out.size(), 1u);
     EXPECT_EQ(out[0].attempt, 4u);
     EXPECT_EQ(restored.cursor(), 10_pos);
+}
+
+TEST_F(GroupTest, TheTimeForAnAnswerBeginsWhenTheEventIsSent) {
+    ASSERT_TRUE(group_.join(kAnn, {2}));
+    take(1_pos, 2_pos);
+    std::vector<Group::GivenOut> out;
+    group_.give_out(out);
+    ASSERT_EQ(out.size(), 2u);
+    EXPECT_FALSE(group_.next_deadline());
+    advance(settings_.ack_wait * 2);
+    EXPECT_EQ(group_.totals().timed_out, 0u);
+    group_.sent(1_pos, 1, now_);
+    EXPECT_EQ(group_.next_deadline(), now_ + settings_.ack_wait);
+    group_.sent(2_pos, 7, now_);  // not what it has now
+    EXPECT_TRUE(group_.ack(kAnn, 2_pos, 1));
+    advance(settings_.ack_wait);
+    EXPECT_EQ(group_.totals().timed_out, 1u);
+    EXPECT_FALSE(group_.next_deadline());
 }
 
 // Random steps against a model that is slow and plain: a list of events, each with its state.
@@ -464,9 +483,10 @@ TEST_P(GroupRun, EqualsTheSlowModelAndEveryEventIsAcknowledgedAtLast) {
     };
     const auto give = [&] {
         std::vector<Group::GivenOut> out;
-        group.give_out(now, out);
+        group.give_out(out);
         for (const Group::GivenOut& given : out) {
             const Position position = given.entry->position;
+            group.sent(position, given.attempt, now);
             ASSERT_FALSE(model.acked.contains(position))
                 << "given after its ack: " << to_string(position);
             GroupModel::Held& held = model.held[position];

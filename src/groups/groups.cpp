@@ -23,6 +23,7 @@ Groups::Groups(Context context, GroupSettings settings, std::vector<StoredGroup>
                .clock = context_.clock,
                .reactor = context_.reactor,
                .probe = probe_,
+               .on_sent = [this](const auto& deliveries) { on_sent(deliveries); },
                .on_state = [this](auto held) { on_ledger_state(held); }}),
       fed_through_(context_.reader.cursor()) {
     for (StoredGroup& group : stored) restore(std::move(group));
@@ -356,7 +357,7 @@ void Groups::serve(Home& home) {
 
 void Groups::give_out(Home& home) {
     std::vector<Group::GivenOut> given;
-    home.group.give_out(context_.clock.now(), given);
+    home.group.give_out(given);
     for (Group::GivenOut& out : given) {
         const Position position = out.entry->position;
         const DeliveryId id{*home.key, context_.log.epochs().of(position), position, out.attempt};

@@ -174,6 +174,7 @@ class Groups final : public View {
     void record(Home& home);
     StoredState state_of(const Home& home) const;
     void record_places();
+    void on_sent(const std::vector<GroupDelivery>& deliveries);
     void on_ledger_state(std::optional<Clock::Time::duration> held);
 
     void run_due(Clock::Time now);

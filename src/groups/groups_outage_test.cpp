@@ -117,6 +117,34 @@ TEST_F(GroupsOutage, NobodysTimeRunsOutMeanwhile) {
     EXPECT_EQ(inbox().take(), Got{"2.2→1"});
 }
 
+// What is given out leaves once it is written, which may take longer than a member has to answer.
+TEST_F(GroupsOutage, ASlowWriteTakesNobodysTime) {
+    LateGroupStore slow(store_);
+    node_ = std::make_unique<Node>(log_, slow, clock_, random_, node_settings_);
+    const auto write = [&] {
+        for (node_->run(); slow.waiting() > 0; node_->run()) slow.write_one(0, false);
+    };
+    Node::Reactor& reactor = node_->at();
+    node_->directory->post_subscribe({.id = kAnn,
+                                      .group = {"g", "a.*"},
+                                      .service = "worker",
+                                      .terms = {.max_in_flight = 10},
+                                      .way = {&reactor.executor, &reactor.inbox}},
+                                     reactor.executor, [](const auto&) {});
+    write();
+    EXPECT_EQ(publish("a.x"), Got{});
+    pass(settings_.ack_wait * 2);
+    write();
+    EXPECT_EQ(inbox().take(), Got{"1.1→1"});
+    EXPECT_EQ(probe().timed_out.get(), 0u);
+    pass(settings_.ack_wait);
+    write();
+    pass(settings_.retry_max);
+    write();
+    EXPECT_EQ(inbox().take(), Got{"1.2→1"});
+    node_.reset();
+}
+
 TEST_F(GroupsOutage, AMemberThatGoesMeanwhileLosesNothing) {
     ASSERT_TRUE(join(kAnn));
     store_.fail(ErrorCode::kUnavailable);

@@ -97,6 +97,19 @@ void Groups::set_alarm(Home& home, Clock::Time at) {
 
 // ---- time-outs ----------------------------------------------------------------------------------
 
+// From here on, and not from when it was decided: on a slow disk that may be long ago.
+void Groups::on_sent(const std::vector<GroupDelivery>& deliveries) {
+    const Clock::Time now = context_.clock.now();
+    const GroupKey* group = nullptr;
+    Home* home = nullptr;
+    for (const GroupDelivery& delivery : deliveries) {
+        if (std::exchange(group, delivery.group.get()) != group) home = find(*group);
+        if (home == nullptr) continue;
+        home->group.sent(delivery.entry->position, delivery.attempt, now);
+        arm(*home);
+    }
+}
+
 // A member's answer may have come in time and lie in a socket, or on its way from another reactor:
 // after a pause of the process all of them do. So every reactor with members is asked first.
 void Groups::ask_for_inputs(Clock::Time now) {

@@ -64,7 +64,6 @@ void Ledger::on_written(const Result<>& result) {
     }
     const auto write = std::exchange(writing_, nullptr);
     give_answers(*write, {});
-    give_parcels(*write);
     if (state_ == State::kOnHold) {
         const auto held = context_.clock.now() - held_since_;
         state_ = State::kOpen;
@@ -76,6 +75,7 @@ void Ledger::on_written(const Result<>& result) {
                   std::chrono::duration_cast<std::chrono::milliseconds>(held).count())}});
         context_.on_state(held);
     }
+    give_parcels(*write);
     flush();
 }
 
@@ -126,6 +126,7 @@ void Ledger::give_answers(Write& write, const Result<>& result) {
 
 void Ledger::give_parcels(Write& write) {
     for (Parcel& parcel : write.parcels) {
+        context_.on_sent(parcel.deliveries);
         parcel.way.reactor->post(
             [receiver = parcel.way.receiver, deliveries = std::move(parcel.deliveries)] {
                 for (const GroupDelivery& delivery : deliveries) receiver->deliver(delivery);

@@ -37,6 +37,8 @@ class Ledger {
         const Clock& clock;
         Executor& reactor;
         GroupsProbe& probe;
+        // These are written, and leave now.
+        std::function<void(const std::vector<GroupDelivery>&)> on_sent;
         // After each change of the state. On the way back from a hold, how long that was.
         std::function<void(std::optional<Clock::Time::duration> held)> on_state;
     };
@@ -79,7 +81,7 @@ class Ledger {
     void hold();
     void close();
     static void give_answers(Write& write, const Result<>& result);
-    static void give_parcels(Write& write);
+    void give_parcels(Write& write);
 
     Context context_;
     State state_ = State::kOpen;

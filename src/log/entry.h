@@ -50,16 +50,11 @@ using SharedEntry = std::shared_ptr<const Entry>;
 // Bytes of memory that the entry takes, about.
 std::size_t memory_of(const Entry& entry);
 
-// Calls visit(const Room&) for the rooms by which `entry` is found: those that it goes to, those of
-// whom it takes a right, its subject's, and the pattern that is exactly its type. May repeat
-// itself.
+// Calls visit(const Room&) for the rooms in which `entry` may be shown: those that it goes to, its
+// subject's, and the pattern that is exactly its type. May repeat itself.
 template <class Visit>
 void for_each_room(const Entry& entry, Visit&& visit) {
     for (const Delivery& delivery : entry.deliveries) visit(delivery.room);
-    for (const Eviction& eviction : entry.evictions) {
-        visit(eviction.who);
-        visit(Room::subject(eviction.subject));
-    }
     if (!entry.event.subject.empty()) visit(Room::subject(entry.event.subject));
     visit(Room::pattern(entry.event.type));
 }

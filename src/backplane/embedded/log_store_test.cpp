@@ -284,7 +284,7 @@ TEST_F(LogStoreTest, AReaderForSomeRoomsGetsAllOfTheirsAndSkipsBlocksOfOthers) {
     }
 }
 
-TEST_F(LogStoreTest, ABlockHasEveryRoomByWhichAnEntryIsFound) {
+TEST_F(LogStoreTest, ABlockHasEveryRoomInWhichAnEntryMayBeShown) {
     auto entry = std::make_shared<Entry>();
     entry->position = 1_pos;
     entry->event.type = "photo.shared";
@@ -298,19 +298,20 @@ TEST_F(LogStoreTest, ABlockHasEveryRoomByWhichAnEntryIsFound) {
     LogBlock block;
     ASSERT_TRUE(LogBlock::read(std::string("k") + std::string(7, '\0') + '\1', value, block));
 
-    for (const Room& room : {ann_, Room::everyone(), bob_, Room::subject("photo:1"),
-                             Room::subject("photo:2"), Room::pattern("photo.shared")}) {
+    for (const Room& room :
+         {ann_, Room::everyone(), Room::subject("photo:1"), Room::pattern("photo.shared")}) {
         const std::uint64_t key = block_key(7, room);
         EXPECT_TRUE(block.may_hold_any({&key, 1})) << room.key();
         EXPECT_TRUE(block.may_hold(key, "photo.shared")) << room.key();
         EXPECT_FALSE(block.may_hold(key, "photo.deleted")) << room.key();
     }
-    std::vector<std::uint64_t> others;
+    // It takes a right from these, and is not shown there.
+    std::vector<std::uint64_t> others{block_key(7, bob_), block_key(7, Room::subject("photo:2"))};
     for (int i = 0; i < 1'000; ++i) others.push_back(block_key(7, Room::user(std::to_string(i))));
     std::sort(others.begin(), others.end());
     EXPECT_FALSE(block.may_hold_any(others));
     EXPECT_FALSE(block.may_hold_any({others.data(), 1}));
-    others.insert(others.begin() + 500, block_key(7, bob_));
+    others.insert(others.begin() + 500, block_key(7, ann_));
     std::sort(others.begin(), others.end());
     EXPECT_TRUE(block.may_hold_any(others));
     EXPECT_FALSE(LogBlock::read("k", value, block));

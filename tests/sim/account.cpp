@@ -35,6 +35,22 @@ void Account::unknown(Position frontier) {
     gaps_.clear();
 }
 
+// Of what it might have got, something must be gone.
+void Account::gap(Position from, Position to) {
+    gaps_.emplace_back(from, to);
+    const auto& entries = witness_.entries();
+    const bool is_lost = std::any_of(
+        entries.upper_bound(from), entries.upper_bound(std::min(to, witness_.lost_through)),
+        [&](const auto& entry) {
+            return entry.second->durability == Durability::kDurable &&
+                   (is_of_person(*entry.second) || is_asked_for(*entry.second));
+        });
+    if (!is_lost) {
+        fail(name_ + " was told of a gap from " + to_string(from) + " to " + to_string(to) +
+             " in which nothing of its own was lost");
+    }
+}
+
 void Account::copied() {
     copied_.clear();
     for (const auto& [topic, from] : confirmed_) copied_.insert(topic);
@@ -75,6 +91,13 @@ void Account::see(const EventFrame& frame) {
 bool Account::is_of_person(const Entry& entry) const {
     return std::any_of(rooms_.begin(), rooms_.end(),
                        [&](const Room& room) { return Witness::goes_to(entry, room); });
+}
+
+bool Account::is_asked_for(const Entry& entry) const {
+    return std::any_of(asked_.begin(), asked_.end(), [&](const std::string& topic) {
+        return is_subject(topic) ? Witness::goes_to(entry, Room::subject(topic))
+                                 : matches(topic, entry.event.type);
+    });
 }
 
 bool Account::may_come(const Entry& entry) const {

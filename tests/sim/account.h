@@ -35,7 +35,7 @@ class Account {
     // they were then: those left since may send again, and those joined since owe nothing.
     void copied();
     void restored();
-    void gap(Position from, Position to) { gaps_.emplace_back(from, to); }
+    void gap(Position from, Position to);
 
     // ---- topics
     // ------------------------------------------------------------------------------------
@@ -68,6 +68,7 @@ class Account {
 
  private:
     bool is_of_person(const Entry& entry) const;
+    bool is_asked_for(const Entry& entry) const;
     bool may_come(const Entry& entry) const;
     bool is_owed(const Entry& entry) const;
     bool is_owed_by(const Entry& entry, const std::string& topic, Position from) const;

@@ -71,7 +71,7 @@ std::string Run::unsettled() {
     for (const auto& worker : workers_) {
         if (!worker->is_settled()) return "a member of the group waits for an answer";
     }
-    if (!group_.is_done(lost_through_)) return "the group has not handled all";
+    if (!group_.is_done(witness_.lost_through)) return "the group has not handled all";
     return server_->groups_rest() ? "" : "the group has events in hand";
 }
 
@@ -119,7 +119,7 @@ void Run::rest() {
         device->account().check();
         device->may_be_forgotten = false;
     }
-    group_.check(lost_through_, server_->lost_transient());
+    group_.check(witness_.lost_through, server_->lost_transient());
     check_log();
 }
 

@@ -68,7 +68,7 @@ void Run::kill(bool restores) {
         machine_->restore();
         witness_.forget_after(copied_through_);
         group_.restored();
-        lost_through_ = copy_lost_through_;
+        witness_.lost_through = copy_lost_through_;
         std::erase_if(acknowledged_, [&](const auto& one) { return one.second > copied_through_; });
         for (const auto& device : devices_) device->restored();
     }
@@ -99,7 +99,7 @@ void Run::trouble() {
         machine_->copy();
         for (const auto& device : devices_) device->account().copied();
         copied_through_ = machine_->log().frontier();
-        copy_lost_through_ = lost_through_;
+        copy_lost_through_ = witness_.lost_through;
     }
     if (machine_->has_copy() && chance_.happens(faults_.restore)) return kill(true);
     if (is_broken_ ? chance_.one_in(50) : chance_.happens(faults_.failed_sync)) {
@@ -109,7 +109,8 @@ void Run::trouble() {
     if (chance_.happens(faults_.slow_disk)) machine_->set_slow(is_slow_ = !is_slow_);
     const Position frontier = machine_->log().frontier();
     if (chance_.happens(faults_.retention) && frontier > Position(kRetained)) {
-        lost_through_ = std::max(lost_through_, machine_->retain_after(frontier - kRetained));
+        witness_.lost_through =
+            std::max(witness_.lost_through, machine_->retain_after(frontier - kRetained));
     }
     if (chance_.happens(faults_.reload)) reload();
     if (chance_.happens(faults_.long_time)) let_long_time_pass();

@@ -84,7 +84,6 @@ class Run {
     bool is_slow_ = false;
     bool is_full_ = false;
     bool is_broken_ = false;
-    Position lost_through_;    // by retention
     Position copied_through_;  // what was visible when the copy was made
     Position copy_lost_through_;
     std::uint64_t life_ = 0;

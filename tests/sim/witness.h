@@ -23,6 +23,7 @@ class Witness {
     void forget_after(Position through);
 
     const std::map<Position, SharedEntry>& entries() const { return entries_; }
+    Position lost_through;  // what retention has taken of the log
     static bool goes_to(const Entry& entry, const Room& room);
 
     // Whether an entry gave the user the right to watch the subject which held for what stands at

@@ -6,13 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <fstream>
-#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include "app/settings.h"
+#include "base/settings_file.h"
 #include "base/text.h"
 #include "net/endpoint.h"
 #include "net/ip_address.h"
@@ -71,23 +70,11 @@ std::string at_line(const std::string& path, const YAML::Mark& mark) {
     return path + ":" + std::to_string(mark.line + 1);
 }
 
-std::optional<std::string> read_whole(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return std::nullopt;
-    std::string text(kFileBytesMax + 1, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (file.bad()) return std::nullopt;
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    return text;
-}
-
 void Loader::read_file(const std::string& path) {
-    const auto text = read_whole(path);
+    const Result<std::string> text = read_settings_file(path, kFileBytesMax);
     if (!text) {
-        return fail(path, "the file cannot be read", "name a file that exists with --config");
-    }
-    if (text->size() > kFileBytesMax) {
-        return fail(path, "the file is larger than 1 MiB", "is it the right file?");
+        return fail(path, "the file of settings " + text.error().detail,
+                    "name another with --config or EVENTBUS_CONFIG");
     }
     try {
         const YAML::Node root = YAML::Load(*text);

@@ -7,11 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <optional>
 #include <string_view>
 
 #include "auth/jose.h"
+#include "base/settings_file.h"
 #include "base/text.h"
 
 namespace eventbus {
@@ -21,22 +20,19 @@ constexpr std::size_t kDevSecretLength = 48;
 
 Error unusable(std::string detail) { return Error{ErrorCode::kUnauthorized, std::move(detail)}; }
 
-// The file less the line break at its end; nothing if it cannot be read. A file that is too long
-// is cut where import_secret() finds it too long.
-std::optional<std::string> read_secret(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::string text(jose::kSecretBytesMax + 3, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (!file.eof() && !file.good()) return std::nullopt;
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    text.resize(without_line_end(text).size());
-    return text;
-}
-
 Result<Secret> checked(Secret secret) {
     const auto key = jose::import_secret(secret.bytes);
     if (!key) return unusable("the JWT secret (" + secret.from + "): " + key.error().detail);
     return secret;
+}
+
+// What stands in the file, less the line break at its end.
+Result<Secret> read_secret(const std::string& path, const char* fix) {
+    constexpr std::size_t kLineEndBytesMax = 2;
+    const Result<std::string> text =
+        read_settings_file(path, jose::kSecretBytesMax + kLineEndBytesMax);
+    if (text) return checked({std::string(without_line_end(*text)), path});
+    return unusable("the file of the JWT secret " + path + " " + text.error().detail + "; " + fix);
 }
 
 // Written aside and linked into place, so that nobody ever reads half of it; if another process
@@ -84,18 +80,14 @@ Result<Secret> find_secret(const Config& config) {
         return checked({config.jwt_secret, "EVENTBUS_JWT_SECRET or the config file"});
     }
     if (!config.jwt_secret_file.empty()) {
-        const auto text = read_secret(config.jwt_secret_file);
-        if (text) return checked({*text, config.jwt_secret_file});
-        return unusable("the JWT secret cannot be read from " + config.jwt_secret_file +
-                        "; check jwt_secret_file and its permissions");
+        return read_secret(
+            config.jwt_secret_file,
+            "check jwt_secret_file: is it the right file, and may this user read it?");
     }
     const std::string path = dev_secret_path(config);
     std::error_code error;
-    if (std::filesystem::exists(path, error)) {
-        const auto text = read_secret(path);
-        if (text) return checked({*text, path});
-        return unusable("the secret in " + path + " cannot be read; it belongs to another user?");
-    }
+    if (std::filesystem::exists(path, error))
+        return read_secret(path, "does it belong to another user?");
     return unusable(
         "there is no way to verify tokens; set EVENTBUS_JWT_SECRET or jwt_secret_file (32 bytes or "
         "more, as `openssl rand -base64 48` makes them), or use --dev on your own machine");

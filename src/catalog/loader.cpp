@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <set>
 #include <sstream>
 #include <utility>
 
+#include "base/settings_file.h"
 #include "catalog/parts.h"
 #include "catalog/problems.h"
 #include "catalog/rule_reader.h"
@@ -175,10 +175,7 @@ Loaded parse_catalog(std::string_view yaml, const std::string& file_name) {
     Problems problems(file_name);
     Loaded loaded;
     YamlFault fault;
-    if (yaml.size() > kCatalogBytesMax) {
-        problems.error(0, "the catalog has more than 4 MiB",
-                       "write patterns for types that are alike");
-    } else if (const Result<Spec> root = spec_from_yaml(yaml, fault); !root) {
+    if (const Result<Spec> root = spec_from_yaml(yaml, fault); !root) {
         problems.error(fault.line, root.error().detail, fault.fix);
     } else {
         loaded.catalog = CatalogReader(problems).read(*root);
@@ -188,17 +185,12 @@ Loaded parse_catalog(std::string_view yaml, const std::string& file_name) {
 }
 
 Loaded load_catalog(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::string text(kCatalogBytesMax + 1, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (file.bad() || (!file.is_open() || (file.fail() && !file.eof()))) {
-        Problems problems(path);
-        problems.error(0, "the catalog cannot be read",
-                       "name a file that is there, with --catalog FILE");
-        return {nullptr, problems.take_sorted()};
-    }
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    return parse_catalog(text, path);
+    const Result<std::string> text = read_settings_file(path, kCatalogBytesMax);
+    if (text) return parse_catalog(*text, path);
+    Problems problems(path);
+    problems.error(0, "the catalog " + text.error().detail,
+                   "name another with --catalog FILE, or write patterns for types that are alike");
+    return {nullptr, problems.take_sorted()};
 }
 
 }  // namespace eventbus

@@ -1,15 +1,11 @@
 #include "net/tls.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <ctime>
 #include <optional>
 #include <string_view>
@@ -18,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/diagnostics.h"
+#include "base/settings_file.h"
 #include "net/tls_chain.h"
 
 namespace eventbus {
@@ -60,29 +57,9 @@ std::string take_openssl_reason() {
 
 Result<std::string> read_file(std::string_view what, const std::string& path,
                               std::string_view setting) {
-    std::string text(kFileBytesMax + 1, '\0');
-    struct stat status {};
-    // A pipe would keep the start, and each exchange, waiting for somebody who writes.
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const bool is_file = file >= 0 && ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
-    const ssize_t got = is_file ? ::pread(file, text.data(), text.size(), 0) : -1;
-    const int why = errno;
-    if (file >= 0) ::close(file);
-    if (file >= 0 && !is_file) {
-        return unusable(
-            what, path,
-            fmt::format("is a directory, a pipe or a device; name a file in {}", setting));
-    }
-    if (got < 0) {
-        return unusable(what, path,
-                        fmt::format("cannot be read: {}; check {} and the file's rights",
-                                    std::strerror(why), setting));
-    }
-    text.resize(static_cast<std::size_t>(got));
-    if (text.size() > kFileBytesMax) {
-        return unusable(what, path, fmt::format("is larger than 64 KiB; check {}", setting));
-    }
-    return text;
+    Result<std::string> text = read_settings_file(path, kFileBytesMax);
+    if (text) return text;
+    return unusable(what, path, fmt::format("{}; check {}", text.error().detail, setting));
 }
 
 // A key with a passphrase is refused: the default would ask for it on the terminal.

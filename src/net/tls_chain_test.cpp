@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <string>
 #include <vector>
@@ -64,17 +63,6 @@ TEST_F(TlsChain, AnAuthorityThatThisMachineTrustsNeedNotBeThere) {
     const auto none = doubts(own_, middle_.certificate);
     ::unsetenv("SSL_CERT_FILE");
     EXPECT_EQ(none, std::vector<std::string>());
-}
-
-TEST_F(TlsChain, APipeIsRefusedAndNotWaitedFor) {
-    const std::string pipe = (folder_.path() / "pipe").string();
-    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-    const auto context = TlsContext::load({pipe, pipe});
-    ASSERT_FALSE(context);
-    EXPECT_NE(
-        context.error().detail.find(pipe + " is a directory, a pipe or a device; name a file"),
-        std::string::npos)
-        << context.error().detail;
 }
 
 }  // namespace

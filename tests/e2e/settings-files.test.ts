@@ -1,0 +1,59 @@
+// Files that settings name and that are no files: a pipe that nobody writes into must not keep the server waiting.
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { expect, test } from 'vitest';
+
+import { afterwards } from './support/clean-up.js';
+import { BusServer, kBinary } from './support/server.js';
+import { kSecret } from './support/tokens.js';
+
+const kCatalog = fileURLToPath(new URL('./support/catalog.yaml', import.meta.url));
+const kWaitMs = 10_000;
+
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), 'eventbus-e2e-files-'));
+  afterwards(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+function pipeIn(where: string, name: string): string {
+  execFileSync('mkfifo', [join(where, name)]);
+  return join(where, name);
+}
+
+test.each(['config', 'catalog', 'jwt_secret_file', 'tls_key_file'])('a pipe as %s ends the start and check-config, and is named', (setting) => {
+  const where = folder();
+  const pipe = pipeIn(where, 'pipe');
+  const settings = { catalog: kCatalog, jwt_secret: kSecret, data: join(where, 'data'), listen: '127.0.0.1:0', admin_listen: 'off', [setting]: pipe };
+  const { jwt_secret: _, ...withoutSecret } = settings;
+  const chosen = { ...(setting === 'jwt_secret_file' ? withoutSecret : settings), ...(setting === 'tls_key_file' ? { tls_certificate_file: pipe } : {}) };
+  const env = { PATH: process.env.PATH, ...Object.fromEntries(Object.entries(chosen).map(([key, value]) => [`EVENTBUS_${key.toUpperCase()}`, value])) };
+
+  for (const command of ['serve', 'check-config']) {
+    const ended = spawnSync(kBinary, [command], { env, timeout: kWaitMs, encoding: 'utf8' });
+    expect(ended.status).toBeGreaterThan(0);
+    expect(ended.stdout + ended.stderr).toContain(pipe);
+    expect(ended.stdout + ended.stderr).toContain('is a pipe or a device that did not end within 3 s');
+  }
+});
+
+test('a pipe that ends is read: <(…) of a shell', async () => {
+  const shell = spawn('bash', ['-c', `"${kBinary}" check-config --config <(echo 'log_level: warn') --catalog <(cat "${kCatalog}")`], { env: { PATH: process.env.PATH, EVENTBUS_JWT_SECRET: kSecret } });
+  expect(await new Promise((resolve) => shell.on('exit', resolve))).toBe(0);
+});
+
+test('a catalog that became a pipe keeps neither a reload nor the stop waiting', async () => {
+  const catalog = join(folder(), 'catalog.yaml');
+  copyFileSync(kCatalog, catalog);
+  const server = await BusServer.start({ catalog });
+  rmSync(catalog);
+  execFileSync('mkfifo', [catalog]);
+
+  await server.reload(/is a pipe or a device.*[^]*the old one stays/);
+
+  expect(await server.stop()).toBe(0);
+});

@@ -22,6 +22,7 @@
 #include "app/lane.h"
 #include "app/secret.h"
 #include "app/server_metrics.h"
+#include "app/signals.h"
 #include "app/ticket_key.h"
 #include "backplane/embedded/embedded_log.h"
 #include "backplane/embedded/group_store.h"
@@ -46,15 +47,9 @@ std::size_t cores_we_may_use() {
     return static_cast<std::size_t>(std::max(CPU_COUNT(&cores), 1));
 }
 
-sigset_t block_signals() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads inherit it: only main takes them
+void ignore_signals_of_writes() {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a write beyond `ulimit -f` fails, as on a full disk
-    watch_process_stops();
-    return signals;
 }
 
 void set_up_diagnostics(const Config& config) {
@@ -141,6 +136,9 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes, std::size_t 
     return settings;
 }
 
+// Of a stop that does not end by itself within `shutdown_timeout`: then the process is ended.
+constexpr auto kStopReserve = std::chrono::seconds(2);
+
 // ---- the server ----
 
 // All parts of the process, in the order in which they are made.
@@ -151,7 +149,7 @@ class Server {
 
     Result<> start(const std::shared_ptr<const Catalog>& catalog, const std::string& secret);
     void reload();
-    void stop();
+    void stop(Signals& signals);
     std::string ready_line() const;
 
  private:
@@ -380,15 +378,18 @@ void Server::reload_catalog() {
     diagnostics::info("the catalog was loaded again", {{"file", config_.catalog}});
 }
 
-void Server::stop() {
+void Server::stop(Signals& signals) {
     for (const auto& lane : lanes_) {
         lane->reactor().post([&lane = *lane] { lane.drain(); });
     }
     // What was asked is still answered; then the last bytes go out.
+    signals.enter("while the log writes what is left");
     log_->stop();
+    signals.enter("while connections are closed");
     std::this_thread::sleep_for(std::min<std::chrono::milliseconds>(
         config_.shutdown_timeout / 4, std::chrono::milliseconds(300)));
     for (const auto& lane : lanes_) lane->join_thread();
+    signals.enter("while sessions and groups are written and the stores are closed");
     sessions_.reset();
     group_store_.reset();
     lanes_.clear();
@@ -397,7 +398,9 @@ void Server::stop() {
 }  // namespace
 
 int serve(const Config& config) {
-    const sigset_t signals = block_signals();
+    ignore_signals_of_writes();
+    watch_process_stops();
+    Signals signals(config.shutdown_timeout + kStopReserve, config.data);
     set_up_diagnostics(config);
     const auto fail = [](const Error& error) {
         write_line(STDERR_FILENO, "eventbus: " + error.detail);
@@ -442,14 +445,12 @@ int serve(const Config& config) {
     }
     write_line(STDOUT_FILENO, server.ready_line());
 
-    for (;;) {
-        int signal = 0;
-        sigwait(&signals, &signal);
-        if (signal != SIGHUP) break;
+    while (signals.wait() == Signals::Asked::kReload) {
+        signals.enter("in a reload of its files");
         server.reload();
     }
     diagnostics::info("stopping");
-    server.stop();
+    server.stop(signals);
     return 0;
 }
 

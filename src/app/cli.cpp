@@ -1,5 +1,8 @@
 #include "app/cli.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
@@ -8,6 +11,7 @@
 
 #include "app/command.h"
 #include "app/settings.h"
+#include "base/write_line.h"
 #include "event/nearest.h"
 
 namespace eventbus {
@@ -214,8 +218,9 @@ using Serve = std::function<int(const Config&)>;
 int run_serve(const ServeOptions& options, const CommandContext& context, const Serve& serve) {
     const LoadedConfig loaded = load_config(
         {.flags = options.flags(), .environment = context.environment, .file = options.file});
+    // As all that the server says: a pipe that is full and that nobody reads must not hold it.
     for (const ConfigProblem& problem : loaded.problems) {
-        context.err << "eventbus: " << problem.text() << "\n";
+        write_line(STDERR_FILENO, "eventbus: " + problem.text());
     }
     return loaded.is_good() ? serve(loaded.config) : kExitUsage;
 }
@@ -248,12 +253,13 @@ int report(const CLI::App& app, const CLI::ParseError& error, std::span<const ch
         is_command = is_command || first == command->get_name();
     }
     if (is_command) {
-        std::cerr << "eventbus: " << error.what() << "\n";
-        if (first == "serve") std::cerr << suggested_flag(words);
-        std::cerr << "Run `eventbus " << first << " --help` for what there is.\n";
+        write_line(STDERR_FILENO,
+                   fmt::format("eventbus: {}\n{}Run `eventbus {} --help` for what there is.",
+                               error.what(), first == "serve" ? suggested_flag(words) : "", first));
     } else {
-        std::cerr << "eventbus: there is no command `" << first << "`"
-                  << did_you_mean(first, commands, "`eventbus --help` lists them") << "\n";
+        write_line(STDERR_FILENO,
+                   fmt::format("eventbus: there is no command `{}`{}", first,
+                               did_you_mean(first, commands, "`eventbus --help` lists them")));
     }
     return kExitUsage;
 }

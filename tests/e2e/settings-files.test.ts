@@ -1,6 +1,7 @@
-// Files that settings name and that are no files: a pipe that nobody writes into must not keep the server waiting.
+// Pipes that nobody writes into or reads from must not keep the server waiting: as files that settings name, and as its
+// standard error.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,4 +57,12 @@ test('a catalog that became a pipe keeps neither a reload nor the stop waiting',
   await server.reload(/is a pipe or a device.*[^]*the old one stays/);
 
   expect(await server.stop()).toBe(0);
+});
+
+test('a start with more mistakes than a pipe has room for ends, though nobody reads them', async () => {
+  const config = join(folder(), 'eventbus.yaml');
+  writeFileSync(config, Array.from({ length: 20_000 }, (_, n) => `mistake_${n}: 1\n`).join(''));
+  const server = spawn(kBinary, ['serve', '--config', config], { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env.PATH } });
+  afterwards(() => server.kill('SIGKILL'));
+  expect(await new Promise((resolve) => server.on('exit', resolve))).toBe(2);
 });

@@ -320,6 +320,12 @@ Result<> Server::listen() {
 
 Result<> Server::is_ready() const {
     for (const Database* const store : stores()) {
+        if (store->is_gone()) {
+            return Error{ErrorCode::kReadOnly,
+                         fmt::format("the folder {} was removed or replaced: stop the server, put "
+                                     "it back, and start it again",
+                                     store->path().string())};
+        }
         const auto stalled =
             std::chrono::duration_cast<std::chrono::seconds>(store->disk().stalled_for());
         if (stalled.count() == 0) continue;

@@ -1,13 +1,17 @@
 #include "backplane/embedded/database.h"
 
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
+#include <rocksdb/transaction_log.h>
 #include <rocksdb/write_batch.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <mutex>
@@ -77,6 +81,11 @@ class Database::Watch final : public rocksdb::EventListener {
 Result<std::unique_ptr<Database>> Database::open(Settings settings) {
     std::unique_ptr<Database> database(new Database(std::move(settings)));
     if (const Result<> opened = database->open_first(); !opened) return opened.error();
+    struct stat lock {};
+    if (::stat((database->path_ / "LOCK").c_str(), &lock) == 0) {
+        database->lock_device_ = lock.st_dev;
+        database->lock_inode_ = lock.st_ino;
+    }
     return database;
 }
 
@@ -240,6 +249,7 @@ void Database::close() {
 
 Database::State Database::look() {
     const DiskWatch::Wait wait(disk_);
+    if (!look_at_place()) return State::kClosed;
     look_at_space();
     if (is_for_writing_) {
         if (const std::string why = watch_->why(); !why.empty()) fail(why);
@@ -256,6 +266,7 @@ Result<> Database::write(rocksdb::WriteBatch& batch, bool sync) {
     rocksdb::WriteOptions how;
     how.sync = sync;
     const rocksdb::Status status = db_->Write(how, &batch);
+    if (!look_at_place()) return Error{ErrorCode::kReadOnly, settings_.name + " is gone"};
     if (status.ok()) {
         pause_ = settings_.retry_after;
         return {};
@@ -309,6 +320,38 @@ void Database::look_at_space() {
                                                  {"until_there_is_room", settings_.consequence},
                                                  {"free_bytes", std::to_string(free)},
                                                  {"free_bytes_min", std::to_string(min)}});
+}
+
+// False: it is gone. What RocksDB would still do goes by the names of files, and would delete those
+// of a copy that was put in the place; so it only reads from now on.
+bool Database::look_at_place() {
+    if (is_gone_ || is_in_its_place()) return !is_gone_;
+    diagnostics::error(
+        "the folder of a store was removed or replaced while the server runs, and nothing is "
+        "written to it until a restart: stop the server, put the folder back, and start it again",
+        {{"store", settings_.name},
+         {"folder", path_.string()},
+         {"until_then", settings_.consequence}});
+    is_gone_ = true;
+    is_for_writing_ = false;
+    state_ = State::kClosed;
+    if (db_) {
+        db_->DisableFileDeletions();
+        rocksdb::CancelAllBackgroundWork(db_.get(), true);
+    }
+    return false;
+}
+
+// An error that says nothing of that, as of a network that is away, is none.
+bool Database::is_in_its_place() const {
+    const auto is_missing = [] { return errno == ENOENT || errno == ENOTDIR; };
+    struct stat file {};
+    if (::stat((path_ / "LOCK").c_str(), &file) != 0) return !is_missing();
+    if (file.st_dev != lock_device_ || file.st_ino != lock_inode_) return false;
+    if (::stat((path_ / "CURRENT").c_str(), &file) != 0) return !is_missing();
+    if (!is_for_writing_) return true;
+    std::unique_ptr<rocksdb::LogFile> newest;  // `rm *.log` takes what was written last
+    return !db_->GetCurrentWalFile(&newest).IsPathNotFound();
 }
 
 Database::State Database::current_state() const {

@@ -38,6 +38,11 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 // then: it is closed, opened for reading only, and opened anew when the disk allows. The same holds
 // for a start without room: it is read, and written to once there is.
 //
+// Its folder may be removed or replaced while it is open (`rm -rf`, a restore from a backup).
+// RocksDB would not notice, and would write on into files that nobody can find. So the writer looks
+// whether it is still in its place, with each look() and behind each write; if it is not, it is
+// closed for writing until the process ends.
+//
 // A disk that does not answer at all is watched from another thread (disk_watch.h).
 //
 // Thread:  open() first; look() and write() one thread, the writer; the others any.
@@ -46,7 +51,8 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 // Invariants:
 //   (1) What was written by a write that failed is there as a whole or not at all, and only once it
 //       is open again.
-//   (2) A database of a newer format is not touched.
+//   (2) A database of a newer format is not touched, nor is what lies in the place of one that is
+//       gone.
 //   (3) An end that is damaged is given up, never in silence: `prepare` is told of it until it was
 //       done once. (An end that is cut off cannot be told from one that was never written.)
 class Database {
@@ -55,7 +61,7 @@ class Database {
     enum class State : std::uint8_t {
         kWritable,
         kNoRoom,  // open, but the disk is below free_bytes_min: only what must be is written
-        kClosed,  // every write is refused; look() opens it again
+        kClosed,  // every write is refused; look() opens it again, if it is not gone
     };
     // A database that was opened for writing.
     struct Opened {
@@ -103,8 +109,9 @@ class Database {
 
     // ---- the writer -----------------------------------------------------------------------------
 
-    // Looks at the disk, and opens it again if that is due.
+    // Looks at the disk, and opens it again if that is due. To be called each kLookEvery at least.
     State look();
+    static constexpr std::chrono::milliseconds kLookEvery{1'000};
 
     // Errors: kReadOnly, it is closed: what was to be written may be there when it is open again.
     Result<> write(rocksdb::WriteBatch& batch, bool sync);
@@ -134,6 +141,8 @@ class Database {
 
     State state() const { return state_; }
     bool is_writable() const { return state_ == State::kWritable; }
+    // Whether its folder was removed or replaced while it was open. It stays so.
+    bool is_gone() const { return is_gone_; }
     // Whether its disk answers.
     const DiskWatch& disk() const { return disk_; }
     const Probe& probe() const { return probe_; }
@@ -165,6 +174,8 @@ class Database {
     void fail(const std::string& why);
     void put_off();
     void look_at_space();
+    bool look_at_place();
+    bool is_in_its_place() const;
     State current_state() const;
     Error can_not_open(const rocksdb::Status& status) const;
 
@@ -174,6 +185,7 @@ class Database {
     DiskWatch disk_;
     Probe probe_;
     std::atomic<State> state_{State::kClosed};
+    std::atomic<bool> is_gone_{false};
 
     // The writer's, but for what is read of db_.
     mutable std::shared_mutex mutex_;  // of db_ and lock_: exclusive where they change
@@ -182,6 +194,8 @@ class Database {
     std::shared_ptr<Watch> watch_;       // of what is open
     bool lost_its_end_ = false;          // what is open
     bool is_for_writing_ = false;
+    std::uint64_t lock_device_ = 0;  // of its file LOCK, which RocksDB makes once
+    std::uint64_t lock_inode_ = 0;
     bool may_pass_ = false;  // why it could not be opened
     bool has_room_ = true;
     std::chrono::milliseconds pause_;  // before the next try

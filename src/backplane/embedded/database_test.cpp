@@ -4,6 +4,10 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,6 +71,106 @@ class DatabaseTest : public testing::Test {
     Database::Settings settings_;
     std::unique_ptr<Database> db_;
 };
+
+// ---- a folder that is removed or replaced -------------------------------------------------------
+
+TEST_F(DatabaseTest, AFolderThatIsRemovedOrReplacedTakesNoWritesUntilARestart) {
+    namespace fs = std::filesystem;
+    const fs::path things = folder_.path() / "things";
+    const fs::path away = folder_.path() / "away";
+    const auto remove_all_of = [&](const std::string& extension) {
+        std::vector<fs::path> files;
+        for (const auto& file : fs::directory_iterator(things)) {
+            if (file.path().extension() == extension) files.push_back(file.path());
+        }
+        EXPECT_FALSE(files.empty());
+        for (const fs::path& file : files) fs::remove(file);
+    };
+    struct Case {
+        const char* name;
+        std::function<void()> act;
+    };
+    const Case cases[] = {
+        {"removed", [&] { fs::remove_all(things); }},
+        {"moved away", [&] { fs::rename(things, away); }},
+        {"replaced by a copy",
+         [&] {
+             fs::copy(things, away);
+             fs::remove_all(things);
+             fs::rename(away, things);
+         }},
+        {"emptied",
+         [&] {
+             for (const auto& f : fs::directory_iterator(things)) fs::remove(f);
+         }},
+        {"without its write-ahead log", [&] { remove_all_of(".log"); }},
+        {"without CURRENT", [&] { fs::remove(things / "CURRENT"); }},
+    };
+    for (const Case& c : cases) {
+        for (const bool is_idle : {false, true}) {
+            SCOPED_TRACE(std::string(c.name) + (is_idle ? ", idle" : ", at a write"));
+            open();
+            ASSERT_TRUE(put("before"));
+            EXPECT_EQ(db_->look(), State::kWritable);
+
+            c.act();
+            if (is_idle) {
+                EXPECT_EQ(db_->look(), State::kClosed);
+            } else {
+                EXPECT_EQ(put("after").error().code, ErrorCode::kReadOnly);
+            }
+            EXPECT_TRUE(db_->is_gone());
+            EXPECT_EQ(db_->state(), State::kClosed);
+            EXPECT_EQ(get("before"), "v");
+
+            EXPECT_EQ(db_->look(), State::kClosed);  // it is not made anew
+            EXPECT_EQ(put("later").error().code, ErrorCode::kReadOnly);
+            EXPECT_EQ(fs::exists(things), std::string(c.name) != "removed" && !fs::exists(away));
+            db_.reset();
+            fs::remove_all(things);
+            fs::remove_all(away);
+        }
+    }
+}
+
+TEST_F(DatabaseTest, ACopyThatWasPutInItsPlaceLosesNoFile) {
+    namespace fs = std::filesystem;
+    const fs::path things = folder_.path() / "things";
+    open();
+    ASSERT_TRUE(put("before"));
+    db_.reset();
+    fs::copy(things, folder_.path() / "copy");
+    open();
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(put(std::to_string(i), std::string(1'000, 'v')));
+
+    fs::remove_all(things);
+    fs::rename(folder_.path() / "copy", things);
+    std::ofstream(things / "000999.sst") << "of the copy";
+    const auto files = std::distance(fs::directory_iterator(things), fs::directory_iterator());
+    EXPECT_FALSE(put("after"));
+    db_.reset();
+
+    EXPECT_EQ(std::distance(fs::directory_iterator(things), fs::directory_iterator()), files);
+    EXPECT_TRUE(fs::exists(things / "000999.sst"));
+    fs::remove(things / "000999.sst");
+    open();
+    EXPECT_EQ(get("before"), "v");
+    EXPECT_EQ(get("99"), "");
+}
+
+TEST_F(DatabaseTest, AFileThatRocksdbItselfReplacesIsInItsPlace) {
+    settings_.memtable_bytes = 64U << 10U;  // so that write-ahead logs and tables come and go
+    open();
+    for (int i = 0; i < 2'000; ++i) {
+        ASSERT_TRUE(put(std::to_string(i % 50), std::string(1'000, 'v'))) << i;
+    }
+    EXPECT_EQ(db_->look(), State::kWritable);
+    disk_.fails_syncs = true;
+    EXPECT_FALSE(put("refused"));
+    disk_.fails_syncs = false;
+    EXPECT_EQ(db_->look(), State::kWritable);
+    EXPECT_TRUE(put("again"));
+}
 
 // ---- a disk that does not answer ----------------------------------------------------------------
 

@@ -24,8 +24,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kBatchEntriesMax = 8'192;  // of one sync: a later one need not wait for all
-constexpr milliseconds kLookEvery{10'000};       // for what retention no longer keeps
-constexpr milliseconds kLookWhenRefused{1'000};  // whether the disk takes it again
+constexpr milliseconds kSweepEvery{10'000};      // for what retention no longer keeps
 
 // About what they hold, of what clients choose.
 std::size_t memory_of(const std::vector<Plan>& plans) {
@@ -270,14 +269,11 @@ void EmbeddedLog::Core::run_log() {
 
 EmbeddedLog::Core::Work EmbeddedLog::Core::next_work() {
     std::unique_lock lock(mutex_);
-    const auto has_work = [this] {
-        return !work_.staged.empty() || work_.reserve || work_.help || work_.look || work_.end;
-    };
-    if (store_->has_entries() || !is_writable()) {
-        wake_.wait_until(lock, next_look_, has_work);
-    } else {
-        wake_.wait(lock, has_work);
-    }
+    wake_.wait_until(
+        lock, std::min(next_look_, std::chrono::steady_clock::now() + Database::kLookEvery),
+        [this] {
+            return !work_.staged.empty() || work_.reserve || work_.help || work_.look || work_.end;
+        });
     Work work = std::exchange(work_, {});
     work_.end = work.end;
     work.look = work.look || std::chrono::steady_clock::now() >= next_look_;
@@ -318,7 +314,7 @@ void EmbeddedLog::Core::tell_state() {
     const State now = store_->state();
     if (std::exchange(told_, now) == now) return;
     if (now != State::kWritable) {
-        next_look_ = std::min(next_look_, std::chrono::steady_clock::now() + kLookWhenRefused);
+        next_look_ = std::min(next_look_, std::chrono::steady_clock::now() + Database::kLookEvery);
     }
     turn_.take_turn([now](Sequencer& sequencer) {
         if (now == State::kWritable) return sequencer.refuse("");
@@ -333,7 +329,8 @@ void EmbeddedLog::Core::tell_state() {
 }
 
 void EmbeddedLog::Core::look() {
-    next_look_ = std::chrono::steady_clock::now() + (is_writable() ? kLookEvery : kLookWhenRefused);
+    next_look_ =
+        std::chrono::steady_clock::now() + (is_writable() ? kSweepEvery : Database::kLookEvery);
     if (store_->state() == Database::State::kClosed) return;
     const Result<LogRetention::Swept> swept = store_->sweep(tail_.frontier());
     show_hold();

@@ -242,12 +242,7 @@ void EmbeddedGroupStore::write(SharedGroupChanges changes, Executor& reply_to,
 void EmbeddedGroupStore::run() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        const auto has_news = [this] { return ending_ || !waiting_.empty(); };
-        if (database_->is_writable()) {
-            wake_.wait(lock, has_news);
-        } else {
-            wake_.wait_for(lock, look_every_, has_news);
-        }
+        wake_.wait_for(lock, look_every_, [this] { return ending_ || !waiting_.empty(); });
         if (ending_ && waiting_.empty()) return;
         std::vector<Waiting> writes = std::exchange(waiting_, {});
         lock.unlock();

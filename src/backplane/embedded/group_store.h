@@ -43,7 +43,7 @@ class EmbeddedGroupStore final : public GroupStore {
         std::filesystem::path data_dir;  // exists
         std::uint64_t free_bytes_min = kFreeBytesMin;
         int open_files_max = 64;
-        std::chrono::milliseconds look_every{1'000};   // at a disk that takes no writes
+        std::chrono::milliseconds look_every = Database::kLookEvery;
         std::chrono::milliseconds retry_after{1'000};  // of opening one that could not be written
         rocksdb::Env* env = nullptr;                   // the disk; tests give one that fails
     };

@@ -63,7 +63,6 @@ class LogRetention {
     // Takes the next slice of what is due up to `frontier`.
     // Errors: kReadOnly, kUnavailable: it is tried again.
     Result<Swept> sweep(Position frontier);
-    bool has_entries() const { return !types_.empty(); }
 
     const RetentionHold& hold() const { return hold_; }
     // An operator ends the hold; false: there is none.

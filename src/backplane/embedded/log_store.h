@@ -90,7 +90,6 @@ class LogStore {
 
     // Takes a slice of what retention no longer keeps.
     Result<LogRetention::Swept> sweep(Position frontier);
-    bool has_entries() const { return retention_.has_entries(); }
     const RetentionHold& hold() const { return retention_.hold(); }
     // As LogRetention::resume().
     bool resume_retention() { return retention_.resume(); }

@@ -17,7 +17,6 @@ namespace {
 constexpr std::string_view kOpen = "open ";
 constexpr std::string_view kClean = "clean ";
 constexpr std::size_t kForgottenAtOnce = 1'024;
-constexpr std::chrono::seconds kLookWhenRefused{1};  // whether the disk takes it again
 
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -314,12 +313,7 @@ void EmbeddedSessionStore::refuse(Work& work) {
 void EmbeddedSessionStore::run() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        const auto has_work = [this] { return ending_ || !waiting_.empty(); };
-        if (database_->is_writable()) {
-            wake_.wait(lock, has_work);
-        } else {
-            wake_.wait_for(lock, kLookWhenRefused, has_work);
-        }
+        wake_.wait_for(lock, Database::kLookEvery, [this] { return ending_ || !waiting_.empty(); });
         if (ending_ && waiting_.empty()) return;
         std::vector<Work> works = std::exchange(waiting_, {});
         const std::size_t bytes = bytes_;

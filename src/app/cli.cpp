@@ -208,8 +208,8 @@ void add_check_config(CLI::App& app, CheckConfigOptions& options) {
 void add_restore(CLI::App& app, RestoreOptions& options) {
     CLI::App* command = app.add_subcommand(
         "restore",
-        "Prepares a data directory that was copied while its server ran, before a start on it.");
-    command->add_option("DIR", options.data, "The copied data directory")->required();
+        "Prepares a data directory that was restored from a backup, before a start on it.");
+    command->add_option("DIR", options.data, "The restored data directory")->required();
     command->add_flag("--json", options.json, "Answer in JSON, for scripts");
 }
 

@@ -128,6 +128,38 @@ test('a copy of a running server, prepared by `eventbus restore`, is told to who
   expect(told(bob)).toContain('resume.unknown');
 });
 
+test('who was away when what a restored copy lacks was published is told by a gap, and nobody by a restart', async () => {
+  const server = await BusServer.start();
+  await count(server, 1, 1);
+  const { offset } = (await (await server.post('/v1/events', serviceToken('api'), { type: 'counter.counted', data: { counterId: '1', n: 2 } })).json()) as { offset: string };
+  // What a stream that goes on from `offset` is told, up to the event with `until`.
+  const toldAfter = async (until: number) => {
+    const ending = new AbortController();
+    const { body } = await fetch(`${server.url}/v1/stream?topic=counter:1`, { headers: { authorization: `Bearer ${kBob}`, 'last-event-id': offset }, signal: ending.signal });
+    let text = '';
+    for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+      text += new TextDecoder().decode(chunk);
+      if (text.includes(`"n":${until}`)) break;
+    }
+    ending.abort();
+    return [...text.matchAll(/^event: (.*)$/gm)].map(([, name]) => name);
+  };
+  await server.kill();
+  await server.up();
+  await count(server, 3, 3);
+  expect(await toldAfter(3)).toEqual(['counter.counted']);
+  const backup = copy(server);
+  await count(server, 4, 6); // acknowledged, and not in the copy
+
+  await server.kill();
+  restore(server, backup);
+  execFileSync(kBinary, ['restore', server.data]);
+  await server.up();
+  await count(server, 11, 11);
+
+  expect((await toldAfter(11)).sort()).toEqual(['counter.counted', 'counter.counted', 'resume.gap']);
+});
+
 test('the log of a backup with the groups of later: they go on behind what both share', async () => {
   const server = await BusServer.start();
   const handled = await worker(server);

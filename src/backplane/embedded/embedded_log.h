@@ -65,8 +65,9 @@ class EmbeddedLog final : public Log, public Turn {
                                                      const Clock& clock, Random& random);
 
     // Marks the log in this data directory, which no server has, as a copy of one that may have
-    // gone on: its last epoch ends at its newest entry, and that position is returned. So those who
-    // have seen what came later in the other branch are told, and miss nothing in silence. Blocks.
+    // gone on: its last epoch ends at its newest entry, and that position is returned; what follows
+    // up to the next entry counts as lost. So those who have seen what came later in the other
+    // branch are told, and those who were away then, and miss nothing in silence. Blocks.
     // Errors: as open(), and kNotFound, there is no log.
     static Result<Position> end_copy(const EmbeddedLogSettings& settings, const Clock& clock,
                                      Random& random);

@@ -527,7 +527,7 @@ TEST_F(EmbeddedLogTest, WhatADamagedEndHasTakenIsOfAnotherBranch) {
 }
 
 // A backup of files that were open: what was reserved then is given again by the other branch.
-TEST_F(EmbeddedLogTest, OfACopyThatIsSaidToBeOneWhatCameLaterIsOfAnotherBranch) {
+TEST_F(EmbeddedLogTest, OfACopyThatIsSaidToBeOneWhatCameLaterIsOfAnotherBranchAndLost) {
     open();
     const auto a = append(make_plan("a"));
     ASSERT_TRUE(a.has_value());
@@ -547,7 +547,17 @@ TEST_F(EmbeddedLogTest, OfACopyThatIsSaidToBeOneWhatCameLaterIsOfAnotherBranch) 
     open();
     EXPECT_TRUE(log_->epochs().holds(kept));
     EXPECT_FALSE(log_->epochs().holds(later));
-    EXPECT_GT(append(make_plan("c"))->front().position, b->front().position);
+    const auto c = append(make_plan("c"));
+    EXPECT_GT(c->front().position, b->front().position);
+    // Who was away then has not seen `b`, and is told that something is missing; once.
+    EXPECT_FALSE(read(kept.position).lost.empty());
+    EXPECT_GE(read(kept.position).lost_through, b->front().position);
+    EXPECT_EQ(read(kept.position).entries.size(), 1u);
+    EXPECT_TRUE(read(c->front().position).lost.empty());
+    close();
+    open();
+    EXPECT_FALSE(read(kept.position).lost.empty());
+    EXPECT_TRUE(read(c->front().position).lost.empty()) << "a restart alone loses nothing";
     close();
     settings_.data_dir = copy.path() / "nothing";
     EXPECT_EQ(EmbeddedLog::end_copy(settings_, clock_, random_).error().code, ErrorCode::kNotFound);

@@ -100,10 +100,10 @@ Result<> LogStore::prepare(const Database::Opened& opened, Random& random) {
         const bool is_lost = opened.db.Get({}, slice(kLostKey), &value).ok();
         batch.Put(slice(kLostAnyKey), is_lost ? value : fixed(0));
     }
-    if (opened.lost_its_end && !reserved.is_before_first()) {
-        // Any entry between the newest one and what was reserved may have been acknowledged.
-        // Whoever stands below is told, so that position is above the newest entry and is never
-        // given.
+    if (ends_at_newest_ && !reserved.is_before_first()) {
+        // Any entry between the newest one and what was reserved may have been acknowledged, here
+        // or by the server that was copied. Whoever was away then has not seen it, and is told by
+        // a loss at a position that is above the newest entry and is never given.
         const Scan entries(opened.db, "e", "f");
         entries->SeekToLast();
         if (entries->Valid()) reserved = std::max(reserved, position_of(entries.key()));

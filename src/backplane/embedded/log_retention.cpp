@@ -18,6 +18,7 @@ constexpr std::string_view kLostAnyKey = "mlostany";  // of those that are not k
 constexpr std::string_view kDedupeKey = "mdedupe";    // no key is left up to here
 constexpr std::string_view kCountedKey = "mcounted";  // the sums have all entries up to here
 constexpr std::string_view kClockKey = "mclock";      // retention_hold.h
+constexpr std::string_view kStepBackKey = "mback";    // of the clock: a position, and when
 constexpr std::size_t kIndexBytes = 64;               // of an entry beside itself
 
 }  // namespace
@@ -51,6 +52,7 @@ Result<> LogRetention::read_hold() {
         const bool is_there = db->Get({}, index_key(entry->event.type, position), &value).ok();
         if (is_there) newest = from_ms(ByteReader(value).fixed());
     }
+    if (newest) clock_ms_ = to_ms(*newest);
     const rocksdb::Status read = db->Get({}, slice(kClockKey), &value);
     if (!entries->status().ok()) return database_->unreadable(entries->status());
     if (!read.ok() && !read.IsNotFound()) return database_->unreadable(read);
@@ -69,6 +71,12 @@ Result<> LogRetention::load() {
         return is_there ? Position(ByteReader(value).fixed()) : Position();
     };
     dedupe_swept_ = position_at(kDedupeKey);
+    std::string step_back;
+    if (is_step_back_stored_ && db->Get({}, slice(kStepBackKey), &step_back).ok()) {
+        ByteReader reader(step_back);
+        step_back_.through = Position(reader.fixed());
+        step_back_.at_ms = static_cast<std::int64_t>(reader.fixed());
+    }
     // Format 1, which a start without room reads as it is, knew only what all types had lost.
     std::string any;
     const bool is_by_type = db->Get({}, slice(kLostAnyKey), &any).ok();
@@ -131,6 +139,7 @@ Result<> LogRetention::count_again(rocksdb::DB& db) {
 // ---- what comes ---------------------------------------------------------------------------------
 
 void LogRetention::add(const Entry& entry, std::uint64_t size, std::int64_t now_ms) {
+    look_for_step_back(now_ms);
     size += kIndexBytes;
     std::string index = fixed(static_cast<std::uint64_t>(now_ms));
     put_number(index, size);
@@ -157,6 +166,7 @@ void LogRetention::finish(rocksdb::WriteBatch& batch) {
     std::sort(indexes_.begin(), indexes_.end());
     for (const auto& [key, index] : indexes_) batch.Put(key, index);
     indexes_.clear();
+    put_step_back(batch);
     if (touched_.empty() || is_stale_) return;
     const bool is_much = uncounted_ >= kUncountedMax || uncounted_bytes_ >= kUncountedBytesMax;
     if (is_counted_ && !is_much) return;
@@ -171,6 +181,7 @@ void LogRetention::finish(rocksdb::WriteBatch& batch) {
 
 void LogRetention::written(bool is_written) {
     is_stale_ = is_stale_ || !is_written;
+    is_step_back_stored_ = is_step_back_stored_ || is_written;
     for (Types::value_type* const touched : std::exchange(touched_, {})) {
         Type& type = touched->second;
         type.is_touched = false;
@@ -205,11 +216,38 @@ Result<> LogRetention::save_hold() {
     return written;
 }
 
+void LogRetention::look_for_step_back(std::int64_t now_ms) {
+    if (clock_ms_ - now_ms > RetentionHold::kStepMax.count()) {
+        step_back_ = {last_, now_ms};
+        is_step_back_stored_ = false;
+        for (auto& [name, type] : types_) {
+            if (type.oldest_ms > now_ms) type.oldest_ms = kUnknown;
+        }
+    }
+    clock_ms_ = now_ms;
+}
+
+void LogRetention::put_step_back(rocksdb::WriteBatch& batch) const {
+    if (is_step_back_stored_) return;
+    batch.Put(slice(kStepBackKey), fixed(step_back_.through.number()) +
+                                       fixed(static_cast<std::uint64_t>(step_back_.at_ms)));
+}
+
+// When it was stored, at the latest, if the clock said `time_ms` then. A time that lies ahead is
+// wrong; any other is believed, since the step back may have been the mistake.
+std::int64_t LogRetention::stored_at(Position position, std::uint64_t time_ms,
+                                     std::int64_t now_ms) const {
+    const auto time = static_cast<std::int64_t>(time_ms);
+    const bool is_ahead = time > now_ms && position <= step_back_.through;
+    return is_ahead ? std::min(time, step_back_.at_ms) : time;
+}
+
 Result<LogRetention::Swept> LogRetention::sweep(Position frontier) {
     // One look at the clock, for the hold and for what comes of it.
     const Clock::WallTime wall = clock_.wall_now();
     const std::int64_t now_ms = to_ms(wall);
     hold_.look(wall, clock_.now());
+    look_for_step_back(now_ms);
     if (hold_.is_to_be_saved()) {
         if (const Result<> saved = save_hold(); !saved) return saved.error();
     }
@@ -246,6 +284,7 @@ Result<LogRetention::Swept> LogRetention::sweep(Position frontier) {
     swept.has_more = !due_.empty() || is_too_much;
     if (batch.Count() > 0) batch.Put(slice(kLostKey), fixed(losses_.through().number()));
     if (!swept.has_more) swept.has_more = sweep_dedupe(now_ms, batch);
+    put_step_back(batch);
     if (batch.Count() == 0) return swept;
     // Not synced: after a crash it is done again.
     if (const Result<> written = database_->write(batch, false); !written) {
@@ -253,6 +292,7 @@ Result<LogRetention::Swept> LogRetention::sweep(Position frontier) {
         due_.clear();
         return written.error();
     }
+    is_step_back_stored_ = true;
     if (!swept.has_more) raise_floor();
     return swept;
 }
@@ -287,7 +327,7 @@ Result<bool> LogRetention::sweep_type(const std::string& name, Type& type, Posit
             break;
         }
         ByteReader reader(at.value());
-        const auto written = static_cast<std::int64_t>(reader.fixed());
+        const std::int64_t written = stored_at(position_of(at.key()), reader.fixed(), now_ms);
         const std::uint64_t size = std::min(reader.number(), type.bytes);
         if (written >= oldest && (rule.bytes_max == 0 || type.bytes <= rule.bytes_max)) {
             type.oldest_ms = written;
@@ -357,7 +397,7 @@ bool LogRetention::sweep_dedupe(std::int64_t now_ms, rocksdb::WriteBatch& batch)
     std::size_t taken = 0;
     for (at->SeekToFirst(); taken < kSliceEntries && at->Valid(); at->Next(), ++taken) {
         ByteReader reader(at.value());
-        if (static_cast<std::int64_t>(reader.fixed()) >= oldest) break;
+        if (stored_at(position_of(at.key()), reader.fixed(), now_ms) >= oldest) break;
         batch.Delete(at->key());
         dedupe_swept_ = position_of(at.key());
     }

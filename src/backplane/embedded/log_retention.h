@@ -24,7 +24,8 @@ namespace eventbus {
 // keys of the dedupe window. Its keys are shown in log_store.h.
 //
 // After a jump of the wall clock nothing goes for its age (retention_hold.h); of the keys of the
-// dedupe window, which have no bound in bytes, only for as long as the window is.
+// dedupe window, which have no bound in bytes, only for as long as the window is. Once the clock is
+// back, what was stored in between lies ahead of it: it counts as old as the step back.
 //
 // A look goes through the types of which something may be due; a slice of it takes at most
 // kSliceEntries, so that what is to be synced meanwhile hardly waits.
@@ -103,6 +104,9 @@ class LogRetention {
     Result<> begin_hold();
     Result<> read_hold();
     Result<> save_hold();
+    void look_for_step_back(std::int64_t now_ms);
+    void put_step_back(rocksdb::WriteBatch& batch) const;
+    std::int64_t stored_at(Position position, std::uint64_t time_ms, std::int64_t now_ms) const;
     bool is_due(const Type& type, std::int64_t now_ms) const;
     void begin_look(std::int64_t now_ms);
     Result<> count_again(rocksdb::DB& db);
@@ -117,6 +121,14 @@ class LogRetention {
     const Clock& clock_;
     const Settings settings_;
     RetentionHold hold_;
+    // The last step back of the clock: what lies up to there was stored no later.
+    struct StepBack {
+        Position through;
+        std::int64_t at_ms = 0;  // what the clock said then
+    };
+    StepBack step_back_;
+    bool is_step_back_stored_ = true;
+    std::int64_t clock_ms_ = 0;  // when it was last looked at; at the start, of the newest entry
     Database* database_ = nullptr;
     Types types_;
     std::vector<Types::value_type*> touched_;

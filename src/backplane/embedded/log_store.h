@@ -32,7 +32,8 @@ namespace eventbus {
 // other numbers as in log/bytes.h:
 //
 //   "m" name              → "format": "2", "epochs" (log/epochs.h; in format 1 "epoch", the name
-//                           of the only one), "secret" (8), "clock" (retention_hold.h);
+//                           of the only one), "secret" (8), "clock" (retention_hold.h), "back" (a
+//                           position and a time: the clock's last step back);
 //                           positions: "reserved", "lost", "lostany", "dedupe", "counted"
 //                           (log_retention.h)
 //   "e" position          → the entry (log/entry_codec.h)

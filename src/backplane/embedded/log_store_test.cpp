@@ -145,6 +145,81 @@ TEST_F(LogStoreTest, BytesOfTypesAreRightWhereverARestartComes) {
     EXPECT_EQ(left.size(), kTypes);
 }
 
+// ---- a clock that was ahead ---------------------------------------------------------------------
+
+TEST_F(LogStoreTest, WhatWasStoredWhileTheClockWasAheadGoesAsIfItWereStoredAtItsStepBack) {
+    constexpr auto kYear = std::chrono::hours(24 * 365);
+    for (const bool restarts : {false, true}) {
+        SCOPED_TRACE(restarts);
+        EXPECT_EQ(sweep(), 0u);
+        const Position first = last_;
+        clock_.set_wall(clock_.wall_now() + kYear);
+        for (int i = 0; i < 3; ++i) {
+            add("tick", ann_, seconds(60));
+            write();
+        }
+        clock_.set_wall(clock_.wall_now() - kYear);
+        if (restarts) open();
+        EXPECT_EQ(sweep(), 0u);
+        add("tick", ann_, seconds(60));
+        add("rare", ann_, seconds(60));
+        write();
+        if (restarts) open();
+
+        clock_.advance(seconds(30));
+        add("tick", ann_, seconds(60));
+        write();
+        clock_.advance(seconds(29));
+        EXPECT_EQ(sweep(), 0u);
+        clock_.advance(seconds(2));
+        EXPECT_EQ(sweep(), 5u);
+        EXPECT_EQ(read(first).entries.size(), 1u);
+        clock_.advance(seconds(60));
+        EXPECT_EQ(sweep(), 1u);
+    }
+}
+
+TEST_F(LogStoreTest, AStepBackThatWasTheMistakeMakesNothingOld) {
+    constexpr auto kYear = std::chrono::hours(24 * 365);
+    add("tick", ann_, seconds(60));
+    write();
+    EXPECT_EQ(sweep(), 0u);
+    clock_.set_wall(clock_.wall_now() - kYear);
+    EXPECT_EQ(sweep(), 0u);
+    clock_.set_wall(clock_.wall_now() + kYear);
+    EXPECT_EQ(sweep(), 0u);
+    EXPECT_TRUE(store_->resume_retention());
+    EXPECT_EQ(sweep(), 0u);
+
+    clock_.advance(seconds(61));
+    EXPECT_EQ(sweep(), 1u);
+}
+
+TEST_F(LogStoreTest, KeysOfTheDedupeWindowThatWereStoredWhileTheClockWasAheadGoToo) {
+    const auto add_key = [&](const std::string& key) {
+        add("tick", ann_);
+        staged_.back().dedupe_key = key;
+        write();
+    };
+    const auto keys = [&] {
+        const Database::Reading db = store_->database().read();
+        const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
+        std::size_t count = 0;
+        for (at->Seek("d"); at->Valid() && at->key().starts_with("d"); at->Next()) ++count;
+        return count;
+    };
+    clock_.set_wall(clock_.wall_now() + std::chrono::hours(24 * 365));
+    add_key("ahead");
+    clock_.set_wall(clock_.wall_now() - std::chrono::hours(24 * 365));
+    add_key("back");
+    EXPECT_EQ(keys(), 2u);
+
+    clock_.advance(settings_.dedupe.window + seconds(1));
+    sweep();
+
+    EXPECT_EQ(keys(), 0u);
+}
+
 // ---- what was lost ------------------------------------------------------------------------------
 
 TEST_F(LogStoreTest, WhatADamagedEndMayHaveHeldIsLostToAllWhoStandBelow) {

@@ -14,8 +14,8 @@ namespace eventbus {
 //
 //   who    version (1 byte, 2), strings principal, sid, a number started_at; if the client showed
 //          one, also a string offset_before
-//   where  expires (8 bytes, ms since 1970; 0: its socket is connected), a string epoch, numbers
-//          place.given, place.clear
+//   where  expires (8 bytes, ms of the time of sessions; 0: its socket is connected), a string
+//          epoch, numbers place.given, place.clear
 //   room   a number at; if a history is owed or the room has ended, also owed_after, given_behind
 //          and ended_behind: 0 if there is none, else the place + 1
 //

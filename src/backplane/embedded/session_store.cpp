@@ -7,6 +7,8 @@
 #include <fstream>
 #include <utility>
 
+#include "backplane/embedded/log_keys.h"
+#include "backplane/embedded/retention_hold.h"
 #include "backplane/embedded/session_codec.h"
 #include "base/assert.h"
 #include "base/diagnostics.h"
@@ -104,6 +106,7 @@ class EmbeddedSessionStore::Batch {
         put_where(record.pid, {record.epoch, record.place}, expires_ms);
         for (const JoinedRoom& joined : record.rooms) put_room(record.pid, joined);
     }
+    void put_time(const std::string& time) { changes_.Put("c", time); }
     void erase(std::string_view pid) {
         if (!is_taken_) return;
         changes_.Delete(key_of('s', pid));
@@ -174,6 +177,7 @@ EmbeddedSessionStore::~EmbeddedSessionStore() {
     worker_.join();
     rocksdb::WriteBatch end;
     end.Put("l", life(kClean, settings_.boot_id));
+    end.Put("c", encode_time());
     if (const Result<> marked = database_->write(end, true); !marked) {
         diagnostics::warn("the end of the store of sessions could not be written",
                           {{"reason", marked.error().detail}});
@@ -188,10 +192,10 @@ Result<> EmbeddedSessionStore::load() {
         const Result<bool> whole = is_whole(*db, *database_, settings_.boot_id);
         if (!whole || !*whole) return whole ? Result<>() : whole.error();
     }
+    if (const Result<> loaded = load_time(*db); !loaded) return loaded;
     const Clock::Time now = clock_.now();
     const Clock::Time latest = index_.expiry(now);
-    const auto wall_now =
-        std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall_now().time_since_epoch());
+    const std::int64_t time = time_ms();
     const std::unique_ptr<rocksdb::Iterator> who(db->NewIterator({}));
     const std::unique_ptr<rocksdb::Iterator> where(db->NewIterator({}));
     where->Seek("p");
@@ -212,14 +216,40 @@ Result<> EmbeddedSessionStore::load() {
             }
         }
         // Who was connected when the process ended has all of the time to come back; and a clock
-        // that was set back gives nobody more.
-        const auto left = std::chrono::milliseconds(expires_ms) - wall_now;
+        // of the release before that was set back gives nobody more.
+        const auto left = std::chrono::milliseconds(expires_ms - time);
         index_.restore(pid, record.principal,
                        expires_ms == 0 ? latest : std::min(latest, now + left));
     }
     count();
     if (!who->status().ok()) return database_->unreadable(who->status());
     return where->status().ok() ? Result<>() : database_->unreadable(where->status());
+}
+
+// One of the release before had the wall clock's.
+Result<> EmbeddedSessionStore::load_time(rocksdb::DB& db) {
+    const std::int64_t wall = to_ms(clock_.wall_now());
+    std::int64_t time = wall;
+    std::string bytes;
+    const rocksdb::Status known = db.Get({}, "c", &bytes);
+    if (!known.ok() && !known.IsNotFound()) return database_->unreadable(known);
+    if (known.ok()) {
+        ByteReader reader(bytes);
+        const auto wall_before = static_cast<std::int64_t>(reader.fixed());
+        const auto time_before = static_cast<std::int64_t>(reader.fixed());
+        if (!reader.is_at_end()) return database_->damaged("the time of sessions");
+        const std::int64_t off = wall - wall_before;
+        time = time_before + (off >= 0 && off <= RetentionHold::kGapMax.count() ? off : 0);
+        if (off > RetentionHold::kGapMax.count()) {
+            diagnostics::warn(
+                "the clock is more than a day past the last session that was stored, so sessions "
+                "keep the time that they had left; put the clock right if it has jumped",
+                {{"stored", rfc3339(from_ms(static_cast<std::uint64_t>(wall_before)))},
+                 {"clock", rfc3339(clock_.wall_now())}});
+        }
+    }
+    time_began_ms_ += time - time_ms();
+    return {};
 }
 
 // ---- what is asked ------------------------------------------------------------------------------
@@ -337,7 +367,10 @@ void EmbeddedSessionStore::do_all(std::vector<Work>& works) {
         batch.erase(pid);
     }
     bool is_written = batch.is_taken();
-    if (batch.all().Count() > 0) is_written = database_->write(batch.all(), false).has_value();
+    if (batch.all().Count() > 0) {
+        batch.put_time(encode_time());
+        is_written = database_->write(batch.all(), false).has_value();
+    }
     for (Work& work : works) {
         std::visit([&](auto& one) { answer(one, is_written); }, work);
     }
@@ -428,7 +461,8 @@ void EmbeddedSessionStore::take(Release& release, Batch& batch) {
         const SessionRecord& record = (**found).record;
         release.at = SessionChange::At{record.epoch, record.place};
     }
-    batch.put_where(release.pid, *release.at, expires_ms());
+    const std::chrono::milliseconds ttl = settings_.index.ttl;
+    batch.put_where(release.pid, *release.at, time_ms() + ttl.count());
 }
 
 void EmbeddedSessionStore::take(End& end, Batch& batch) {
@@ -477,9 +511,15 @@ Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::read(std::str
     return std::optional<Claimed>(std::move(claimed));
 }
 
-std::int64_t EmbeddedSessionStore::expires_ms() const {
-    const auto at = clock_.wall_now() + settings_.index.ttl;
-    return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
+std::int64_t EmbeddedSessionStore::time_ms() const {
+    using std::chrono::milliseconds;
+    const auto now = std::chrono::duration_cast<milliseconds>(clock_.now().time_since_epoch());
+    return time_began_ms_ + now.count();
+}
+
+std::string EmbeddedSessionStore::encode_time() const {
+    return fixed(static_cast<std::uint64_t>(to_ms(clock_.wall_now()))) +
+           fixed(static_cast<std::uint64_t>(time_ms()));
 }
 
 void EmbeddedSessionStore::count() {

@@ -22,6 +22,7 @@
 #include "base/result.h"
 
 namespace rocksdb {
+class DB;
 class WriteBatchWithIndex;
 }  // namespace rocksdb
 
@@ -32,6 +33,7 @@ namespace eventbus {
 //
 //   "f"              → "2"  the format
 //   "l"              → boot id of the machine, "open" or "clean"
+//   "c"              → the wall clock and the time of sessions (8 bytes each, ms since 1970)
 //   "s" pid          → who
 //   "p" pid          → where
 //   "r" pid NUL room → room, by Room::key()
@@ -40,6 +42,10 @@ namespace eventbus {
 // machine that stopped without a clean end may have lost the newest ones, and which is not known:
 // then all sessions are unknown (its boot id has changed). So they are if the end of the store is
 // damaged.
+//
+// Sessions expire by a time of their own, which runs with the process and, from its end to the next
+// start, with the wall clock. A wall clock that is set back meanwhile, or is more than a day ahead,
+// is not believed: then no time has passed. So a clock that is wrong at a start ends no session.
 //
 // A claim is not written: with the process all owners are gone. Without room on the disk no session
 // is made or changed, and those that are known can be claimed as they are stored.
@@ -119,6 +125,7 @@ class EmbeddedSessionStore final : public SessionStore {
 
     EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<Database> database);
     Result<> load();
+    Result<> load_time(rocksdb::DB& db);
     void enqueue(Work work);
     void run();
     void do_all(std::vector<Work>& works);
@@ -140,12 +147,14 @@ class EmbeddedSessionStore final : public SessionStore {
 
     Result<std::optional<Claimed>> read(std::string_view pid, std::string_view principal,
                                         Claim claim) const;
-    std::int64_t expires_ms() const;
+    std::int64_t time_ms() const;
+    std::string encode_time() const;
     void count();
 
     const Settings settings_;
     const Clock& clock_;
     const std::unique_ptr<Database> database_;
+    std::int64_t time_began_ms_ = 0;         // the time of sessions, less the monotonic clock
     SessionIndex index_;                     // of the worker
     std::unordered_set<std::string> whole_;  // pids of those that the release before has written
     SessionProbe probe_;

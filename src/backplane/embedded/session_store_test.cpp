@@ -270,6 +270,42 @@ TEST_F(EmbeddedSessionStoreTest, WhatHasEndedOrExpiredIsGoneFromTheDiskWithItsRo
     EXPECT_EQ(keys_on_disk(), 0u);
 }
 
+TEST_F(EmbeddedSessionStoreTest, AClockThatIsWrongAtAStartEndsNoSessionOfThoseThatAreAway) {
+    for (const auto jump : {hours(24 * 365), hours(-24 * 365)}) {
+        SCOPED_TRACE(jump.count());
+        const std::string pid = jump.count() > 0 ? "p" : "q";
+        put(pid);
+        store_.reset();
+        clock_.set_wall(clock_.wall_now() + jump);
+        open();
+        clock_.advance(kTtl / 2);
+        put("other");
+        store_.reset();
+        open();  // once more, and it is still wrong
+        clock_.advance(kTtl / 4);
+        store_.reset();
+        clock_.set_wall(clock_.wall_now() - jump);
+        open();
+
+        EXPECT_TRUE(is_known(pid));
+        EXPECT_FALSE(claim("nobody's"));  // so that the release before has been done
+        clock_.advance(kTtl);
+        EXPECT_FALSE(is_known(pid));
+    }
+}
+
+TEST_F(EmbeddedSessionStoreTest, TheTimeThatTheServerWasOffCounts) {
+    put("p");
+    store_.reset();
+    clock_.advance(kTtl - std::chrono::seconds(1));
+    open();
+    EXPECT_TRUE(is_known("p"));
+    store_.reset();
+    clock_.advance(kTtl);
+    open();
+    EXPECT_FALSE(is_known("p"));
+}
+
 TEST_F(EmbeddedSessionStoreTest, AChangeWritesWhatHasChangedAndNotTheRecord) {
     const Result<Claim> made = create("p");
     for (int i = 0; i < 250; ++i) {

@@ -187,7 +187,7 @@ rocksdb::Status Database::open_without_end(rocksdb::Options& options, Way way,
     if (way == Way::kWriting) {
         // RocksDB writes anew what it could read, so the damage is not found a second time: the
         // mark tells a start that follows a crash.
-        const rocksdb::Status marked =
+        rocksdb::Status marked =
             rocksdb::WriteStringToFile(&env_, damage.ToString(), lost_end_mark(), true);
         if (!marked.ok()) return marked;
     }

@@ -192,7 +192,7 @@ Result<> EmbeddedSessionStore::load() {
         const Result<bool> whole = is_whole(*db, *database_, settings_.boot_id);
         if (!whole || !*whole) return whole ? Result<>() : whole.error();
     }
-    if (const Result<> loaded = load_time(*db); !loaded) return loaded;
+    if (Result<> loaded = load_time(*db); !loaded) return loaded;
     const Clock::Time now = clock_.now();
     const Clock::Time latest = index_.expiry(now);
     const std::int64_t time = time_ms();

@@ -223,33 +223,35 @@ void Subjects::apply_owner(const Plan& plan, Subject& subject, Bound& bound) {
 
 // Whoever comes first must not decide for the owner who may watch.
 void Subjects::end_strangers_grants(Subject& subject, Bound& bound) {
-    for (auto grant = subject.grants.begin(); grant != subject.grants.end();) {
-        if (!grant->by_user) {
-            ++grant;
-        } else if (*grant->by_user == subject.owner) {
-            grant->by_user = nullptr;
-            bound.changes.push_back(
-                {grant_key(bound.entry->event.subject, grant->who), since_value(grant->since)});
-            ++grant;
-        } else {
-            grant = end_grant(bound.entry->event.subject, subject, grant, bound);
+    const std::string& name = bound.entry->event.subject;
+    for (std::size_t i = subject.grants.size(); i-- > 0;) {
+        Grant& grant = subject.grants[i];
+        if (!grant.by_user) continue;
+        if (*grant.by_user != subject.owner) {
+            end_grant(name, subject, i, bound);
+            continue;
         }
+        undo_.back().grants.push_back(grant);
+        grant.by_user = nullptr;
+        bound.changes.push_back({grant_key(name, grant.who), since_value(grant.since)});
     }
 }
 
-std::vector<Subjects::Grant>::iterator Subjects::end_grant(const std::string& name,
-                                                           Subject& subject,
-                                                           std::vector<Grant>::iterator grant,
-                                                           Bound& bound) {
-    bound.entry->evictions.push_back({name, grant->who});
-    bound.changes.push_back({grant_key(name, grant->who), std::nullopt});
+// The last grant takes its place.
+void Subjects::end_grant(const std::string& name, Subject& subject, std::size_t index,
+                         Bound& bound) {
+    std::swap(subject.grants[index], subject.grants.back());
+    Grant& grant = subject.grants.back();
+    bound.entry->evictions.push_back({name, grant.who});
+    bound.changes.push_back({grant_key(name, grant.who), std::nullopt});
+    undo_.back().grants.push_back(std::move(grant));
+    subject.grants.pop_back();
     probe_.revokes.add();
-    return subject.grants.erase(grant);
 }
 
 // Nobody owns it then, and nobody is granted it.
 void Subjects::end_all(const std::string& name, Subject& subject, Bound& bound) {
-    while (!subject.grants.empty()) end_grant(name, subject, subject.grants.begin(), bound);
+    for (std::size_t i = subject.grants.size(); i-- > 0;) end_grant(name, subject, i, bound);
     if (std::exchange(subject.is_noted, false)) {
         bound.changes.push_back({named_key(name), std::nullopt});
     }
@@ -262,13 +264,14 @@ void Subjects::end_all(const std::string& name, Subject& subject, Bound& bound) 
 void Subjects::apply_grants(const Plan& plan, Subject& subject, Bound& bound) {
     const std::string& name = bound.entry->event.subject;
     for (const GrantChange& change : plan.grants) {
-        const auto at = std::find_if(subject.grants.begin(), subject.grants.end(),
-                                     [&](const Grant& grant) { return grant.who == change.who; });
+        const std::size_t at = find_grant(subject.grants, change.who);
+        const bool is_granted = at < subject.grants.size();
         if (change.revoke) {
-            if (at != subject.grants.end()) end_grant(name, subject, at, bound);
-        } else if (at == subject.grants.end()) {
+            if (is_granted) end_grant(name, subject, at, bound);
+        } else if (!is_granted) {
             const std::string_view by =
                 subject.owner.empty() ? user_of(bound.entry->publisher) : std::string_view();
+            undo_.back().grants.push_back({change.who, Position(), nullptr});
             subject.grants.push_back({change.who, bound.entry->position, shared(by)});
             subject.named = bound.entry->position;
             bound.changes.push_back(
@@ -278,23 +281,48 @@ void Subjects::apply_grants(const Plan& plan, Subject& subject, Bound& bound) {
     }
 }
 
+// Where the grant of `who` is; past the end: there is none.
+std::size_t Subjects::find_grant(const std::vector<Grant>& grants, const Room& who) {
+    const auto found = std::find_if(grants.begin(), grants.end(),
+                                    [&](const Grant& grant) { return grant.who == who; });
+    return static_cast<std::size_t>(found - grants.begin());
+}
+
+// Before an event changes it; the grants that change are added as they do.
 void Subjects::remember(const std::string& subject) {
     const auto* const found = subjects_.find(subject);
-    undo_.emplace_back(subject,
-                       found == nullptr ? std::nullopt : std::optional<Subject>(found->second));
+    undo_.push_back(
+        {subject, found == nullptr ? std::nullopt : std::optional<Facts>(found->second), {}});
 }
 
 void Subjects::undo() {
     for (; !undo_.empty(); undo_.pop_back()) {
-        auto& [subject, before] = undo_.back();
-        if (before) {
-            subjects_[subject] = std::move(*before);
-        } else {
-            subjects_.erase(subject);
+        Before& before = undo_.back();
+        if (!before.facts) {
+            subjects_.erase(before.name);
+            continue;
+        }
+        Subject& subject = subjects_[before.name];
+        static_cast<Facts&>(subject) = std::move(*before.facts);
+        for (; !before.grants.empty(); before.grants.pop_back()) {
+            put_back(std::move(before.grants.back()), subject.grants);
         }
     }
     if (undo_marks_) marks_ = *std::exchange(undo_marks_, std::nullopt);
     probe_.subjects.set(subjects_.size());
+}
+
+void Subjects::put_back(Grant&& before, std::vector<Grant>& grants) {
+    const std::size_t at = find_grant(grants, before.who);
+    const bool was_there = !before.since.is_before_first();
+    if (at == grants.size()) {
+        if (was_there) grants.push_back(std::move(before));
+    } else if (was_there) {
+        grants[at] = std::move(before);
+    } else {
+        std::swap(grants[at], grants.back());
+        grants.pop_back();
+    }
 }
 
 void Subjects::commit() {
@@ -353,8 +381,10 @@ Result<Position> Subjects::may_watch(const WatchQuestion& question) const {
         if (rule.owner && !question.user.empty() && subject.owner == question.user) {
             by(subject.owner_since);
         }
+        const std::vector<Room> own =
+            subject.grants.empty() ? std::vector<Room>() : rooms_of(question);
         for (const Grant& grant : subject.grants) {
-            if (is_of(question, grant.who)) by(grant.since);
+            if (std::binary_search(own.begin(), own.end(), grant.who)) by(grant.since);
         }
     }
     if (since) return *since;
@@ -362,10 +392,14 @@ Result<Position> Subjects::may_watch(const WatchQuestion& question) const {
                  "this token may not watch " + question.subject + ", or nobody owns it yet"};
 }
 
-bool Subjects::is_of(const WatchQuestion& question, const Room& who) {
-    if (!question.user.empty() && who == Room::user(question.user)) return true;
-    return std::any_of(question.roles.begin(), question.roles.end(),
-                       [&](const std::string& role) { return who == Room::role(role); });
+// To whom a grant may be that lets the asker watch, sorted.
+std::vector<Room> Subjects::rooms_of(const WatchQuestion& question) {
+    std::vector<Room> rooms;
+    rooms.reserve(1 + question.roles.size());
+    if (!question.user.empty()) rooms.push_back(Room::user(question.user));
+    for (const std::string& role : question.roles) rooms.push_back(Room::role(role));
+    std::sort(rooms.begin(), rooms.end());
+    return rooms;
 }
 
 std::string_view Subjects::owner(std::string_view subject) const {

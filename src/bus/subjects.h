@@ -33,8 +33,9 @@ namespace eventbus {
 //          What was not named or granted for owner_ttl ends with an event that names an owner,
 //          which makes room: each looks at some subjects, and carries the evictions of those that
 //          it ends. Time counts while a server runs, so a clock that jumps ends nothing.
-// Cost:    O(1), and O(grants of the subject) for an event that grants or revokes; with owner_ttl
-//          about eight cache misses more for one that names an owner.
+// Cost:    O(1), and for an event that grants or revokes a look at each grant of the subject; with
+//          owner_ttl about eight cache misses more for one that names an owner. What undo() needs
+//          is kept of what changed only.
 // Invariants:
 //   (1) The first event that names an owner fixes it; another changes it only by `transfer`.
 //   (2) An entry that takes a right away carries the eviction.
@@ -73,12 +74,21 @@ class Subjects final : public Binder {
         // begins.
         std::shared_ptr<const std::string> by_user;
     };
-    struct Subject {
+    struct Facts {
         std::string owner;  // a user's id, or empty
         Position owner_since;
         // When an event last named its owner, or granted it; for owner_ttl, so not each time.
         Position named;
         bool is_noted = false;  // `named` is stored by itself
+    };
+    struct Subject : Facts {
+        std::vector<Grant> grants;  // in no order
+    };
+    // What an event changed of a subject, as it was before.
+    struct Before {
+        std::string name;
+        std::optional<Facts> facts;  // none: the subject was not known
+        // The grants that changed, in the order of the changes; `since` 0: there was none.
         std::vector<Grant> grants;
     };
     // Where the log stood when the server had run for that long, in all its lives.
@@ -98,8 +108,8 @@ class Subjects final : public Binder {
     void apply_owner(const Plan& plan, Subject& subject, Bound& bound);
     void end_strangers_grants(Subject& subject, Bound& bound);
     void apply_grants(const Plan& plan, Subject& subject, Bound& bound);
-    std::vector<Grant>::iterator end_grant(const std::string& name, Subject& subject,
-                                           std::vector<Grant>::iterator grant, Bound& bound);
+    void end_grant(const std::string& name, Subject& subject, std::size_t index, Bound& bound);
+    static std::size_t find_grant(const std::vector<Grant>& grants, const Room& who);
     bool names_late(const Plan& plan, const Subject* subject) const;
     void end_all(const std::string& name, Subject& subject, Bound& bound);
 
@@ -112,14 +122,14 @@ class Subjects final : public Binder {
     void set_mark(Position position, Bound& bound);
     void load_mark(Position position, std::chrono::milliseconds ran);
     void remember(const std::string& subject);
-    static bool is_of(const WatchQuestion& question, const Room& who);
+    static void put_back(Grant&& before, std::vector<Grant>& grants);
+    static std::vector<Room> rooms_of(const WatchQuestion& question);
 
     const Settings settings_;
     // Its elements lie within it: a start with millions of subjects makes no allocation for each.
     using Table = boost::unordered_flat_map<std::string, Subject, StringHash, std::equal_to<>>;
     Sharded<Table> subjects_;
-    std::vector<std::pair<std::string, std::optional<Subject>>>
-        undo_;                        // as it was; none: not there
+    std::vector<Before> undo_;        // since the last commit(), in the order of the changes
     std::size_t warned_percent_ = 0;  // of owners_max
     // With owner_ttl.
     std::deque<Mark> marks_;                      // oldest first; at most kMarks and two more

@@ -215,19 +215,47 @@ void Arriving::ask_for_rooms() {
 
 void Arriving::on_room(JoinedRoom room, const Result<WatchAnswer>& right) {
     if (right) {
-        admitted_.as_of = std::min(admitted_.as_of, right->at);
-        room.at = std::max(room.at, right->right_since);
-        if (room.owed_after) room.owed_after = std::max(*room.owed_after, right->right_since);
-        admitted_.record.rooms.push_back(std::move(room));
+        enter_room(std::move(room), *right);
     } else if (right.error().passes()) {
         failed_ = right.error();  // no room is lost for it: the client comes again
     } else {
-        admitted_.ended.emplace_back(room.room.name(), right.error());
-        ended_.push_back({.room = std::move(room.room),
-                          .at = room.at,
-                          .ended_behind = admitted_.record.place.given});
+        end_room(std::move(room), right.error());
     }
     on_rooms();
+}
+
+// Nothing that came before the right of now is shown. Where the client would miss something by
+// that, the session was in the room by another right, which has ended; or the client has asked for
+// the room, and named a place that is older than its right, or does not know that it had ended.
+void Arriving::enter_room(JoinedRoom room, const WatchAnswer& right) {
+    const Position since = right.right_since;
+    const Position in_order = std::max(room.at, admitted_.resume_after);
+    const Position from = std::min(in_order, room.owed_after.value_or(in_order));
+    if (from + 1 < since) {
+        if (is_of_session(room.room)) return end_room(std::move(room), right_was_interrupted());
+        if (from < now_) hide(from, since);
+    }
+    admitted_.as_of = std::min(admitted_.as_of, right.at);
+    room.at = std::max(room.at, since);
+    if (room.owed_after) room.owed_after = std::max(*room.owed_after, since);
+    admitted_.record.rooms.push_back(std::move(room));
+}
+
+void Arriving::hide(Position after, Position through) {
+    const Admitted::Hidden before = admitted_.hidden.value_or(Admitted::Hidden{after, through});
+    admitted_.hidden = {std::min(before.after, after), std::max(before.through, through)};
+}
+
+void Arriving::end_room(JoinedRoom room, Error error) {
+    ended_.push_back(
+        {.room = room.room, .at = room.at, .ended_behind = admitted_.record.place.given});
+    admitted_.ended.emplace_back(room.room.name(), std::move(error));
+}
+
+bool Arriving::is_of_session(const Room& room) const {
+    return std::any_of(before_.begin(), before_.end(), [&](const JoinedRoom& joined) {
+        return joined.room == room && !joined.ended_behind;
+    });
 }
 
 void Arriving::on_rooms() {

@@ -45,6 +45,13 @@ struct Admitted {
     std::shared_ptr<const Catalog> catalog;  // by this one
     std::vector<std::string> unknown;        // why a place or a session is not known
     std::vector<std::pair<std::string, Error>> ended;  // topics that it may not have
+    // The right to a topic that it asked for began behind the place from which it is to go on: of
+    // that topic it gets nothing from in between.
+    struct Hidden {
+        Position after;
+        Position through;
+    };
+    std::optional<Hidden> hidden;
 };
 
 // How a client gets in: which session it goes on with, what it may still be in, and from where.
@@ -94,6 +101,10 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
     void list_rooms();
     void ask_for_rooms();
     void on_room(JoinedRoom room, const Result<WatchAnswer>& right);
+    void enter_room(JoinedRoom room, const WatchAnswer& right);
+    void hide(Position after, Position through);
+    void end_room(JoinedRoom room, Error error);
+    bool is_of_session(const Room& room) const;
     void on_rooms();
     void write_new();
     void write_resumed();

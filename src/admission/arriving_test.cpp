@@ -23,8 +23,9 @@ namespace {
 class OpenWatches final : public Watches {
  public:
     void ask(WatchQuestion, Executor&, Callback<Result<WatchAnswer>> done) override {
-        done(WatchAnswer{kEndOfTime, {}});
+        done(WatchAnswer{kEndOfTime, right_since});
     }
+    Position right_since;
 };
 
 // A log in its third life: positions 1 to 10 of its first, 11 to 20 of its second, 21 to 25 now.
@@ -214,6 +215,66 @@ TEST_F(ArrivingTest, ARoomThatHasEndedAndIsAskedForByWhoDoesNotKnowGoesOnWhereIt
         ASSERT_NE(joined, admitted.record.rooms.end());
         EXPECT_EQ(*joined, (JoinedRoom{.room = room, .at = c.at}));
     }
+}
+
+TEST_F(ArrivingTest, ARoomEndsIfTheRightOfNowBeganBehindWhereTheSessionStands) {
+    struct Case {
+        const char* what;
+        JoinedRoom joined;
+        const char* offset;
+        Position right_since;
+        std::optional<Position> in_from;
+    };
+    const Room room = Room::subject("photo:1");
+    const Case cases[] = {
+        {"the right by which it joined", {room, 12_pos}, "third.22", 12_pos, 12_pos},
+        {"another that is older", {room, 12_pos}, "third.22", 3_pos, 12_pos},
+        {"one of the token", {room, 12_pos}, "third.22", 0_pos, 12_pos},
+        {"one that began in its absence", {room, 12_pos}, "third.22", 24_pos, {}},
+        {"with the first event that it missed", {room, 12_pos}, "third.22", 23_pos, 23_pos},
+        {"while it was there: it has seen all", {room, 12_pos}, "third.22", 21_pos, 21_pos},
+        {"it joined later than it stands", {room, 24_pos}, "third.22", 24_pos, 24_pos},
+        {"and is owed a history from before", {room, 12_pos, 15_pos}, "third.22", 21_pos, {}},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.what);
+        watches_.right_since = c.right_since;
+        keep({.epoch = "third", .place = {22_pos, 22_pos}, .rooms = {c.joined}});
+
+        const Admitted admitted = arrive({.pid = "p", .offset = c.offset});
+
+        ASSERT_TRUE(admitted.is_resumed);
+        EXPECT_FALSE(admitted.hidden.has_value());
+        EXPECT_EQ(admitted.ended.size(), c.in_from ? 0u : 1u);
+        const JoinedRoom& now = admitted.record.rooms.back();
+        EXPECT_EQ(now.room, room);
+        EXPECT_EQ(now.ended_behind.has_value(), !c.in_from);
+        EXPECT_EQ(now.at, c.in_from.value_or(c.joined.at));
+
+        // It is told again until it has seen something behind that. Whoever asks for it by itself,
+        // and may not know, is in again from the right on, and told of what is missing.
+        const Admitted again = arrive({.pid = "p", .offset = c.offset});
+        EXPECT_EQ(again.ended.size(), admitted.ended.size());
+        const Topic topic = *parse_topic("photo:1");
+        const Admitted asked = arrive({.pid = "p", .offset = c.offset, .topics = {topic}});
+        EXPECT_TRUE(asked.ended.empty());
+        EXPECT_EQ(asked.hidden.has_value(), !c.in_from && !c.joined.owed_after);
+    }
+}
+
+TEST_F(ArrivingTest, ATopicWhoseRightIsYoungerThanItsSinceIsShownFromThereAndTheRestIsTold) {
+    const Topic topic = *parse_topic("photo:1");
+    watches_.right_since = 24_pos;
+    const Admitted admitted = arrive({.since = "third.22", .topics = {topic}});
+    EXPECT_TRUE(admitted.ended.empty());
+    EXPECT_EQ(admitted.record.rooms.back().at, 24_pos);
+    ASSERT_TRUE(admitted.hidden.has_value());
+    EXPECT_EQ(admitted.hidden->after, 22_pos);
+    EXPECT_EQ(admitted.hidden->through, 24_pos);
+
+    EXPECT_FALSE(arrive({.topics = {topic}}).hidden) << "from now on: nothing was asked for";
+    watches_.right_since = 23_pos;
+    EXPECT_FALSE(arrive({.since = "third.22", .topics = {topic}}).hidden) << "nothing in between";
 }
 
 TEST_F(ArrivingTest, ASessionIsWrittenInTheEpochOfNow) {

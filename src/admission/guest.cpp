@@ -180,6 +180,7 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
     for (const auto& [topic, error] : admitted.ended) {
         if (is_begun()) tell_ended(topic, error);
     }
+    if (is_begun() && admitted.hidden) on_gap(admitted.hidden->after, admitted.hidden->through);
     if (is_begun() && port_ && !port_->ended.empty()) want_receipt();
     for (const JoinedRoom& joined : record.rooms) {
         if (!is_begun()) return;
@@ -237,7 +238,7 @@ void Guest::recheck_rooms() {
         if (!is_begun()) return;
         if (!room.is_subject() && !room.is_pattern()) continue;
         admissions_.probe_.rechecks.add();
-        changes().recheck(room, false);
+        changes().recheck(room, std::nullopt);
     }
 }
 
@@ -296,9 +297,9 @@ void Guest::on_history_given(const Room& room) {
     context.sessions.change(pid(), *claim_, {.at = written_at(), .put = {given}}, admissions_, {});
 }
 
-void Guest::on_evicted(std::string_view subject, Position) {
+void Guest::on_evicted(std::string_view subject, Position at) {
     admissions_.probe_.rechecks.add();
-    changes().recheck(Room::subject(subject), true);
+    changes().recheck(Room::subject(subject), at);
 }
 
 Guest::Port& Guest::port() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/error.h"
 #include "delivery/place.h"
 
 namespace eventbus {
@@ -27,6 +28,14 @@ inline Position resume_after(std::optional<Position> seen, const Place& place,
 // last frame in order before them belongs to a frame behind them. One that is equal proves nothing.
 inline bool has_seen(std::optional<Position> seen, std::optional<Position> behind) {
     return seen && behind && *seen > *behind;
+}
+
+// Why a receiver that may watch does not stay in a room: the right by which it was in it ended, and
+// it has been given another one since. Of what lies between it gets nothing, so it is told.
+inline Error right_was_interrupted() {
+    return {ErrorCode::kForbidden,
+            "the right to watch it ended and was given again later, and what happened in between "
+            "is not shown; subscribe again"};
 }
 
 }  // namespace eventbus

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "admission/resume_rule.h"
 #include "base/assert.h"
 
 namespace eventbus {
@@ -45,8 +46,8 @@ void RoomChanges::leave(const Room& room, Callback<Result<>> done) {
 }
 
 // Not refused at the bound: the server asks, once for each room and entry.
-void RoomChanges::recheck(const Room& room, bool holds) {
-    add(room, line_of(room), Recheck{.holds = holds});
+void RoomChanges::recheck(const Room& room, std::optional<Position> evicted_at) {
+    add(room, line_of(room), Recheck{.evicted_at = evicted_at});
 }
 
 std::vector<Room> RoomChanges::under_way() const {
@@ -96,7 +97,7 @@ void RoomChanges::begin(const Room& room) {
     Change& change = *current(room);
     const bool is_in = port_.joined_at(room).has_value();
     if (const auto* const recheck = std::get_if<Recheck>(&change); recheck != nullptr && !is_in) {
-        if (recheck->holds) port_.release();
+        if (recheck->evicted_at) port_.release();
         return finish(room);
     }
     // Though it may not be in it: what a recheck or a resume took could perhaps not be written
@@ -165,18 +166,21 @@ void RoomChanges::on_entered(const Room& room, Enter& enter) {
 
 void RoomChanges::on_right(const Room& room, Recheck& recheck, const Result<WatchAnswer>& right) {
     if (!right && right.error().passes()) return port_.pause(room);
-    const bool holds = recheck.holds;
+    const std::optional<Position> evicted_at = recheck.evicted_at;
     const Position at = *port_.joined_at(room);
+    const bool is_another = right && evicted_at && right->right_since > std::max(*evicted_at, at);
+    const Result<WatchAnswer> left =
+        is_another ? Result<WatchAnswer>(right_was_interrupted()) : right;
     Position told_behind;
-    if (right) {
-        port_.keep(room, right->right_since, right->at);
+    if (left) {
+        port_.keep(room, left->right_since, left->at);
     } else {
         port_.leave(room);
-        if (!is_closed_) told_behind = port_.tell_ended(room, right.error());
+        if (!is_closed_) told_behind = port_.tell_ended(room, left.error());
     }
-    if (!is_closed_ && holds) port_.release();
+    if (!is_closed_ && evicted_at) port_.release();
     if (is_closed_) return;
-    if (right) return finish(room);
+    if (left) return finish(room);
     // It may not arrive, and is told again then. Should the write fail for now, the next resume
     // asks for the right again.
     port_.write(room, {.put = {{.room = room, .at = at, .ended_behind = told_behind}}});

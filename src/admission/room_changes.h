@@ -70,7 +70,7 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
         virtual void leave(const Room& room) = 0;
         // The right that is left counts from `since`; `as_of` as in join().
         virtual void keep(const Room& room, Position since, Position as_of) = 0;
-        // What recheck(room, true) held back goes on.
+        // What an eviction held back goes on.
         virtual void release() = 0;
 
         // The receiver no longer is in the room. Returns Place::given of when it was told.
@@ -91,8 +91,10 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
     void enter(const Room& room, std::optional<Position> since, Callback<Result<Entered>> done);
     void leave(const Room& room, Callback<Result<>> done);
 
-    // The right may have ended: asks again. `holds`: the receiver was held for it, until release().
-    void recheck(const Room& room, bool holds);
+    // The right may have ended: asks again. `evicted_at`: by the entry there, in front of which the
+    // receiver is held until release(). Who has a right then that began behind it was without one
+    // in between, and does not stay.
+    void recheck(const Room& room, std::optional<Position> evicted_at);
 
     // ---- answers -------------------------------------------------------------------------------
 
@@ -119,7 +121,7 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
         Callback<Result<>> done;
     };
     struct Recheck {
-        bool holds = false;
+        std::optional<Position> evicted_at;
     };
     using Change = std::variant<Enter, Leave, Recheck>;
     struct Line {

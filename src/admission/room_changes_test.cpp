@@ -209,12 +209,36 @@ TEST(RoomChanges, ASessionThatCannotBeWrittenRefusesTheChangeAndNothingHasChange
 TEST(RoomChanges, ARecheckKeepsTheRoomFromWhereTheOtherRightBegan) {
     World world;
     world.in[kOne] = 1_pos;
-    world.changes->recheck(kOne, true);
+    world.changes->recheck(kOne, 9_pos);
     EXPECT_EQ(world.releases, 0);
     world.answer(kOne, kRight);
     EXPECT_EQ(world.in.at(kOne), 3_pos);
     EXPECT_EQ(world.releases, 1);
     EXPECT_EQ(world.take_said(), Said{});
+}
+
+TEST(RoomChanges, AnotherRightThatBeganBehindTheEvictionDoesNotKeepTheRoom) {
+    struct Case {
+        const char* name;
+        Position joined_at;
+        Position right_since;
+        std::optional<Position> in_from;
+    };
+    for (const Case& c :
+         {Case{"began with it", 1_pos, 9_pos, 9_pos}, Case{"began behind it", 1_pos, 10_pos, {}},
+          Case{"began behind it, and the room was joined by it", 12_pos, 10_pos, 12_pos}}) {
+        SCOPED_TRACE(c.name);
+        World world;
+        world.in[kOne] = c.joined_at;
+        world.changes->recheck(kOne, 9_pos);
+        world.answer(kOne, WatchAnswer{.at = 20_pos, .right_since = c.right_since});
+        EXPECT_EQ(world.changes->is_idle(), c.in_from.has_value());
+        if (!c.in_from) world.written(kOne);
+        EXPECT_EQ(world.joined_at(kOne), c.in_from);
+        EXPECT_EQ(world.take_said(), c.in_from ? Said{} : Said{"photo:1 ended: forbidden"});
+        EXPECT_EQ(world.releases, 1);
+        EXPECT_TRUE(world.changes->is_idle());
+    }
 }
 
 TEST(RoomChanges, ARecheckWithoutARightEndsTheRoomAndTheSessionForgetsIt) {
@@ -223,7 +247,7 @@ TEST(RoomChanges, ARecheckWithoutARightEndsTheRoomAndTheSessionForgetsIt) {
     world.answer(kOne, kRight);
     world.written(kOne);
     world.take_said();
-    world.changes->recheck(kOne, true);
+    world.changes->recheck(kOne, 9_pos);
     world.answer(kOne, kForbidden);
     EXPECT_EQ(world.take_said(), Said{"photo:1 ended: forbidden"});
     EXPECT_EQ(world.releases, 1);
@@ -239,7 +263,7 @@ TEST(RoomChanges, ALeaveIsWrittenThoughTheRoomHasEnded) {
     world.enter(kOne);
     world.answer(kOne, kRight);
     world.written(kOne);
-    world.changes->recheck(kOne, false);
+    world.changes->recheck(kOne, std::nullopt);
     world.answer(kOne, kForbidden);
     world.written(kOne, Written::kNotNow);
     ASSERT_FALSE(world.session.empty());
@@ -254,7 +278,7 @@ TEST(RoomChanges, ALeaveIsWrittenThoughTheRoomHasEnded) {
 TEST(RoomChanges, APassingFailureEndsNoRoom) {
     World world;
     world.in[kOne] = 1_pos;
-    world.changes->recheck(kOne, true);
+    world.changes->recheck(kOne, 9_pos);
     world.answer(kOne, kLater);
     EXPECT_EQ(world.pauses, std::vector<Room>{kOne});
     EXPECT_EQ(world.releases, 0) << "what it may no longer see is held back";
@@ -268,7 +292,7 @@ TEST(RoomChanges, ARecheckOfARoomThatWasLeftMeanwhileLetsTheReceiverGoOn) {
     World world;
     world.in[kOne] = 1_pos;
     world.leave_on_request(kOne);
-    world.changes->recheck(kOne, true);
+    world.changes->recheck(kOne, 9_pos);
     world.written(kOne);
     EXPECT_EQ(world.take_said(), Said{"photo:1 out"});
     EXPECT_EQ(world.releases, 1);

@@ -1,19 +1,20 @@
 #include "groups/group_names.h"
 
+#include <utility>
+
 #include "base/assert.h"
 
 namespace eventbus {
 
 void GroupNames::restore(const GroupKey& group, const std::string& owner) {
     Name& name = names_[group.name];
-    if (!owner.empty()) set_owner(name, owner);
-    if (name.topics.try_emplace(group.topic, Topic{.exists = true}).second) {
-        count(name.owner, 1, 0);
-    }
+    if (name.owner.empty() || owner == group.name) name.owner = owner;
+    const auto [topic, is_new] = name.topics.try_emplace(group.topic, Topic{.exists = true});
+    if (is_new) set_owner(topic->second, owner);
 }
 
-Result<std::string> GroupNames::claim(const GroupKey& group, const std::string& service,
-                                      bool is_admitted) {
+Result<GroupNames::Claim> GroupNames::claim(const GroupKey& group, const std::string& service,
+                                            bool is_admitted) {
     const auto known = names_.find(group.name);
     const bool is_free = known == names_.end() || known->second.owner.empty();
     const std::string owner = is_free || service == group.name ? service : known->second.owner;
@@ -24,8 +25,10 @@ Result<std::string> GroupNames::claim(const GroupKey& group, const std::string& 
                          "`groups: { " +
                          group.name + ": { members: [service:" + service + "] } }`"};
     }
-    const bool is_new = known == names_.end() || !known->second.topics.contains(group.topic);
-    if (is_new && groups_of(owner) >= groups_per_service_max_) {
+    // Of one that a stranger made of its name, its service is the owner only once it joins.
+    const Topic* const made = find(group);
+    const bool counts_anew = made == nullptr || (service == owner && made->owner != owner);
+    if (counts_anew && groups_of(owner) >= groups_per_service_max_) {
         return Error{.code = ErrorCode::kTooMany,
                      .detail = "service:" + owner + " has as many groups as it may " +
                                "(groups_per_service_max " +
@@ -35,10 +38,16 @@ Result<std::string> GroupNames::claim(const GroupKey& group, const std::string& 
                      .is_final = true};
     }
     Name& name = names_[group.name];
-    set_owner(name, owner);
-    if (is_new) count(owner, 1, 0);
-    ++name.topics[group.topic].claims;
-    return owner;
+    Claim claim{.name_owner = owner, .group_owner = {}, .taken_over = {}};
+    if (std::exchange(name.owner, owner) != owner) {
+        for (const auto& [topic, its] : name.topics)
+            claim.taken_over.push_back({group.name, topic});
+    }
+    Topic& topic = name.topics[group.topic];
+    if (counts_anew) set_owner(topic, owner);
+    claim.group_owner = topic.owner;
+    ++topic.claims;
+    return claim;
 }
 
 void GroupNames::release(const GroupKey& group) {
@@ -59,24 +68,29 @@ void GroupNames::forget_if_unused(const GroupKey& group) {
     const auto name = names_.find(group.name);
     const auto topic = name->second.topics.find(group.topic);
     if (topic->second.exists || topic->second.claims > 0) return;
-    count(name->second.owner, 0, 1);
+    uncount(topic->second.owner);
     name->second.topics.erase(topic);
     if (name->second.topics.empty()) names_.erase(name);
 }
 
-void GroupNames::set_owner(Name& name, const std::string& owner) {
-    if (name.owner == owner) return;
-    count(name.owner, 0, name.topics.size());
-    count(owner, name.topics.size(), 0);
-    name.owner = owner;
+const GroupNames::Topic* GroupNames::find(const GroupKey& group) const {
+    const auto name = names_.find(group.name);
+    if (name == names_.end()) return nullptr;
+    const auto topic = name->second.topics.find(group.topic);
+    return topic == name->second.topics.end() ? nullptr : &topic->second;
 }
 
-void GroupNames::count(const std::string& owner, std::size_t more, std::size_t less) {
-    std::size_t& groups = groups_of_[owner];
-    BUS_ASSERT(groups + more >= less);
-    groups += more;
-    groups -= less;
-    if (groups == 0) groups_of_.erase(owner);
+void GroupNames::set_owner(Topic& topic, const std::string& owner) {
+    uncount(topic.owner);
+    if (!owner.empty()) ++groups_of_[owner];
+    topic.owner = owner;
+}
+
+void GroupNames::uncount(const std::string& owner) {
+    if (owner.empty()) return;
+    const auto groups = groups_of_.find(owner);
+    BUS_ASSERT(groups != groups_of_.end());
+    if (--groups->second == 0) groups_of_.erase(groups);
 }
 
 std::size_t GroupNames::groups_of(const std::string& service) const {

@@ -29,7 +29,7 @@ struct StoredFlight {
 
 // What is kept of a group but for its events in flight.
 struct StoredState {
-    std::string owner = {};      // the service that it belongs to; empty: not known
+    std::string owner = {};      // the service for which it counts; empty: not known
     std::string epoch = {};      // in which the cursor's position was given
     Position cursor = {};        // every matching event up to here is acknowledged or in flight
     Position seen_through = {};  // of those above, so many were seen up to here

@@ -95,8 +95,8 @@ Groups::Home* Groups::find(const GroupKey& key) {
 
 // ---- members ------------------------------------------------------------------------------------
 
-void Groups::subscribe(const GroupMember& member, const std::string& owner, Executor& reply_to,
-                       Callback<Result<GroupJoined>> done) {
+void Groups::subscribe(const GroupMember& member, const GroupNames::Claim& claim,
+                       Executor& reply_to, Callback<Result<GroupJoined>> done) {
     BUS_ASSERT(owner_.is_here());
     BUS_ASSERT(member.way.reactor != nullptr && member.way.receiver != nullptr);
 
@@ -106,8 +106,10 @@ void Groups::subscribe(const GroupMember& member, const std::string& owner, Exec
             [error = home.error(), done = std::move(done)]() mutable { done(std::move(error)); });
         return;
     }
-    set_owner(**home, owner);
-    GroupJoined joined{(*home)->group.cursor(), owner};
+    if (std::exchange((*home)->owner, claim.group_owner) != claim.group_owner) {
+        (*home)->must_record = true;
+    }
+    GroupJoined joined{(*home)->group.cursor(), claim.name_owner};
     touch(**home);
     ledger_.add_answer(reply_to, [joined = std::move(joined),
                                   done = std::move(done)](const Result<>& written) mutable {
@@ -171,17 +173,21 @@ Result<Groups::Home*> Groups::make(const GroupKey& key) {
 }
 
 // Whoever was let in by the owner before has no right that the new one gave.
-void Groups::set_owner(Home& home, const std::string& owner) {
-    if (home.owner == owner) return;
-    home.owner = owner;
-    home.must_record = true;
-    const Error reason{ErrorCode::kForbidden, "the group now belongs to service:" + owner +
-                                                  ", and the catalog does not let others join it"};
+void Groups::take_over(const GroupKey& key, const std::string& name_owner) {
+    BUS_ASSERT(owner_.is_here());
+    Home* const home = find(key);
+    if (home == nullptr) return;
+    const Error reason{ErrorCode::kForbidden,
+                       "the group's name now belongs to service:" + name_owner +
+                           ", and the catalog does not let others join it; use another name"};
     std::vector<MemberId> out;
-    for (const auto& [member, guest] : home.guests) {
-        if (guest.service != owner && !guest.is_admitted) out.push_back(member);
+    for (const auto& [member, guest] : home->guests) {
+        if (guest.service != name_owner && !guest.is_admitted) out.push_back(member);
     }
-    for (const MemberId member : out) put_out(home, member, reason);
+    for (const MemberId member : out) put_out(*home, member, reason);
+    if (out.empty()) return;
+    touch(*home);
+    pump();
 }
 
 void Groups::put_out(Home& home, MemberId member, const Error& reason) {

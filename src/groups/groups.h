@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "groups/group.h"
 #include "groups/group_key.h"
+#include "groups/group_names.h"
 #include "groups/group_store.h"
 #include "groups/ledger.h"
 #include "groups/member.h"
@@ -35,7 +36,7 @@ namespace eventbus {
 // What a new member is told.
 struct GroupJoined {
     Position cursor;    // the group has given out every event up to here
-    std::string owner;  // the service that the group belongs to
+    std::string owner;  // the service to which the group's name belongs
 };
 
 // The groups whose home is this reactor. A view of the log, with a place of its own: it takes
@@ -82,11 +83,14 @@ class Groups final : public View {
     // ---- what members ask; `done` is posted to `reply_to` -----------------------------------
 
     // Makes the group, from the frontier on, if there is none. A second call of a member changes
-    // its terms. `owner`: to whom the group belongs from now on; members of other services that the
-    // catalog does not admit are put out.
+    // its terms. `claim`: of the group's name, for this member.
     // Errors: kBadRequest, kBadTopic, kTooMany (groups_max, members_max), kUnavailable, kReadOnly.
-    void subscribe(const GroupMember& member, const std::string& owner, Executor& reply_to,
+    void subscribe(const GroupMember& member, const GroupNames::Claim& claim, Executor& reply_to,
                    Callback<Result<GroupJoined>> done);
+
+    // The group's name belongs to the service `name_owner` from now on: members of others that the
+    // catalog does not admit are put out. That there is no such group is no error.
+    void take_over(const GroupKey& group, const std::string& name_owner);
 
     // The member gets no new events of this group; it may still answer what it has. Not to be a
     // member is no error.
@@ -123,7 +127,7 @@ class Groups final : public View {
     // One group as an operator sees it.
     struct Status {
         GroupKey key;
-        std::string owner;
+        std::string owner;  // the service for which it counts
         Position cursor;
         std::uint64_t lag = 0;
         std::size_t members = 0;
@@ -146,7 +150,6 @@ class Groups final : public View {
     Home& add(GroupKey key, Position cursor);
     Result<Home*> join(const GroupMember& member);
     Result<Home*> make(const GroupKey& key);
-    void set_owner(Home& home, const std::string& owner);
     void put_out(Home& home, MemberId member, const Error& reason);
     void forget_member(Home& home, MemberId member);
     void end(Home& home, const Error& reason);

@@ -33,12 +33,18 @@ void GroupsDirectory::post_subscribe(GroupMember member, Executor& reply_to,
 void GroupsDirectory::subscribe(GroupMember member, Executor& reply_to,
                                 Callback<Result<GroupJoined>> done) {
     Result<> good = check(member.group);
-    Result<std::string> owner = good
-                                    ? names_.claim(member.group, member.service, member.is_admitted)
-                                    : Result<std::string>(good.error());
-    if (!owner) {
+    Result<GroupNames::Claim> claim =
+        good ? names_.claim(member.group, member.service, member.is_admitted)
+             : Result<GroupNames::Claim>(good.error());
+    if (!claim) {
         return reply_to.post(
-            [error = owner.error(), done = std::move(done)]() mutable { done(std::move(error)); });
+            [error = claim.error(), done = std::move(done)]() mutable { done(std::move(error)); });
+    }
+    for (const GroupKey& taken : claim->taken_over) {
+        const Home& its = home(taken);
+        its.reactor->post([groups = its.groups, taken, owner = claim->name_owner] {
+            groups->take_over(taken, owner);
+        });
     }
     const Home& to = home(member.group);
     // The home says first that the group exists, then answers: so it is known at the release.
@@ -47,9 +53,9 @@ void GroupsDirectory::subscribe(GroupMember member, Executor& reply_to,
         done(std::move(joined));
         names_reactor().post([this, group = std::move(group)] { names_.release(group); });
     };
-    to.reactor->post([groups = to.groups, member = std::move(member), owner = std::move(*owner),
+    to.reactor->post([groups = to.groups, member = std::move(member), claim = std::move(*claim),
                       &reply_to, answered = std::move(answered)]() mutable {
-        groups->subscribe(member, owner, reply_to, std::move(answered));
+        groups->subscribe(member, claim, reply_to, std::move(answered));
     });
 }
 

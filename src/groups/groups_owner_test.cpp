@@ -64,6 +64,45 @@ TEST_F(GroupsOwner, ANameBelongsToTheServiceOfThatNameOnceItComes) {
     EXPECT_EQ(stored().state.owner, "worker");
 }
 
+TEST_F(GroupsOwner, TheServiceOfANameTakesOverEachGroupOfIt) {
+    node_settings_.reactors = 2;
+    crash();
+    const std::vector<std::string> topics{"a.*", "b.*", "c.*", "d.*"};  // on both reactors
+    for (const std::string& topic : topics) {
+        ASSERT_TRUE(joins(kAnn, "api", {"worker", topic}));
+    }
+    ASSERT_TRUE(joins(kCid, "audit", {"worker", "a.*"}, true));
+
+    ASSERT_TRUE(joins(kBob, "worker", {"worker", "e"}));
+
+    std::vector<std::string> ended = inbox().ended;
+    std::ranges::sort(ended);
+    EXPECT_EQ(ended,
+              (std::vector<std::string>{"1 worker:a.* forbidden", "1 worker:b.* forbidden",
+                                        "1 worker:c.* forbidden", "1 worker:d.* forbidden"}));
+    EXPECT_EQ(publish("a.x"), Got{"1.1→3"}) << "to whom the catalog admits";
+    EXPECT_EQ(publish("b.x"), Got{});
+    ASSERT_TRUE(joins(kBob, "worker", {"worker", "b.*"}));
+    EXPECT_EQ(inbox().take(), Got{"2.1→2"}) << "the group has kept what came";
+}
+
+TEST_F(GroupsOwner, WhatAStrangerMadeOfANameTakesNoPlaceOfItsService) {
+    node_settings_.groups_per_service_max = 2;
+    crash();
+    for (const char* topic : {"a", "b"}) ASSERT_TRUE(joins(kAnn, "api", {"worker", topic}));
+    for (const char* topic : {"c", "d"}) ASSERT_TRUE(joins(kBob, "worker", {"worker", topic}));
+    for (int life = 0; life < 2; ++life) {
+        EXPECT_EQ(refusal(kBob, "worker", {"worker", "e"}), ErrorCode::kTooMany);
+        EXPECT_EQ(refusal(kBob, "worker", {"worker", "a"}), ErrorCode::kTooMany) << "its third";
+        EXPECT_EQ(refusal(kAnn, "api", {"worker", "a"}), ErrorCode::kForbidden);
+        EXPECT_EQ(refusal(kAnn, "api", {"api", "a"}), ErrorCode::kTooMany) << "it made two";
+        crash();
+    }
+    ASSERT_TRUE(remove({"worker", "d"}));
+    EXPECT_TRUE(joins(kBob, "worker", {"worker", "a"}));
+    EXPECT_TRUE(joins(kAnn, "api", {"api", "a"})) << "one of the two is another's now";
+}
+
 TEST_F(GroupsOwner, AServiceHasNoMoreGroupsThanItMayAndLocksOutNobody) {
     node_settings_.groups_per_service_max = 3;
     node_settings_.reactors = 2;

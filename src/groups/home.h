@@ -35,7 +35,7 @@ struct Groups::Home : std::enable_shared_from_this<Groups::Home> {
     const SharedGroupKey key;
     Group group;
     const std::shared_ptr<GroupProbe> probe;
-    std::string owner;  // a service; empty: not known
+    std::string owner;  // the service for which it counts; empty: not known
     std::unordered_map<MemberId, Guest> guests;
     bool has_ended = false;
     bool touched = false;

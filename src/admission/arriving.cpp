@@ -80,16 +80,17 @@ void Arriving::find_places() {
                   [self = shared_from_this()] { self->on_places_visible(); });
 }
 
-// What the client has seen of the session that goes on; empty: nothing.
-std::string_view Arriving::offset_of_session() const {
+// What the client has seen of the session that goes on; none: nothing.
+std::optional<std::string_view> Arriving::offset_of_session() const {
     const bool is_older = arrival_.offset == admitted_.record.offset_before;
-    return admitted_.is_resumed && !is_older ? std::string_view(arrival_.offset)
-                                             : std::string_view();
+    if (!admitted_.is_resumed || is_older || arrival_.offset.empty()) return std::nullopt;
+    return arrival_.offset;
 }
 
-std::optional<Position> Arriving::place_of(std::string_view offset, std::string_view what) {
-    if (offset.empty()) return std::nullopt;
-    const Result<Offset> parsed = parse_offset(offset);
+std::optional<Position> Arriving::place_of(std::optional<std::string_view> offset,
+                                           std::string_view what) {
+    if (!offset) return std::nullopt;
+    const Result<Offset> parsed = parse_offset(*offset);
     const Result<Position> place =
         parsed ? position_of(context_.log, *parsed) : Result<Position>(parsed.error());
     if (place) return *place;
@@ -118,7 +119,7 @@ void Arriving::on_places_visible() {
 void Arriving::go_on() {
     // An offset of another log says nothing, but the session's own place is good.
     SessionRecord& record = admitted_.record;
-    const bool is_lost = !offset_of_session().empty() && !offset_;
+    const bool is_lost = offset_of_session() && !offset_;
     admitted_.resume_after =
         is_lost ? record.place.clear : resume_after(offset_, record.place, record.started_at);
     // The record may be older than the frame that the client has seen. What is given from now on is

@@ -27,7 +27,8 @@ struct Arrival {
     SharedPrincipal principal;
     std::string pid;     // of the session that it wants to go on with; empty: none
     std::string offset;  // the last one that it has seen, of that session or of an earlier one
-    std::string since;   // the place from which it wants to go on without a session
+    // The place from which it wants to go on without a session.
+    std::optional<std::string> since;
     std::vector<Topic> topics;
     bool wants_session = true;    // it is to get a pid, if it has none
     bool receives_people = true;  // false: its people's rooms serve evictions, and give nothing
@@ -93,8 +94,8 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
     void find_session();
     void on_session(std::optional<SessionStore::Claimed> claimed);
     void find_places();
-    std::string_view offset_of_session() const;
-    std::optional<Position> place_of(std::string_view offset, std::string_view what);
+    std::optional<std::string_view> offset_of_session() const;
+    std::optional<Position> place_of(std::optional<std::string_view> offset, std::string_view what);
     void on_places_visible();
     void go_on();
     void begin_new();

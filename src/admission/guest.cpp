@@ -212,10 +212,10 @@ void Guest::end(bool left) {
     port_.reset();
 }
 
-void Guest::enter(const Topic& topic, std::string_view since,
+void Guest::enter(const Topic& topic, std::optional<std::string_view> since,
                   Callback<Result<RoomChanges::Entered>> done) {
-    if (since.empty()) return changes().enter(topic.room(), std::nullopt, std::move(done));
-    const Result<Offset> offset = parse_offset(since);
+    if (!since) return changes().enter(topic.room(), std::nullopt, std::move(done));
+    const Result<Offset> offset = parse_offset(*since);
     if (!offset) return done(offset.error());
     const Result<Position> place = position_of(admissions_.context_.log, *offset);
     if (!place) return done(place.error());

@@ -40,9 +40,9 @@ class Guest : public Receiver,
     void end(bool left);
     bool is_begun() const { return receiver_.has_value(); }
 
-    // `since`: an offset, or empty for "from now on".
+    // `since`: an offset; none: from now on.
     // Errors: as of RoomChanges; kBadOffset.
-    void enter(const Topic& topic, std::string_view since,
+    void enter(const Topic& topic, std::optional<std::string_view> since,
                Callback<Result<RoomChanges::Entered>> done);
     void leave(const Topic& topic, Callback<Result<>> done);
 

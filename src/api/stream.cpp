@@ -66,8 +66,9 @@ void Api::stream(const SharedExchange& exchange) {
         return refuse_stream(*exchange, principal.error());
     }
     const HttpRequest& request = exchange->request;
-    std::string from(request.headers.find("Last-Event-ID").value_or(""));
-    if (from.empty()) from = query_value(request.query, "since").value_or("");
+    // An EventSource that has seen no id yet may send an empty one.
+    std::optional<std::string> from(request.headers.find("Last-Event-ID"));
+    if (!from || from->empty()) from = query_value(request.query, "since");
 
     std::vector<Topic> topics;
     for (const QueryParameter& parameter : parse_query(request.query)) {

@@ -15,7 +15,8 @@
 namespace eventbus {
 namespace {
 
-// Of auth.topics; the others are told together.
+// Of auth.topics. The first one past it is told with what it means for those behind: a CONNECT may
+// list a hundred thousand, and each would be told in a longer text.
 constexpr std::size_t kTopicsMax = 1'024;
 
 // What a client says of itself at CONNECT.
@@ -23,7 +24,7 @@ struct Auth {
     std::string token;
     std::string pid;
     std::string offset;  // Socket.IO's own recovery sends it with the pid
-    std::string since;
+    std::optional<std::string> since;
     std::vector<Topic> topics;
     // What could not be read. The sign-in stands: a client is told, and has the rest.
     std::vector<std::string> unknown;
@@ -41,20 +42,22 @@ void take_topic(Auth& auth, std::string_view text) {
 
 void take_list(Auth& auth, const simdjson::dom::array& topics) {
     for (const simdjson::dom::element topic : topics) {
-        const std::string shown = simdjson::minify(topic);
-        if (auth.topics.size() + auth.ended.size() >= kTopicsMax) {
-            auth.ended.emplace_back(
-                shown, Error{ErrorCode::kTooManyRooms,
-                             "auth.topics has more than " + std::to_string(kTopicsMax) +
-                                 "; this one and those behind it were left out"});
-            return;
-        }
         std::string_view text;
-        if (topic.get_string().get(text) == simdjson::SUCCESS) {
+        const bool is_text = topic.get_string().get(text) == simdjson::SUCCESS;
+        const auto leave_out = [&](Error error) {
+            auth.ended.emplace_back(is_text ? std::string(text) : simdjson::minify(topic),
+                                    std::move(error));
+        };
+        if (auth.topics.size() + auth.ended.size() >= kTopicsMax) {
+            return leave_out({ErrorCode::kTooManyRooms,
+                              "auth.topics lists " + std::to_string(topics.size()) +
+                                  " topics, of " + std::to_string(kTopicsMax) +
+                                  " that it may; this one and all behind it were left out"});
+        }
+        if (is_text) {
             take_topic(auth, text);
         } else {
-            auth.ended.emplace_back(
-                shown, Error{ErrorCode::kBadTopic, "a topic in auth.topics must be a string"});
+            leave_out({ErrorCode::kBadTopic, "a topic in auth.topics must be a string"});
         }
     }
 }
@@ -82,11 +85,11 @@ Result<Auth> read_auth(JsonChecker& json, const std::string& text) {
     if (text.empty()) return auth;
     const Result<simdjson::dom::element> parsed = json.parse(text);
     if (!parsed) return parsed.error();
-    const auto take = [&](const char* name, std::string& into) {
+    const auto take = [&](const char* name, auto& into) {
         const auto given = (*parsed)[name];
         std::string_view value;
         if (given.get_string().get(value) == simdjson::SUCCESS) {
-            into = value;
+            into = std::string(value);
             return true;
         }
         return given.error() != simdjson::SUCCESS || given.is_null();

@@ -98,7 +98,8 @@ class Gateway final {
     // subscribe.cpp
     void on_subscribe(Socket& socket, const Arguments& arguments, Ack ack);
     void on_unsubscribe(Socket& socket, const Arguments& arguments, Ack ack);
-    void enter(Socket& socket, const Topic& topic, const std::string& since, SharedAck ack);
+    void enter(Socket& socket, const Topic& topic, std::optional<std::string_view> since,
+               SharedAck ack);
     void join_group(Socket& socket, const GroupKey& group, std::size_t max_in_flight,
                     SharedAck ack);
 

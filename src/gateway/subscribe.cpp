@@ -19,7 +19,7 @@ constexpr std::size_t kInFlightMax = 1000;
 
 // What a client may say beside the topic.
 struct Options {
-    std::string since;
+    std::optional<std::string> since;
     std::optional<std::string> group;  // a name
     bool group_is_null = false;
     std::size_t max_in_flight = 0;  // 0: not said
@@ -129,7 +129,7 @@ void Gateway::on_subscribe(Socket& socket, const Arguments& arguments, Ack given
     }
     const Result<> may = check_may_consume(*catalog_, principal, topic->text);
     if (!may) return refuse(may.error());
-    if (!options.since.empty()) {
+    if (options.since) {
         return refuse(wrong("a group keeps its own place; 'since' goes with group: null"));
     }
     join_group(
@@ -138,7 +138,8 @@ void Gateway::on_subscribe(Socket& socket, const Arguments& arguments, Ack given
         std::move(ack));
 }
 
-void Gateway::enter(Socket& socket, const Topic& topic, const std::string& since, SharedAck ack) {
+void Gateway::enter(Socket& socket, const Topic& topic, std::optional<std::string_view> since,
+                    SharedAck ack) {
     BusSocket::of(socket).enter(
         topic, since, [this, topic = topic.text, ack](Result<RoomChanges::Entered> entered) {
             if (entered) return (*ack)(subscribed(topic, offset(entered->from), {}));

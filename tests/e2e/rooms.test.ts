@@ -95,10 +95,30 @@ test.each([
   expect(got).toEqual(watched);
 });
 
-test("a 'since' at CONNECT that is not text is told, and the sign-in stands", async () => {
+test.each([['not text', 42], ['empty', ''], ['no offset', 'yesterday']])("a 'since' at CONNECT that is %s is told, and the sign-in stands", async (_name, since) => {
   const server = await BusServer.start();
-  const bob = await connect(server, kBob, { auth: { token: kBob, since: 42 } });
+  const bob = await connect(server, kBob, { auth: { token: kBob, since } });
   expect((await bob.control.atLeast(1))[0]).toMatchObject({ name: 'resume.unknown' });
+  await fence(server, [bob]);
+});
+
+test.each([['empty', ''], ['no offset', 'yesterday']])("a 'since' of subscribe that is %s is refused", async (_name, since) => {
+  const server = await BusServer.start();
+  const bob = await connect(server, kBob);
+  expect(await bob.ask('subscribe', 'counter:1', { since })).toMatchObject({ ok: false, error: { code: 'bad_offset' } });
+});
+
+test('of more topics at CONNECT than are read the first is told, and the rest are there', async () => {
+  const server = await BusServer.start({ settings: { rooms_per_socket_max: '2000' } });
+  const api = sdk(server, serviceToken('api'));
+  const topics = Array.from({ length: 1500 }, (_, i) => `counter:${i}`);
+  const bob = await connect(server, kBob, { auth: { token: kBob, topics } });
+  const [ended] = await bob.control.atLeast(1);
+  expect(ended).toMatchObject({ name: 'watch.ended', body: { topic: 'counter:1024', code: 'too_many_rooms', message: expect.stringContaining('1500') } });
+  for (const id of ['1023', '1024', '1499']) await api.publish(...counted(id, 1));
+  await fence(server, [bob]);
+  expect(bob.events.things.filter(({ name }) => name === 'counter.counted').map(({ data }) => data.counterId)).toEqual(['1023']);
+  expect(bob.control.things).toHaveLength(1);
 });
 
 test('an offset beyond the end of the log is waited for, and then unknown', async () => {

@@ -104,6 +104,16 @@ test('a place of another log is told, and the stream goes on from now', async ()
   expect((await stream.next()).id).toBe(offset);
 });
 
+test.each([
+  ['an empty since', '?since=', {}, 'resume.unknown'],
+  ['a since that is no offset', '?since=yesterday', {}, 'resume.unknown'],
+  ['an empty Last-Event-ID, as of an EventSource that has seen none', '', { 'last-event-id': '' }, 'photo.uploaded'],
+])('a stream with %s begins with what is told of it', async (_name, query, headers, first) => {
+  const stream = await open(`/v1/stream${query}`, { ...kAlice, ...headers });
+  await publish(kUploaded);
+  expect((await stream.next()).event).toBe(first);
+});
+
 test('a subject that may not be watched is refused before the stream begins', async () => {
   await publish(kUploaded);
   const response = await fetch(`${server.url}/v1/stream?topic=photo:123`, { headers: { authorization: `Bearer ${userToken('bob')}` } });

@@ -221,6 +221,25 @@ TEST_F(StreamTest, BeginsWithAnIdFromWhichItCanComeBackBeforeItsFirstEvent) {
     EXPECT_FALSE(has(again, R"("id":"before")"));
 }
 
+TEST_F(StreamTest, IsAnsweredThoughRequestsCameBehindItWhichAreNot) {
+    for (const std::size_t behind : {std::size_t{1}, std::size_t{5'000}}) {
+        SCOPED_TRACE(behind);
+        std::string requests;
+        for (std::size_t i = 0; i < behind; ++i) {
+            requests += "\r\nGET /v1/stream HTTP/1.1\r\nHost: bus\r\nAuthorization: Bearer ben\r\n";
+        }
+        RawClient& ana = open_as("ana", requests);
+        publish_to(Room::user("ana"), "hers");
+        publish_to(Room::user("ben"), "another's");
+
+        EXPECT_EQ(status_of(ana), 200);
+        EXPECT_EQ(ana.received().find("HTTP/1.1"), ana.received().rfind("HTTP/1.1"));
+        EXPECT_TRUE(has(ana, R"("id":"hers")"));
+        EXPECT_FALSE(has(ana, R"("id":"another's")"));
+        EXPECT_FALSE(ana.saw_end());
+    }
+}
+
 TEST_F(StreamTest, ThatGoesOnFromAPlaceBeginsWithThatPlace) {
     const Position place = publish_to(Room::user("ana"), "seen");
     publish_to(Room::user("ben"), "another's");

@@ -1,5 +1,6 @@
 #include "net/http_server.h"
 
+#include <tuple>
 #include <utility>
 
 #include "base/assert.h"
@@ -229,9 +230,9 @@ bool HttpExchange::respond(const HttpResponse& response) {
 void HttpExchange::respond_with_stream(const HttpResponse& head,
                                        std::unique_ptr<Protocol> protocol) {
     if (!is_open()) return;
-    const std::string rest =
-        upgrade(serialize_stream_head(head, !request.is_http_1_0), std::move(protocol));
-    if (!rest.empty()) connection_->close();  // nobody sends a request behind an endless answer
+    // What came behind the request is never answered, as the head says (Connection: close, RFC
+    // 9112, 9.6): like what comes later, it is dropped.
+    std::ignore = upgrade(serialize_stream_head(head, !request.is_http_1_0), std::move(protocol));
 }
 
 std::string HttpExchange::upgrade(std::string head, std::unique_ptr<Protocol> next) {

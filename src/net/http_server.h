@@ -39,6 +39,7 @@ class HttpExchange {
     bool respond(const HttpResponse& response);
 
     // Answers with a head, and leaves the rest to `protocol`, which writes the chunks (SSE).
+    // Requests behind this one are not answered.
     void respond_with_stream(const HttpResponse& head, std::unique_ptr<Protocol> protocol);
 
     // Answers with `head` (101) and goes on with `protocol`. Returns what came behind the request,

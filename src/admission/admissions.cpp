@@ -21,7 +21,11 @@ void Admissions::sign_in(Arrival arrival, Arriving::Done done) {
                      .post_at = context_.post_at,
                      .rooms_max = settings_.rooms_max,
                      .sid_bytes = settings_.sid_bytes},
-                    catalog_, std::move(arrival), context_.log.frontier(), std::move(done));
+                    catalog_, std::move(arrival), context_.log.frontier(),
+                    [coming = coming_, done = std::move(done)](Result<Admitted> admitted) mutable {
+                        if (admitted) admitted->coming = std::move(coming);
+                        done(std::move(admitted));
+                    });
 }
 
 void Admissions::forget(const Admitted& admitted) {
@@ -66,11 +70,22 @@ void Admissions::on_taken_over(std::string_view pid, Claim claim) {
 
 // ---- a part at a time ---------------------------------------------------------------------------
 
-void Admissions::set_catalog(std::shared_ptr<const Catalog> catalog) {
+void Admissions::set_catalog(std::shared_ptr<const Catalog> catalog, const Completion& completion) {
     catalog_ = std::move(catalog);
+    // Whoever is on the way in asks again at its end (Guest::begin).
+    coming_->reload = completion;
+    coming_->next = std::make_shared<Coming>();
+    coming_ = std::shared_ptr(coming_->next);
     const bool is_under_way = to_recheck_ > 0;
     to_recheck_ = member_count_;
-    if (to_recheck_ > 0 && !is_under_way) context_.reactor.post([this] { recheck_some(); });
+    if (to_recheck_ == 0) return;
+    if (is_under_way) {
+        using Both = std::pair<Completion, Completion>;
+        rechecking_ = std::make_shared<const Both>(std::move(rechecking_), completion);
+        return;
+    }
+    rechecking_ = completion;
+    context_.reactor.post([this] { recheck_some(); });
 }
 
 void Admissions::recheck_some() {
@@ -79,13 +94,14 @@ void Admissions::recheck_some() {
     for (std::size_t i = 0; i < kRechecksPerTurn && to_recheck_ > 0; ++i, --to_recheck_) {
         if (members_.empty()) {
             to_recheck_ = 0;
-            return;
+            break;
         }
         Guest& member = members_.front();
         members_.splice(members_.end(), members_, members_.begin());
-        member.recheck_rooms();
+        member.recheck_rooms(rechecking_);
     }
-    if (to_recheck_ > 0) context_.reactor.post([this] { recheck_some(); });
+    if (to_recheck_ == 0) return rechecking_.reset();
+    context_.reactor.post([this] { recheck_some(); });
 }
 
 void Admissions::write_some_places() {

@@ -14,6 +14,7 @@
 #include "admission/probe.h"
 #include "admission/session_store.h"
 #include "base/clock.h"
+#include "base/completion.h"
 #include "base/executor.h"
 #include "base/random.h"
 #include "base/sharded.h"
@@ -57,8 +58,9 @@ class Admissions final : public SessionOwner {
     // Who signed in is not there any more, before a Guest was made of it.
     void forget(const Admitted& admitted);
 
-    // The catalog of a reload: everybody's rooms are asked for again.
-    void set_catalog(std::shared_ptr<const Catalog> catalog);
+    // The catalog of a reload: everybody's rooms are asked for again. `completion` is held until
+    // nobody is in a room, or on the way into one, by a right of the catalogs before.
+    void set_catalog(std::shared_ptr<const Catalog> catalog, const Completion& completion);
 
     // SessionOwner
     Executor& executor() override { return context_.reactor; }
@@ -76,14 +78,22 @@ class Admissions final : public SessionOwner {
     void recheck_some();
     void write_some_places();
 
+    // Held by those that are on their way in by one catalog, until they have been asked again.
+    struct Coming {
+        Completion reload;             // that took the catalog's place
+        std::shared_ptr<Coming> next;  // of the catalog that did
+    };
+
     Context context_;
     const Settings settings_;
     std::shared_ptr<const Catalog> catalog_;
+    std::shared_ptr<Coming> coming_ = std::make_shared<Coming>();
     Sharded<std::unordered_map<std::string_view, Guest*>> by_pid_;  // keys: Guest::pid()
     // All members, those first that were looked at longest ago.
     boost::intrusive::list<Guest, boost::intrusive::constant_time_size<false>> members_;
     std::size_t member_count_ = 0;
     std::size_t to_recheck_ = 0;  // at the front
+    Completion rechecking_;       // of the reloads for which they are
     bool writes_places_ = false;  // a timer runs
     AdmissionProbe probe_;
 };

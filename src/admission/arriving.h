@@ -12,6 +12,7 @@
 #include "admission/session_store.h"
 #include "auth/principal.h"
 #include "base/clock.h"
+#include "base/completion.h"
 #include "base/executor.h"
 #include "base/random.h"
 #include "base/result.h"
@@ -44,6 +45,7 @@ struct Admitted {
     Position resume_after;                   // what comes after it is for the receiver
     Position as_of;                          // the rights to its rooms were told as of here
     std::shared_ptr<const Catalog> catalog;  // by this one
+    Completion coming;                       // held until it is in no room by an older one
     std::vector<std::string> unknown;        // why a place or a session is not known
     std::vector<std::pair<std::string, Error>> ended;  // topics that it may not have
     // The right to a topic that it asked for began behind the place from which it is to go on: of

@@ -194,7 +194,7 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
         }
     }
     // A reload came while it was on its way.
-    if (is_begun() && admitted.catalog != admissions_.catalog_) recheck_rooms();
+    if (is_begun() && admitted.catalog != admissions_.catalog_) recheck_rooms(admitted.coming);
 }
 
 void Guest::end(bool left) {
@@ -226,7 +226,7 @@ void Guest::leave(const Topic& topic, Callback<Result<>> done) {
     changes().leave(topic.room(), std::move(done));
 }
 
-void Guest::recheck_rooms() {
+void Guest::recheck_rooms(const Completion& completion) {
     std::vector<Room> rooms = admissions_.context_.hub.rooms_of(*receiver_);
     // Those that it enters were asked about by what was before, too.
     if (port_) {
@@ -238,7 +238,7 @@ void Guest::recheck_rooms() {
         if (!is_begun()) return;
         if (!room.is_subject() && !room.is_pattern()) continue;
         admissions_.probe_.rechecks.add();
-        changes().recheck(room, std::nullopt);
+        changes().recheck(room, std::nullopt, completion);
     }
 }
 

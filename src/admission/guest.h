@@ -46,8 +46,9 @@ class Guest : public Receiver,
                Callback<Result<RoomChanges::Entered>> done);
     void leave(const Topic& topic, Callback<Result<>> done);
 
-    // What gave it its rooms has changed: asks for each of them again.
-    void recheck_rooms();
+    // What gave it its rooms has changed: asks for each of them again. `completion` is held until
+    // it is in none but those that it may be in.
+    void recheck_rooms(const Completion& completion);
 
     // The client has taken all that was sent.
     void drained();

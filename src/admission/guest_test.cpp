@@ -34,13 +34,23 @@ class AllMayWatch final : public Watches {
  public:
     explicit AllMayWatch(const Log& log) : log_(log) {}
     void ask(WatchQuestion, Executor&, Callback<Result<WatchAnswer>> done) override {
+        if (is_late) return late.push_back(std::move(done));
+        answer(std::move(done));
+    }
+    void answer_late() {
+        for (auto& done : std::exchange(late, {})) answer(std::move(done));
+    }
+
+    bool may = true;
+    bool is_late = false;  // answers come with answer_late()
+    std::vector<Callback<Result<WatchAnswer>>> late;
+
+ private:
+    void answer(Callback<Result<WatchAnswer>> done) {
         if (!may) return done(Error{ErrorCode::kForbidden, "it may not"});
         done(WatchAnswer{.at = log_.frontier(), .right_since = {}});
     }
 
-    bool may = true;
-
- private:
     const Log& log_;
 };
 
@@ -355,7 +365,7 @@ TEST_F(GuestTest, ThatAWatchHasEndedIsToldAgainUntilItArrives) {
     auto ann = come();
     subscribe(*ann, publish("a"));
     watches_.may = false;
-    ann->recheck_rooms();
+    ann->recheck_rooms({});
     deliver();
     ASSERT_EQ(ann->ended, Strings({"photo:1"}));
     watches_.may = true;  // what was told stays true
@@ -381,7 +391,7 @@ TEST_F(GuestTest, ThatAWatchHasEndedIsNotToldAgainToWhoAnsweredAPingBehindIt) {
     subscribe(*ann, publish("a"));
     ann->pong();
     watches_.may = false;
-    ann->recheck_rooms();
+    ann->recheck_rooms({});
     deliver();
     ASSERT_TRUE(ann->wants_receipt);
     drop(ann);
@@ -411,7 +421,7 @@ TEST_F(GuestTest, AWatchThatHadEndedAndWasAskedForAgainHasNotEnded) {
     auto ann = come();
     subscribe(*ann, publish("a"));
     watches_.may = false;
-    ann->recheck_rooms();
+    ann->recheck_rooms({});
     deliver();
     watches_.may = true;
     subscribe(*ann, log_.frontier());
@@ -465,7 +475,7 @@ TEST_F(GuestTest, AReloadTakesARoomFromThoseThatAreOnTheirWayInToo) {
     const Topic all = *parse_topic("photo.*");
     for (const bool signs_in : {true, false}) {
         SCOPED_TRACE(signs_in ? "a sign-in" : "a subscribe");
-        admissions_->set_catalog(catalog(true));
+        admissions_->set_catalog(catalog(true), {});
         Arrival arrival;
         arrival.principal = std::make_shared<const Principal>(
             Principal{.kind = Principal::Kind::kService, .id = "auditor"});
@@ -479,11 +489,72 @@ TEST_F(GuestTest, AReloadTakesARoomFromThoseThatAreOnTheirWayInToo) {
             reactor_.run_all();
             client->enter(all, {}, [](const Result<RoomChanges::Entered>&) {});
         }
-        admissions_->set_catalog(catalog(false));
+        admissions_->set_catalog(catalog(false), {});
         deliver();
         ASSERT_TRUE(client);
         EXPECT_EQ(client->ended, Strings({"photo.*"}));
     }
+}
+
+// What is published once a reload is done goes to nobody by a right of the catalog before.
+TEST_F(GuestTest, AReloadIsDoneOnceNobodyIsInARoomByAnOlderCatalog) {
+    const Topic photo = *parse_topic("photo:1");
+    enum class Who : std::uint8_t { kIsIn, kSubscribes, kSignsIn, kGoes };
+    for (const Who who : {Who::kIsIn, Who::kSubscribes, Who::kSignsIn, Who::kGoes}) {
+        for (const int reloads : {1, 2, 3}) {
+            SCOPED_TRACE(testing::Message() << static_cast<int>(who) << ", reloads: " << reloads);
+            watches_.may = true;
+            watches_.is_late = who == Who::kSignsIn;
+            std::unique_ptr<Client> ann;
+            Arrival arrival;
+            arrival.principal = std::make_shared<const Principal>(Principal{.id = "ann"});
+            if (who != Who::kSubscribes) arrival.topics = {photo};
+            admissions_->sign_in(std::move(arrival), [&](Result<Admitted> admitted) {
+                ann = std::make_unique<Client>(*admissions_, *admitted);
+                ann->begin(*admitted, encoder_);
+            });
+            deliver();
+            ASSERT_EQ(ann == nullptr, who == Who::kSignsIn);
+            watches_.is_late = true;
+            if (who == Who::kSubscribes) {
+                ann->enter(photo, {}, [](const Result<RoomChanges::Entered>&) {});
+            }
+
+            int done = 0;
+            for (int i = 0; i < reloads; ++i) {
+                admissions_->set_catalog(catalog(true), when_done([&] { ++done; }));
+                if (reloads == 3) deliver();  // else the second comes before anybody is asked
+            }
+            deliver();
+            EXPECT_EQ(done, 0) << "nothing is known yet";
+            // The answer to what was asked by the catalog before.
+            if (who == Who::kSubscribes || who == Who::kSignsIn) {
+                watches_.answer_late();
+                deliver();
+                ASSERT_NE(ann, nullptr);
+                EXPECT_EQ(done, 0) << "it is in the room by that";
+            }
+            watches_.may = false;
+            if (who == Who::kGoes) ann.reset();
+            EXPECT_EQ(done, who == Who::kGoes ? reloads : 0);
+            while (!watches_.late.empty()) {
+                watches_.answer_late();
+                deliver();
+            }
+            EXPECT_EQ(done, reloads);
+            publish("after");
+            if (ann) {
+                EXPECT_EQ(ann->ended, Strings{"photo:1"});
+                EXPECT_EQ(ann->got, Strings{});
+            }
+        }
+    }
+}
+
+TEST_F(GuestTest, AReloadWithNobodyThereIsDoneAtOnce) {
+    int done = 0;
+    admissions_->set_catalog(catalog(true), when_done([&] { ++done; }));
+    EXPECT_EQ(done, 1);
 }
 
 // Its place is written as soon as it is in; were it another's than what it has been given, a kill

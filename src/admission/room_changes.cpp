@@ -46,8 +46,10 @@ void RoomChanges::leave(const Room& room, Callback<Result<>> done) {
 }
 
 // Not refused at the bound: the server asks, once for each room and entry.
-void RoomChanges::recheck(const Room& room, std::optional<Position> evicted_at) {
-    add(room, line_of(room), Recheck{.evicted_at = evicted_at});
+void RoomChanges::recheck(const Room& room, std::optional<Position> evicted_at,
+                          Completion completion) {
+    add(room, line_of(room),
+        Recheck{.evicted_at = evicted_at, .completion = std::move(completion)});
 }
 
 std::vector<Room> RoomChanges::under_way() const {

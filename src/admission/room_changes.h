@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "admission/session_store.h"
+#include "base/completion.h"
 #include "base/executor.h"
 #include "base/result.h"
 #include "bus/watch.h"
@@ -93,8 +94,8 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
 
     // The right may have ended: asks again. `evicted_at`: by the entry there, in front of which the
     // receiver is held until release(). Who has a right then that began behind it was without one
-    // in between, and does not stay.
-    void recheck(const Room& room, std::optional<Position> evicted_at);
+    // in between, and does not stay. `completion` is held until the right was told and obeyed.
+    void recheck(const Room& room, std::optional<Position> evicted_at, Completion completion = {});
 
     // ---- answers -------------------------------------------------------------------------------
 
@@ -122,6 +123,7 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
     };
     struct Recheck {
         std::optional<Position> evicted_at;
+        Completion completion;
     };
     using Change = std::variant<Enter, Leave, Recheck>;
     struct Line {

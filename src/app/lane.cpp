@@ -161,7 +161,8 @@ void Lane::drain() {
     api_.close_streams();
 }
 
-void Lane::set_catalog(const std::shared_ptr<const Catalog>& catalog) {
+void Lane::set_catalog(const std::shared_ptr<const Catalog>& catalog,
+                       const Completion& completion) {
     catalog_ = catalog;
     publisher_.set_catalog(catalog);
     {
@@ -169,7 +170,7 @@ void Lane::set_catalog(const std::shared_ptr<const Catalog>& catalog) {
         type_counts_.push_back(publisher_.type_counts());
     }
     gateway_->set_catalog(catalog);
-    admissions_.set_catalog(catalog);
+    admissions_.set_catalog(catalog, completion);
 }
 
 std::size_t Lane::body_bytes_max(const HttpRequest&) { return settings_.engine.payload_bytes_max; }

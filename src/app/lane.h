@@ -102,7 +102,7 @@ class Lane final : public HttpHandler {
     // from.
     void drain();
 
-    void set_catalog(const std::shared_ptr<const Catalog>& catalog);
+    void set_catalog(const std::shared_ptr<const Catalog>& catalog, const Completion& completion);
 
     Reactor& reactor() { return reactor_; }
     Groups& groups() { return *groups_; }

@@ -378,10 +378,15 @@ void Server::reload_catalog() {
         return diagnostics::error("the catalog has errors, so the old one stays",
                                   {{"file", config_.catalog}});
     }
+    // What is published after this line goes by the new catalog, and to nobody by a right of the
+    // old one.
+    const Completion completion = when_done([file = config_.catalog] {
+        diagnostics::info("the catalog was loaded again", {{"file", file}});
+    });
     for (const auto& lane : lanes_) {
-        lane->reactor().post([&lane = *lane, catalog] { lane.set_catalog(catalog); });
+        lane->reactor().post(
+            [&lane = *lane, catalog, completion] { lane.set_catalog(catalog, completion); });
     }
-    diagnostics::info("the catalog was loaded again", {{"file", config_.catalog}});
 }
 
 void Server::stop(Signals& signals) {

@@ -201,7 +201,7 @@ void Lane::deliver(const GroupDelivery& delivery) {
 void Lane::set_catalog(std::shared_ptr<const Catalog> catalog) {
     reactor_.post([this, catalog = std::move(catalog)] {
         publisher_.set_catalog(catalog);
-        admissions_.set_catalog(catalog);
+        admissions_.set_catalog(catalog, {});
     });
 }
 

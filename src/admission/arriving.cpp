@@ -196,6 +196,7 @@ void Arriving::list_rooms() {
 
 void Arriving::ask_for_rooms() {
     waits_for_ = 1 + to_ask_.size();  // and this loop itself: answers may come at once
+    WatchQuestions questions(catalog_, arrival_.principal);
     for (JoinedRoom& joined : std::exchange(to_ask_, {})) {
         const std::string topic(joined.room.name());
         if (joined.room.is_pattern()) {
@@ -204,8 +205,7 @@ void Arriving::ask_for_rooms() {
                                            : Result<WatchAnswer>(may.error()));
             continue;
         }
-        WatchQuestion question = watch_question(*catalog_, *arrival_.principal, topic);
-        context_.watches.ask(std::move(question), context_.reactor,
+        context_.watches.ask(questions.about(topic), context_.reactor,
                              [self = shared_from_this(), joined = std::move(joined)](
                                  const Result<WatchAnswer>& right) mutable {
                                  self->on_room(std::move(joined), right);

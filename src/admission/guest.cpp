@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -73,8 +74,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
             const WatchAnswer now{.at = context().log.frontier(), .right_since = {}};
             return changes_->answered(room, may ? Result<WatchAnswer>(now) : may.error());
         }
-        context().watches.ask(watch_question(*admissions().catalog_, member_.principal(), topic),
-                              context().reactor,
+        context().watches.ask(questions().about(topic), context().reactor,
                               [weak = weak_from_this(), room](const Result<WatchAnswer>& right) {
                                   if (const auto self = weak.lock())
                                       self->changes_->answered(room, right);
@@ -143,10 +143,18 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     Admissions& admissions() const { return member_.admissions_; }
     Admissions::Context& context() const { return admissions().context_; }
     Hub& hub() const { return context().hub; }
+    WatchQuestions& questions() {
+        const std::shared_ptr<const Catalog>& catalog = admissions().catalog_;
+        if (!questions_ || questions_->catalog() != catalog) {
+            questions_.emplace(catalog, member_.principal_);
+        }
+        return *questions_;
+    }
     ReceiverId id() const { return *member_.receiver_; }
 
     Guest& member_;
     const std::shared_ptr<RoomChanges> changes_;
+    std::optional<WatchQuestions> questions_;
 };
 
 Guest::Guest(Admissions& admissions, const Admitted& admitted)

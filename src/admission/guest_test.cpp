@@ -33,7 +33,8 @@ class NoWaker final : public Tail::Waker {
 class AllMayWatch final : public Watches {
  public:
     explicit AllMayWatch(const Log& log) : log_(log) {}
-    void ask(WatchQuestion, Executor&, Callback<Result<WatchAnswer>> done) override {
+    void ask(WatchQuestion question, Executor&, Callback<Result<WatchAnswer>> done) override {
+        asked.push_back(std::move(question));
         if (is_late) return late.push_back(std::move(done));
         answer(std::move(done));
     }
@@ -44,6 +45,7 @@ class AllMayWatch final : public Watches {
     bool may = true;
     bool is_late = false;  // answers come with answer_late()
     std::vector<Callback<Result<WatchAnswer>>> late;
+    std::vector<WatchQuestion> asked;
 
  private:
     void answer(Callback<Result<WatchAnswer>> done) {
@@ -549,6 +551,30 @@ TEST_F(GuestTest, AReloadIsDoneOnceNobodyIsInARoomByAnOlderCatalog) {
             }
         }
     }
+}
+
+TEST_F(GuestTest, WhatAServiceMayConsumeIsFoundOutAnewByTheCatalogOfAReload) {
+    Arrival arrival;
+    arrival.principal = std::make_shared<const Principal>(
+        Principal{.kind = Principal::Kind::kService, .id = "auditor"});
+    arrival.topics = {*parse_topic("photo:1"), *parse_topic("photo:2")};
+    std::unique_ptr<Client> client;
+    admissions_->sign_in(std::move(arrival), [&](Result<Admitted> admitted) {
+        client = std::make_unique<Client>(*admissions_, *admitted);
+        client->begin(*admitted, encoder_);
+    });
+    deliver();
+    ASSERT_TRUE(client);
+    client->enter(*parse_topic("photo:3"), {}, [](const Result<RoomChanges::Entered>&) {});
+    for (const bool gives : {false, true}) {
+        admissions_->set_catalog(catalog(gives), {});
+        deliver();
+    }
+    std::string may_consume_all;
+    for (const WatchQuestion& question : watches_.asked) {
+        may_consume_all += question.may_consume_all ? 'y' : 'n';
+    }
+    EXPECT_EQ(may_consume_all, "yyynnnyyy");
 }
 
 TEST_F(GuestTest, AReloadWithNobodyThereIsDoneAtOnce) {

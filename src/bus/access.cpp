@@ -54,18 +54,19 @@ std::vector<Room> rooms_of(const Principal& principal) {
     return rooms;
 }
 
-WatchQuestion watch_question(const Catalog& catalog, const Principal& principal,
-                             const std::string& subject) {
+WatchQuestion WatchQuestions::about(const std::string& subject) {
+    if (!may_consume_all_) {
+        may_consume_all_ =
+            principal_->is_service() && check_may_consume(*catalog_, *principal_, "**").has_value();
+    }
     const std::string_view kind = std::string_view(subject).substr(0, subject.find(':'));
-    const WatchRule* const rule = catalog.watch_rule(kind);
-    return WatchQuestion{
-        .subject = subject,
-        .rule = rule == nullptr ? WatchRule{} : *rule,
-        .user = principal.is_user() ? principal.id : std::string(),
-        .roles = principal.roles,
-        .holds_permission = principal.may("watch", subject),
-        .may_consume_all =
-            principal.is_service() && check_may_consume(catalog, principal, "**").has_value()};
+    const WatchRule* const rule = catalog_->watch_rule(kind);
+    return WatchQuestion{.subject = subject,
+                         .rule = rule == nullptr ? WatchRule{} : *rule,
+                         .user = principal_->is_user() ? principal_->id : std::string(),
+                         .roles = principal_->roles,
+                         .holds_permission = principal_->may("watch", subject),
+                         .may_consume_all = *may_consume_all_};
 }
 
 }  // namespace eventbus

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "auth/principal.h"
@@ -28,8 +31,23 @@ Result<> check_may_consume(const Catalog& catalog, const Principal& principal,
 // The rooms that a principal is in by its token alone.
 std::vector<Room> rooms_of(const Principal& principal);
 
-// What Watches is to be asked for this principal and subject.
-WatchQuestion watch_question(const Catalog& catalog, const Principal& principal,
-                             const std::string& subject);
+// What Watches is to be asked for one principal, by one catalog.
+//
+// Cost: of a service, the first question looks at each type of the catalog and each permission of
+//       the token, which may be millions of comparisons; the others do not.
+class WatchQuestions {
+ public:
+    WatchQuestions(std::shared_ptr<const Catalog> catalog, SharedPrincipal principal)
+        : catalog_(std::move(catalog)), principal_(std::move(principal)) {}
+
+    WatchQuestion about(const std::string& subject);
+
+    const std::shared_ptr<const Catalog>& catalog() const { return catalog_; }
+
+ private:
+    std::shared_ptr<const Catalog> catalog_;
+    SharedPrincipal principal_;
+    std::optional<bool> may_consume_all_;
+};
 
 }  // namespace eventbus

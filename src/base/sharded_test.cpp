@@ -3,11 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "base/hash.h"
 
@@ -47,6 +52,36 @@ TEST(Sharded, AnElementStaysWhereItIsWhileOthersCome) {
     for (int i = 0; i < 10'000; ++i) names.emplace(std::to_string(i), nullptr);
     EXPECT_EQ(names.find("first"), first);
     EXPECT_EQ(names.size(), 10'001U);
+}
+
+TEST(Sharded, APartIsChangedByOneThreadAtATime) {
+    constexpr int kThreads = 4;
+    constexpr int kEach = 500;
+    constexpr int kNames = 10;
+    Sharded<StringMap<int>> numbers;
+    std::array<std::atomic<int>, decltype(numbers)::kShards> inside{};
+    std::atomic<int> disturbed = 0;
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < kThreads; ++thread) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < kEach; ++i) {
+                const std::string name = std::to_string(i % kNames);
+                const std::size_t index = numbers.part_of(name);
+                numbers.change_part(index, [&](auto& part) {
+                    if (++inside[index] > 1) ++disturbed;
+                    std::this_thread::yield();
+                    ++part[name];
+                    --inside[index];
+                });
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(disturbed, 0);
+    EXPECT_EQ(numbers.size(), std::size_t{kNames});
+    for (int i = 0; i < kNames; ++i) {
+        EXPECT_EQ(numbers[std::to_string(i)], kThreads * kEach / kNames) << i;
+    }
 }
 
 // Twice the even share, plus what chance does to small parts.

@@ -1,7 +1,9 @@
 #include "bus/subjects.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <numeric>
 
 #include "base/assert.h"
 #include "base/diagnostics.h"
@@ -47,6 +49,11 @@ std::string since_value(Position since, std::string_view rest = {}) {
     put_fixed(value, since.number());
     value.append(rest);
     return value;
+}
+
+// The subject of a key of a stored owner, name or grant.
+std::string_view subject_in(std::string_view key) {
+    return key.substr(0, key.find('\0', 1)).substr(key.empty() ? 0 : 1);
 }
 
 // The parts of an entry that need no table.
@@ -330,36 +337,64 @@ void Subjects::commit() {
     undo_marks_.reset();
 }
 
-Result<> Subjects::load(std::string_view key, std::string_view value) {
-    const Error damaged{ErrorCode::kInternal,
-                        "what the log knows of owners and grants is damaged; move the folder log/ "
-                        "out of the data directory, or restore it from a backup"};
+Result<> Subjects::load(std::span<const StoredView> stored) {
+    // One part of the table after another: where all of it is in reach, an element costs less than
+    // in a table of gigabytes.
+    constexpr std::size_t kParts = decltype(subjects_)::kShards;
+    constexpr std::size_t kFirst = 0;  // whoever has it has the marks and the probe, too
+    std::array<std::size_t, kParts + 1> ends{};
+    std::vector<std::size_t> parts;
+    parts.reserve(stored.size());
+    for (const auto& [key, value] : stored) {
+        parts.push_back(key.starts_with('t') ? kFirst : subjects_.part_of(subject_in(key)));
+        ++ends[parts.back() + 1];
+    }
+    std::partial_sum(ends.begin(), ends.end(), ends.begin());
+    std::vector<const StoredView*> order(stored.size());
+    for (std::size_t i = 0; i < stored.size(); ++i) order[ends[parts[i]]++] = &stored[i];
+
+    bool is_fine = true;
+    for (std::size_t part = 0, at = 0; part < kParts && is_fine; ++part) {
+        if (at == ends[part]) continue;
+        subjects_.change_part(part, [&](Table& table) {
+            for (; at < ends[part]; ++at) is_fine = load_one(*order[at], table) && is_fine;
+        });
+    }
+    subjects_.change_part(kFirst, [&](Table&) { probe_.subjects.set(subjects_.size()); });
+    if (is_fine) return {};
+    return Error{ErrorCode::kInternal,
+                 "what the log knows of owners and grants is damaged; move the folder log/ out of "
+                 "the data directory, or restore it from a backup"};
+}
+
+// `table`: the part that has its subject; of a mark, the first. False: it is damaged.
+bool Subjects::load_one(const StoredView& stored, Table& table) {
+    const auto& [key, value] = stored;
     ByteReader reader(value);
     const Position since(reader.fixed());
     const std::string_view rest = reader.rest();
-    if (!reader.is_fine() || key.size() < 2) return damaged;
+    if (!reader.is_fine() || key.size() < 2) return false;
     if (key[0] == 't') {
         ByteReader stamp(key.substr(1));
-        ByteReader ran(value);
-        load_mark(Position(stamp.fixed()), std::chrono::milliseconds(ran.fixed()));
-        return stamp.is_at_end() && ran.is_at_end() ? Result<>() : damaged;
+        load_mark(Position(stamp.fixed()), std::chrono::milliseconds(since.number()));
+        return stamp.is_at_end() && rest.empty();
     }
-    const std::size_t end = key.find('\0');
-    Subject& subject = subjects_[std::string(key.substr(1, end == key.npos ? end : end - 1))];
+    const std::string_view name = subject_in(key);
+    const std::string_view who = key.substr(std::min(name.size() + 2, key.size()));
+    const bool has_who = key.size() > name.size() + 1;
+    Subject& subject = table[std::string(name)];
     subject.named = std::max(subject.named, since);
-    if (key[0] == 'n' && end == key.npos && rest.empty()) {
+    if (key[0] == 'n' && !has_who && rest.empty()) {
         subject.is_noted = true;
-    } else if (key[0] == 'o' && end == key.npos && !rest.empty()) {
+    } else if (key[0] == 'o' && !has_who && !rest.empty()) {
         subject.owner = rest;
         subject.owner_since = since;
-    } else if (key[0] == 'g' && end != key.npos && key.size() > end + 3) {
-        subject.grants.push_back(
-            {Room::from_key(std::string(key.substr(end + 1))), since, shared(rest)});
+    } else if (key[0] == 'g' && who.size() > 2) {
+        subject.grants.push_back({Room::from_key(std::string(who)), since, shared(rest)});
     } else {
-        return damaged;
+        return false;
     }
-    probe_.subjects.set(subjects_.size());
-    return {};
+    return true;
 }
 
 Result<Position> Subjects::may_watch(const WatchQuestion& question) const {

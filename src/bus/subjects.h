@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,7 +26,7 @@ namespace eventbus {
 // Who owns a subject and who was granted to watch it: the half of routing that depends on the place
 // in the log.
 //
-// Thread:  the sequencer's turn (Watches and Log see to it); load() before the first.
+// Thread:  the sequencer's turn (Watches and Log see to it); load() before the first, by any.
 // Bounded: subjects that are owned or granted, by owners_max: past it an event that names the owner
 //          of a further one, or grants it, is refused with kUnavailable, which an operator can
 //          change, and is warned of from four fifths on. Grants of one subject, by grants_max:
@@ -56,7 +57,7 @@ class Subjects final : public Binder {
     Result<Bound> bind(Plan&& plan, Position position) override;
     void commit() override;
     void undo() override;
-    Result<> load(std::string_view key, std::string_view value) override;
+    Result<> load(std::span<const StoredView> stored) override;
 
     // Whether the asker may, and the entry that gave the right; 0: the token.
     // Errors: kForbidden, the same whether nobody owns the subject or the asker may not.
@@ -91,12 +92,15 @@ class Subjects final : public Binder {
         // The grants that changed, in the order of the changes; `since` 0: there was none.
         std::vector<Grant> grants;
     };
+    // Its elements lie within it: a start with millions of subjects makes no allocation for each.
+    using Table = boost::unordered_flat_map<std::string, Subject, StringHash, std::equal_to<>>;
     // Where the log stood when the server had run for that long, in all its lives.
     struct Mark {
         Position position;
         std::chrono::milliseconds ran;
     };
 
+    bool load_one(const StoredView& stored, Table& table);
     Result<Bound> apply(Plan&& plan, Position position, const Subject* known,
                         const std::vector<std::string>& lapsed);
     Result<> check_publisher(const Plan& plan, const Subject* subject);
@@ -126,8 +130,6 @@ class Subjects final : public Binder {
     static std::vector<Room> rooms_of(const WatchQuestion& question);
 
     const Settings settings_;
-    // Its elements lie within it: a start with millions of subjects makes no allocation for each.
-    using Table = boost::unordered_flat_map<std::string, Subject, StringHash, std::equal_to<>>;
     Sharded<Table> subjects_;
     std::vector<Before> undo_;        // since the last commit(), in the order of the changes
     std::size_t warned_percent_ = 0;  // of owners_max

@@ -30,14 +30,10 @@ class SubjectsAgeTest : public testing::Test {
     void restart(bool backwards = false) {
         table_.emplace(
             Subjects::Settings{.owners_max = owners_max_, .owner_ttl = kTtl, .clock = &clock_});
-        const auto load = [this](const auto& one) {
-            EXPECT_TRUE(table_->load(one.first, one.second).has_value());
-        };
-        if (backwards) {
-            for (auto at = stored_.rbegin(); at != stored_.rend(); ++at) load(*at);
-        } else {
-            for (const auto& one : stored_) load(one);
-        }
+        std::vector<StoredView> stored;
+        for (const auto& [key, value] : stored_) stored.push_back({key, value});
+        if (backwards) std::reverse(stored.begin(), stored.end());
+        EXPECT_TRUE(table_->load(stored).has_value());
     }
     Bound bind(Plan plan) {
         Result<Bound> bound = table_->bind(std::move(plan), ++position_);

@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <map>
 #include <optional>
+#include <random>
+#include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -49,12 +54,18 @@ class SubjectsTest : public testing::Test {
         return plan;
     }
 
+    std::vector<StoredView> stored() const {
+        std::vector<StoredView> views;
+        for (const auto& [key, value] : stored_) views.push_back({key, value});
+        return views;
+    }
+
     // Since when `user` may watch; none: may not. The same is asked of a table made of what was
     // stored.
     std::optional<Position> watch_since(WatchQuestion question) {
         const Result<Position> since = subjects_.may_watch(question);
         Subjects loaded({});
-        for (const auto& [key, value] : stored_) EXPECT_TRUE(loaded.load(key, value).has_value());
+        EXPECT_TRUE(loaded.load(stored()).has_value());
         const Result<Position> again = loaded.may_watch(question);
         EXPECT_EQ(since.has_value(), again.has_value());
         if (!since) {
@@ -315,18 +326,103 @@ TEST_F(SubjectsTest, UndoBringsBackWhatWasBeforeTheLastCommit) {
     EXPECT_FALSE(watch_since("eve").has_value());
 }
 
+TEST_F(SubjectsTest, WhatThreadsLoadInAnyPartsIsAsItWas) {
+    struct Model {
+        std::string owner;
+        Position owner_since;
+        std::map<std::string, Position> grants;  // by user
+    };
+    std::map<std::string, Model> model;
+    std::mt19937 random(7);
+    const auto below = [&random](unsigned end) { return random() % end; };
+    for (int i = 0; i < 10'000; ++i) {
+        const std::string subject = "photo:" + std::to_string(below(2'000));
+        const std::string user = "a-user-" + std::to_string(below(4));
+        switch (below(3)) {
+            case 0: {
+                Plan plan = make_owner_plan("e", subject, user);
+                plan.transfer = below(2) == 0;
+                const Bound bound = bind(plan);
+                Model& one = model[subject];
+                if (one.owner == user || (!one.owner.empty() && !plan.transfer)) break;
+                one.owner = user;
+                one.owner_since = bound.entry->position;
+                break;
+            }
+            case 1:
+                model[subject].grants.try_emplace(
+                    user, bind(grants({{Room::user(user)}}, subject)).entry->position);
+                break;
+            default:
+                bind(grants({{Room::user(user), true}}, subject));
+                model[subject].grants.erase(user);
+        }
+    }
+    std::erase_if(model, [](const auto& one) {
+        return one.second.owner.empty() && one.second.grants.empty();
+    });
+
+    std::vector<StoredView> all = stored();
+    std::shuffle(all.begin(), all.end(), random);
+    std::vector<std::span<const StoredView>> parts;
+    for (std::size_t at = 0; at < all.size(); at += parts.back().size()) {
+        parts.push_back(std::span(all).subspan(at).first(
+            std::min<std::size_t>(all.size() - at, 1 + below(200))));
+    }
+    Subjects loaded({});
+    std::atomic<std::size_t> next = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (std::size_t at = next++; at < parts.size(); at = next++) {
+                EXPECT_TRUE(loaded.load(parts[at]).has_value());
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+
+    EXPECT_EQ(loaded.size(), model.size());
+    EXPECT_EQ(loaded.probe().subjects.get(), model.size());
+    for (const auto& [subject, one] : model) {
+        SCOPED_TRACE(subject);
+        EXPECT_EQ(loaded.owner(subject), one.owner);
+        if (!one.owner.empty()) {
+            const auto since = loaded.may_watch({subject, {.owner = true}, one.owner, {}});
+            const auto grant = one.grants.find(one.owner);
+            ASSERT_TRUE(since.has_value());
+            EXPECT_EQ(*since, grant == one.grants.end() ? one.owner_since
+                                                        : std::min(one.owner_since, grant->second));
+        }
+        for (int i = 0; i < 4; ++i) {
+            const std::string user = "a-user-" + std::to_string(i);
+            const auto since = loaded.may_watch({subject, {}, user, {}});
+            const auto grant = one.grants.find(user);
+            ASSERT_EQ(since.has_value(), grant != one.grants.end()) << user;
+            if (since) {
+                EXPECT_EQ(*since, grant->second) << user;
+            }
+        }
+    }
+}
+
 TEST_F(SubjectsTest, WhatIsDamagedIsNotLoaded) {
     const std::string since(8, '\0');
     const std::pair<std::string, std::string> cases[] = {
-        {"", since + "ann"},     {"o", since + "ann"},
-        {"ophoto:1", ""},        {"ophoto:1", since},
-        {"gphoto:1", since},     {"xphoto:1", since + "ann"},
-        {"ophoto:1", "1234567"}, {std::string("gphoto:1\0u:", 11), since},
+        {"", since + "ann"},
+        {"o", since + "ann"},
+        {"ophoto:1", ""},
+        {"ophoto:1", since},
+        {"gphoto:1", since},
+        {"xphoto:1", since + "ann"},
+        {"ophoto:1", "1234567"},
+        {std::string("\0o", 2), since},
+        {std::string("gphoto:1\0u:", 11), since},
     };
     for (const auto& [key, value] : cases) {
         SCOPED_TRACE(key);
         Subjects subjects({});
-        const Result<> loaded = subjects.load(key, value);
+        const StoredView stored{key, value};
+        const Result<> loaded = subjects.load({&stored, 1});
         ASSERT_FALSE(loaded.has_value());
         EXPECT_EQ(loaded.error().code, ErrorCode::kInternal);
     }

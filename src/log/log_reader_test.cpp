@@ -33,7 +33,7 @@ class PlainBinder final : public Binder {
     }
     void commit() override {}
     void undo() override {}
-    Result<> load(std::string_view, std::string_view) override { return {}; }
+    Result<> load(std::span<const StoredView>) override { return {}; }
 };
 
 class NoWaker final : public Tail::Waker {

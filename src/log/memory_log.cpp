@@ -32,7 +32,8 @@ MemoryLog::MemoryLog(MemoryDisk& disk, Binder& binder, const Clock& clock, Setti
 
 void MemoryLog::load(Binder& binder) {
     for (const auto& [key, value] : disk_.changes) {
-        const Result<> loaded = binder.load(key, value);
+        const StoredView stored{key, value};
+        const Result<> loaded = binder.load({&stored, 1});
         BUS_ASSERT(loaded.has_value());
     }
     std::vector<std::pair<std::string, MemoryDisk::Key>> keys(disk_.dedupe_keys.begin(),

@@ -37,7 +37,7 @@ class PlainBinder final : public Binder {
     }
     void commit() override { committed += std::exchange(bound_, 0); }
     void undo() override { undone += std::exchange(bound_, 0); }
-    Result<> load(std::string_view, std::string_view) override { return {}; }
+    Result<> load(std::span<const StoredView>) override { return {}; }
 
     int committed = 0;
     int undone = 0;

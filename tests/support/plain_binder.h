@@ -1,7 +1,7 @@
 #pragma once
 
 #include <memory>
-#include <string_view>
+#include <span>
 #include <utility>
 
 #include "log/binder.h"
@@ -34,7 +34,7 @@ class PlainBinder final : public Binder {
     }
     void commit() override {}
     void undo() override {}
-    Result<> load(std::string_view, std::string_view) override { return {}; }
+    Result<> load(std::span<const StoredView>) override { return {}; }
 };
 
 }  // namespace eventbus

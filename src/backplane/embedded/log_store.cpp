@@ -1,5 +1,6 @@
 #include "backplane/embedded/log_store.h"
 
+#include <malloc.h>
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
@@ -10,6 +11,7 @@
 
 #include "backplane/embedded/log_keys.h"
 #include "backplane/embedded/scan.h"
+#include "backplane/embedded/wide_scan.h"
 #include "log/bytes.h"
 #include "log/entry_codec.h"
 
@@ -217,14 +219,13 @@ Result<> LogStore::load(Binder& binder, Dedupe& dedupe) {
 }
 
 Result<> LogStore::load_changes(Binder& binder) const {
-    const Database::Reading db = database_->read();
-    if (!db) return database_->unreadable("it is closed");
-    const Scan at(*db, "s", "t");
-    for (at->SeekToFirst(); at->Valid(); at->Next()) {
-        const Result<> loaded = binder.load(at.key().substr(1), at.value());
-        if (!loaded) return loaded.error();
-    }
-    return at->status().ok() ? Result<>() : database_->unreadable(at->status());
+    Result<> loaded = scan_wide(*database_, "s", "t", [&](std::span<StoredView> part) {
+        for (StoredView& change : part) change.key.remove_prefix(1);
+        return binder.load(part);
+    });
+    // Each thread has a heap of its own, in which the binder's tables left holes as they grew.
+    ::malloc_trim(0);
+    return loaded;
 }
 
 Result<> LogStore::load_dedupe(Dedupe& dedupe) const {

@@ -163,6 +163,7 @@ rocksdb::Status Database::open_as(Way way) {
     options.listeners = {watch_};
     options.max_bgerror_resume_count = 0;
     options.write_buffer_size = settings_.memtable_bytes;
+    options.memtable_insert_with_hint_prefix_extractor = settings_.growing_groups;
     options.max_total_wal_size = settings_.wal_bytes_max;
     options.max_background_jobs = 2;
     options.max_open_files = settings_.open_files_max;

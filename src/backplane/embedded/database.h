@@ -20,6 +20,7 @@ namespace rocksdb {
 class DB;
 class Env;
 class FileLock;
+class SliceTransform;
 class Status;
 class WriteBatch;
 struct Options;
@@ -90,6 +91,9 @@ class Database {
         std::chrono::milliseconds stalled_after{5'000};  // that the disk does not answer
 
         std::size_t memtable_bytes = 4U << 20U;
+        // Groups of keys, each of which grows at its end: the memtable keeps the place of each, and
+        // need not search for it.
+        std::shared_ptr<const rocksdb::SliceTransform> growing_groups = {};
         std::size_t wal_bytes_max = 0;  // 0: as many as the memtables ask for
         int open_files_max = 64;
         bool compresses = false;

@@ -1,6 +1,7 @@
 #include "backplane/embedded/log_retention.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
@@ -21,9 +22,24 @@ constexpr std::string_view kClockKey = "mclock";      // retention_hold.h
 constexpr std::string_view kStepBackKey = "mback";    // of the clock: a position, and when
 constexpr std::size_t kIndexBytes = 64;               // of an entry beside itself
 
+// Of a key of the index, its type. Those of a list lie far from each other, one behind the last of
+// each type.
+class TypeOfIndexKey final : public rocksdb::SliceTransform {
+ public:
+    const char* Name() const override { return "eventbus.TypeOfIndexKey"; }
+    bool InDomain(const rocksdb::Slice& key) const override { return key.starts_with("r"); }
+    rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+        return slice(view(key).substr(0, view(key).find('\0')));
+    }
+};
+
 }  // namespace
 
 // ---- at the start -------------------------------------------------------------------------------
+
+std::shared_ptr<const rocksdb::SliceTransform> LogRetention::growing_groups() {
+    return std::make_shared<const TypeOfIndexKey>();
+}
 
 Result<> LogRetention::open(Database& database) {
     database_ = &database;
@@ -170,9 +186,13 @@ void LogRetention::finish(rocksdb::WriteBatch& batch) {
     if (touched_.empty() || is_stale_) return;
     const bool is_much = uncounted_ >= kUncountedMax || uncounted_bytes_ >= kUncountedBytesMax;
     if (is_counted_ && !is_much) return;
-    for (auto& [name, type] : types_) {
-        if (!type.is_stored) put_type(batch, name, type);
+    std::vector<Types::value_type*> changed;
+    for (Types::value_type& type : types_) {
+        if (!type.second.is_stored) changed.push_back(&type);
     }
+    std::sort(changed.begin(), changed.end(),
+              [](const auto* a, const auto* b) { return a->first < b->first; });
+    for (Types::value_type* const type : changed) put_type(batch, type->first, type->second);
     batch.Put(slice(kCountedKey), fixed(last_.number()));
     is_counted_ = true;
     uncounted_ = 0;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,6 +47,9 @@ class LogRetention {
 
     LogRetention(const Clock& clock, Settings settings)
         : clock_(clock), settings_(settings), hold_(settings.hold) {}
+
+    // The groups of its keys that grow at their ends: what was written of each type.
+    static std::shared_ptr<const rocksdb::SliceTransform> growing_groups();
 
     // Reads what was stored, at the start.
     Result<> open(Database& database);

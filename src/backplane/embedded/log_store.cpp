@@ -69,6 +69,7 @@ Result<> LogStore::open_database(Random& random) {
          .env = settings_.env,
          .retry_after = settings_.retry_after,
          .memtable_bytes = 32U << 20U,
+         .growing_groups = LogRetention::growing_groups(),
          .open_files_max = settings_.open_files_max,
          .compresses = true});
     if (!opened) return opened.error();

@@ -125,6 +125,25 @@ TEST_F(LogStoreTest, RetentionIsLinearInWhatItTakesThoughNothingIsCompactedYet) 
     rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
 }
 
+TEST_F(LogStoreTest, AnEventOfManyTypesIsFoundItsPlaceAsCheaplyAsOneOfOne) {
+    constexpr std::size_t kTypes = 3'000;
+    const auto comparisons = [this](std::size_t types) {
+        const std::uint64_t before = rocksdb::get_perf_context()->user_key_comparison_count;
+        for (std::size_t i = 0; i < 20'000; ++i) {
+            add("type-" + std::to_string(i * 7 % types), ann_);
+            if (i % 1'000 == 999) write();
+        }
+        return rocksdb::get_perf_context()->user_key_comparison_count - before;
+    };
+    comparisons(kTypes);  // each is known now
+    rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+    const std::uint64_t one = comparisons(1);
+    const std::uint64_t many = comparisons(kTypes);
+    rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+    EXPECT_GT(one, 0u);
+    EXPECT_LT(10 * many, 13 * one) << many << " and " << one;
+}
+
 TEST_F(LogStoreTest, BytesOfTypesAreRightWhereverARestartComes) {
     constexpr int kTypes = 3;
     constexpr std::uint64_t kBytesMax = 100'000;

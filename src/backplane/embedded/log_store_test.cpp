@@ -141,7 +141,7 @@ TEST_F(LogStoreTest, AnEventOfManyTypesIsFoundItsPlaceAsCheaplyAsOneOfOne) {
     const std::uint64_t many = comparisons(kTypes);
     rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
     EXPECT_GT(one, 0u);
-    EXPECT_LT(10 * many, 13 * one) << many << " and " << one;
+    EXPECT_LT(2 * many, 3 * one) << many << " and " << one;
 }
 
 TEST_F(LogStoreTest, BytesOfTypesAreRightWhereverARestartComes) {

@@ -402,7 +402,8 @@ class Worker final : public GroupReceiver {
                             .service = "worker",
                             .terms = {.max_in_flight = 20},
                             .way = {&loop_, this}},
-                           "worker", loop_, [](const Result<GroupJoined>&) {});
+                           {.name_owner = "worker", .group_owner = "worker", .taken_over = {}},
+                           loop_, [](const Result<GroupJoined>&) {});
         groups_->deliver();
     }
     void on_membership_ended(MemberId, const GroupKey&, const Error&) override { ADD_FAILURE(); }

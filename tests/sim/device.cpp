@@ -7,6 +7,11 @@
 #include "sim/trace.h"
 
 namespace eventbus::sim {
+namespace {
+
+constexpr std::size_t kPlaces = 12;
+
+}  // namespace
 
 // ---- what the user does -------------------------------------------------------------------------
 
@@ -40,12 +45,12 @@ void Device::connect_twice(Lane& lane, Lane& other, bool first_is_own) {
 void Device::subscribe(const std::vector<std::string>& topics, bool with_history) {
     std::vector<Command> commands;
     for (const std::string& topic : topics) {
-        trace(name_ + " subscribes to " + topic + (with_history ? " since " + place_ : ""));
+        const std::optional<std::string> since = with_history ? earlier_place() : std::nullopt;
+        trace(name_ + " subscribes to " + topic + (since ? " since " + *since : ""));
         account_.ask(topic);
-        commands.push_back({Command::What::kSubscribe, ++last_command_, topic,
-                            with_history ? place_ : std::string()});
+        commands.push_back({Command::What::kSubscribe, ++last_command_, topic, since});
         topics_[topic].last_command = last_command_;
-        commands_[last_command_] = {topic, true};
+        commands_[last_command_] = {topic, true, since.has_value()};
     }
     send(std::move(commands));
 }
@@ -57,9 +62,22 @@ void Device::unsubscribe(const std::vector<std::string>& topics) {
         account_.let_go(topic);
         commands.push_back({Command::What::kUnsubscribe, ++last_command_, topic, {}});
         topics_[topic] = {.last_command = last_command_};
-        commands_[last_command_] = {topic, false};
+        commands_[last_command_] = {topic};
     }
     send(std::move(commands));
+}
+
+std::optional<std::string> Device::earlier_place() const {
+    if (!places_.empty()) return places_.front();
+    return place_.empty() ? std::nullopt : std::optional(place_);
+}
+
+void Device::move_to(std::string place) {
+    if (place.empty()) places_.clear();
+    if (!place_.empty() && !place.empty()) places_.push_back(place_);
+    if (places_.size() > kPlaces) places_.pop_front();
+    place_ = std::move(place);
+    is_place_lost_ = false;
 }
 
 void Device::send(std::vector<Command> commands) { lane_->take(pipe_, std::move(commands)); }
@@ -74,7 +92,7 @@ void Device::leave() {
 
 void Device::forget_session() {
     pid_.clear();
-    place_.clear();
+    move_to("");
     topics_.clear();
 }
 
@@ -104,8 +122,7 @@ void Device::on(const Connected& connected) {
     std::vector<std::string> again;  // what its application asks anew for
     if (!is_recovered) {
         account_.begin(frontier_);
-        place_.clear();
-        is_place_lost_ = false;
+        move_to("");
         for (const auto& [name, topic] : std::exchange(topics_, {})) again.push_back(name);
     }
     for (const std::string& topic : at_sign_in_) {
@@ -122,8 +139,7 @@ void Device::on(const EventFrame& frame) {
           (frame.place.empty() ? " of a history" : ""));
     account_.see(frame);
     if (frame.place.empty()) return;
-    place_ = frame.place;
-    is_place_lost_ = false;
+    move_to(frame.place);
 }
 
 void Device::on(const Answer& answer) {
@@ -139,6 +155,9 @@ void Device::on(const Answer& answer) {
     if (answer.error && answer.error->code == ErrorCode::kTooManyRooms &&
         !account_.may_be_full(Lane::kRoomsMax)) {
         fail(name_ + " was refused " + sent.topic + " below the bound of rooms");
+    }
+    if (answer.error && answer.error->code == ErrorCode::kBadOffset && !sent.has_since) {
+        fail(name_ + " was refused a place that it had not named");
     }
     // It may have been given another room in place of this one by then.
     if (answer.error && !sent.is_subscribe) ++rooms_kept_;

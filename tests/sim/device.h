@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,7 +31,7 @@ class Device {
     void connect(Lane& lane, std::vector<std::string> topics);
     // The same, twice at once: one is the client's, and the other nobody's.
     void connect_twice(Lane& lane, Lane& other, bool first_is_own);
-    // In one tick. `with_history`: of those that subscribe, from the place of the last event on.
+    // In one tick. `with_history`: from the place of an event some time ago on.
     void subscribe(const std::vector<std::string>& topics, bool with_history);
     void unsubscribe(const std::vector<std::string>& topics);
     void leave();           // a goodbye
@@ -78,6 +80,7 @@ class Device {
     struct Sent {
         std::string topic;
         bool is_subscribe = false;
+        bool has_since = false;
     };
 
     void on(const Connected& connected);
@@ -90,6 +93,8 @@ class Device {
 
     Arrival arrival() const;
     void send(std::vector<Command> commands);
+    void move_to(std::string place);
+    std::optional<std::string> earlier_place() const;
 
     Account account_;
     const std::string name_;
@@ -99,6 +104,7 @@ class Device {
     // What a client remembers.
     std::string pid_;
     std::string place_;
+    std::deque<std::string> places_;  // before it, kPlaces at most
     bool is_place_lost_ =
         false;  // it may be of another branch: so it is told for as long as it shows it
     std::map<std::string, Topic> topics_;

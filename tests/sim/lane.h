@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,8 +27,8 @@ struct Command {
     enum class What { kSubscribe, kUnsubscribe, kJoinGroup, kAck, kNack };
     What what = What::kSubscribe;
     std::uint64_t id = 0;
-    std::string text;   // the topic, or the delivery
-    std::string since;  // of kSubscribe; may be empty
+    std::string text;                  // the topic, or the delivery
+    std::optional<std::string> since;  // of kSubscribe
 };
 
 // One reactor of the server and what runs on it: all of it the product's own, but for the sockets.

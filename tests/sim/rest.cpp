@@ -48,7 +48,7 @@ bool Run::move_all() {
         for (auto at = unanswered_.begin(); at != unanswered_.end();) {
             const auto& [id, publish] = *at++;
             if (publish.is_under_way) continue;
-            send(std::string(id));
+            send(std::string(id), any_lane());
             moves = true;
         }
     }

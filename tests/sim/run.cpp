@@ -138,17 +138,18 @@ void Run::let_long_time_pass() {
 }
 
 void Run::trouble_with_clients() {
-    if (chance_.happens(faults_.drop)) {
-        Device& device = any_device();
-        device.cut();
-        // Whoever of the same user is about to begin a session may push it out.
-        for (const auto& other : devices_) {
-            if (other->user() == device.user() && other->is_new()) device.may_be_forgotten = true;
-        }
-    }
+    if (chance_.happens(faults_.drop)) cut(any_device());
     if (chance_.happens(faults_.drop)) any_device().let_server_notice();
     if (chance_.happens(faults_.drop)) any_worker().drop(true);
     if (chance_.happens(faults_.slow_client)) any_device().is_stuck = true;
+}
+
+void Run::cut(Device& device) {
+    device.cut();
+    // Whoever of the same user is about to begin a session may push it out.
+    for (const auto& other : devices_) {
+        if (other->user() == device.user() && other->is_new()) device.may_be_forgotten = true;
+    }
 }
 
 // ---- people -------------------------------------------------------------------------------------
@@ -227,6 +228,7 @@ void Run::move_something() {
             for (std::uint64_t i = chance_.below(12); i > 0 && device.has_messages(); --i) {
                 device.take_message();
             }
+            if (device.has_messages() && chance_.one_in(60)) cut(device);
         }
     }
 }

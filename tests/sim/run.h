@@ -47,6 +47,7 @@ class Run {
     void kill(bool restores);
     void trouble();
     void trouble_with_clients();
+    void cut(Device& device);
     void reload();
     void let_long_time_pass();
     void act();
@@ -59,7 +60,7 @@ class Run {
 
     // publish.cpp
     void publish_something();
-    void send(const std::string& id);
+    void send(const std::string& id, Lane& lane);
     void answered(const std::string& id, const Result<std::vector<Receipt>>& receipts);
 
     // rest.cpp

@@ -22,6 +22,7 @@ void Account::begin(Position frontier) {
     asked_.clear();
     left_.clear();
     confirmed_.clear();
+    copied_.clear();  // of another session
     unknown(frontier);
     began_ = frontier;
 }

@@ -53,20 +53,17 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
         if (!joined_at(room)) owed.erase(room);
     }
 
-    void ask(const Room& room, std::optional<Position> since) override {
-        if (!since) return ask_for_right(room);
-        await_visible(context().log, context().clock, context().post_at, *since,
+    void wait_for(const Room& room, Position since, std::uint64_t wait) override {
+        await_visible(context().log, context().clock, context().post_at, since,
                       context().clock.now() + kAheadMax,
-                      [weak = weak_from_this(), room, since = *since] {
-                          if (const auto self = weak.lock()) self->on_visible(room, since);
+                      [weak = weak_from_this(), room, since, wait] {
+                          const auto self = weak.lock();
+                          if (!self) return;
+                          const bool is_visible = since <= self->context().log.frontier();
+                          self->changes_->came(room, wait, is_visible);
                       });
     }
-    void on_visible(const Room& room, Position since) {
-        if (since <= context().log.frontier()) return ask_for_right(room);
-        changes_->answered(room,
-                           Error{ErrorCode::kBadOffset, "'since' lies beyond the end of the log"});
-    }
-    void ask_for_right(const Room& room) {
+    void ask(const Room& room) override {
         const std::string topic(room.name());
         if (room.is_pattern()) {
             const Result<> may =

@@ -48,8 +48,15 @@ void RoomChanges::leave(const Room& room, Callback<Result<>> done) {
 // Not refused at the bound: the server asks, once for each room and entry.
 void RoomChanges::recheck(const Room& room, std::optional<Position> evicted_at,
                           Completion completion) {
-    add(room, line_of(room),
-        Recheck{.evicted_at = evicted_at, .completion = std::move(completion)});
+    std::deque<Change>& changes = line_of(room).changes;
+    auto at = changes.begin();
+    const auto* const first = changes.empty() ? nullptr : std::get_if<Enter>(&*at);
+    const bool is_next = changes.empty() || (first != nullptr && first->wait != 0);
+    if (!is_next) ++at;
+    while (at != changes.end() && std::holds_alternative<Recheck>(*at)) ++at;
+    ++changes_;
+    changes.insert(at, Recheck{.evicted_at = evicted_at, .completion = std::move(completion)});
+    if (is_next) begin(Room(room));
 }
 
 std::vector<Room> RoomChanges::under_way() const {
@@ -105,8 +112,10 @@ void RoomChanges::begin(const Room& room) {
     // Though it may not be in it: what a recheck or a resume took could perhaps not be written
     // then.
     if (std::holds_alternative<Leave>(change)) return port_.write(room, {.gone = {room}});
-    const auto* const enter = std::get_if<Enter>(&change);
-    port_.ask(room, enter != nullptr ? enter->since : std::nullopt);
+    auto* const enter = std::get_if<Enter>(&change);
+    if (enter == nullptr || !enter->since) return port_.ask(room);
+    enter->wait = ++last_wait_;
+    port_.wait_for(room, *enter->since, enter->wait);
 }
 
 // The first change of the line is done: goes on with the next.
@@ -123,6 +132,18 @@ void RoomChanges::finish(const Room& room) {
 }
 
 // ---- answers ------------------------------------------------------------------------------------
+
+// Of a wait that a recheck has interrupted, nothing is wanted any more: it has begun anew.
+void RoomChanges::came(const Room& room, std::uint64_t wait, bool is_visible) {
+    if (is_closed_) return;
+    const auto keep = shared_from_this();
+    Change* const change = current(room);
+    auto* const enter = change == nullptr ? nullptr : std::get_if<Enter>(change);
+    if (enter == nullptr || enter->wait != wait) return;
+    enter->wait = 0;
+    if (is_visible) return port_.ask(room);
+    refuse(room, *enter, {ErrorCode::kBadOffset, "'since' lies beyond the end of the log"});
+}
 
 void RoomChanges::answered(const Room& room, const Result<WatchAnswer>& right) {
     if (is_closed_) return;

@@ -24,12 +24,14 @@ namespace eventbus {
 //
 // Each room has a line of changes, of which the first is under way:
 //
-//   enter:   ask for the right ─► write the session ─► join ─► answer
+//   enter:   wait for the place ─► ask for the right ─► write the session ─► join ─► answer
 //   leave:   write the session ─► leave ─► answer
 //   recheck: ask for the right ─► keep the room, or leave it, tell, and write the session
 //
 // So what is asked of one room happens in the order in which it was asked, whatever the answers'
-// order; and changes of different rooms wait for nothing of each other.
+// order; and changes of different rooms wait for nothing of each other. A recheck goes before all
+// that has not asked for its right yet: a client may have a thousand changes wait, each for
+// seconds.
 //
 // A room is *intended* if it will be in it once its line has run: the session is made of intended
 // rooms, and bounds count them.
@@ -51,8 +53,11 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
      public:
         virtual ~Port() = default;
 
-        // Whether the receiver may be in the room; then answered(), once `since` is visible.
-        virtual void ask(const Room& room, std::optional<Position> since) = 0;
+        // Until `since` is visible, or surely is not; then came(). What came() has to name is
+        // `wait`.
+        virtual void wait_for(const Room& room, Position since, std::uint64_t wait) = 0;
+        // Whether the receiver may be in the room; then answered().
+        virtual void ask(const Room& room) = 0;
         // Then written(). Without a session: at once, with kYes.
         virtual void write(const Room& room, SessionChange change) = 0;
         // A pause; then paused().
@@ -99,6 +104,8 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
 
     // ---- answers -------------------------------------------------------------------------------
 
+    // `is_visible`: what is not is an error of the client that named it.
+    void came(const Room& room, std::uint64_t wait, bool is_visible);
     void answered(const Room& room, const Result<WatchAnswer>& right);
     void written(const Room& room, Written how);
     void paused(const Room& room);
@@ -115,6 +122,7 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
     struct Enter {
         std::optional<Position> since;
         Callback<Result<Entered>> done;
+        std::uint64_t wait = 0;  // for `since`; 0: it does not wait
         WatchAnswer right = {};
         Position from = {};
     };
@@ -148,6 +156,7 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
     std::unordered_map<Room, Line, RoomHash> lines_;
     std::size_t intended_;
     std::size_t changes_ = 0;  // under way
+    std::uint64_t last_wait_ = 0;
     bool is_closed_ = false;
 };
 

@@ -24,7 +24,16 @@ class World final : public RoomChanges::Port {
     explicit World(std::size_t rooms_max = 4)
         : changes(std::make_shared<RoomChanges>(*this, rooms_max, 0)) {}
 
-    void ask(const Room& room, std::optional<Position>) override { asked.push_back(room); }
+    void wait_for(const Room& room, Position, std::uint64_t wait) override {
+        waits.emplace_back(room, wait);
+        if (!holds_waits) come();
+    }
+    void come(bool is_visible = true) {
+        for (const auto& [room, wait] : std::exchange(waits, {})) {
+            changes->came(room, wait, is_visible);
+        }
+    }
+    void ask(const Room& room) override { asked.push_back(room); }
     void write(const Room& room, SessionChange change) override {
         for (const JoinedRoom& put : change.put) {
             pending[room].emplace_back(put.room.key(), !put.ended_behind);
@@ -96,6 +105,8 @@ class World final : public RoomChanges::Port {
     std::map<Room, Position> in;
     std::set<std::string> session;  // rooms, by key
     std::map<Room, std::vector<std::pair<std::string, bool>>> pending;
+    std::vector<std::pair<Room, std::uint64_t>> waits;  // for places
+    bool holds_waits = false;
     std::vector<Room> asked;
     std::vector<Room> writes;
     std::vector<Room> pauses;
@@ -204,6 +215,39 @@ TEST(RoomChanges, ASessionThatCannotBeWrittenRefusesTheChangeAndNothingHasChange
     world.written(kTwo, Written::kNotNow);
     EXPECT_EQ(world.take_said(), Said{"photo:2 stays: unavailable"});
     EXPECT_TRUE(world.in.contains(kTwo));
+}
+
+// Each waits for seconds, and a client may have a thousand of them.
+TEST(RoomChanges, ARecheckWaitsForNoPlaceThatTheClientNames) {
+    World world;
+    world.enter(kOne);
+    world.answer(kOne, kRight);
+    world.written(kOne);
+    world.take_said();
+    world.holds_waits = true;
+    for (int i = 0; i < 3; ++i) world.enter(kOne, 99_pos);
+    world.changes->recheck(kOne, std::nullopt);
+    world.answer(kOne, kForbidden);
+    EXPECT_EQ(world.take_said(), Said{"photo:1 ended: forbidden"});
+    EXPECT_FALSE(world.in.contains(kOne));
+    world.written(kOne);
+
+    ASSERT_EQ(world.waits.size(), 2u) << "the first has begun to wait anew";
+    world.changes->came(kOne, world.waits[0].second, true);
+    EXPECT_TRUE(world.asked.empty()) << "of the wait before nothing is wanted";
+    world.waits.erase(world.waits.begin());
+    world.come(false);
+    EXPECT_EQ(world.take_said(), Said{"photo:1 refused: bad_offset"});
+    world.come();
+    world.changes->recheck(kOne, std::nullopt);
+    world.answer(kOne, kRight);
+    world.written(kOne);
+    EXPECT_EQ(world.take_said().front(), "photo:1 in from 99");
+    world.answer(kOne, kRight);
+    world.come();
+    world.answer(kOne, kForbidden);
+    EXPECT_EQ(world.take_said(), Said{"photo:1 refused: forbidden"});
+    EXPECT_TRUE(world.changes->is_idle());
 }
 
 TEST(RoomChanges, ARecheckKeepsTheRoomFromWhereTheOtherRightBegan) {

@@ -188,9 +188,8 @@ void Arriving::list_rooms() {
     const std::size_t places =
         context_.rooms_max - std::min(context_.rooms_max, record.rooms.size());
     for (; to_ask_.size() > places; to_ask_.pop_back()) {
-        admitted_.ended.emplace_back(
-            to_ask_.back().room.name(),
-            Error{ErrorCode::kTooManyRooms, "the socket is in as many rooms as it may be"});
+        end_room(std::move(to_ask_.back()),
+                 {ErrorCode::kTooManyRooms, "the socket is in as many rooms as it may be"});
     }
 }
 

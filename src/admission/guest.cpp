@@ -108,6 +108,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
             if (const auto self = weak.lock()) self->changes_->paused(room);
         });
     }
+    Position reached() const override { return hub().place(id()).clear; }
     std::optional<Position> joined_at(const Room& room) const override {
         return hub().joined_at(id(), room);
     }

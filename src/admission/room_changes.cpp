@@ -191,7 +191,8 @@ void RoomChanges::on_right(const Room& room, Recheck& recheck, const Result<Watc
     if (!right && right.error().passes()) return port_.pause(room);
     const std::optional<Position> evicted_at = recheck.evicted_at;
     const Position at = *port_.joined_at(room);
-    const bool is_another = right && evicted_at && right->right_since > std::max(*evicted_at, at);
+    const Position reached = evicted_at.value_or(port_.reached() + 1);
+    const bool is_another = right && right->right_since > std::max(reached, at);
     const Result<WatchAnswer> left =
         is_another ? Result<WatchAnswer>(right_was_interrupted()) : right;
     Position told_behind;

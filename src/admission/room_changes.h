@@ -63,6 +63,8 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
         // A pause; then paused().
         virtual void pause(const Room& room) = 0;
 
+        // How far in the log it has come, in order.
+        virtual Position reached() const = 0;
         // The place at which it joined the room; none: it is not in it.
         virtual std::optional<Position> joined_at(const Room& room) const = 0;
         // The visible end of the log, which the reactor may not have read yet: a join from now on
@@ -98,8 +100,9 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
     void leave(const Room& room, Callback<Result<>> done);
 
     // The right may have ended: asks again. `evicted_at`: by the entry there, in front of which the
-    // receiver is held until release(). Who has a right then that began behind it was without one
-    // in between, and does not stay. `completion` is held until the right was told and obeyed.
+    // receiver is held until release(); none: by a reload. Who has a right then that began behind
+    // that entry, or behind what it has come to, would miss what lies before without a word, and
+    // does not stay. `completion` is held until the right was told and obeyed.
     void recheck(const Room& room, std::optional<Position> evicted_at, Completion completion = {});
 
     // ---- answers -------------------------------------------------------------------------------

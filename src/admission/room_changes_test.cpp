@@ -47,6 +47,7 @@ class World final : public RoomChanges::Port {
         return found == in.end() ? std::nullopt : std::optional(found->second);
     }
     Position now() const override { return delivered; }
+    Position reached() const override { return has_reached; }
     void join(const Room& room, Position at, Position) override { in[room] = at; }
     void send_history(const Room& room, Position after) override {
         said.push_back("history of " + std::string(room.name()) + " after " + to_string(after));
@@ -102,6 +103,7 @@ class World final : public RoomChanges::Port {
 
     std::shared_ptr<RoomChanges> changes;
     Position delivered;
+    Position has_reached = kEndOfTime - 1;
     std::map<Room, Position> in;
     std::set<std::string> session;  // rooms, by key
     std::map<Room, std::vector<std::pair<std::string, bool>>> pending;
@@ -282,6 +284,23 @@ TEST(RoomChanges, AnotherRightThatBeganBehindTheEvictionDoesNotKeepTheRoom) {
         EXPECT_EQ(world.take_said(), c.in_from ? Said{} : Said{"photo:1 ended: forbidden"});
         EXPECT_EQ(world.releases, 1);
         EXPECT_TRUE(world.changes->is_idle());
+    }
+}
+
+// It would miss, without a word, what came by the right before.
+TEST(RoomChanges, AReloadEndsARoomWhoseRightOfNowBeganBehindWhatTheReceiverHasComeTo) {
+    for (const bool is_behind : {false, true}) {
+        SCOPED_TRACE(is_behind ? "it is behind" : "it has come to the new right");
+        World world;
+        world.enter(kOne);
+        world.answer(kOne, kRight);
+        world.written(kOne);
+        world.take_said();
+        world.has_reached = is_behind ? 12_pos : 14_pos;
+        world.changes->recheck(kOne, std::nullopt);
+        world.answer(kOne, WatchAnswer{.at = 20_pos, .right_since = 15_pos});
+        EXPECT_EQ(world.take_said(), is_behind ? Said{"photo:1 ended: forbidden"} : Said{});
+        EXPECT_EQ(world.in.contains(kOne), !is_behind);
     }
 }
 

@@ -155,6 +155,11 @@ Result<> Database::open_for_reading() {
 rocksdb::Status Database::open_as(Way way) {
     using rocksdb::WALRecoveryMode;
     lost_its_end_ = false;
+    if (const std::string rest = rest_without_current(); !rest.empty()) {
+        return rocksdb::Status::Corruption("the file CURRENT is missing in " + path_.string() +
+                                           ", which still holds " + rest +
+                                           "; if you have CURRENT, put it back");
+    }
     watch_ = std::make_shared<Watch>();
     rocksdb::Options options;
     options.env = &env_;
@@ -180,6 +185,21 @@ rocksdb::Status Database::open_as(Way way) {
     const std::lock_guard lock(mutex_);
     db_.reset(opened);
     return status;
+}
+
+// A file of a store that has no CURRENT any more; empty: there is none. RocksDB would take the
+// folder for a new store, and delete all that is in it.
+std::string Database::rest_without_current() const {
+    if (env_.FileExists((path_ / "CURRENT").string()).ok()) return "";
+    std::vector<std::string> names;
+    env_.GetChildren(path_.string(), &names);
+    // A first start that was killed leaves its first manifest, in which nothing is.
+    const auto is_of_store = [](const std::filesystem::path& name) {
+        return name.extension() == ".sst" || name.extension() == ".log" ||
+               (name.string().starts_with("MANIFEST-") && name != "MANIFEST-000001");
+    };
+    const auto rest = std::find_if(names.begin(), names.end(), is_of_store);
+    return rest == names.end() ? "" : *rest;
 }
 
 // As after a loss of power on a disk that does not keep its promises.

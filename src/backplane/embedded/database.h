@@ -168,6 +168,7 @@ class Database {
     Result<> open_for_writing(bool is_first);
     Result<> open_for_reading();
     rocksdb::Status open_as(Way way);
+    std::string rest_without_current() const;
     rocksdb::Status open_without_end(rocksdb::Options& options, Way way,
                                      const rocksdb::Status& damage, rocksdb::DB** opened);
     std::string lost_end_mark() const;

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -392,6 +393,46 @@ TEST_F(DatabaseTest, AnEndThatIsDamagedIsToldUntilWhatFollowsFromItWasDone) {
 
     EXPECT_EQ(told, (std::vector<bool>{true, true, false}));
     EXPECT_EQ(get("after"), "v");
+}
+
+TEST_F(DatabaseTest, AFolderThatLostItsCurrentIsNotTakenForANewStore) {
+    namespace fs = std::filesystem;
+    const fs::path things = folder_.path() / "things";
+    settings_.memtable_bytes = 64U << 10U;  // so that there are tables
+    open();
+    ASSERT_TRUE(put("before"));
+    for (int i = 0; i < 200; ++i) ASSERT_TRUE(put(std::to_string(i), std::string(1'000, 'v')));
+    db_.reset();
+    fs::rename(things / "CURRENT", folder_.path() / "CURRENT");
+    const auto files = [&] {
+        std::set<fs::path> names;
+        for (const auto& file : fs::directory_iterator(things)) names.insert(file.path());
+        return names;
+    };
+    const std::set<fs::path> left = files();
+
+    for (const bool is_full : {false, true}) {
+        disk_.free_bytes = is_full ? 0 : 1'000'000;
+        const std::string error = open_error();
+
+        EXPECT_NE(error.find("CURRENT is missing in " + things.string()), std::string::npos)
+            << error;
+        EXPECT_NE(error.find("put it back"), std::string::npos) << error;
+        EXPECT_NE(error.find("move things/ away"), std::string::npos) << error;
+        EXPECT_EQ(files(), left);
+    }
+    disk_.free_bytes = 1'000'000;
+    fs::rename(folder_.path() / "CURRENT", things / "CURRENT");
+    open();
+    EXPECT_EQ(get("before"), "v");
+    EXPECT_EQ(get("199"), std::string(1'000, 'v'));
+}
+
+TEST_F(DatabaseTest, AFirstStartThatWasKilledBeforeItHadACurrentIsDoneAgain) {
+    std::filesystem::create_directory(folder_.path() / "things");
+    std::ofstream(folder_.path() / "things" / "MANIFEST-000001") << "half";
+    open();
+    EXPECT_TRUE(put("a"));
 }
 
 // ---- formats ------------------------------------------------------------------------------------

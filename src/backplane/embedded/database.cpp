@@ -81,11 +81,7 @@ class Database::Watch final : public rocksdb::EventListener {
 Result<std::unique_ptr<Database>> Database::open(Settings settings) {
     std::unique_ptr<Database> database(new Database(std::move(settings)));
     if (const Result<> opened = database->open_first(); !opened) return opened.error();
-    struct stat lock {};
-    if (::stat((database->path_ / "LOCK").c_str(), &lock) == 0) {
-        database->lock_device_ = lock.st_dev;
-        database->lock_inode_ = lock.st_ino;
-    }
+    database->lock_file_ = file_at(database->path_ / "LOCK").value_or(File{});
     return database;
 }
 
@@ -139,6 +135,11 @@ Result<> Database::open_for_writing(bool is_first) {
     // What follows from it is on disk now. A mark that stays has it followed again, which is safe.
     if (lost_its_end_) env_.DeleteFile(lost_end_mark());
     is_for_writing_ = true;
+    // What is there now is what was opened.
+    manifest_ = {};
+    wal_ = {};
+    has_its_manifest();
+    has_its_wal();
     state_ = current_state();
     return {};
 }
@@ -363,17 +364,67 @@ bool Database::look_at_place() {
     return false;
 }
 
-// An error that says nothing of that, as of a network that is away, is none.
-bool Database::is_in_its_place() const {
-    const auto is_missing = [] { return errno == ENOENT || errno == ENOTDIR; };
-    struct stat file {};
-    if (::stat((path_ / "LOCK").c_str(), &file) != 0) return !is_missing();
-    if (file.st_dev != lock_device_ || file.st_ino != lock_inode_) return false;
-    if (::stat((path_ / "CURRENT").c_str(), &file) != 0) return !is_missing();
-    if (!is_for_writing_) return true;
-    std::unique_ptr<rocksdb::LogFile> newest;  // `rm *.log` takes what was written last
-    return !db_->GetCurrentWalFile(&newest).IsPathNotFound();
+// What the disk does not say, as a network that is away, is taken to be as it was.
+bool Database::is_in_its_place() {
+    if (!is_there(lock_file_)) return false;
+    if (!is_for_writing_) return manifest_named_by_current() != "";
+    return has_its_manifest() && has_its_wal();
 }
+
+bool Database::has_its_manifest() {
+    std::optional<std::string> named = manifest_named_by_current();
+    for (;;) {
+        if (!named) return true;
+        // An earlier one comes from a copy. (1'000'000 has a digit more than 999'999.)
+        if (std::pair(named->size(), *named) < std::pair(manifest_.path.size(), manifest_.path)) {
+            return false;
+        }
+        if (*named != manifest_.path) {
+            const std::optional<File> next = file_at(*named);
+            if (!next) return true;
+            manifest_ = *next;
+        }
+        if (manifest_.inode != 0 && is_there(manifest_)) return true;
+        // RocksDB names the next one before it removes this one.
+        std::optional<std::string> again = manifest_named_by_current();
+        if (again == named) return false;
+        named = std::move(again);
+    }
+}
+
+bool Database::has_its_wal() {
+    // Only a write of this thread makes another.
+    std::unique_ptr<rocksdb::LogFile> newest;
+    const rocksdb::Status found = db_->GetCurrentWalFile(&newest);
+    if (!found.ok()) return !found.IsPathNotFound();
+    const std::string path = path_.string() + newest->PathName();
+    if (path == wal_.path) return is_there(wal_);
+    const std::optional<File> next = file_at(path);
+    if (next) wal_ = *next;
+    return !next || next->inode != 0;
+}
+
+// Its path. Empty: there is no CURRENT. Nothing: the disk does not say.
+std::optional<std::string> Database::manifest_named_by_current() const {
+    std::string name;
+    const rocksdb::Status read =
+        rocksdb::ReadFileToString(&env_, (path_ / "CURRENT").string(), &name);
+    if (read.IsPathNotFound() || read.IsNotFound()) return "";
+    if (!read.ok()) return std::nullopt;
+    return (path_ / name.substr(0, name.find('\n'))).string();
+}
+
+// Nothing: the disk does not say.
+std::optional<Database::File> Database::file_at(std::string path) {
+    struct stat found {};
+    if (::stat(path.c_str(), &found) == 0) {
+        return File{std::move(path), found.st_dev, found.st_ino};
+    }
+    if (errno != ENOENT && errno != ENOTDIR) return std::nullopt;
+    return File{std::move(path)};
+}
+
+bool Database::is_there(const File& file) { return file_at(file.path).value_or(file) == file; }
 
 Database::State Database::current_state() const {
     if (!is_for_writing_) return State::kClosed;

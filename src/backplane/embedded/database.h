@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -39,9 +40,10 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 // then: it is closed, opened for reading only, and opened anew when the disk allows. The same holds
 // for a start without room: it is read, and written to once there is.
 //
-// Its folder may be removed or replaced while it is open (`rm -rf`, a restore from a backup).
-// RocksDB would not notice, and would write on into files that nobody can find. So the writer looks
-// whether it is still in its place, with each look() and behind each write; if it is not, it is
+// Its folder, or a file in it that is written to, may be removed or replaced while it is open
+// (`rm -rf`, a restore from a backup). RocksDB would not notice, and would write on into files that
+// nobody can find. So the writer looks whether LOCK, the manifest and the newest write-ahead log
+// are still those that it has open, with each look() and behind each write; if they are not, it is
 // closed for writing until the process ends.
 //
 // A disk that does not answer at all is watched from another thread (disk_watch.h).
@@ -52,8 +54,8 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 // Invariants:
 //   (1) What was written by a write that failed is there as a whole or not at all, and only once it
 //       is open again.
-//   (2) A database of a newer format is not touched, nor is what lies in the place of one that is
-//       gone.
+//   (2) A database of a newer format is not touched, nor is one without CURRENT, nor what lies in
+//       the place of one that is gone.
 //   (3) An end that is damaged is given up, never in silence: `prepare` is told of it until it was
 //       done once. (An end that is cut off cannot be told from one that was never written.)
 class Database {
@@ -162,15 +164,24 @@ class Database {
  private:
     class Watch;
     enum class Way : std::uint8_t { kWriting, kReading };
+    // A file of it, as it was when it was first seen: RocksDB gives no name to two files.
+    struct File {
+        std::string path;
+        std::uint64_t device = 0;  // 0, as inode: there is none
+        std::uint64_t inode = 0;
+        bool operator==(const File&) const = default;
+    };
 
     explicit Database(Settings settings);
+    static std::optional<File> file_at(std::string path);
+    static bool is_there(const File& file);
     Result<> open_first();
     Result<> open_for_writing(bool is_first);
     Result<> open_for_reading();
     rocksdb::Status open_as(Way way);
     std::string rest_without_current() const;
-    rocksdb::Status open_without_end(rocksdb::Options& options, Way way,
-                                     const rocksdb::Status& damage, rocksdb::DB** opened);
+    rocksdb::Status open_without_end(rocksdb::Options& options, Way way, const std::string& damage,
+                                     rocksdb::DB** opened);
     std::string lost_end_mark() const;
     rocksdb::Status open_with(const rocksdb::Options& options, Way way, rocksdb::DB** opened);
     Result<bool> has_current_format(Way way);
@@ -180,7 +191,10 @@ class Database {
     void put_off();
     void look_at_space();
     bool look_at_place();
-    bool is_in_its_place() const;
+    bool is_in_its_place();
+    bool has_its_manifest();
+    bool has_its_wal();
+    std::optional<std::string> manifest_named_by_current() const;
     State current_state() const;
     Error can_not_open(const rocksdb::Status& status) const;
 
@@ -199,8 +213,9 @@ class Database {
     std::shared_ptr<Watch> watch_;       // of what is open
     bool lost_its_end_ = false;          // what is open
     bool is_for_writing_ = false;
-    std::uint64_t lock_device_ = 0;  // of its file LOCK, which RocksDB makes once
-    std::uint64_t lock_inode_ = 0;
+    File lock_file_;         // LOCK, which RocksDB makes once
+    File manifest_;          // as CURRENT names it; RocksDB makes another with a higher number
+    File wal_;               // the newest
     bool may_pass_ = false;  // why it could not be opened
     bool has_room_ = true;
     std::chrono::milliseconds pause_;  // before the next try

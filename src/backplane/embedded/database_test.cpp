@@ -87,6 +87,21 @@ TEST_F(DatabaseTest, AFolderThatIsRemovedOrReplacedTakesNoWritesUntilARestart) {
         EXPECT_FALSE(files.empty());
         for (const fs::path& file : files) fs::remove(file);
     };
+    // As `rsync` and `tar` put the file of a backup in its place.
+    const auto exchange = [&](const std::string& name_begin, const std::string& extension) {
+        std::vector<fs::path> files;
+        for (const auto& file : fs::directory_iterator(things)) {
+            if (file.path().filename().string().starts_with(name_begin) &&
+                file.path().extension() == extension) {
+                files.push_back(file.path());
+            }
+        }
+        EXPECT_FALSE(files.empty());
+        for (const fs::path& file : files) {
+            fs::copy(file, folder_.path() / "copy");
+            fs::rename(folder_.path() / "copy", file);
+        }
+    };
     struct Case {
         const char* name;
         std::function<void()> act;
@@ -105,7 +120,17 @@ TEST_F(DatabaseTest, AFolderThatIsRemovedOrReplacedTakesNoWritesUntilARestart) {
              for (const auto& f : fs::directory_iterator(things)) fs::remove(f);
          }},
         {"without its write-ahead log", [&] { remove_all_of(".log"); }},
+        {"with a copy of its write-ahead log", [&] { exchange("", ".log"); }},
         {"without CURRENT", [&] { fs::remove(things / "CURRENT"); }},
+        {"with an earlier CURRENT",
+         [&] { std::ofstream(things / "CURRENT") << "MANIFEST-000001\n"; }},
+        {"with a copy of its manifest", [&] { exchange("MANIFEST-", ""); }},
+        {"without a manifest",
+         [&] {
+             for (const auto& f : fs::directory_iterator(things)) {
+                 if (f.path().filename().string().starts_with("MANIFEST-")) fs::remove(f);
+             }
+         }},
     };
     for (const Case& c : cases) {
         for (const bool is_idle : {false, true}) {

@@ -181,8 +181,23 @@ rocksdb::Status Database::open_as(Way way) {
     options.wal_recovery_mode = WALRecoveryMode::kTolerateCorruptedTailRecords;
     rocksdb::DB* opened = nullptr;
     rocksdb::Status status = open_with(options, way, &opened);
-    if (status.IsCorruption()) status = open_without_end(options, way, status, &opened);
-    lost_its_end_ = lost_its_end_ || env_.FileExists(lost_end_mark()).ok();
+    std::string why;
+    bool has_lost = status.IsCorruption();
+    if (has_lost) {
+        why = status.ToString();
+        status = open_without_end(options, way, why, &opened);
+    } else if (status.ok() && env_.FileExists(lost_end_mark()).ok()) {
+        has_lost = true;
+        rocksdb::ReadFileToString(&env_, lost_end_mark(), &why);
+    }
+    if (status.ok() && has_lost) {
+        lost_its_end_ = true;
+        probe_.damages.add();
+        diagnostics::error(
+            "the end of a store is damaged, and it is used without it: what was written last may "
+            "be lost; look at the disk",
+            {{"store", settings_.name}, {"reason", why}});
+    }
     const std::lock_guard lock(mutex_);
     db_.reset(opened);
     return status;
@@ -205,24 +220,19 @@ std::string Database::rest_without_current() const {
 
 // As after a loss of power on a disk that does not keep its promises.
 rocksdb::Status Database::open_without_end(rocksdb::Options& options, Way way,
-                                           const rocksdb::Status& damage, rocksdb::DB** opened) {
+                                           const std::string& damage, rocksdb::DB** opened) {
     if (way == Way::kWriting) {
         // RocksDB writes anew what it could read, so the damage is not found a second time: the
         // mark tells a start that follows a crash.
-        rocksdb::Status marked =
-            rocksdb::WriteStringToFile(&env_, damage.ToString(), lost_end_mark(), true);
+        rocksdb::Status marked = mark_lost_end(damage);
         if (!marked.ok()) return marked;
     }
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-    rocksdb::Status status = open_with(options, way, opened);
-    if (!status.ok()) return status;
-    lost_its_end_ = true;
-    probe_.damages.add();
-    diagnostics::error(
-        "the end of a store is damaged, and it is used without it: what was written last may be "
-        "lost; look at the disk",
-        {{"store", settings_.name}, {"reason", damage.ToString()}});
-    return status;
+    return open_with(options, way, opened);
+}
+
+rocksdb::Status Database::mark_lost_end(const std::string& why) {
+    return rocksdb::WriteStringToFile(&env_, why, lost_end_mark(), true);
 }
 
 std::string Database::lost_end_mark() const { return (path_ / "LOST_END").string(); }
@@ -357,6 +367,8 @@ bool Database::look_at_place() {
     is_gone_ = true;
     is_for_writing_ = false;
     state_ = State::kClosed;
+    // To RocksDB a write-ahead log that is missing is none that was ever written.
+    if (is_there(lock_file_)) mark_lost_end("files of it were removed or replaced");
     if (db_) {
         db_->DisableFileDeletions();
         rocksdb::CancelAllBackgroundWork(db_.get(), true);

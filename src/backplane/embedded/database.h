@@ -56,8 +56,9 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 //       is open again.
 //   (2) A database of a newer format is not touched, nor is one without CURRENT, nor what lies in
 //       the place of one that is gone.
-//   (3) An end that is damaged is given up, never in silence: `prepare` is told of it until it was
-//       done once. (An end that is cut off cannot be told from one that was never written.)
+//   (3) An end that is damaged, or was removed while it was open, is given up, never in silence:
+//       `prepare` is told of it until it was done once. (An end that is cut off cannot be told from
+//       one that was never written.)
 class Database {
  public:
     // Whether it can be written.
@@ -182,6 +183,7 @@ class Database {
     std::string rest_without_current() const;
     rocksdb::Status open_without_end(rocksdb::Options& options, Way way, const std::string& damage,
                                      rocksdb::DB** opened);
+    rocksdb::Status mark_lost_end(const std::string& why);
     std::string lost_end_mark() const;
     rocksdb::Status open_with(const rocksdb::Options& options, Way way, rocksdb::DB** opened);
     Result<bool> has_current_format(Way way);

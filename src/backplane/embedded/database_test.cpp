@@ -159,6 +159,29 @@ TEST_F(DatabaseTest, AFolderThatIsRemovedOrReplacedTakesNoWritesUntilARestart) {
     }
 }
 
+TEST_F(DatabaseTest, WhatIsRemovedFromItsFolderIsToldByTheNextStart) {
+    namespace fs = std::filesystem;
+    std::vector<bool> told;
+    settings_.prepare = [&](const Database::Opened& opened) {
+        told.push_back(opened.lost_its_end);
+        return Result<>();
+    };
+    open();
+    ASSERT_TRUE(put("before"));
+    std::vector<fs::path> logs;
+    for (const auto& file : fs::directory_iterator(folder_.path() / "things")) {
+        if (file.path().extension() == ".log") logs.push_back(file.path());
+    }
+    for (const fs::path& log : logs) fs::remove(log);
+    EXPECT_EQ(db_->look(), State::kClosed);
+
+    open();
+    EXPECT_EQ(db_->probe().damages.get(), 1u);
+    EXPECT_TRUE(db_->lost_its_end());
+    open();
+    EXPECT_EQ(told, (std::vector<bool>{false, true, false}));
+}
+
 TEST_F(DatabaseTest, ACopyThatWasPutInItsPlaceLosesNoFile) {
     namespace fs = std::filesystem;
     const fs::path things = folder_.path() / "things";
@@ -176,6 +199,7 @@ TEST_F(DatabaseTest, ACopyThatWasPutInItsPlaceLosesNoFile) {
     EXPECT_FALSE(put("after"));
     db_.reset();
 
+    EXPECT_FALSE(fs::exists(things / "LOST_END"));
     EXPECT_EQ(std::distance(fs::directory_iterator(things), fs::directory_iterator()), files);
     EXPECT_TRUE(fs::exists(things / "000999.sst"));
     fs::remove(things / "000999.sst");

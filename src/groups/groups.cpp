@@ -194,9 +194,11 @@ void Groups::put_out(Home& home, MemberId member, const Error& reason) {
     const MemberWay way = home.guests.at(member).way;
     home.group.member_gone(member, context_.clock.now());
     forget_member(home, member);
-    way.reactor->post([receiver = way.receiver, member, key = home.key, reason] {
-        receiver->on_membership_ended(member, *key, reason);
-    });
+    // Behind the answer to its join, which may wait for its write.
+    ledger_.add_answer(*way.reactor,
+                       [receiver = way.receiver, member, key = home.key, reason](const Result<>&) {
+                           receiver->on_membership_ended(member, *key, reason);
+                       });
 }
 
 void Groups::forget_member(Home& home, MemberId member) {
@@ -213,9 +215,10 @@ void Groups::unsubscribe(MemberId member, const GroupKey& group, Executor& reply
     if (Home* home = find(group)) {
         home->group.leave(member);
         touch(*home);
-        pump();
     }
-    answer(reply_to, std::move(done), {});
+    // Behind what it was given, which may wait for its write. A failed one keeps nobody in.
+    ledger_.add_answer(reply_to, [done = std::move(done)](const Result<>&) mutable { done({}); });
+    pump();
 }
 
 void Groups::end_membership(MemberId member, const GroupKey& group) {

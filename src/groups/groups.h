@@ -92,8 +92,8 @@ class Groups final : public View {
     // catalog does not admit are put out. That there is no such group is no error.
     void take_over(const GroupKey& group, const std::string& name_owner);
 
-    // The member gets no new events of this group; it may still answer what it has. Not to be a
-    // member is no error.
+    // The member gets no new events of this group; it may still answer what it has, all of
+    // which it got before `done`. Not to be a member is no error.
     void unsubscribe(MemberId member, const GroupKey& group, Executor& reply_to,
                      Callback<Result<>> done);
 

@@ -202,6 +202,27 @@ TEST_F(GroupsOwner, ADeletedGroupTellsItsMembersAndLeavesNothing) {
     pass(1h);
 }
 
+TEST_F(GroupsOwner, AMemberHearsOfTheEndAfterTheAnswerToItsJoinAndBeforeTheNext) {
+    const GroupKey key{"g", "a.*"};
+    Node::Reactor& r = node_->at();
+    std::vector<std::string>& told = r.inbox.ended;
+    const auto subscribe = [&](const std::string& name) {
+        node_->directory->post_subscribe(
+            {.id = kAnn, .group = key, .service = "g", .way = {&r.executor, &r.inbox}}, r.executor,
+            [&told, name](const Result<GroupJoined>& joined) {
+                told.push_back(name + (joined ? " ok" : " refused"));
+            });
+    };
+    subscribe("first");
+    while (r.groups->statuses().empty()) ASSERT_TRUE(r.executor.run_one());  // its write is on
+    r.groups->remove(key, r.executor, [](Result<> done) { EXPECT_TRUE(done); });
+    subscribe("second");
+    node_->run();
+
+    EXPECT_EQ(told, (std::vector<std::string>{"first ok", "1 g:a.* not_found", "second ok"}));
+    EXPECT_EQ(publish("a.x"), Got{"1.1→1"});
+}
+
 TEST_F(GroupsOwner, ADeletedGroupBearsTheAnswersOfReadsThatCameForIt) {
     node_settings_.recent = 0;
     ASSERT_TRUE(joins(kAnn, "g", {"g", "a.*"}));

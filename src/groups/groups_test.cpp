@@ -231,6 +231,24 @@ TEST_F(GroupsTest, AMemberThatUnsubscribedGetsNothingNew) {
     EXPECT_EQ(inbox().take(), Got{"2.1→2"});
 }
 
+TEST_F(GroupsTest, NothingComesBehindTheAnswerToAnUnsubscribe) {
+    ASSERT_TRUE(join(kAnn));
+    Node::Reactor& r = node_->at();
+    for (int i = 0; i < 2; ++i) {  // one is in a write, one waits for the next
+        log_.publish("a.x");
+        Node::turn(r);
+    }
+    std::optional<Got> before;
+    r.groups->unsubscribe(kAnn, {"g", "a.*"}, r.executor, [&](Result<> left) {
+        EXPECT_TRUE(left);
+        before = r.inbox.take();
+    });
+    node_->run();
+
+    EXPECT_EQ(before, (Got{"1.1→1", "2.1→1"}));
+    EXPECT_EQ(publish("a.x"), Got{});
+}
+
 TEST_F(GroupsTest, AnEventThatIsNotAnsweredComesAgainByTheClock) {
     ASSERT_TRUE(join(kAnn));
     publish("a.x");

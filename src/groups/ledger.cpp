@@ -18,25 +18,30 @@ Ledger::Ledger(Context context)
     : context_(std::move(context)), building_(std::make_unique<Write>()) {}
 
 void Ledger::add_answer(Executor& reply_to, Callback<const Result<>&> done) {
-    building_->answers.push_back({&reply_to, std::move(done)});
+    building_->out.emplace_back(Answer{&reply_to, std::move(done)});
 }
 
+// Joins the parcel to the same reactor, unless an answer stands between.
 void Ledger::add_delivery(const MemberWay& way, GroupDelivery delivery) {
-    std::vector<Parcel>& parcels = building_->parcels;
-    auto parcel = std::find_if(parcels.begin(), parcels.end(), [&](const Parcel& p) {
-        return p.way.receiver == way.receiver;  // as many as reactors
-    });
-    if (parcel == parcels.end()) parcel = parcels.insert(parcels.end(), {way, {}});
-    parcel->deliveries.push_back(std::move(delivery));
+    auto& out = building_->out;
+    for (auto last = out.rbegin(); last != out.rend(); ++last) {  // as many as reactors
+        auto* const parcel = std::get_if<Parcel>(&*last);
+        if (parcel == nullptr) break;
+        if (parcel->way.receiver != way.receiver) continue;
+        parcel->deliveries.push_back(std::move(delivery));
+        return;
+    }
+    Parcel& parcel = std::get<Parcel>(out.emplace_back(Parcel{way, {}}));
+    parcel.deliveries.push_back(std::move(delivery));
 }
 
 void Ledger::flush() {
-    while (!writing_ && (!building_->changes.empty() || !building_->answers.empty())) {
+    while (!writing_ && (!building_->changes.empty() || !building_->out.empty())) {
         auto write = std::exchange(building_, std::make_unique<Write>());
         if (state_ == State::kClosed) {
-            give_answers(*write, refusal());
+            give(*write, refusal());
         } else if (write->changes.empty()) {
-            give_answers(*write, {});
+            give(*write, {});
         } else {
             write->sent =
                 std::make_shared<const std::vector<GroupChange>>(std::move(write->changes));
@@ -62,8 +67,6 @@ void Ledger::on_written(const Result<>& result) {
         context_.probe.write_failures.add();
         return result.error().code == ErrorCode::kReadOnly ? close() : hold();
     }
-    const auto write = std::exchange(writing_, nullptr);
-    give_answers(*write, {});
     if (state_ == State::kOnHold) {
         const auto held = context_.clock.now() - held_since_;
         state_ = State::kOpen;
@@ -75,7 +78,8 @@ void Ledger::on_written(const Result<>& result) {
                   std::chrono::duration_cast<std::chrono::milliseconds>(held).count())}});
         context_.on_state(held);
     }
-    give_parcels(*write);
+    const auto write = std::exchange(writing_, nullptr);  // until here none may overtake it
+    give(*write, {});
     flush();
 }
 
@@ -100,7 +104,7 @@ void Ledger::close() {
     state_ = State::kClosed;
     context_.probe.store_on_hold.set(1);
     diagnostics::error("groups take nothing more: their store failed", {});
-    give_answers(*std::exchange(writing_, nullptr), refusal());
+    give(*std::exchange(writing_, nullptr), refusal());
     context_.on_state(std::nullopt);
     flush();
 }
@@ -117,21 +121,24 @@ Error Ledger::refusal() const {
             "log, repair the disk, restart"};
 }
 
-void Ledger::give_answers(Write& write, const Result<>& result) {
-    for (Answer& answer : write.answers) {
-        answer.reply_to->post(
-            [result = Result<>(result), done = std::move(answer.done)]() mutable { done(result); });
+// What was not written is not delivered.
+void Ledger::give(Write& write, const Result<>& result) {
+    for (auto& item : write.out) {
+        if (auto* const answer = std::get_if<Answer>(&item)) {
+            answer->reply_to->post([result = Result<>(result),
+                                    done = std::move(answer->done)]() mutable { done(result); });
+        } else if (result) {
+            give(std::get<Parcel>(item));
+        }
     }
 }
 
-void Ledger::give_parcels(Write& write) {
-    for (Parcel& parcel : write.parcels) {
-        context_.on_sent(parcel.deliveries);
-        parcel.way.reactor->post(
-            [receiver = parcel.way.receiver, deliveries = std::move(parcel.deliveries)] {
-                for (const GroupDelivery& delivery : deliveries) receiver->deliver(delivery);
-            });
-    }
+void Ledger::give(Parcel& parcel) {
+    context_.on_sent(parcel.deliveries);
+    parcel.way.reactor->post(
+        [receiver = parcel.way.receiver, deliveries = std::move(parcel.deliveries)] {
+            for (const GroupDelivery& delivery : deliveries) receiver->deliver(delivery);
+        });
 }
 
 }  // namespace eventbus

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
@@ -27,7 +28,8 @@ namespace eventbus {
 //          nothing new may come: the groups refuse it.
 // Invariants:
 //   (1) A delivery or an answer leaves after all that was added before it was written.
-//   (2) Writes are in order: one that could not be written is written again before any other.
+//   (2) Deliveries and answers leave in the order in which they were added.
+//   (3) Writes are in order: one that could not be written is written again before any other.
 class Ledger {
  public:
     enum class State : std::uint8_t { kOpen, kOnHold, kClosed };
@@ -45,6 +47,7 @@ class Ledger {
     explicit Ledger(Context context);
 
     void add(GroupChange change) { building_->changes.push_back(std::move(change)); }
+    // `done` learns whether what was added so far is written.
     void add_answer(Executor& reply_to, Callback<const Result<>&> done);
     void add_delivery(const MemberWay& way, GroupDelivery delivery);
 
@@ -72,16 +75,15 @@ class Ledger {
     struct Write {
         std::vector<GroupChange> changes;
         SharedGroupChanges sent;  // what `changes` was
-        std::vector<Answer> answers;
-        std::vector<Parcel> parcels;
+        std::vector<std::variant<Answer, Parcel>> out;
     };
 
     void send();
     void on_written(const Result<>& result);
     void hold();
     void close();
-    static void give_answers(Write& write, const Result<>& result);
-    void give_parcels(Write& write);
+    void give(Write& write, const Result<>& result);
+    void give(Parcel& parcel);
 
     Context context_;
     State state_ = State::kOpen;

@@ -26,11 +26,13 @@ void GroupSeats::join(Socket& socket, const GroupKey& group, MemberTerms terms,
                                                         std::to_string(context_.groups_max) +
                                                         " groups; unsubscribe from some"});
     }
-    ++seat.groups[group].asked;
+    Membership& membership = seat.groups[group];
+    ++membership.asked;
+    membership.is_admitted = catalog_->admits(group.name, principal.id);
     context_.groups.post_subscribe({.id = member.group_member(),
                                     .group = group,
                                     .service = principal.id,
-                                    .is_admitted = catalog_->admits(group.name, principal.id),
+                                    .is_admitted = membership.is_admitted,
                                     .terms = terms,
                                     .way = {&context_.reactor, this}},
                                    context_.reactor,
@@ -102,8 +104,13 @@ void GroupSeats::set_catalog(std::shared_ptr<const Catalog> catalog) {
     catalog_ = std::move(catalog);
     std::vector<std::pair<MemberId, GroupKey>> ended;
     std::vector<Error> reasons;
-    for (const auto& [id, seat] : seats_) {
-        for (const auto& [group, membership] : seat.groups) {
+    for (auto& [id, seat] : seats_) {
+        const std::string& service = BusSocket::of(*seat.socket).principal().id;
+        for (auto& [group, membership] : seat.groups) {
+            const bool is_admitted = catalog_->admits(group.name, service);
+            if (std::exchange(membership.is_admitted, is_admitted) != is_admitted) {
+                context_.groups.post_admitted(id, group, is_admitted);
+            }
             if (!membership.is_in) continue;
             const Result<> may = check_right(*seat.socket, group, membership.owner);
             if (may) continue;

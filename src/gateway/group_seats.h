@@ -45,6 +45,7 @@ class GroupSeats final : public GroupReceiver {
     void drained(Socket& socket);
 
     // Asks again for each socket and group whether it may be in it; if not, it is told and put out.
+    // The groups learn whom the catalog admits now: to whom a name belongs may change.
     void set_catalog(std::shared_ptr<const Catalog> catalog);
 
     // GroupReceiver
@@ -59,7 +60,8 @@ class GroupSeats final : public GroupReceiver {
     struct Membership {
         std::size_t asked = 0;  // subscribes that are not answered
         bool is_in = false;
-        bool has_ended = false;  // what is on its way is another's by now
+        bool has_ended = false;    // what is on its way is another's by now
+        bool is_admitted = false;  // what its group knows
         std::string owner;
     };
     struct Seat {

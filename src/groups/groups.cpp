@@ -109,6 +109,7 @@ void Groups::subscribe(const GroupMember& member, const GroupNames::Claim& claim
     if (std::exchange((*home)->owner, claim.group_owner) != claim.group_owner) {
         (*home)->must_record = true;
     }
+    (*home)->name_owner = claim.name_owner;
     GroupJoined joined{(*home)->group.cursor(), claim.name_owner};
     touch(**home);
     ledger_.add_answer(reply_to, [joined = std::move(joined),
@@ -177,17 +178,36 @@ void Groups::take_over(const GroupKey& key, const std::string& name_owner) {
     BUS_ASSERT(owner_.is_here());
     Home* const home = find(key);
     if (home == nullptr) return;
-    const Error reason{ErrorCode::kForbidden,
-                       "the group's name now belongs to service:" + name_owner +
-                           ", and the catalog does not let others join it; use another name"};
+    home->name_owner = name_owner;
     std::vector<MemberId> out;
     for (const auto& [member, guest] : home->guests) {
-        if (guest.service != name_owner && !guest.is_admitted) out.push_back(member);
+        if (!home->lets_in(guest)) out.push_back(member);
     }
-    for (const MemberId member : out) put_out(*home, member, reason);
+    for (const MemberId member : out) put_out_stranger(*home, member);
     if (out.empty()) return;
     touch(*home);
     pump();
+}
+
+void Groups::set_admitted(MemberId member, const GroupKey& key, bool is_admitted) {
+    BUS_ASSERT(owner_.is_here());
+    Home* const home = find(key);
+    if (home == nullptr) return;
+    const auto guest = home->guests.find(member);
+    if (guest == home->guests.end()) return;
+    guest->second.is_admitted = is_admitted;
+    if (home->lets_in(guest->second)) return;
+    put_out_stranger(*home, member);
+    touch(*home);
+    pump();
+}
+
+void Groups::put_out_stranger(Home& home, MemberId member) {
+    put_out(home, member,
+            Error{ErrorCode::kForbidden, "the group's name belongs to service:" + home.name_owner +
+                                             ", and the catalog's `groups` does not let service:" +
+                                             home.guests.at(member).service +
+                                             " join it; use another name"});
 }
 
 void Groups::put_out(Home& home, MemberId member, const Error& reason) {

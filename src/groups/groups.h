@@ -92,6 +92,10 @@ class Groups final : public View {
     // catalog does not admit are put out. That there is no such group is no error.
     void take_over(const GroupKey& group, const std::string& name_owner);
 
+    // What the catalog of now says of GroupMember::is_admitted. Who is not admitted, and not of the
+    // service to which the name belongs, is put out. Not to be a member is no error.
+    void set_admitted(MemberId member, const GroupKey& group, bool is_admitted);
+
     // The member gets no new events of this group; it may still answer what it has, all of
     // which it got before `done`. Not to be a member is no error.
     void unsubscribe(MemberId member, const GroupKey& group, Executor& reply_to,
@@ -150,6 +154,7 @@ class Groups final : public View {
     Home& add(GroupKey key, Position cursor);
     Result<Home*> join(const GroupMember& member);
     Result<Home*> make(const GroupKey& key);
+    void put_out_stranger(Home& home, MemberId member);
     void put_out(Home& home, MemberId member, const Error& reason);
     void forget_member(Home& home, MemberId member);
     void end(Home& home, const Error& reason);

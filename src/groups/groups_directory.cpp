@@ -77,6 +77,14 @@ void GroupsDirectory::post_end_membership(MemberId member, GroupKey group) {
     });
 }
 
+void GroupsDirectory::post_admitted(MemberId member, GroupKey group, bool is_admitted) {
+    names_reactor().post([to = home(group), member, group, is_admitted] {
+        to.reactor->post([groups = to.groups, member, group, is_admitted] {
+            groups->set_admitted(member, group, is_admitted);
+        });
+    });
+}
+
 void GroupsDirectory::post_member_gone(MemberId member) {
     names_reactor().post([this, member] {
         for (const Home& to : homes_) {

@@ -39,6 +39,7 @@ class GroupsDirectory {
     void post_unsubscribe(MemberId member, GroupKey group, Executor& reply_to,
                           Callback<Result<>> done);
     void post_end_membership(MemberId member, GroupKey group);
+    void post_admitted(MemberId member, GroupKey group, bool is_admitted);
 
     // For each socket that ever subscribed to a group, once, when it is gone.
     void post_member_gone(MemberId member);

@@ -86,6 +86,40 @@ TEST_F(GroupsOwner, TheServiceOfANameTakesOverEachGroupOfIt) {
     EXPECT_EQ(inbox().take(), Got{"2.1→2"}) << "the group has kept what came";
 }
 
+TEST_F(GroupsOwner, ATakeOverGoesByWhomTheCatalogAdmitsByThen) {
+    const GroupKey key{"worker", "a.*"};
+    ASSERT_TRUE(joins(kAnn, "api", key));
+    ASSERT_TRUE(joins(kCid, "audit", key, true));
+    node_->directory->post_admitted(kAnn, key, true);
+    node_->directory->post_admitted(kBob, key, true);  // no member
+    node_->run();
+    node_->directory->post_admitted(kCid, {"worker", "none"}, false);
+    ASSERT_TRUE(joins(kBob, "worker", {"worker", "b"}));
+    EXPECT_EQ(inbox().ended, std::vector<std::string>{});
+
+    for (const MemberId member : {kAnn, kBob, kCid}) {
+        node_->directory->post_admitted(member, key, false);
+    }
+    node_->directory->post_admitted(kBob, {"worker", "b"}, false);
+    node_->run();
+
+    EXPECT_EQ(inbox().ended,
+              (std::vector<std::string>{"1 worker:a.* forbidden", "3 worker:a.* forbidden"}));
+    EXPECT_EQ(publish("a.x"), Got{});
+    EXPECT_EQ(publish("b"), Got{"2.1→2"}) << "its own name needs no catalog";
+}
+
+TEST_F(GroupsOwner, WhoIsNoLongerAdmittedIsPutOutOfATakeOver) {
+    ASSERT_TRUE(joins(kAnn, "api", {"worker", "a.*"}, true));
+    node_->directory->post_admitted(kAnn, {"worker", "a.*"}, false);
+    node_->run();
+    EXPECT_EQ(inbox().ended, std::vector<std::string>{}) << "the name is its own";
+
+    ASSERT_TRUE(joins(kBob, "worker", {"worker", "b"}));
+
+    EXPECT_EQ(inbox().ended, (std::vector<std::string>{"1 worker:a.* forbidden"}));
+}
+
 TEST_F(GroupsOwner, WhatAStrangerMadeOfANameTakesNoPlaceOfItsService) {
     node_settings_.groups_per_service_max = 2;
     crash();

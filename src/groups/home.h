@@ -28,6 +28,9 @@ struct Groups::Home : std::enable_shared_from_this<Groups::Home> {
           counted_through(cursor) {}
 
     bool wants(const Entry& entry) const { return matches(key->topic, entry.event.type); }
+    bool lets_in(const Guest& guest) const {
+        return guest.is_admitted || guest.service == name_owner;
+    }
     bool is_stored_as(const StoredState& state) const {
         return recorded && recorded->cursor == state.cursor && recorded->unread == state.unread;
     }
@@ -35,7 +38,8 @@ struct Groups::Home : std::enable_shared_from_this<Groups::Home> {
     const SharedGroupKey key;
     Group group;
     const std::shared_ptr<GroupProbe> probe;
-    std::string owner;  // the service for which it counts; empty: not known
+    std::string owner;       // the service for which it counts; empty: not known
+    std::string name_owner;  // to whom its name belongs; known once somebody joined
     std::unordered_map<MemberId, Guest> guests;
     bool has_ended = false;
     bool touched = false;

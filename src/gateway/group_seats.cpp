@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/assert.h"
 #include "bus/access.h"
 #include "gateway/bus_socket.h"
 #include "gateway/notices.h"
@@ -47,9 +48,7 @@ void GroupSeats::on_joined(MemberId id, const GroupKey& group, Result<GroupJoine
     const auto seat = seats_.find(id);
     if (seat == seats_.end()) return;  // member_gone follows the subscribe
     const auto membership = seat->second.groups.find(group);
-    if (membership == seat->second.groups.end()) {
-        return done(Error{ErrorCode::kNotFound, "the socket has unsubscribed meanwhile"});
-    }
+    BUS_ASSERT(membership != seat->second.groups.end() && membership->second.asked > 0);
     --membership->second.asked;
     if (joined) {
         // The catalog may be another one than when it asked.
@@ -61,7 +60,6 @@ void GroupSeats::on_joined(MemberId id, const GroupKey& group, Result<GroupJoine
     }
     if (joined) {
         membership->second.is_in = true;
-        membership->second.has_ended = false;
         membership->second.owner = joined->owner;
     } else if (!membership->second.is_in && membership->second.asked == 0) {
         seat->second.groups.erase(membership);
@@ -83,8 +81,26 @@ Result<> GroupSeats::check_right(Socket& socket, const GroupKey& group,
 
 void GroupSeats::leave(Socket& socket, const GroupKey& group, Callback<Result<>> done) {
     const MemberId id = BusSocket::of(socket).group_member();
-    if (const auto seat = seats_.find(id); seat != seats_.end()) seat->second.groups.erase(group);
-    context_.groups.post_unsubscribe(id, group, context_.reactor, std::move(done));
+    const auto seat = seats_.find(id);
+    if (seat == seats_.end()) return done({});
+    const auto membership = seat->second.groups.find(group);
+    if (membership == seat->second.groups.end()) return done({});
+    ++membership->second.asked;  // it is in until the answer: what it was given comes first
+    context_.groups.post_unsubscribe(
+        id, group, context_.reactor,
+        [this, id, group, done = std::move(done)](Result<> left) mutable {
+            on_left(id, group);
+            done(std::move(left));
+        });
+}
+
+void GroupSeats::on_left(MemberId id, const GroupKey& group) {
+    const auto seat = seats_.find(id);
+    if (seat == seats_.end()) return;
+    const auto membership = seat->second.groups.find(group);
+    BUS_ASSERT(membership != seat->second.groups.end() && membership->second.asked > 0);
+    membership->second.is_in = false;
+    if (--membership->second.asked == 0) seat->second.groups.erase(membership);
 }
 
 void GroupSeats::remove(Socket& socket) {
@@ -129,9 +145,10 @@ void GroupSeats::set_catalog(std::shared_ptr<const Catalog> catalog) {
 void GroupSeats::on_membership_ended(MemberId member, const GroupKey& group, const Error& reason) {
     const auto seat = seats_.find(member);
     if (seat == seats_.end()) return;
-    Membership& membership = seat->second.groups[group];
-    membership.is_in = false;
-    membership.has_ended = true;
+    const auto membership = seat->second.groups.find(group);
+    if (membership == seat->second.groups.end() || !membership->second.is_in) return;
+    membership->second.is_in = false;
+    if (membership->second.asked == 0) seat->second.groups.erase(membership);
     held_.subtract(std::erase_if(seat->second.held, [&](const GroupDelivery& delivery) {
         return *delivery.group == group;
     }));
@@ -142,7 +159,7 @@ void GroupSeats::deliver(const GroupDelivery& delivery) {
     const auto seat = seats_.find(delivery.member);
     if (seat == seats_.end()) return;
     const auto membership = seat->second.groups.find(*delivery.group);
-    if (membership != seat->second.groups.end() && membership->second.has_ended) return;
+    if (membership == seat->second.groups.end() || !membership->second.is_in) return;
     seat->second.held.push_back(delivery);
     held_.add();
     push(delivery.member);

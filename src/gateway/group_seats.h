@@ -36,6 +36,7 @@ class GroupSeats final : public GroupReceiver {
     // Errors: as GroupsDirectory::post_subscribe; kTooManyRooms; those of check_may_consume.
     void join(Socket& socket, const GroupKey& group, MemberTerms terms,
               Callback<Result<GroupJoined>> done);
+    // What the member was given comes before `done`, unless it waits for room.
     void leave(Socket& socket, const GroupKey& group, Callback<Result<>> done);
 
     // The socket is gone.
@@ -58,9 +59,8 @@ class GroupSeats final : public GroupReceiver {
 
  private:
     struct Membership {
-        std::size_t asked = 0;  // subscribes that are not answered
-        bool is_in = false;
-        bool has_ended = false;    // what is on its way is another's by now
+        std::size_t asked = 0;     // subscribes and unsubscribes that are not answered
+        bool is_in = false;        // if not, what is on its way is another's by now
         bool is_admitted = false;  // what its group knows
         std::string owner;
     };
@@ -72,6 +72,7 @@ class GroupSeats final : public GroupReceiver {
 
     void on_joined(MemberId id, const GroupKey& group, Result<GroupJoined> joined,
                    Callback<Result<GroupJoined>> done);
+    void on_left(MemberId id, const GroupKey& group);
     Result<> check_right(Socket& socket, const GroupKey& group, const std::string& owner) const;
     void push(MemberId id);
 

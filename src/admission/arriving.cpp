@@ -173,13 +173,19 @@ void Arriving::list_rooms() {
         const bool is_listed = std::any_of(to_ask_.begin(), to_ask_.end(),
                                            [&](const JoinedRoom& j) { return j.room == room; });
         if (is_listed) continue;
-        // One that the session does not hold was not confirmed before the drop. One that has ended
-        // goes on, since the client does not know that it had.
+        // One that the session does not hold was not confirmed before the drop: what came since the
+        // place that the client names is given as a history, as the session may stand behind that.
+        // One that has ended goes on, since the client does not know that it had.
         const auto ended = std::find_if(ended_.begin(), ended_.end(),
                                         [&](const JoinedRoom& j) { return j.room == room; });
-        const Position at = ended == ended_.end() ? since_.value_or(now_) : ended->at;
-        if (ended != ended_.end()) ended_.erase(ended);
-        to_ask_.push_back({std::move(room), at});
+        JoinedRoom joined{.room = std::move(room), .at = since_.value_or(now_)};
+        if (ended != ended_.end()) {
+            joined.at = ended->at;
+            ended_.erase(ended);
+        } else if (admitted_.is_resumed) {
+            joined.owed_after = since_;
+        }
+        to_ask_.push_back(std::move(joined));
     }
     for (const JoinedRoom& joined : ended_) {
         admitted_.ended.emplace_back(

@@ -277,6 +277,21 @@ TEST_F(ArrivingTest, ATopicWhoseRightIsYoungerThanItsSinceIsShownFromThereAndThe
     EXPECT_FALSE(arrive({.since = "third.22", .topics = {topic}}).hidden) << "nothing in between";
 }
 
+// The session stands behind the place, so what lies between does not come in order.
+TEST_F(ArrivingTest, ATopicThatIsNewToASessionIsGivenFromItsSinceOn) {
+    const Room room = Room::subject("photo:1");
+    keep({.epoch = "third", .place = {.given = 24_pos, .clear = 24_pos}});
+    const Admitted admitted = arrive({.pid = "p",
+                                      .offset = "third.24",
+                                      .since = "third.21",
+                                      .topics = {*parse_topic("photo:1")}});
+    ASSERT_TRUE(admitted.is_resumed);
+    EXPECT_EQ(admitted.resume_after, 24_pos);
+    const auto joined = std::ranges::find(admitted.record.rooms, room, &JoinedRoom::room);
+    ASSERT_NE(joined, admitted.record.rooms.end());
+    EXPECT_EQ(*joined, (JoinedRoom{.room = room, .at = 21_pos, .owed_after = 21_pos}));
+}
+
 TEST_F(ArrivingTest, ASessionIsWrittenInTheEpochOfNow) {
     const Admitted admitted = arrive({});
     EXPECT_EQ(disk_.by_pid.at(admitted.record.pid).record.epoch, "third");

@@ -12,7 +12,8 @@ namespace eventbus {
 // SIGTERM, SIGINT and SIGHUP of this process. They are taken by a thread of their own, so that a
 // stop ends in any case: if the process is still there `stop_limit` after it was asked to stop,
 // whatever the main thread waits for (a disk that does not answer holds it in a sync), a line says
-// what hangs and the process ends with 1. Whatever was acknowledged is on disk by then.
+// what hangs and the process ends with 1; half a second later if the line hangs, too, as in a file
+// on that disk. Whatever was acknowledged is on disk by then.
 //
 // Thread: the main thread makes it before all other threads, which inherit that the signals are
 //         blocked, calls it, and destroys it after all that can hang.

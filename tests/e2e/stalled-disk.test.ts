@@ -83,3 +83,17 @@ test.skipIf(kStalls === undefined)('a start that waits for the disk ends after S
   expect(await new Promise((resolve) => server.on('exit', resolve))).toBe(1);
   expect(errors.things.join('')).toContain('2 s after the signal to stop the process still hangs at the start');
 });
+
+test.skipIf(kStalls === undefined)('a stop ends although standard error is a file on the disk that does not answer', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'eventbus-e2e-stall-')), 'stalled');
+  const environment = { LD_PRELOAD: kStalls!, EVENTBUS_STALL_FILE: file, EVENTBUS_STALL_STDERR: '1' };
+  const server = await BusServer.start({ settings: { shutdown_timeout: '0s' }, environment });
+  writeFileSync(file, '');
+  const answer = server.post('/v1/events', serviceToken('api'), { id: 'meanwhile', type: 'photo.uploaded', data: kUpload }).catch(() => undefined);
+  await new Promise((resolve) => setTimeout(resolve, 200)); // it waits for the disk
+
+  const from = Date.now();
+  expect(await server.stop()).toBe(1);
+  expect(Date.now() - from).toBeLessThan(7_000);
+  expect((await answer)?.status).not.toBe(200);
+});

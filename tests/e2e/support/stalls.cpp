@@ -1,5 +1,6 @@
 // A library to be loaded before all others (LD_PRELOAD), which stalls the disk: while the file
-// exists that EVENTBUS_STALL_FILE names, no sync comes back.
+// exists that EVENTBUS_STALL_FILE names, no sync comes back; nor does a write to standard error, if
+// EVENTBUS_STALL_STDERR is set, as if that were a file on the same disk.
 
 #include <sys/syscall.h>
 #include <time.h>
@@ -27,5 +28,11 @@ int fsync(int descriptor) {
 int fdatasync(int descriptor) {
     wait_while_stalled();
     return static_cast<int>(::syscall(SYS_fdatasync, descriptor));
+}
+
+ssize_t write(int descriptor, const void* bytes, size_t size) {
+    static const bool stalls_errors = std::getenv("EVENTBUS_STALL_STDERR") != nullptr;
+    if (descriptor == STDERR_FILENO && stalls_errors) wait_while_stalled();
+    return ::syscall(SYS_write, descriptor, bytes, size);
 }
 }

@@ -472,6 +472,9 @@ Error Database::can_not_open(const rocksdb::Status& status) const {
         fix = " (the disk is full: make room on it)";
     } else if (status.IsIOError() && why.find("lock") != std::string::npos) {
         fix = " (another server uses this data directory: give this one its own, --data DIR)";
+    } else if (status.IsPathNotFound()) {
+        fix = " (a file of it is missing; if you have it, put it back: else " + settings_.remedy +
+              ")";
     } else if (is_passing(status)) {
         fix = " (raise the limit of open files: ulimit -n)";
     }

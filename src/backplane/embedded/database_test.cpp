@@ -477,6 +477,19 @@ TEST_F(DatabaseTest, AFolderThatLostItsCurrentIsNotTakenForANewStore) {
     EXPECT_EQ(get("199"), std::string(1'000, 'v'));
 }
 
+TEST_F(DatabaseTest, AManifestThatIsMissingIsNamedWithTheRemedy) {
+    open();
+    db_.reset();
+    for (const auto& f : std::filesystem::directory_iterator(folder_.path() / "things")) {
+        if (f.path().filename().string().starts_with("MANIFEST-")) {
+            std::filesystem::remove(f);
+        }
+    }
+    const std::string error = open_error();
+    EXPECT_NE(error.find("MANIFEST-"), std::string::npos) << error;
+    EXPECT_NE(error.find("put it back: else move things/ away"), std::string::npos) << error;
+}
+
 TEST_F(DatabaseTest, AFirstStartThatWasKilledBeforeItHadACurrentIsDoneAgain) {
     std::filesystem::create_directory(folder_.path() / "things");
     std::ofstream(folder_.path() / "things" / "MANIFEST-000001") << "half";

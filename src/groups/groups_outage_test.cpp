@@ -120,6 +120,7 @@ TEST_F(GroupsOutage, NobodysTimeRunsOutMeanwhile) {
 // What is given out leaves once it is written, which may take longer than a member has to answer.
 TEST_F(GroupsOutage, ASlowWriteTakesNobodysTime) {
     LateGroupStore slow(store_);
+    node_.reset();
     node_ = std::make_unique<Node>(log_, slow, clock_, random_, node_settings_);
     const auto write = [&] {
         for (node_->run(); slow.waiting() > 0; node_->run()) slow.write_one(0, false);

@@ -388,8 +388,11 @@ export class Mirror {
     }
   }
 
+  // A right that began behind the client's place would keep from it what lies between, whatever rights it had there.
   #checkEnded(name: string, topic: Topic, at: number): void {
-    if (this.#gapBehind(name, topic, at) === undefined) this.#violate('ended with the right', at, `it was told that ${name} has ended, and it has had the right all the time`, { topic: name });
+    const place = Math.max(this.#place ?? -1, topic.from ?? -1);
+    const stays = this.#ledger.rights(this.#who, name).some((right) => right.endedAt > at && right.from <= place + 1);
+    if (stays && this.#gapBehind(name, topic, at) === undefined) this.#violate('ended with the right', at, `it was told that ${name} has ended, and it has had the right all the time`, { topic: name });
   }
 
   // Where the rights to a topic, taken together, have a gap since the client is in it. Undefined: there surely is none.

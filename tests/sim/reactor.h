@@ -31,7 +31,7 @@ class Reactor final : public Executor, public Tail::Waker {
         const std::lock_guard lock(mutex_);
         tasks_.push_back(std::move(task));
     }
-    bool is_here() const override { return is_here_ && std::this_thread::get_id() == home_; }
+    bool is_here() const override { return std::this_thread::get_id() == home_ && is_here_; }
     void wake_if_asleep() override { is_awake_ = true; }
     void post_at(Clock::Time at, Task task) { timers_.emplace(at, std::move(task)); }
 

@@ -100,9 +100,10 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
     void leave(const Room& room, Callback<Result<>> done);
 
     // The right may have ended: asks again. `evicted_at`: by the entry there, in front of which the
-    // receiver is held until release(); none: by a reload. Who has a right then that began behind
-    // that entry, or behind what it has come to, would miss what lies before without a word, and
-    // does not stay. `completion` is held until the right was told and obeyed.
+    // receiver is held until release(); none: by a reload. If its right of now began behind that
+    // entry, or behind the place that it has reached, it leaves the room and is told: to stay would
+    // lose what lies before without a word. `completion` is held until the right was told and
+    // obeyed.
     void recheck(const Room& room, std::optional<Position> evicted_at, Completion completion = {});
 
     // ---- answers -------------------------------------------------------------------------------

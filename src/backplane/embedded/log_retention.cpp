@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::string_view kLostKey = "mlost";        // of all types
 constexpr std::string_view kLostAnyKey = "mlostany";  // of those that are not known by themselves
-constexpr std::string_view kDedupeKey = "mdedupe";    // no key is left up to here
 constexpr std::string_view kCountedKey = "mcounted";  // the sums have all entries up to here
 constexpr std::string_view kClockKey = "mclock";      // retention_hold.h
 constexpr std::string_view kStepBackKey = "mback";    // of the clock: a position, and when
@@ -86,7 +85,6 @@ Result<> LogRetention::load() {
         const bool is_there = db->Get({}, slice(key), &value).ok();
         return is_there ? Position(ByteReader(value).fixed()) : Position();
     };
-    dedupe_swept_ = position_at(kDedupeKey);
     std::string step_back;
     if (is_step_back_stored_ && db->Get({}, slice(kStepBackKey), &step_back).ok()) {
         ByteReader reader(step_back);
@@ -224,10 +222,6 @@ void LogRetention::put_type(rocksdb::WriteBatch& batch, std::string_view name, T
 
 // ---- what goes ----------------------------------------------------------------------------------
 
-Clock::WallTime LogRetention::wall_now() const {
-    return hold_.is_on() ? hold_.expected() : clock_.wall_now();
-}
-
 Result<> LogRetention::save_hold() {
     rocksdb::WriteBatch batch;
     batch.Put(slice(kClockKey), hold_.encode());
@@ -303,7 +297,6 @@ Result<LogRetention::Swept> LogRetention::sweep(Position frontier) {
     swept.entries = taken_;
     swept.has_more = !due_.empty() || is_too_much;
     if (batch.Count() > 0) batch.Put(slice(kLostKey), fixed(losses_.through().number()));
-    if (!swept.has_more) swept.has_more = sweep_dedupe(now_ms, batch);
     put_step_back(batch);
     if (batch.Count() == 0) return swept;
     // Not synced: after a crash it is done again.
@@ -405,24 +398,6 @@ Result<bool> LogRetention::sweep_oldest(Position frontier, rocksdb::WriteBatch& 
         put_type(batch, type->first, type->second);
     }
     return is_done;
-}
-
-// True: there may be more.
-bool LogRetention::sweep_dedupe(std::int64_t now_ms, rocksdb::WriteBatch& batch) {
-    if (hold_.is_on() && hold_.passed() < settings_.dedupe_window) return false;
-    const std::int64_t oldest = now_ms - settings_.dedupe_window.count();
-    const Database::Reading db = database_->read();
-    if (!db) return false;
-    const Scan at(*db, key_of('d', dedupe_swept_ + 1), "e");
-    std::size_t taken = 0;
-    for (at->SeekToFirst(); taken < kSliceEntries && at->Valid(); at->Next(), ++taken) {
-        ByteReader reader(at.value());
-        if (stored_at(position_of(at.key()), reader.fixed(), now_ms) >= oldest) break;
-        batch.Delete(at->key());
-        dedupe_swept_ = position_of(at.key());
-    }
-    if (taken > 0) batch.Put(slice(kDedupeKey), fixed(dedupe_swept_.number()));
-    return taken == kSliceEntries;
 }
 
 // Said before it is done: a reader that comes meanwhile is told of a gap that may be none.

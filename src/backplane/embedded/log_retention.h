@@ -21,11 +21,10 @@
 
 namespace eventbus {
 
-// What the log keeps of each type, and what goes: by age, by bytes of a type, by bytes of all, and
-// keys of the dedupe window. Its keys are shown in log_store.h.
+// What the log keeps of each type, and what goes: by age, by bytes of a type, by bytes of all. Its
+// keys are shown in log_store.h.
 //
-// After a jump of the wall clock nothing goes for its age (retention_hold.h); of the keys of the
-// dedupe window, which have no bound in bytes, only for as long as the window is. Once the clock is
+// After a jump of the wall clock nothing goes for its age (retention_hold.h). Once the clock is
 // back, what was stored in between lies ahead of it: it counts as old as the step back.
 //
 // A look goes through the types of which something may be due; a slice of it takes at most
@@ -37,7 +36,6 @@ class LogRetention {
  public:
     struct Settings {
         std::uint64_t bytes_max = 0;  // of all types
-        std::chrono::milliseconds dedupe_window{0};
         std::chrono::milliseconds hold{0};
     };
     struct Swept {
@@ -72,14 +70,10 @@ class LogRetention {
     const RetentionHold& hold() const { return hold_; }
     // An operator ends the hold; false: there is none.
     bool resume() { return hold_.resume(); }
-    // The wall clock; while a hold is on, what it would say without the jump.
-    Clock::WallTime wall_now() const;
 
     // ---- any thread -----------------------------------------------------------------------------
 
     const Losses& losses() const { return losses_; }
-    // No key of the dedupe window is left up to here; the log thread's.
-    Position dedupe_swept() const { return dedupe_swept_; }
     // No entry is left up to here.
     Position floor() const { return floor_; }
 
@@ -118,7 +112,6 @@ class LogRetention {
     Result<bool> sweep_type(const std::string& name, Type& type, Position frontier,
                             std::int64_t now_ms, rocksdb::WriteBatch& batch);
     Result<bool> sweep_oldest(Position frontier, rocksdb::WriteBatch& batch);
-    bool sweep_dedupe(std::int64_t now_ms, rocksdb::WriteBatch& batch);
     void note_loss(const std::string& type, Position through, rocksdb::WriteBatch& batch);
     void raise_floor();
 
@@ -146,8 +139,7 @@ class LogRetention {
     std::size_t left_ = 0;         // of this slice
     std::size_t taken_ = 0;        // by this slice
     Position oldest_swept_;        // by sweep_oldest()
-    Position dedupe_swept_;
-    bool is_stale_ = false;  // a sweep could not be written
+    bool is_stale_ = false;        // a sweep could not be written
     Losses losses_;
     std::atomic<Position> floor_{Position()};
 };

@@ -48,9 +48,8 @@ Result<std::unique_ptr<LogStore>> LogStore::open(const EmbeddedLogSettings& sett
 LogStore::LogStore(const EmbeddedLogSettings& settings, const Clock& clock)
     : settings_(settings),
       clock_(clock),
-      retention_(clock, {.bytes_max = settings.bytes_max,
-                         .dedupe_window = settings.dedupe.window,
-                         .hold = settings.retention_hold}) {}
+      retention_(clock, {.bytes_max = settings.bytes_max, .hold = settings.retention_hold}),
+      dedupe_keys_(clock, settings.dedupe) {}
 
 LogStore::~LogStore() = default;
 
@@ -216,7 +215,7 @@ Result<> LogStore::begin_blocks() {
 
 Result<> LogStore::load(Binder& binder, Dedupe& dedupe) {
     if (const Result<> loaded = load_changes(binder); !loaded) return loaded.error();
-    return load_dedupe(dedupe);
+    return dedupe_keys_.load(*database_, dedupe);
 }
 
 Result<> LogStore::load_changes(Binder& binder) const {
@@ -227,40 +226,6 @@ Result<> LogStore::load_changes(Binder& binder) const {
     // Each thread has a heap of its own, in which the binder's tables left holes as they grew.
     ::malloc_trim(0);
     return loaded;
-}
-
-Result<> LogStore::load_dedupe(Dedupe& dedupe) const {
-    struct Key {
-        std::string key;
-        Dedupe::Seen seen;
-        std::chrono::milliseconds age;
-    };
-    const std::int64_t now = to_ms(retention_.wall_now());
-    std::vector<Key> newest_first;
-    const Database::Reading db = database_->read();
-    if (!db) return database_->unreadable("it is closed");
-    const Scan at(*db, key_of('d', retention_.dedupe_swept() + 1), "e");
-    for (at->SeekToLast(); at->Valid(); at->Prev()) {
-        ByteReader reader(at.value());
-        const auto written = static_cast<std::int64_t>(reader.fixed());
-        Key key;
-        key.seen.position = position_of(at.key());
-        key.seen.content_hash = reader.fixed();
-        key.seen.unowned = reader.byte() != 0;
-        key.key = reader.rest();
-        if (!reader.is_fine()) return database_->damaged("a key of the dedupe window");
-        // A clock that was set back must not make a key live forever.
-        key.age = std::chrono::milliseconds(std::max<std::int64_t>(0, now - written));
-        if (key.age >= dedupe.window() || newest_first.size() == settings_.dedupe.keys_max) break;
-        newest_first.push_back(std::move(key));
-    }
-    if (!at->status().ok()) return database_->unreadable(at->status());
-    for (auto key = newest_first.rbegin(); key != newest_first.rend(); ++key) {
-        if (dedupe.find(key->key) != nullptr) continue;
-        dedupe.add(std::move(key->key), key->seen, clock_.now() - key->age);
-    }
-    dedupe.commit();
-    return {};
 }
 
 Result<LogStore::Recent> LogStore::recent(std::size_t entries_max, std::size_t bytes_max) const {
@@ -336,12 +301,7 @@ void LogStore::put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::
     retention_.add(entry, bytes.size(), now_ms);
     block_.add(entry);
     if (block_.is_full()) put_block(batch);
-
-    if (staged.dedupe_key.empty()) return;
-    std::string seen = fixed(static_cast<std::uint64_t>(now_ms));
-    put_fixed(seen, entry.content_hash);
-    seen.append(1, entry.unowned ? '\1' : '\0').append(staged.dedupe_key);
-    batch.Put(key_of('d', entry.position), seen);
+    dedupe_keys_.put(batch, staged);
 }
 
 void LogStore::put_block(rocksdb::WriteBatch& batch) {
@@ -352,6 +312,11 @@ void LogStore::put_block(rocksdb::WriteBatch& batch) {
 Result<LogRetention::Swept> LogStore::sweep(Position frontier) {
     Result<LogRetention::Swept> swept = retention_.sweep(frontier);
     if (!swept) return swept;
+    if (!swept->has_more) {
+        const Result<bool> has_more = dedupe_keys_.sweep(*database_);
+        if (!has_more) return has_more.error();
+        swept->has_more = *has_more;
+    }
     // A block ends before anything of it is gone, so that it can prove what was not lost; those
     // that are too many go.
     rocksdb::WriteBatch batch;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backplane/embedded/database.h"
+#include "backplane/embedded/dedupe_keys.h"
 #include "backplane/embedded/embedded_log.h"
 #include "backplane/embedded/log_blocks.h"
 #include "backplane/embedded/log_retention.h"
@@ -35,14 +36,16 @@ namespace eventbus {
 //                           of the only one), "secret" (8), "clock" (retention_hold.h), "back" (a
 //                           position and a time: the clock's last step back);
 //                           positions: "reserved", "lost", "lostany", "dedupe", "counted"
-//                           (log_retention.h)
+//                           (log_retention.h,
+//                           dedupe_keys.h)
 //   "e" position          → the entry (log/entry_codec.h)
 //   "r" type NUL position → when it was written, number of its bytes
 //   "b" type              → bytes of the type (8), number of seconds and of bytes to retain, the
 //                           position up to which nothing of it is left (8; not in format 1), that
 //                           up to which the bytes are counted at least (8; not in format 1)
 //   "k" position          → a block that ends there (log_blocks.h)
-//   "d" position          → when, content hash (8), 1 if unowned, then the key (log/dedupe.h)
+//   "d" position          → when, in ms of running time (dedupe_keys.h), content hash (8), 1 if
+//                           unowned, then the key (log/dedupe.h)
 //   "s" key               → what the binder stores
 //
 // Thread:  open() and load() first; write() and sweep() the log thread; read() any.
@@ -113,7 +116,6 @@ class LogStore {
     Result<std::optional<Epochs>> stored_epochs() const;
     Result<Position> newest_from(Position position) const;
     Result<> load_changes(Binder& binder) const;
-    Result<> load_dedupe(Dedupe& dedupe) const;
     Result<> begin_blocks();
     Result<std::optional<std::string>> get(std::string_view key) const;
     void put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::int64_t now_ms);
@@ -132,6 +134,7 @@ class LogStore {
     Position reserved_;
     Position last_stored_;  // synced, by this process
     LogRetention retention_;
+    DedupeKeys dedupe_keys_;
     OpenBlock block_;
     std::deque<Position> blocks_;  // where they end
 };

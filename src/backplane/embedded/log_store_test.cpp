@@ -214,31 +214,6 @@ TEST_F(LogStoreTest, AStepBackThatWasTheMistakeMakesNothingOld) {
     EXPECT_EQ(sweep(), 1u);
 }
 
-TEST_F(LogStoreTest, KeysOfTheDedupeWindowThatWereStoredWhileTheClockWasAheadGoToo) {
-    const auto add_key = [&](const std::string& key) {
-        add("tick", ann_);
-        staged_.back().dedupe_key = key;
-        write();
-    };
-    const auto keys = [&] {
-        const Database::Reading db = store_->database().read();
-        const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
-        std::size_t count = 0;
-        for (at->Seek("d"); at->Valid() && at->key().starts_with("d"); at->Next()) ++count;
-        return count;
-    };
-    clock_.set_wall(clock_.wall_now() + std::chrono::hours(24 * 365));
-    add_key("ahead");
-    clock_.set_wall(clock_.wall_now() - std::chrono::hours(24 * 365));
-    add_key("back");
-    EXPECT_EQ(keys(), 2u);
-
-    clock_.advance(settings_.dedupe.window + seconds(1));
-    sweep();
-
-    EXPECT_EQ(keys(), 0u);
-}
-
 // ---- what was lost ------------------------------------------------------------------------------
 
 TEST_F(LogStoreTest, WhatADamagedEndMayHaveHeldIsLostToAllWhoStandBelow) {

@@ -46,7 +46,6 @@ class RetentionHold {
     bool is_on() const { return left_.count() > 0; }
     // While it is on, as of the last look:
     std::chrono::milliseconds left() const { return left_; }
-    std::chrono::milliseconds passed() const { return time_ - left_; }
     // What the clock would say without the jump; at a start the time off is missing in it.
     Clock::WallTime expected() const { return expected_; }
     Clock::WallTime clock() const { return wall_; }

@@ -165,7 +165,7 @@ void Arriving::list_rooms() {
             continue;
         }
         if (has_seen(offset_, joined.given_behind))
-            joined.owed_after = joined.given_behind = std::nullopt;
+            joined.owed_after = joined.hidden_after = joined.given_behind = std::nullopt;
         to_ask_.push_back(std::move(joined));
     }
     for (const Topic& topic : arrival_.topics) {
@@ -239,17 +239,21 @@ void Arriving::enter_room(JoinedRoom room, const WatchAnswer& right) {
     const Position from = std::min(in_order, room.owed_after.value_or(in_order));
     if (from + 1 < since) {
         if (is_of_session(room.room)) return end_room(std::move(room), right_was_interrupted());
-        if (from < now_) hide(from, since);
+        if (from < now_) room.hidden_after = from;
     }
     admitted_.as_of = std::min(admitted_.as_of, right.at);
     room.at = std::max(room.at, since);
     if (room.owed_after) room.owed_after = std::max(*room.owed_after, since);
+    if (room.hidden_after) hide(room);
     admitted_.record.rooms.push_back(std::move(room));
 }
 
-void Arriving::hide(Position after, Position through) {
-    const Admitted::Hidden before = admitted_.hidden.value_or(Admitted::Hidden{after, through});
-    admitted_.hidden = {std::min(before.after, after), std::max(before.through, through)};
+void Arriving::hide(JoinedRoom& room) {
+    const Position after = *room.hidden_after;
+    const Admitted::Hidden before = admitted_.hidden.value_or(Admitted::Hidden{after, room.at});
+    admitted_.hidden = {std::min(before.after, after), std::max(before.through, room.at)};
+    // A history goes behind the notice, and proves it with itself.
+    if (!room.owed_after) room.given_behind = admitted_.record.place.given;
 }
 
 void Arriving::end_room(JoinedRoom room, Error error) {

@@ -105,7 +105,7 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
     void ask_for_rooms();
     void on_room(JoinedRoom room, const Result<WatchAnswer>& right);
     void enter_room(JoinedRoom room, const WatchAnswer& right);
-    void hide(Position after, Position through);
+    void hide(JoinedRoom& room);
     void end_room(JoinedRoom room, Error error);
     bool is_of_session(const Room& room) const;
     void on_rooms();

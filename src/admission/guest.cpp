@@ -29,11 +29,12 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
 
     RoomChanges& changes() { return *changes_; }
 
-    // Whose histories were asked for: what the session's record says of them, until the client has
-    // shown that they came.
+    // Whose histories were asked for, or of which the client was told that its right began late:
+    // what the session's record says of that, until the client has shown that it came.
     struct Owed {
-        Position after;
-        std::size_t under_way = 0;  // not given whole yet
+        std::optional<Position> after = {};         // a history
+        std::optional<Position> hidden_after = {};  // a notice
+        std::size_t under_way = 0;                  // histories that are not given whole yet
     };
     std::map<Room, Owed> owed;
 
@@ -43,9 +44,10 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
 
     // Returns from where on the history of the room is owed, an earlier one included.
     Position owe(const Room& room, Position after) {
-        const auto [known, is_new] = owed.try_emplace(room, Owed{.after = after});
-        ++known->second.under_way;
-        return known->second.after = std::min(known->second.after, after);
+        Owed& owes = owed[room];
+        ++owes.under_way;
+        owes.after = std::min(owes.after.value_or(after), after);
+        return *owes.after;
     }
     // What was owed could not be written, and was not promised.
     void owe_not(const Room& room) {
@@ -87,6 +89,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
             }
             if (!put.owed_after) continue;
             put.owed_after = owe(put.room, *put.owed_after);
+            put.hidden_after = owed[put.room].hidden_after;
             owes = true;
         }
         if (ended.size() > admissions().settings_.rooms_max) {
@@ -187,9 +190,10 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
         if (is_begun()) tell_ended(topic, error);
     }
     if (is_begun() && admitted.hidden) on_gap(admitted.hidden->after, admitted.hidden->through);
-    if (is_begun() && port_ && !port_->ended.empty()) want_receipt();
     for (const JoinedRoom& joined : record.rooms) {
         if (!is_begun()) return;
+        if (joined.hidden_after) port().owed[joined.room].hidden_after = joined.hidden_after;
+        if (joined.ended_behind || joined.hidden_after) want_receipt();
         if (joined.ended_behind) continue;
         if (joined.room.is_subject()) {
             hub.evict_if_late(*receiver_, joined.room.name(), admitted.as_of);
@@ -298,8 +302,11 @@ void Guest::on_history_given(const Room& room) {
     const std::optional<Position> at = context.hub.joined_at(*receiver_, room);
     // A write that is behind the one of a leave would put the room back into the session.
     if (!at || !changes().is_intended(room)) return;
-    const JoinedRoom given{
-        .room = room, .at = *at, .owed_after = owed->second.after, .given_behind = place().given};
+    const JoinedRoom given{.room = room,
+                           .at = *at,
+                           .owed_after = owed->second.after,
+                           .hidden_after = owed->second.hidden_after,
+                           .given_behind = place().given};
     context.sessions.change(pid(), *claim_, {.at = written_at(), .put = {given}}, admissions_, {});
 }
 

@@ -43,6 +43,7 @@ class AllMayWatch final : public Watches {
     }
 
     bool may = true;
+    Position right_since;
     bool is_late = false;  // answers come with answer_late()
     std::vector<Callback<Result<WatchAnswer>>> late;
     std::vector<WatchQuestion> asked;
@@ -50,7 +51,7 @@ class AllMayWatch final : public Watches {
  private:
     void answer(Callback<Result<WatchAnswer>> done) {
         if (!may) return done(Error{ErrorCode::kForbidden, "it may not"});
-        done(WatchAnswer{.at = log_.frontier(), .right_since = {}});
+        done(WatchAnswer{.at = log_.frontier(), .right_since = right_since});
     }
 
     const Log& log_;
@@ -145,8 +146,10 @@ class GuestTest : public testing::Test {
         }
     }
     // Ann comes, with the last place that she saw.
-    std::unique_ptr<Client> come(std::optional<Position> seen = {}, Position since = {}) {
+    std::unique_ptr<Client> come(std::optional<Position> seen = {}, Position since = {},
+                                 std::vector<Topic> topics = {}) {
         Arrival arrival;
+        arrival.topics = std::move(topics);
         arrival.principal = std::make_shared<const Principal>(Principal{.id = "ann"});
         arrival.pid = pid_;
         if (seen) arrival.offset = offset_text(log_, *seen);
@@ -452,6 +455,82 @@ TEST_F(GuestTest, AGapIsToldAgainUntilItArrives) {
     drop(ann);
     ann = come(seen);
     EXPECT_EQ(ann->gaps, 0);
+}
+
+// Ann asks for a photo from "a" on, and may see it since "b" only.
+class RightOfLateTest : public GuestTest {
+ protected:
+    RightOfLateTest() {
+        since_ = publish("a");
+        publish("missing");
+        watches_.right_since = publish("b");
+        publish("c");
+    }
+    std::unique_ptr<Client> come_for_it(std::optional<Position> seen = {}) {
+        return come(seen, since_, {*parse_topic("photo:1")});
+    }
+
+    Position since_;
+};
+
+TEST_F(RightOfLateTest, ThatItBeganBehindSinceIsToldAgainUntilThatArrives) {
+    for (int i = 0; i < 3; ++i) {
+        SCOPED_TRACE(i);
+        auto ann = i == 1 ? come() : come_for_it();
+        EXPECT_EQ(ann->gaps, 1);
+        EXPECT_EQ(ann->ended, Strings());
+        EXPECT_EQ(ann->got, Strings({"c"}));
+        drop(ann);
+    }
+    auto ann = come_for_it();
+    ann->pong();
+    drop(ann);
+    ann = come_for_it();
+    EXPECT_EQ(ann->gaps, 0);
+    EXPECT_EQ(ann->ended, Strings());
+}
+
+TEST_F(RightOfLateTest, ThatItBeganBehindSinceIsNotToldAgainToWhoSawAnEventBehindThat) {
+    auto ann = come_for_it();
+    const Position seen = publish("d");
+    drop(ann);
+    for (int i = 0; i < 2; ++i) {
+        ann = come_for_it(seen);
+        EXPECT_EQ(ann->gaps, 0);
+        EXPECT_EQ(ann->got, Strings());
+        drop(ann);
+    }
+}
+
+TEST_F(RightOfLateTest, AnInterruptionBehindTheNoticeEndsTheWatch) {
+    auto ann = come_for_it();
+    drop(ann);
+    watches_.right_since = publish("d");
+    publish("e");
+    ann = come_for_it();
+    EXPECT_EQ(ann->ended, Strings({"photo:1"}));
+}
+
+TEST_F(RightOfLateTest, AHistoryThatIsAskedForBehindTheNoticeKeepsIt) {
+    auto ann = come();
+    const Position seen = publish_to_ann("mine");
+    drop(ann);
+    // A topic that is new to the session: its history and the notice are both under way.
+    ann = come_for_it(seen);
+    EXPECT_EQ(ann->gaps, 1);
+    EXPECT_EQ(ann->got, Strings({"ch"}));
+    subscribe(*ann, watches_.right_since);
+    for (int i = 0; i < 2; ++i) {
+        drop(ann);
+        ann = come(seen);
+        EXPECT_EQ(ann->gaps, 1);
+        EXPECT_EQ(ann->got, Strings({"ch"}));
+    }
+    ann->pong();
+    drop(ann);
+    ann = come(seen);
+    EXPECT_EQ(ann->gaps, 0);
+    EXPECT_EQ(ann->got, Strings());
 }
 
 TEST_F(GuestTest, AHistoryThatEndsDuringALeaveDoesNotPutTheRoomBack) {

@@ -25,7 +25,11 @@ struct JoinedRoom {
     // A history of what lies after this place was requested, and the client has not shown yet that
     // it has it.
     std::optional<Position> owed_after = {};
-    // The history was queued whole when `Place::given` stood here (resume_rule.h).
+    // The client wanted to go on from here, its right began at `at` only, and it has not shown yet
+    // that it was told so.
+    std::optional<Position> hidden_after = {};
+    // The history, or else that notice, was queued whole when `Place::given` stood here
+    // (resume_rule.h).
     std::optional<Position> given_behind = {};
     // The right to it has ended, and the client was told when `Place::given` stood here. It is kept
     // until the client has shown that it knows; nobody is in it. A client that asks for it at its

@@ -11,6 +11,15 @@ namespace {
 constexpr std::uint8_t kWhole = 1;
 constexpr std::uint8_t kInParts = 2;
 
+void put_place(std::string& out, std::optional<Position> place) {
+    put_number(out, place ? place->number() + 1 : 0);
+}
+
+std::optional<Position> place(ByteReader& reader) {
+    const std::uint64_t number = reader.number();
+    return number == 0 ? std::nullopt : std::optional(Position(number - 1));
+}
+
 }  // namespace
 
 std::string encode_who(const SessionRecord& record) {
@@ -34,10 +43,11 @@ std::string encode_where(const SessionChange::At& at, std::int64_t expires_ms) {
 std::string encode_room(const JoinedRoom& joined) {
     std::string out;
     put_number(out, joined.at.number());
-    if (!joined.owed_after && !joined.ended_behind) return out;
-    for (const auto& place : {joined.owed_after, joined.given_behind, joined.ended_behind}) {
-        put_number(out, place ? place->number() + 1 : 0);
-    }
+    if (!joined.owed_after && !joined.ended_behind && !joined.hidden_after) return out;
+    put_place(out, joined.owed_after);
+    put_place(out, joined.given_behind);
+    put_place(out, joined.ended_behind);
+    if (joined.hidden_after) put_place(out, joined.hidden_after);
     return out;
 }
 
@@ -65,11 +75,13 @@ std::optional<JoinedRoom> decode_room(std::string_view key, std::string_view byt
     ByteReader reader(bytes);
     JoinedRoom joined{.room = Room::from_key(std::string(key)), .at = Position(reader.number())};
     if (reader.is_fine() && !reader.is_at_end()) {
-        for (auto* const place : {&joined.owed_after, &joined.given_behind, &joined.ended_behind}) {
-            if (const std::uint64_t number = reader.number(); number > 0) {
-                *place = Position(number - 1);
-            }
-        }
+        joined.owed_after = place(reader);
+        joined.given_behind = place(reader);
+        joined.ended_behind = place(reader);
+    }
+    if (reader.is_fine() && !reader.is_at_end()) {
+        joined.hidden_after = place(reader);
+        if (!joined.hidden_after) return std::nullopt;
     }
     if (!reader.is_at_end()) return std::nullopt;
     return joined;

@@ -16,8 +16,9 @@ namespace eventbus {
 //          one, also a string offset_before
 //   where  expires (8 bytes, ms of the time of sessions; 0: its socket is connected), a string
 //          epoch, numbers place.given, place.clear
-//   room   a number at; if a history is owed or the room has ended, also owed_after, given_behind
-//          and ended_behind: 0 if there is none, else the place + 1
+//   room   a number at; if something is owed or the room has ended, also owed_after, given_behind
+//          and ended_behind: 0 if there is none, else the place + 1; then so hidden_after, if there
+//          is one
 //
 // The release before kept all in one, whose first byte is 1: expires (8 bytes), strings principal,
 // sid, a number started_at, and rooms: their count, then each room's key as a string, and the place

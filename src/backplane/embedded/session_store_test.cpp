@@ -416,14 +416,19 @@ TEST(SessionCodec, BytesThatAreCutOffOrLongerAreNoValue) {
     std::int64_t expires_ms = 0;
     const std::string who = encode_who(record("p"));
     const std::string where = encode_where({"e1", {300_pos, 301_pos}}, 5);
-    const std::string room = encode_room({Room::everyone(), 300_pos, 400_pos});
+    const std::string room =
+        encode_room({.room = Room::everyone(), .at = 300_pos, .owed_after = 400_pos});
     EXPECT_TRUE(decode_who(who, into));
     EXPECT_TRUE(decode_where(where, into, expires_ms));
-    EXPECT_EQ(decode_room("e", room), (JoinedRoom{Room::everyone(), 300_pos, 400_pos}));
-    const JoinedRoom given{Room::everyone(), 300_pos, 400_pos, 500_pos};
+    const JoinedRoom owed{.room = Room::everyone(), .at = 300_pos, .owed_after = 400_pos};
+    EXPECT_EQ(decode_room("e", room), owed);
+    JoinedRoom given = owed;
+    given.given_behind = 500_pos;
     EXPECT_EQ(decode_room("e", encode_room(given)), given);
     const JoinedRoom ended{.room = Room::everyone(), .at = 300_pos, .ended_behind = 0_pos};
     EXPECT_EQ(decode_room("e", encode_room(ended)), ended);
+    const JoinedRoom hidden{.room = Room::everyone(), .at = 300_pos, .hidden_after = 0_pos};
+    EXPECT_EQ(decode_room("e", encode_room(hidden)), hidden);
     EXPECT_FALSE(decode_room("e", encode_room(given) + '\0'));
     for (std::size_t size = 0; size < who.size(); ++size) {
         EXPECT_FALSE(decode_who(who.substr(0, size), into)) << size;

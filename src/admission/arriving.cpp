@@ -121,7 +121,9 @@ void Arriving::go_on() {
     SessionRecord& record = admitted_.record;
     const bool is_lost = offset_of_session() && !offset_;
     admitted_.resume_after =
-        is_lost ? record.place.clear : resume_after(offset_, record.place, record.started_at);
+        is_lost ? record.place.clear
+                : resume_after(offset_, record.place, std::max(record.started_at, record.received));
+    if (offset_ >= record.received) record.received = {};
     // The record may be older than the frame that the client has seen. What is given from now on is
     // told from that frame by lying above `given`.
     record.place.given = std::max(record.place.given, offset_.value_or(Position()));
@@ -298,7 +300,7 @@ void Arriving::write_new() {
 void Arriving::write_resumed() {
     SessionRecord& record = admitted_.record;
     record.epoch = context_.log.epochs().current();
-    SessionChange change{.at = SessionChange::At{record.epoch, record.place}};
+    SessionChange change{.at = SessionChange::At{record.epoch, record.place, record.received}};
     for (const JoinedRoom& joined : record.rooms) {
         if (std::find(before_.begin(), before_.end(), joined) == before_.end()) {
             change.put.push_back(joined);

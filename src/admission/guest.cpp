@@ -38,6 +38,10 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     };
     std::map<Room, Owed> owed;
 
+    Position received;      // as SessionRecord says
+    Position asked_at;      // Place::given, when a receipt was last asked for
+    bool owes_gap = false;  // the client may not know of one that it was told
+
     // The rooms that have ended which the session's record still has, the oldest first; rooms_max
     // at most, past which the oldest is given up: it was told long ago.
     std::deque<Room> ended;
@@ -85,7 +89,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
             std::erase(ended, put.room);
             if (put.ended_behind) {
                 ended.push_back(put.room);
-                member_.want_receipt();
+                member_.ask_for_receipt();
             }
             if (!put.owed_after) continue;
             put.owed_after = owe(put.room, *put.owed_after);
@@ -171,6 +175,7 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
     Hub& hub = admissions_.context_.hub;
     const SessionRecord& record = admitted.record;
     receiver_ = hub.add(*this, encoder);
+    if (!record.received.is_before_first()) port().received = record.received;
     for (const JoinedRoom& joined : record.rooms) {
         if (joined.ended_behind) {
             port().ended.push_back(joined.room);
@@ -189,11 +194,11 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
     for (const auto& [topic, error] : admitted.ended) {
         if (is_begun()) tell_ended(topic, error);
     }
-    if (is_begun() && admitted.hidden) on_gap(admitted.hidden->after, admitted.hidden->through);
+    if (is_begun() && admitted.hidden) tell_gap(admitted.hidden->after, admitted.hidden->through);
     for (const JoinedRoom& joined : record.rooms) {
         if (!is_begun()) return;
         if (joined.hidden_after) port().owed[joined.room].hidden_after = joined.hidden_after;
-        if (joined.ended_behind || joined.hidden_after) want_receipt();
+        if (joined.ended_behind || joined.hidden_after) ask_for_receipt();
         if (joined.ended_behind) continue;
         if (joined.room.is_subject()) {
             hub.evict_if_late(*receiver_, joined.room.name(), admitted.as_of);
@@ -256,14 +261,25 @@ void Guest::drained() { admissions_.context_.hub.drained(*receiver_); }
 
 void Guest::on_receipt() {
     if (!port_ || !claim_) return;
-    Admissions::Context& context = admissions_.context_;
     SessionChange change;
+    if (std::exchange(port_->owes_gap, false)) {
+        port_->received = port_->asked_at;
+        change.at = written_at();
+    }
+    take_receipt(change);
+    if (!change.at && change.put.empty() && change.gone.empty()) return;
+    // Should it not be written, the client is given it once more after a drop.
+    admissions_.context_.sessions.change(pid(), *claim_, std::move(change), admissions_, {});
+}
+
+// What its rooms owed has come.
+void Guest::take_receipt(SessionChange& change) {
     std::erase_if(port_->owed, [&](const auto& entry) {
         const auto& [room, owed] = entry;
         if (owed.under_way > 0) return false;  // and on_history_given() follows
-        const std::optional<Position> at = context.hub.joined_at(*receiver_, room);
+        const std::optional<Position> at = admissions_.context_.hub.joined_at(*receiver_, room);
         if (!at || !changes().is_intended(room)) {
-            want_receipt();
+            ask_for_receipt();
             return false;
         }
         change.put.push_back({.room = room, .at = *at});
@@ -271,9 +287,11 @@ void Guest::on_receipt() {
     });
     change.gone.assign(port_->ended.begin(), port_->ended.end());
     port_->ended.clear();
-    if (change.put.empty() && change.gone.empty()) return;
-    // Should it not be written, the client is given it once more after a drop.
-    context.sessions.change(pid(), *claim_, std::move(change), admissions_, {});
+}
+
+void Guest::ask_for_receipt() {
+    port().asked_at = place().given;
+    want_receipt();
 }
 
 void Guest::write_place() {
@@ -285,7 +303,8 @@ void Guest::write_place() {
 // Goes with every room that is written: a position above the end of the epoch that the record names
 // would be taken for one of another log, and the write at the resume may have been refused.
 SessionChange::At Guest::written_at() const {
-    return {admissions_.context_.log.epochs().current(), place()};
+    return {admissions_.context_.log.epochs().current(), place(),
+            port_ ? port_->received : Position()};
 }
 
 void Guest::take_over() {
@@ -293,11 +312,18 @@ void Guest::take_over() {
     close_for_take_over();
 }
 
+void Guest::on_gap(Position from, Position to) {
+    tell_gap(from, to);
+    if (!is_begun()) return;
+    port().owes_gap = true;
+    ask_for_receipt();
+}
+
 void Guest::on_history_given(const Room& room) {
     if (!port_) return;
     const auto owed = port_->owed.find(room);
     if (owed == port_->owed.end() || --owed->second.under_way > 0 || !claim_) return;
-    want_receipt();
+    ask_for_receipt();
     Admissions::Context& context = admissions_.context_;
     const std::optional<Position> at = context.hub.joined_at(*receiver_, room);
     // A write that is behind the one of a leave would put the room back into the session.

@@ -65,6 +65,7 @@ class Guest : public Receiver,
     void take_over();
 
     // Receiver
+    void on_gap(Position from, Position to) override;
     void on_history_given(const Room& room) override;
     void on_evicted(std::string_view subject, Position at) override;
 
@@ -74,6 +75,7 @@ class Guest : public Receiver,
     // It is to be told, and goes on. It may end() within each of these.
     virtual void tell_unknown(const std::string& reason) = 0;
     virtual void tell_ended(std::string_view topic, const Error& error) = 0;
+    virtual void tell_gap(Position from, Position to) = 0;
     // Another socket has its session, or it cannot be served any more: close the connection in a
     // way that the client comes back from. Leads to end().
     virtual void close_for_take_over() = 0;
@@ -91,6 +93,8 @@ class Guest : public Receiver,
 
     Port& port();
     RoomChanges& changes();
+    void ask_for_receipt();
+    void take_receipt(SessionChange& change);
 
     Admissions& admissions_;
     const SharedPrincipal principal_;
@@ -98,7 +102,7 @@ class Guest : public Receiver,
     std::optional<Claim> claim_;
     std::optional<ReceiverId> receiver_;
     Place base_;                  // where the session stood when this began
-    std::shared_ptr<Port> port_;  // once a room has changed
+    std::shared_ptr<Port> port_;  // once a room has changed, or something is owed
 };
 
 }  // namespace eventbus

@@ -9,14 +9,15 @@
 namespace eventbus {
 
 // Where a socket that comes back goes on: it gets what is for it and lies after this place.
-// `seen` is the client's offset, `started_at` where its session began.
+// `seen` is the client's offset, `started_at` where its session began, or what it has received by
+// another proof.
 //
 // At or above `given` the client has every frame that was queued for it, and nothing up to `clear`
 // is owed to it: a client that missed nothing reads nothing. Below, frames may have been lost on
 // the way, so what it says counts, whatever `clear` says.
 inline Position resume_after(std::optional<Position> seen, const Place& place,
                              Position started_at) {
-    const Position from = seen.value_or(started_at);
+    const Position from = std::max(seen.value_or(started_at), started_at);
     return from >= place.given ? std::max(from, place.clear) : from;
 }
 

@@ -9,6 +9,7 @@ void apply(SessionRecord& record, SessionChange change) {
     if (change.at) {
         record.epoch = std::move(change.at->epoch);
         record.place = change.at->place;
+        record.received = change.at->received;
     }
     const auto find = [&](const Room& room) {
         return std::find_if(record.rooms.begin(), record.rooms.end(),

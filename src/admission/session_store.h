@@ -52,6 +52,9 @@ struct SessionRecord {
     // session. A client that has seen no event since still shows it, so it proves nothing here.
     std::string offset_before;
     Place place;
+    // The client has shown in another way than by its offset that it has all up to here: an event
+    // or the notice of a loss.
+    Position received;
     std::vector<JoinedRoom> rooms;
 };
 
@@ -60,6 +63,7 @@ struct SessionChange {
     struct At {
         std::string epoch;
         Place place;
+        Position received;
     };
     std::optional<At> at = {};
     std::vector<JoinedRoom> put = {};  // rooms that are new, or whose place has changed

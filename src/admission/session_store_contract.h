@@ -142,10 +142,10 @@ TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
                      {.put = {{Room::subject("photo:2"), 12_pos, 6_pos, 11_pos},
                               {Room::subject("photo:1"), 9_pos}}}),
               Written::kYes);
-    ASSERT_EQ(
-        change("p", *made,
-               {.at = SessionChange::At{"e2", {20_pos, 21_pos}}, .gone = {Room::user("ann")}}),
-        Written::kYes);
+    ASSERT_EQ(change("p", *made,
+                     {.at = SessionChange::At{"e2", {20_pos, 21_pos}, 19_pos},
+                      .gone = {Room::user("ann")}}),
+              Written::kYes);
     restart();
 
     const auto found = claim("p");
@@ -159,6 +159,7 @@ TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
     EXPECT_EQ(back.started_at, 7_pos);
     EXPECT_EQ(back.offset_before, "e0.3");
     EXPECT_EQ(back.place, (Place{20_pos, 21_pos}));
+    EXPECT_EQ(back.received, 19_pos);
     std::vector<JoinedRoom> rooms = back.rooms;
     std::sort(rooms.begin(), rooms.end(),
               [](const JoinedRoom& a, const JoinedRoom& b) { return a.room < b.room; });

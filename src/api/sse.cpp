@@ -71,7 +71,7 @@ void SseStream::on_closed() {
     if (is_begun()) end(false);
 }
 
-void SseStream::on_gap(Position from, Position to) {
+void SseStream::tell_gap(Position from, Position to) {
     const Log& log = api_.context_.log;
     send(fmt::format("event: resume.gap\ndata: {{\"from\":\"{}\",\"to\":\"{}\"}}\n\n",
                      offset_text(log, from), offset_text(log, to)));

@@ -62,12 +62,12 @@ class SseStream final : public Protocol, public Guest, public Expiring {
     bool push(const SharedFrame& frame) override { return connection_.push(frame); }
     bool has_room() override { return connection_.has_room(); }
     void on_caught_up(std::uint64_t) override {}
-    void on_gap(Position from, Position to) override;
 
  private:
     // Guest
     void tell_unknown(const std::string& reason) override;
     void tell_ended(std::string_view topic, const Error& error) override;
+    void tell_gap(Position from, Position to) override;
     void close_for_take_over() override { close(); }
 
     void on_expired() override;

@@ -38,7 +38,7 @@ void BusSocket::on_caught_up(std::uint64_t missed) {
     if (socket_ != nullptr && tells_resume) socket_->emit(notices::resume_done(missed));
 }
 
-void BusSocket::on_gap(Position from, Position to) {
+void BusSocket::tell_gap(Position from, Position to) {
     if (socket_ == nullptr) return;
     socket_->emit(notices::resume_gap(gateway_.offset(from), gateway_.offset(to)));
 }

@@ -36,7 +36,6 @@ class BusSocket final : public SocketData, public Guest, public Expiring {
     void prefetch(int link) const override;
     bool has_room() override;
     void on_caught_up(std::uint64_t missed) override;
-    void on_gap(Position from, Position to) override;
 
  private:
     Socket* socket_ = nullptr;  // ahead of all else, since each push() asks for it
@@ -49,6 +48,7 @@ class BusSocket final : public SocketData, public Guest, public Expiring {
     // Guest
     void tell_unknown(const std::string& reason) override;
     void tell_ended(std::string_view topic, const Error& error) override;
+    void tell_gap(Position from, Position to) override;
     void close_for_take_over() override;
     void want_receipt() override;
 

@@ -32,7 +32,6 @@ class Socket final : public Guest {
     bool push(const SharedFrame& frame) override;
     bool has_room() override { return pipe_->messages.size() < Pipe::kRoom; }
     void on_caught_up(std::uint64_t) override {}
-    void on_gap(Position from, Position to) override { send(Gap{from, to}); }
 
     const MemberId member;
     bool is_in_group = false;
@@ -43,6 +42,7 @@ class Socket final : public Guest {
     void tell_ended(std::string_view topic, const Error&) override {
         send(Ended{std::string(topic)});
     }
+    void tell_gap(Position from, Position to) override { send(Gap{from, to}); }
     void close_for_take_over() override { close(false); }
 
     Lane& lane_;

@@ -37,6 +37,7 @@ std::string encode_where(const SessionChange::At& at, std::int64_t expires_ms) {
     put_string(out, at.epoch);
     put_number(out, at.place.given.number());
     put_number(out, at.place.clear.number());
+    if (!at.received.is_before_first()) put_number(out, at.received.number());
     return out;
 }
 
@@ -68,7 +69,9 @@ bool decode_where(std::string_view bytes, SessionRecord& record, std::int64_t& e
     record.epoch = reader.string();
     record.place.given = Position(reader.number());
     record.place.clear = Position(reader.number());
-    return reader.is_at_end();
+    if (reader.is_at_end()) return true;
+    record.received = Position(reader.number());
+    return reader.is_at_end() && !record.received.is_before_first();
 }
 
 std::optional<JoinedRoom> decode_room(std::string_view key, std::string_view bytes) {

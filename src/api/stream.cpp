@@ -55,9 +55,8 @@ void Api::refuse_stream(HttpExchange& exchange, const Error& error) const {
 void Api::stream(const SharedExchange& exchange) {
     // Whether a ticket was used is known at home only.
     const auto ticket = query_value(exchange->request.query, "ticket").value_or("");
-    const std::optional<std::size_t> home = Tickets::reactor_of(ticket);
-    if (home && *home != context_.reactor.index() && *home < context_.reactors &&
-        !shows_a_place(exchange->request)) {
+    const std::optional<std::size_t> home = tickets_.home_of(ticket);
+    if (home && *home != context_.reactor.index() && !shows_a_place(exchange->request)) {
         return context_.hand_over(*home, exchange->release());
     }
     Result<SharedPrincipal> principal = sign_in_for_stream(exchange->request);

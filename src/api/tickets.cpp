@@ -2,7 +2,9 @@
 
 #include <charconv>
 #include <cstdint>
+#include <utility>
 
+#include "base/assert.h"
 #include "base/text.h"
 
 namespace eventbus {
@@ -35,53 +37,62 @@ Result<std::string> Tickets::make(std::string_view token) {
     // A step of this clock makes the minute of a first use shorter or longer, and nothing else.
     const auto made_at =
         std::chrono::duration_cast<Millis>(clock_.wall_now().time_since_epoch()).count();
-    const std::string text = std::to_string(made_at) + ' ' + std::string(token);
-    return std::to_string(reactor_) + '.' + seal(key_, random_, text);
+    return seal(
+        key_, random_,
+        std::to_string(made_at) + ' ' + std::to_string(reactor_) + ' ' + std::string(token));
 }
 
 Result<std::string> Tickets::open(std::string_view ticket, bool shows_a_place) {
-    if (!reactor_of(ticket)) return refused("this is no ticket; POST /v1/tickets gives one");
-    const std::string_view sealed = ticket.substr(ticket.find('.') + 1);
-    const std::optional<std::string> opened = unseal(key_, sealed);
-    std::string_view token = opened ? std::string_view(*opened) : std::string_view();
-    const auto made_at = number_in(take_part(token, ' '));
-    if (!made_at)
+    std::optional<Opened> opened = unsealed(ticket);
+    if (!opened) {
         return refused("the ticket is not one of this server; POST /v1/tickets gives one");
-    if (shows_a_place) return std::string(token);
+    }
+    if (shows_a_place) return std::move(opened->token);
+    BUS_ASSERT(opened->home == reactor_);
 
-    const Clock::WallTime until{Millis(static_cast<std::int64_t>(*made_at)) + kTimeToLive};
-    if (clock_.wall_now() >= until) {
+    if (clock_.wall_now() >= opened->made_at + kTimeToLive) {
         return refused("the ticket is older than a minute; POST /v1/tickets gives another");
     }
-    if (!note_use(sealed)) {
+    if (!note_use(ticket)) {
         return refused(
             "the ticket was used; whoever comes back shows the last id of the stream as "
             "Last-Event-ID, and POST /v1/tickets gives another");
     }
-    return std::string(token);
+    return std::move(opened->token);
+}
+
+std::optional<std::size_t> Tickets::home_of(std::string_view ticket) const {
+    const std::optional<Opened> opened = unsealed(ticket);
+    if (!opened) return std::nullopt;
+    return opened->home;
+}
+
+std::optional<Tickets::Opened> Tickets::unsealed(std::string_view ticket) const {
+    const std::optional<std::string> text = unseal(key_, ticket);
+    if (!text) return std::nullopt;
+    std::string_view token = *text;
+    const auto made_at = number_in(take_part(token, ' '));
+    const auto reactor = number_in(take_part(token, ' '));
+    if (!made_at || !reactor) return std::nullopt;
+    return Opened{.made_at = Clock::WallTime{Millis(static_cast<std::int64_t>(*made_at))},
+                  // A server that was started again may have fewer.
+                  .home = *reactor % reactors_,
+                  .token = std::string(token)};
 }
 
 // False: it was used already.
-bool Tickets::note_use(std::string_view sealed) {
+bool Tickets::note_use(std::string_view ticket) {
     const Clock::Time now = clock_.now();
     const auto forget_oldest = [this] {
         used_.erase(by_age_.front().second);
         by_age_.pop_front();
     };
     while (!by_age_.empty() && by_age_.front().first + kTimeToLive <= now) forget_oldest();
-    const std::string nonce(sealed.substr(0, kNonceCharacters));
+    const std::string nonce(ticket.substr(0, kNonceCharacters));
     if (!used_.insert(nonce).second) return false;
     if (by_age_.size() == kUsedMax) forget_oldest();
     by_age_.emplace_back(now, nonce);
     return true;
-}
-
-std::optional<std::size_t> Tickets::reactor_of(std::string_view ticket) {
-    const auto dot = ticket.find('.');
-    if (dot == std::string_view::npos || ticket.size() < dot + 1 + kNonceCharacters) {
-        return std::nullopt;
-    }
-    return number_in(ticket.substr(0, dot));
 }
 
 }  // namespace eventbus

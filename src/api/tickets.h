@@ -20,23 +20,25 @@ namespace eventbus {
 // URL, which proxies write down. A ticket is the token, sealed, so that the server keeps nothing of
 // it:
 //
-//   REACTOR . seal( made at, in ms | space | token )
+//   seal( made at, in ms | space | index of the reactor | space | token )
 //
 // It opens one stream within kTimeToLive, and the same stream again whenever that was lost, for as
 // long as the token lives and after a restart too: then the request shows a place.
 //
-// Thread:  reactor; for a first use only the reactor that made it is asked, whose index it names.
+// Thread:  reactor; for a first use only its home is asked, the reactor that made it. Its index is
+//          under the seal, so that nobody can name another one, which knows nothing of that use.
 // Bounded: of those that were used in the last kTimeToLive, kUsedMax are known. Beyond it the
-// oldest
-//          is forgotten, and could be used again until its minute is over.
+//          oldest is forgotten, and could be used again until its minute is over.
 class Tickets {
  public:
     static constexpr auto kTimeToLive = std::chrono::seconds(60);
     static constexpr std::size_t kUsedMax = 10'000;
     static constexpr std::size_t kTokenBytesMax = 5'000;  // its ticket and topics make 8 KiB of URL
 
-    Tickets(std::size_t reactor, const SealKey& key, Random& random, const Clock& clock)
-        : reactor_(reactor), key_(key), random_(random), clock_(clock) {}
+    // `reactor`: the index of the one that has these, of `reactors`.
+    Tickets(std::size_t reactor, std::size_t reactors, const SealKey& key, Random& random,
+            const Clock& clock)
+        : reactor_(reactor), reactors_(reactors), key_(key), random_(random), clock_(clock) {}
 
     // Errors: kTooLarge, the token has more than kTokenBytesMax.
     Result<std::string> make(std::string_view token);
@@ -46,13 +48,20 @@ class Tickets {
     // Errors: kUnauthorized, it is none of this server, or it was used, or is too old.
     Result<std::string> open(std::string_view ticket, bool shows_a_place);
 
-    // The reactor that made it, if it looks like a ticket.
-    static std::optional<std::size_t> reactor_of(std::string_view ticket);
+    // The index of the reactor that knows whether it was used. Nothing: it is none of this server.
+    std::optional<std::size_t> home_of(std::string_view ticket) const;
 
  private:
-    bool note_use(std::string_view sealed);
+    struct Opened {
+        Clock::WallTime made_at;
+        std::size_t home;
+        std::string token;
+    };
+    std::optional<Opened> unsealed(std::string_view ticket) const;
+    bool note_use(std::string_view ticket);
 
     const std::size_t reactor_;
+    const std::size_t reactors_;
     const SealKey key_;
     Random& random_;
     const Clock& clock_;

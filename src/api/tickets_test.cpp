@@ -32,7 +32,7 @@ struct TicketsTest : testing::Test {
 
     FakeClock clock;
     SeededRandom random{1};
-    Tickets tickets{3, key_of('k'), random, clock};
+    Tickets tickets{3, 8, key_of('k'), random, clock};
 };
 
 TEST_F(TicketsTest, AreGoodForOneStreamWithinAMinute) {
@@ -41,7 +41,6 @@ TEST_F(TicketsTest, AreGoodForOneStreamWithinAMinute) {
 
     EXPECT_NE(used, old);
     EXPECT_EQ(used.find("token"), std::string::npos);
-    EXPECT_EQ(Tickets::reactor_of(used), 3U);
     clock.advance(Tickets::kTimeToLive / 2);
     EXPECT_EQ(opened(tickets, used), "token");
     EXPECT_EQ(opened(tickets, used), "");
@@ -61,9 +60,9 @@ TEST_F(TicketsTest, OpenTheirStreamAgainAtAnyTimeIfAPlaceIsShown) {
 TEST_F(TicketsTest, OutliveTheProcessThatMadeThem) {
     const std::string ticket = made("token");
     EXPECT_EQ(opened(tickets, ticket), "token");
-    Tickets next{0, key_of('k'), random, clock};
+    Tickets next{0, 8, key_of('k'), random, clock};
     EXPECT_EQ(opened(next, ticket, true), "token");
-    Tickets of_another_key{3, key_of('l'), random, clock};
+    Tickets of_another_key{3, 8, key_of('l'), random, clock};
     EXPECT_EQ(opened(of_another_key, ticket, true), "");
 }
 
@@ -86,15 +85,37 @@ TEST_F(TicketsTest, HoldTokensUpToTheirBound) {
     EXPECT_EQ(larger.error().code, ErrorCode::kTooLarge);
 }
 
+TEST_F(TicketsTest, NameTheReactorThatKnowsTheirUseAndNobodyCanChangeIt) {
+    const std::string ticket = made("token");
+    EXPECT_EQ(tickets.home_of(ticket), 3U);
+    for (std::size_t i = 0; i < ticket.size(); ++i) {
+        std::string changed = ticket;
+        changed[i] = changed[i] == '2' ? '1' : '2';
+        EXPECT_FALSE(tickets.home_of(changed)) << changed;
+        EXPECT_EQ(opened(tickets, changed, true), "") << changed;
+    }
+    for (const std::string_view more : {"0", "3.", " "}) {
+        EXPECT_FALSE(tickets.home_of(std::string(more) + ticket)) << more;
+        EXPECT_FALSE(tickets.home_of(ticket + std::string(more))) << more;
+    }
+}
+
+TEST_F(TicketsTest, HaveOneHomeAlsoWhereTheServerWasStartedAgainWithFewerReactors) {
+    const std::string ticket = made("token");
+    const Tickets first{0, 2, key_of('k'), random, clock};
+    Tickets second{1, 2, key_of('k'), random, clock};
+    EXPECT_EQ(first.home_of(ticket), 1U);
+    EXPECT_EQ(second.home_of(ticket), 1U);
+    EXPECT_EQ(opened(second, ticket), "token");
+}
+
 TEST_F(TicketsTest, WhatIsNoTicketNamesNoReactorAndOpensNothing) {
-    for (const char* text : {"", ".", "x", "1.short", "x.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef",
-                             "-1.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"}) {
-        EXPECT_FALSE(Tickets::reactor_of(text)) << text;
+    for (const char* text : {"", ".", "x", "1.short", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef",
+                             "1.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"}) {
+        EXPECT_FALSE(tickets.home_of(text)) << text;
+        EXPECT_EQ(opened(tickets, text), "") << text;
         EXPECT_EQ(opened(tickets, text, true), "") << text;
     }
-    std::string changed = made("token");
-    changed.back() = changed.back() == 'A' ? 'B' : 'A';
-    EXPECT_EQ(opened(tickets, changed, true), "");
 }
 
 }  // namespace

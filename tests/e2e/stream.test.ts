@@ -132,8 +132,12 @@ test('a ticket opens one stream, on whichever reactor it arrives, and no second 
     const { offset } = await publish(kUploaded);
     expect((await stream.next()).id).toBe(offset);
 
-    const second = await fetch(`${server.url}/v1/stream?ticket=${ticket}`);
-    expect(second.status).toBe(401);
+    // A second use, also of what a stranger to the seal makes of it, meets no reactor that opens it.
+    const sealed = ticket.slice(ticket.indexOf('.') + 1);
+    for (const used of [ticket, ticket, `0.${sealed}`, `1.${sealed}`, `7.${sealed}`, sealed]) {
+      const headers = { connection: 'close' };
+      expect((await fetch(`${server.url}/v1/stream?ticket=${used}`, { headers })).status).toBe(401);
+    }
     const again = await open(`/v1/stream?ticket=${ticket}`, { connection: 'close', 'last-event-id': offset });
     const next = await publish(kUploaded);
     expect((await again.next()).id).toBe(next.offset);

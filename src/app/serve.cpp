@@ -270,7 +270,7 @@ void Server::make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet ke
     };
     const LaneSettings settings = lane_settings(config_, count, descriptors_.connections);
     GroupNames names(config_.groups_per_service_max);
-    for (const StoredGroup& group : stored) names.restore(group.key, group.state.owner);
+    for (const StoredGroup& group : stored) names.restore(group);
     auto split = GroupsDirectory::split(std::move(stored), count);
     std::vector<GroupsDirectory::Home> homes;
     for (std::size_t i = 0; i < count; ++i) {

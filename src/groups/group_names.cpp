@@ -6,11 +6,14 @@
 
 namespace eventbus {
 
-void GroupNames::restore(const GroupKey& group, const std::string& owner) {
-    Name& name = names_[group.name];
-    if (name.owner.empty() || owner == group.name) name.owner = owner;
-    const auto [topic, is_new] = name.topics.try_emplace(group.topic, Topic{.exists = true});
-    if (is_new) set_owner(topic->second, owner);
+void GroupNames::restore(const StoredGroup& group) {
+    Name& name = names_[group.key.name];
+    // A crash may have left the older owner with some groups of a name that was taken over.
+    const StoredState& state = group.state;
+    const std::string& owner = state.name_owner.empty() ? state.owner : state.name_owner;
+    if (name.owner.empty() || owner == group.key.name) name.owner = owner;
+    const auto [topic, is_new] = name.topics.try_emplace(group.key.topic, Topic{.exists = true});
+    if (is_new) set_owner(topic->second, state.owner);
 }
 
 Result<GroupNames::Claim> GroupNames::claim(const GroupKey& group, const std::string& service,

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/result.h"
 #include "groups/group_key.h"
+#include "groups/group_store.h"
 
 namespace eventbus {
 
@@ -25,9 +26,8 @@ class GroupNames {
     explicit GroupNames(std::size_t groups_per_service_max)
         : groups_per_service_max_(groups_per_service_max) {}
 
-    // A group that there is; before the first claim. `owner`: for whom it counts; may be empty: not
-    // known.
-    void restore(const GroupKey& group, const std::string& owner);
+    // A group that there is; before the first claim.
+    void restore(const StoredGroup& group);
 
     struct Claim {
         std::string name_owner;

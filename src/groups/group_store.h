@@ -29,10 +29,11 @@ struct StoredFlight {
 
 // What is kept of a group but for its events in flight.
 struct StoredState {
-    std::string owner = {};      // the service for which it counts; empty: not known
-    std::string epoch = {};      // in which the cursor's position was given
-    Position cursor = {};        // every matching event up to here is acknowledged or in flight
-    Position seen_through = {};  // of those above, so many were seen up to here
+    std::string owner = {};       // the service for which it counts; empty: not known
+    std::string name_owner = {};  // to which its name belongs; empty: not known
+    std::string epoch = {};       // in which the cursor's position was given
+    Position cursor = {};         // every matching event up to here is acknowledged or in flight
+    Position seen_through = {};   // of those above, so many were seen up to here
     Backlog::Count unread = {};
     std::chrono::milliseconds idle = {};  // that it has been without a member while a server ran
 

@@ -38,6 +38,7 @@ void Groups::restore(StoredGroup stored) {
     Home& home = add(std::move(stored.key), state.cursor);
     if (stored.set_back_from) tell_of_set_back(home, *stored.set_back_from);
     home.owner = std::move(state.owner);
+    home.name_owner = std::move(state.name_owner);
     home.idle_before = state.idle;
     home.counted_through = std::max(state.cursor, state.seen_through);
     home.group.note_unread(home.counted_through, {state.unread.durable, 0});
@@ -109,7 +110,7 @@ void Groups::subscribe(const GroupMember& member, const GroupNames::Claim& claim
     if (std::exchange((*home)->owner, claim.group_owner) != claim.group_owner) {
         (*home)->must_record = true;
     }
-    (*home)->name_owner = claim.name_owner;
+    set_name_owner(**home, claim.name_owner);
     GroupJoined joined{(*home)->group.cursor(), claim.name_owner};
     touch(**home);
     ledger_.add_answer(reply_to, [joined = std::move(joined),
@@ -178,15 +179,19 @@ void Groups::take_over(const GroupKey& key, const std::string& name_owner) {
     BUS_ASSERT(owner_.is_here());
     Home* const home = find(key);
     if (home == nullptr) return;
-    home->name_owner = name_owner;
+    set_name_owner(*home, name_owner);
     std::vector<MemberId> out;
     for (const auto& [member, guest] : home->guests) {
         if (!home->lets_in(guest)) out.push_back(member);
     }
     for (const MemberId member : out) put_out_stranger(*home, member);
-    if (out.empty()) return;
     touch(*home);
     pump();
+}
+
+// It is written with each of its groups: the one with which a service took the name may end.
+void Groups::set_name_owner(Home& home, const std::string& name_owner) {
+    if (std::exchange(home.name_owner, name_owner) != name_owner) home.must_record = true;
 }
 
 void Groups::set_admitted(MemberId member, const GroupKey& key, bool is_admitted) {
@@ -427,6 +432,7 @@ void Groups::record(Home& home) {
 StoredState Groups::state_of(const Home& home) const {
     const Group& group = home.group;
     StoredState state{.owner = home.owner,
+                      .name_owner = home.name_owner,
                       .epoch = context_.log.epochs().of(group.cursor()),
                       .cursor = group.cursor(),
                       .unread = group.unread(),

@@ -154,6 +154,7 @@ class Groups final : public View {
     Home& add(GroupKey key, Position cursor);
     Result<Home*> join(const GroupMember& member);
     Result<Home*> make(const GroupKey& key);
+    static void set_name_owner(Home& home, const std::string& name_owner);
     void put_out_stranger(Home& home, MemberId member);
     void put_out(Home& home, MemberId member, const Error& reason);
     void forget_member(Home& home, MemberId member);

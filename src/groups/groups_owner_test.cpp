@@ -86,6 +86,35 @@ TEST_F(GroupsOwner, TheServiceOfANameTakesOverEachGroupOfIt) {
     EXPECT_EQ(inbox().take(), Got{"2.1→2"}) << "the group has kept what came";
 }
 
+TEST_F(GroupsOwner, ANameThatWasTakenOverStaysTakenWhateverBecomesOfTheGroupThatTookIt) {
+    ASSERT_TRUE(joins(kAnn, "api", {"worker", "a.*"}));
+    ASSERT_TRUE(joins(kBob, "worker", {"worker", "b"}));
+    ASSERT_TRUE(remove({"worker", "b"}));
+    for (int life = 0; life < 2; ++life) {
+        SCOPED_TRACE(life);
+        EXPECT_EQ(refusal(kAnn, "api", {"worker", "a.*"}), ErrorCode::kForbidden);
+        EXPECT_EQ(refusal(kAnn, "api", {"worker", "c"}), ErrorCode::kForbidden);
+        EXPECT_EQ(stored().state.owner, "api") << "for whom the group counts";
+        crash();
+    }
+    ASSERT_TRUE(remove({"worker", "a.*"}));
+    EXPECT_TRUE(joins(kAnn, "api", {"worker", "a.*"})) << "it is free with its last group";
+}
+
+// The owner of a name is stored with each of its groups, and each on a reactor of its own.
+TEST_F(GroupsOwner, ANameOfWhichACrashLeftTwoOwnersIsOfItsService) {
+    ASSERT_TRUE(joins(kAnn, "api", {"worker", "a.*"}));
+    ASSERT_TRUE(joins(kAnn, "api", {"worker", "z.*"}));
+    const StoredGroup first = stored();
+    ASSERT_TRUE(joins(kBob, "worker", {"worker", "b"}));
+    ASSERT_TRUE(remove({"worker", "b"}));
+    store_.write(std::make_shared<const std::vector<GroupChange>>(
+                     1, GroupChange{.key = first.key, .state = first.state}),
+                 node_->at().executor, [](Result<> written) { ASSERT_TRUE(written); });
+    crash();
+    EXPECT_EQ(refusal(kAnn, "api", {"worker", "a.*"}), ErrorCode::kForbidden);
+}
+
 TEST_F(GroupsOwner, ATakeOverGoesByWhomTheCatalogAdmitsByThen) {
     const GroupKey key{"worker", "a.*"};
     ASSERT_TRUE(joins(kAnn, "api", key));

@@ -39,7 +39,7 @@ struct Groups::Home : std::enable_shared_from_this<Groups::Home> {
     Group group;
     const std::shared_ptr<GroupProbe> probe;
     std::string owner;       // the service for which it counts; empty: not known
-    std::string name_owner;  // to whom its name belongs; known once somebody joined
+    std::string name_owner;  // to which its name belongs; empty: not known
     std::unordered_map<MemberId, Guest> guests;
     bool has_ended = false;
     bool touched = false;

@@ -63,7 +63,7 @@ Server::Server(Machine& machine, SimClock& clock, Random& random, Coalesce coale
     reader_ = std::make_unique<TailReader>(machine_.log().tail(), waker_, 1'000);
     std::vector<StoredGroup> known = *machine_.groups().load(machine_.log().epochs());
     GroupNames names(10);
-    for (const StoredGroup& group : known) names.restore(group.key, group.state.owner);
+    for (const StoredGroup& group : known) names.restore(group);
     auto stored = GroupsDirectory::split(std::move(known), kLanes);
     std::vector<GroupsDirectory::Home> homes;
     for (std::size_t i = 0; i < kLanes; ++i) {

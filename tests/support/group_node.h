@@ -88,7 +88,7 @@ class Node {
         log.begin_life(settings.recent);
         const std::vector<StoredGroup> known = *store.load(log.epochs());
         GroupNames names(settings.groups_per_service_max);
-        for (const StoredGroup& group : known) names.restore(group.key, group.state.owner);
+        for (const StoredGroup& group : known) names.restore(group);
         auto stored = GroupsDirectory::split(known, settings.reactors);
         std::vector<GroupsDirectory::Home> homes;
         for (std::size_t i = 0; i < settings.reactors; ++i) {

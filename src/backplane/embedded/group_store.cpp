@@ -11,6 +11,7 @@
 
 #include "backplane/embedded/scan.h"
 #include "base/assert.h"
+#include "base/text.h"
 
 namespace eventbus {
 namespace {
@@ -62,7 +63,8 @@ std::string encode(const StoredState& state) {
     put_number(value, state.unread.transient, 8);
     put_number(value, in_ms(state.idle), 8);
     put_number(value, state.owner.size(), 1);
-    return value.append(state.owner).append(state.epoch);
+    value.append(state.owner).append(state.epoch).append(1, '\0');
+    return value.append(state.name_owner);
 }
 
 std::string encode(const StoredFlight& flight) {
@@ -108,7 +110,8 @@ std::optional<StoredState> decode_state(std::string_view value) {
         state.owner = value.substr(0, owner_bytes);
         value.remove_prefix(owner_bytes);
     }
-    state.epoch = value;
+    state.epoch = take_part(value, '\0');
+    state.name_owner = value;
     return state;
 }
 
@@ -163,7 +166,7 @@ Result<std::unique_ptr<EmbeddedGroupStore>> EmbeddedGroupStore::open(Settings se
          .consequence = "groups give nothing out and take no acknowledgement",
          .remedy = "move the folder groups/ out of the data directory, and the groups begin anew",
          .format_key = "format",
-         .formats = {"1", "2"},
+         .formats = {"1", "2", "3"},
          .free_bytes_min = settings.free_bytes_min,
          .env = settings.env,
          .retry_after = settings.retry_after,

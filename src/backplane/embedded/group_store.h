@@ -18,17 +18,18 @@ namespace eventbus {
 // Groups in a RocksDB of their own, in `groups/` of the data directory. Keys, with NUL between the
 // parts (no name and no pattern holds one) and positions as 8 bytes, big-endian:
 //
-//   "format"                       → "2"
+//   "format"                       → "3"
 //   "epochs"                       → those of the log in which the groups stand (log/epochs.h); not
 //                                    in format 1
 //   "g" name NUL topic             → cursor (8), seen through (8), unread durable (8) and
 //                                    transient (8), idle in ms (8), bytes of the owner (1), owner,
-//                                    epoch
+//                                    epoch, NUL, the owner of the name
 //   "f" name NUL topic NUL position → attempt (4), due in ms since 1970 (8; 0: a member has it),
 //                                    delay in ms (8), 1 if it is transient (1)
 //
 // Of format 1 a group was its cursor and epoch, an event in flight its attempt and due time: 24 and
-// 12 bytes at most, so they are told apart, and each becomes format 2 when it is next written.
+// 12 bytes at most. Of format 2 a group ended with its epoch, and no epoch holds a NUL. So they are
+// told apart, and each becomes format 3 when it is next written.
 //
 // A write goes to the write-ahead log and is not synced: it survives the end of the process, and a
 // power loss takes a run of the newest ones at most (an older cursor: repeats, nothing lost). One

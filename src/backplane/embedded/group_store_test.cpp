@@ -93,6 +93,7 @@ TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
         return StoredState{.owner = "api", .epoch = "e1", .cursor = cursor, .seen_through = cursor};
     };
     const StoredState all{.owner = std::string(64, 'o'),
+                          .name_owner = std::string(64, 'n'),
                           .epoch = "e2",
                           .cursor = 4_pos,
                           .seen_through = high,
@@ -170,13 +171,13 @@ void put_raw(const fs::path& path, std::string_view key, std::string_view value)
 TEST(EmbeddedGroupStore, ANewerFormatIsRefused) {
     const Folder folder;
     open(folder.path());
-    put_raw(folder.path(), "format", "3");
+    put_raw(folder.path(), "format", "4");
     const auto store = EmbeddedGroupStore::open({.data_dir = folder.path()});
     ASSERT_FALSE(store);
-    EXPECT_NE(store.error().detail.find("format 3"), std::string::npos) << store.error().detail;
+    EXPECT_NE(store.error().detail.find("format 4"), std::string::npos) << store.error().detail;
 }
 
-TEST(EmbeddedGroupStore, GroupsOfTheFormatBeforeAreRead) {
+TEST(EmbeddedGroupStore, GroupsOfFormat1AreRead) {
     using std::string_view_literals::operator""sv;
     const Folder folder;
     open(folder.path());
@@ -196,6 +197,34 @@ TEST(EmbeddedGroupStore, GroupsOfTheFormatBeforeAreRead) {
     const auto due = Clock::WallTime(std::chrono::milliseconds(0x19a00000000));
     EXPECT_EQ(*loaded,
               (std::vector<StoredGroup>{{kKey, state, {{4_pos, 2, due, 24h}, {5_pos, 1}}}}));
+}
+
+TEST(EmbeddedGroupStore, GroupsOfFormat2AreReadAndBecomeFormat3) {
+    using std::string_view_literals::operator""sv;
+    const Folder folder;
+    Loop loop;
+    open(folder.path());
+    put_raw(folder.path(), "format", "2");
+    put_raw(folder.path(), "gthumbnails\0photo.**"sv,
+            "\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x0a\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02"
+            "\0\0\0\0\0\0\0\x03\x03"
+            "apie1"sv);
+    StoredState state{.owner = "api",
+                      .epoch = "e1",
+                      .cursor = 9_pos,
+                      .seen_through = 10_pos,
+                      .unread = {1, 2},
+                      .idle = 3ms};
+    for (const char* const name_owner : {"", "thumbnails"}) {
+        SCOPED_TRACE(name_owner);
+        state.name_owner = name_owner;
+        const auto store = open(folder.path());
+        const auto loaded = store->load(kLog);
+        ASSERT_TRUE(loaded) << loaded.error().detail;
+        EXPECT_EQ(*loaded, (std::vector<StoredGroup>{{kKey, state}}));
+        state.name_owner = "thumbnails";
+        ASSERT_TRUE(write(*store, loop, {{kKey, state}}));
+    }
 }
 
 // ---- another branch of the log ------------------------------------------------------------------

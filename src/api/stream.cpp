@@ -1,6 +1,7 @@
 // GET /v1/stream?topic=…&since=…: server-sent events. Without a topic, what is for the signed-in
 // user; a browser's EventSource goes on from Last-Event-ID by itself.
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,6 +75,7 @@ void Api::stream(const SharedExchange& exchange) {
         if (parameter.name != "topic") continue;
         const Result<Topic> topic = parse_topic(parameter.value);
         if (!topic) return refuse_stream(*exchange, topic.error());
+        if (std::ranges::find(topics, topic->text, &Topic::text) != topics.end()) continue;
         if (topics.size() == topics_max_) {
             return refuse_stream(
                 *exchange,

@@ -318,6 +318,15 @@ TEST_F(StreamTest, AStreamThatIsReadTooSlowlyIsClosedAndCounted) {
     EXPECT_EQ(api_.probe().slow_streams.get(), 1U);
 }
 
+TEST_F(StreamTest, TakesATopicThatIsNamedAgainForOne) {
+    const std::string bearer = "Authorization: Bearer ana\r\n";
+    std::string query = "topic=photo:0";
+    for (int i = 1; i < 10; ++i) query += "&topic=photo:" + std::to_string(i);
+    open(query + "&topic=photo:0", bearer);
+    EXPECT_FALSE(watches_.asked.empty());
+    EXPECT_EQ(status_of(open(query + "&topic=photo:10", bearer)), 429);
+}
+
 // ---- tickets and browsers ----
 
 TEST_F(StreamTest, ATicketOpensItsStreamAgainWithTheLastIdAndMissesNothing) {

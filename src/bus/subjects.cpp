@@ -154,10 +154,10 @@ Result<> Subjects::check_publisher(const Plan& plan, const Subject* subject) {
 
 // `lapsed` subjects end with it.
 Result<> Subjects::check_bounds(const Plan& plan, const Subject* subject, std::size_t lapsed) {
-    const auto grants = static_cast<std::size_t>(
-        std::count_if(plan.grants.begin(), plan.grants.end(),
-                      [](const GrantChange& change) { return !change.revoke; }));
-    if (subject == nullptr && (!plan.owner.empty() || grants > 0) &&
+    if (plan.disown) return {};  // it leaves nothing
+    const std::size_t before = subject == nullptr ? 0 : subject->grants.size();
+    const std::size_t after = grants_after(plan, subject);
+    if (subject == nullptr && (!plan.owner.empty() || after > 0) &&
         subjects_.size() - lapsed >= settings_.owners_max) {
         probe_.refused_bound.add();
         return Error{ErrorCode::kUnavailable,
@@ -166,14 +166,29 @@ Result<> Subjects::check_bounds(const Plan& plan, const Subject* subject, std::s
                          "); its operator has to raise that, or let ownership end (owner_ttl, or "
                          "`disown: true` in the catalog)"};
     }
-    if (grants > 0 &&
-        grants + (subject == nullptr ? 0 : subject->grants.size()) > settings_.grants_max) {
+    if (after > before && after > settings_.grants_max) {
         probe_.refused_bound.add();
         return Error{ErrorCode::kTooMany, plan.event.subject + " is granted to " +
                                               std::to_string(settings_.grants_max) +
                                               " already; revoke some, or grant it to a role"};
     }
     return {};
+}
+
+// How many grants the subject has after the event: one that stands already takes no place.
+std::size_t Subjects::grants_after(const Plan& plan, const Subject* subject) {
+    static const std::vector<Grant> kNone;
+    const std::vector<Grant>& grants = subject == nullptr ? kNone : subject->grants;
+    std::size_t count = grants.size();
+    for (auto change = plan.grants.begin(); change != plan.grants.end(); ++change) {
+        const bool is_changed_again =
+            std::any_of(change + 1, plan.grants.end(),
+                        [&](const GrantChange& later) { return later.who == change->who; });
+        const bool is_granted = find_grant(grants, change->who) < grants.size();
+        if (is_changed_again || is_granted != change->revoke) continue;
+        count += change->revoke ? ~std::size_t{0} : std::size_t{1};
+    }
+    return count;
 }
 
 // Once for each step that it climbs over.

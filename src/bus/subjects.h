@@ -34,7 +34,8 @@ namespace eventbus {
 //          What was not named or granted for owner_ttl ends with an event that names an owner,
 //          which makes room: each looks at some subjects, and carries the evictions of those that
 //          it ends. Time counts while a server runs, so a clock that jumps ends nothing.
-// Cost:    O(1), and for an event that grants or revokes a look at each grant of the subject; with
+// Cost:    O(1), and for an event that grants or revokes two looks at each grant of the subject;
+// with
 //          owner_ttl about eight cache misses more for one that names an owner. What undo() needs
 //          is kept of what changed only.
 // Invariants:
@@ -105,6 +106,7 @@ class Subjects final : public Binder {
                         const std::vector<std::string>& lapsed);
     Result<> check_publisher(const Plan& plan, const Subject* subject);
     Result<> check_bounds(const Plan& plan, const Subject* subject, std::size_t lapsed);
+    static std::size_t grants_after(const Plan& plan, const Subject* subject);
     void warn_when_nearly_full();
     static bool names_new(const Plan& plan, const Subject* subject);
     static bool names_another(const Plan& plan, const Subject* subject);

@@ -306,6 +306,32 @@ TEST_F(SubjectsTest, OnePastTheGrantsOfASubjectIsRefused) {
     bind(grants({{Room::user("c")}}));
 }
 
+TEST_F(SubjectsTest, AtABoundWhatAddsNothingIsTaken) {
+    table_.emplace(Subjects::Settings{.owners_max = 1, .grants_max = 2});
+    const Room a = Room::user("a");
+    const Room b = Room::user("b");
+    const Room c = Room::user("c");
+    bind(grants({{a}, {b}}));
+    for (const std::vector<GrantChange>& changes : std::vector<std::vector<GrantChange>>{
+             {{a}}, {{b}, {a}}, {{a}, {a}}, {{a, true}, {a}}, {{c}, {c, true}}, {{c, true}}}) {
+        bind(grants(changes));
+    }
+    bind(grants({{b, true}, {c}}));  // one for another
+    bind(grants({{b}, {c, true}}));
+    EXPECT_EQ(bind_error(grants({{a}, {c}})), ErrorCode::kTooMany);
+    EXPECT_EQ(bind_error(grants({{c, true}, {c}})), ErrorCode::kTooMany);
+    EXPECT_TRUE(watch_since("a"));
+    EXPECT_TRUE(watch_since("b"));
+    EXPECT_FALSE(watch_since("c"));
+
+    bind(grants({{a, true}, {a}, {a, true}}, "photo:2"));
+    Plan disown = make_owner_plan("d", "photo:2", "ann");
+    disown.grants = {{a}, {b}, {c}};
+    disown.disown = true;
+    bind(disown);
+    EXPECT_EQ(subjects_.size(), 1u);
+}
+
 TEST_F(SubjectsTest, UndoBringsBackWhatWasBeforeTheLastCommit) {
     bind(make_owner_plan("a", "photo:1", "ann"));
     bind(grants({{Room::user("bob")}}));

@@ -41,12 +41,14 @@ SseStream::~SseStream() = default;
 
 void SseStream::open(const Admitted& admitted, bool has_topics) {
     has_topics_ = has_topics;
-    // A client that loses the stream before its first event comes back from here.
-    send(fmt::format(": you are connected\nretry: {}\nid: {}\n\n", kComesBackAfter.count(),
-                     offset_text(api_.context_.log, admitted.resume_after)));
+    send(fmt::format(": you are connected\nretry: {}\n", kComesBackAfter.count()));
     if (!connection_.is_open()) return;
     const bool is_chunked = framing_ == SseFraming::kChunks;
     begin(admitted, is_chunked ? api_.chunk_encoder_ : api_.plain_encoder_);
+    if (!connection_.is_open()) return;
+    // A client that loses the stream before its first event comes back from here. Behind the
+    // notices: one that has the id is not told again that its own place was unknown.
+    send_place(admitted.resume_after);
     if (connection_.is_open()) {
         api_.sse_heartbeats_.arm(heartbeat_, api_.context_.reactor.now());
     }

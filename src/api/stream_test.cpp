@@ -247,6 +247,16 @@ TEST_F(StreamTest, ThatGoesOnFromAPlaceBeginsWithThatPlace) {
     EXPECT_EQ(last_id(again), offset_text(log_, place));
 }
 
+TEST_F(StreamTest, TellsThatAPlaceIsUnknownBeforeItsFirstId) {
+    RawClient& stream = open_as("ana", "Last-Event-ID: another.7\r\n");
+    const std::string& text = stream.received();
+    const auto told = text.find("event: resume.unknown\n");
+    ASSERT_NE(told, std::string::npos) << text;
+    EXPECT_LT(told, text.find("id: ")) << text;
+    EXPECT_EQ(last_id(stream), offset_text(log_, hub_.cursor()));
+    EXPECT_FALSE(has(open_as("ana", "Last-Event-ID: " + last_id(stream) + "\r\n"), "unknown"));
+}
+
 TEST_F(StreamTest, AHeartbeatCarriesThePlaceSoThatWhatWasForOthersIsNotReadAgain) {
     RawClient& ana = open_as("ana");
     const Position place = publish_to(Room::user("ben"), "another's");

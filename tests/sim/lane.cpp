@@ -193,7 +193,9 @@ void Lane::join_group(Socket& socket, const Command& command) {
 void Lane::deliver(const GroupDelivery& delivery) {
     const auto found = members_.find(delivery.member);
     if (found == members_.end()) return;
-    found->second->send(GroupEvent{delivery.entry->position, delivery.delivery, delivery.attempt});
+    const Position position = delivery.entry->position;
+    found->second->send(GroupEvent{position, delivery.delivery, delivery.attempt});
+    directory_->post_sent({{delivery.group, position, delivery.attempt}});
 }
 
 // ---- what a run looks at ------------------------------------------------------------------------

@@ -74,10 +74,25 @@ bool Arriving::is_good(const SessionRecord& record) const {
 
 void Arriving::find_places() {
     offset_ = place_of(offset_of_session(), "the offset");
-    since_ = place_of(arrival_.since, "'since'");
+    if (needs_since()) {
+        since_ = place_of(arrival_.since, "'since'");
+        if (!arrival_.since_unread.empty()) admitted_.unknown.push_back(arrival_.since_unread);
+    }
     await_visible(context_.log, context_.clock, context_.post_at,
                   std::max(offset_, since_).value_or(Position()), context_.clock.now() + kAheadMax,
                   [self = shared_from_this()] { self->on_places_visible(); });
+}
+
+// A session that holds all that the client asks for goes on from its own places: whatever `since`
+// is, nothing is unknown.
+bool Arriving::needs_since() const {
+    if (!admitted_.is_resumed) return true;
+    return std::any_of(arrival_.topics.begin(), arrival_.topics.end(), [this](const Topic& topic) {
+        const auto& rooms = admitted_.record.rooms;
+        return std::none_of(rooms.begin(), rooms.end(), [room = topic.room()](const auto& known) {
+            return known.room == room;
+        });
+    });
 }
 
 // What the client has seen of the session that goes on; none: nothing.

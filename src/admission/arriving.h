@@ -28,8 +28,10 @@ struct Arrival {
     SharedPrincipal principal;
     std::string pid;     // of the session that it wants to go on with; empty: none
     std::string offset;  // the last one that it has seen, of that session or of an earlier one
-    // The place from which it wants to go on without a session.
+    // The place from which it wants to go on without a session, and in topics that its session does
+    // not hold.
     std::optional<std::string> since;
+    std::string since_unread;  // why that could not be read; empty: it could
     std::vector<Topic> topics;
     bool wants_session = true;    // it is to get a pid, if it has none
     bool receives_people = true;  // false: its people's rooms serve evictions, and give nothing
@@ -97,6 +99,7 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
     void on_session(std::optional<SessionStore::Claimed> claimed);
     void find_places();
     std::optional<std::string_view> offset_of_session() const;
+    bool needs_since() const;
     std::optional<Position> place_of(std::optional<std::string_view> offset, std::string_view what);
     void on_places_visible();
     void go_on();

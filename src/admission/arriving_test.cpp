@@ -160,6 +160,45 @@ TEST_F(ArrivingTest, APlaceOfAnotherBranchIsToldAndTheSessionGoesOnFromItsOwn) {
     EXPECT_EQ(fresh.resume_after, 25_pos);
 }
 
+TEST_F(ArrivingTest, ASessionThatGoesOnNeedsSinceOnlyForTopicsThatItDoesNotHold) {
+    const Topic known{Topic::Kind::kSubject, "photo:1"};
+    const Topic ended{Topic::Kind::kSubject, "photo:2"};
+    const Topic other{Topic::Kind::kSubject, "photo:3"};
+    struct Case {
+        const char* what;
+        Arrival arrival;
+        std::size_t unknown;
+    };
+    const Case cases[] = {
+        {"of another log", {.since = "lost.30"}, 0},
+        {"no offset", {.since = "nonsense"}, 0},
+        {"empty", {.since = ""}, 0},
+        {"ahead of the log", {.since = "third.99"}, 0},
+        {"not a text", {.since_unread = "it must be a string"}, 0},
+        {"with topics that it holds, or knows to have ended",
+         {.since = "lost.30", .topics = {known, ended}},
+         0},
+        {"with one that it does not", {.since = "lost.30", .topics = {known, other}}, 1},
+        {"the same, not a text", {.since_unread = "it must be a string", .topics = {other}}, 1},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.what);
+        keep({.epoch = "third",
+              .place = {24_pos, 24_pos},
+              .rooms = {{known.room(), 21_pos},
+                        {.room = ended.room(), .at = 21_pos, .ended_behind = 22_pos}}});
+        Arrival arrival = c.arrival;
+        arrival.pid = "p";
+        arrival.offset = "third.24";
+        const Admitted admitted = arrive(std::move(arrival));
+        EXPECT_TRUE(admitted.is_resumed);
+        EXPECT_EQ(admitted.unknown.size(), c.unknown);
+        EXPECT_EQ(admitted.resume_after, 24_pos);
+    }
+    const Admitted fresh = arrive({.since_unread = "it must be a string"});
+    EXPECT_EQ(fresh.unknown, std::vector<std::string>{"it must be a string"});
+}
+
 // socket.io-client keeps the offset of its last event, whatever session that was of.
 TEST_F(ArrivingTest, AnOffsetFromBeforeTheSessionProvesNothingInIt) {
     struct Case {

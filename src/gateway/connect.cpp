@@ -27,7 +27,7 @@ struct Auth {
     std::optional<std::string> since;
     std::vector<Topic> topics;
     // What could not be read. The sign-in stands: a client is told, and has the rest.
-    std::vector<std::string> unknown;
+    std::string since_unread;
     std::vector<std::pair<std::string, Error>> ended;
 };
 
@@ -98,7 +98,7 @@ Result<Auth> read_auth(JsonChecker& json, const std::string& text) {
     take("pid", auth.pid);
     take("offset", auth.offset);
     if (!take("since", auth.since)) {
-        auth.unknown.emplace_back("'since' must be a string: the offset or the place of an event");
+        auth.since_unread = "'since' must be a string: the offset or the place of an event";
     }
     const auto topics = (*parsed)["topics"];
     if (topics.error() == simdjson::SUCCESS && !topics.is_null()) {
@@ -129,13 +129,13 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
                     .pid = settings_.recovery ? std::move(auth->pid) : std::string(),
                     .offset = std::move(auth->offset),
                     .since = std::move(auth->since),
+                    .since_unread = std::move(auth->since_unread),
                     .topics = std::move(auth->topics),
                     .wants_session = settings_.recovery};
     context_.admissions.sign_in(
-        std::move(arrival), [this, connecting, unknown = std::move(auth->unknown),
-                             ended = std::move(auth->ended)](Result<Admitted> admitted) mutable {
+        std::move(arrival),
+        [this, connecting, ended = std::move(auth->ended)](Result<Admitted> admitted) mutable {
             if (!admitted) return come_again(*connecting, admitted.error());
-            std::move(unknown.begin(), unknown.end(), std::back_inserter(admitted->unknown));
             std::move(ended.begin(), ended.end(), std::back_inserter(admitted->ended));
             admit(*connecting, *admitted);
         });

@@ -382,8 +382,26 @@ TEST_F(Command, RestoreOfWhatIsNoDataDirectorySaysSoAndMakesNone) {
     EXPECT_FALSE(fs::exists(nothing));
     fs::create_directories(nothing);
     EXPECT_EQ(run_restore({.data = nothing}, context_), kExitFailed);
-    EXPECT_TRUE(holds(err(), "there is no log in " + nothing)) << err();
+    EXPECT_TRUE(holds(err(), "there is nothing of the log in " + nothing + "/log")) << err();
     EXPECT_TRUE(fs::is_empty(nothing));
+}
+
+// A copy that was cut off would become a log that is empty and good, and nobody would be told.
+TEST_F(Command, RestoreOfALogWithoutAStoreIsRefusedAndTouchesNothing) {
+    const std::string directory = folder_;
+    fs::create_directories(folder_ / "log");
+    fs::create_directories(folder_ / "sessions");
+    for (const bool has_lock : {false, true}) {
+        SCOPED_TRACE(has_lock);
+        if (has_lock) std::ofstream(folder_ / "log" / "LOCK").flush();
+        EXPECT_EQ(run_restore({.data = directory}, context_), kExitFailed);
+        EXPECT_TRUE(holds(err(), "there is nothing of the log in " + directory +
+                                     "/log: put the "
+                                     "whole backup there"))
+            << err();
+        EXPECT_EQ(fs::is_empty(folder_ / "log"), !has_lock);
+        EXPECT_TRUE(fs::exists(folder_ / "sessions"));
+    }
 }
 
 // ---- tail

@@ -97,9 +97,13 @@ Database::~Database() { close(); }
 // ---- opening ------------------------------------------------------------------------------------
 
 Result<> Database::open_first() {
+    const bool is_new = !env_.FileExists((path_ / "CURRENT").string()).ok();
+    if (is_new && settings_.must_exist && rest_without_current().empty()) {
+        return Error{ErrorCode::kNotFound,
+                     "there is nothing of " + settings_.name + " in " + path_.string()};
+    }
     look_at_space();
     env_.CreateDirIfMissing(path_.string());  // else RocksDB calls it an error that there is none
-    const bool is_new = !env_.FileExists((path_ / "CURRENT").string()).ok();
     if (has_room_ || is_new) {
         const Result<> opened = open_for_writing(true);
         if (opened) return {};

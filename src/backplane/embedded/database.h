@@ -88,6 +88,7 @@ class Database {
         // writing. Errors: it stays closed.
         std::function<Result<>(const Opened&)> prepare = {};
 
+        bool must_exist = false;  // none is made
         std::uint64_t free_bytes_min = kFreeBytesMin;
         rocksdb::Env* env = nullptr;  // the disk; tests give one that fails
         std::chrono::milliseconds retry_after{1'000};
@@ -108,7 +109,7 @@ class Database {
     };
 
     // Errors: kUnavailable: another process has it, it is of a newer format, it is damaged, the
-    // disk refuses, or it is new and there is no room.
+    // disk refuses, or it is new and there is no room. kNotFound: it must exist, and does not.
     static Result<std::unique_ptr<Database>> open(Settings settings);
     ~Database();
     Database(const Database&) = delete;

@@ -445,11 +445,12 @@ Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(EmbeddedLogSettings setti
 
 Result<Position> EmbeddedLog::end_copy(const EmbeddedLogSettings& settings, const Clock& clock,
                                        Random& random) {
-    if (!std::filesystem::exists(settings.data_dir / "log")) {
-        return Error{ErrorCode::kNotFound, "there is no log in " + settings.data_dir.string() +
-                                               ": give the data directory that was restored"};
-    }
     const auto store = LogStore::open(settings, clock, random, LogStore::Origin::kCopy);
+    if (!store && store.error().code == ErrorCode::kNotFound) {
+        return Error{ErrorCode::kNotFound,
+                     store.error().detail +
+                         ": put the whole backup there, and give the data directory that holds it"};
+    }
     if (!store) return store.error();
     if (const Result<> written = (**store).write({}, (**store).head()); !written) {
         return written.error();

@@ -77,6 +77,7 @@ void Arriving::find_places() {
     if (needs_since()) {
         since_ = place_of(arrival_.since, "'since'");
         if (!arrival_.since_unread.empty()) admitted_.unknown.push_back(arrival_.since_unread);
+        is_since_unknown_ = !since_ && (arrival_.since || !arrival_.since_unread.empty());
     }
     await_visible(context_.log, context_.clock, context_.post_at,
                   std::max(offset_, since_).value_or(Position()), context_.clock.now() + kAheadMax,
@@ -120,13 +121,16 @@ void Arriving::on_places_visible() {
         place.reset();
     };
     check(offset_, "the offset");
+    const bool was_since_known = since_.has_value();
     check(since_, "'since'");
+    is_since_unknown_ = is_since_unknown_ || (was_since_known && !since_);
     admitted_.had_since = since_.has_value();
     if (admitted_.is_resumed) {
         go_on();
     } else {
         begin_new();
     }
+    if (is_since_unknown_) admitted_.record.unknown_behind = admitted_.record.place.given;
     list_rooms();
     ask_for_rooms();
 }
@@ -142,6 +146,13 @@ void Arriving::go_on() {
     // The record may be older than the frame that the client has seen. What is given from now on is
     // told from that frame by lying above `given`.
     record.place.given = std::max(record.place.given, offset_.value_or(Position()));
+    if (!record.unknown_behind) return;
+    if (has_seen(offset_, record.unknown_behind)) {
+        record.unknown_behind.reset();
+    } else if (!is_since_unknown_) {
+        admitted_.unknown.emplace_back("the 'since' of an earlier sign-in was not known");
+        record.unknown_behind = record.place.given;
+    }
 }
 
 void Arriving::begin_new() {
@@ -315,7 +326,7 @@ void Arriving::write_new() {
 void Arriving::write_resumed() {
     SessionRecord& record = admitted_.record;
     record.epoch = context_.log.epochs().current();
-    SessionChange change{.at = SessionChange::At{record.epoch, record.place, record.received}};
+    SessionChange change{.at = at_of(record)};
     for (const JoinedRoom& joined : record.rooms) {
         if (std::find(before_.begin(), before_.end(), joined) == before_.end()) {
             change.put.push_back(joined);

@@ -38,9 +38,10 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     };
     std::map<Room, Owed> owed;
 
-    Position received;      // as SessionRecord says
-    Position asked_at;      // Place::given, when a receipt was last asked for
-    bool owes_gap = false;  // the client may not know of one that it was told
+    Position received;                       // as SessionRecord says
+    std::optional<Position> unknown_behind;  // as SessionRecord says
+    Position asked_at;                       // Place::given, when a receipt was last asked for
+    bool owes_gap = false;                   // the client may not know of one that it was told
 
     // The rooms that have ended which the session's record still has, the oldest first; rooms_max
     // at most, past which the oldest is given up: it was told long ago.
@@ -175,7 +176,6 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
     Hub& hub = admissions_.context_.hub;
     const SessionRecord& record = admitted.record;
     receiver_ = hub.add(*this, encoder);
-    if (!record.received.is_before_first()) port().received = record.received;
     for (const JoinedRoom& joined : record.rooms) {
         if (joined.ended_behind) {
             port().ended.push_back(joined.room);
@@ -183,6 +183,8 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
             hub.join(*receiver_, joined.room, joined.at);
         }
     }
+    if (!record.received.is_before_first()) port().received = record.received;
+    if (record.unknown_behind) port().unknown_behind = record.unknown_behind;
     // Before anybody can ask for its place(): what it is owed holds that back.
     if (admitted.is_resumed || admitted.had_since || admitted.resume_after < hub.cursor()) {
         hub.resume(*receiver_, admitted.resume_after);
@@ -191,6 +193,7 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
     for (const std::string& reason : admitted.unknown) {
         if (is_begun()) tell_unknown(reason);
     }
+    if (is_begun() && record.unknown_behind) ask_for_receipt();
     for (const auto& [topic, error] : admitted.ended) {
         if (is_begun()) tell_ended(topic, error);
     }
@@ -262,10 +265,10 @@ void Guest::drained() { admissions_.context_.hub.drained(*receiver_); }
 void Guest::on_receipt() {
     if (!port_ || !claim_) return;
     SessionChange change;
-    if (std::exchange(port_->owes_gap, false)) {
-        port_->received = port_->asked_at;
-        change.at = written_at();
-    }
+    const bool knows_more = port_->owes_gap || port_->unknown_behind;
+    if (std::exchange(port_->owes_gap, false)) port_->received = port_->asked_at;
+    port_->unknown_behind.reset();
+    if (knows_more) change.at = written_at();
     take_receipt(change);
     if (!change.at && change.put.empty() && change.gone.empty()) return;
     // Should it not be written, the client is given it once more after a drop.
@@ -303,8 +306,12 @@ void Guest::write_place() {
 // Goes with every room that is written: a position above the end of the epoch that the record names
 // would be taken for one of another log, and the write at the resume may have been refused.
 SessionChange::At Guest::written_at() const {
-    return {admissions_.context_.log.epochs().current(), place(),
-            port_ ? port_->received : Position()};
+    SessionChange::At at{admissions_.context_.log.epochs().current(), place()};
+    if (port_) {
+        at.received = port_->received;
+        at.unknown_behind = port_->unknown_behind;
+    }
+    return at;
 }
 
 void Guest::take_over() {

@@ -85,13 +85,14 @@ class Client final : public Guest {
     }
 
     Strings got;
+    Strings unknown;
     Strings ended;
     int gaps = 0;
     bool wants_receipt = false;
     std::size_t room = ~std::size_t{0};
 
  private:
-    void tell_unknown(const std::string& reason) override { ADD_FAILURE() << reason; }
+    void tell_unknown(const std::string& reason) override { unknown.push_back(reason); }
     void tell_ended(std::string_view topic, const Error&) override { ended.emplace_back(topic); }
     void tell_gap(Position, Position) override { ++gaps; }
     void close_for_take_over() override { end(false); }
@@ -147,13 +148,14 @@ class GuestTest : public testing::Test {
     }
     // Ann comes, with the last place that she saw.
     std::unique_ptr<Client> come(std::optional<Position> seen = {}, Position since = {},
-                                 std::vector<Topic> topics = {}) {
+                                 std::vector<Topic> topics = {}, std::string bad_since = {}) {
         Arrival arrival;
         arrival.topics = std::move(topics);
         arrival.principal = std::make_shared<const Principal>(Principal{.id = "ann"});
         arrival.pid = pid_;
         if (seen) arrival.offset = offset_text(log_, *seen);
         if (!since.is_before_first()) arrival.since = offset_text(log_, since);
+        if (!bad_since.empty()) arrival.since = std::move(bad_since);
         std::unique_ptr<Client> client;
         admissions_->sign_in(std::move(arrival), [&](Result<Admitted> admitted) {
             ASSERT_TRUE(admitted);
@@ -494,6 +496,29 @@ TEST_F(GapTest, APongProvesNothingThatWasSentBehindItsPing) {
     ann = come(seen_);
     EXPECT_EQ(ann->gaps, 0);
     EXPECT_EQ(ann->got, Strings({"a"}));
+}
+
+TEST_F(GuestTest, ThatSinceIsUnknownIsToldAgainUntilThatArrives) {
+    for (const bool pongs : {true, false}) {
+        SCOPED_TRACE(pongs);
+        pid_.clear();
+        auto ann = come({}, {}, {}, "lost.7");
+        EXPECT_EQ(ann->unknown.size(), 1u);
+        for (int i = 0; i < 2; ++i) {
+            drop(ann);
+            ann = i == 0 ? come() : come({}, {}, {}, "lost.7");
+            EXPECT_EQ(ann->unknown.size(), 1u) << i;
+        }
+        const std::optional<Position> seen =
+            pongs ? std::nullopt : std::optional(publish_to_ann("a"));
+        if (pongs) ann->pong();
+        for (int i = 0; i < 2; ++i) {
+            drop(ann);
+            ann = come(seen, {}, {}, "lost.7");
+            EXPECT_EQ(ann->unknown.size(), 0u) << i;
+        }
+        drop(ann);
+    }
 }
 
 // Ann asks for a photo from "a" on, and may see it since "b" only.

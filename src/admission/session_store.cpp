@@ -5,11 +5,16 @@
 
 namespace eventbus {
 
+SessionChange::At at_of(const SessionRecord& record) {
+    return {record.epoch, record.place, record.received, record.unknown_behind};
+}
+
 void apply(SessionRecord& record, SessionChange change) {
     if (change.at) {
         record.epoch = std::move(change.at->epoch);
         record.place = change.at->place;
         record.received = change.at->received;
+        record.unknown_behind = change.at->unknown_behind;
     }
     const auto find = [&](const Room& room) {
         return std::find_if(record.rooms.begin(), record.rooms.end(),

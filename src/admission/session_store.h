@@ -55,6 +55,9 @@ struct SessionRecord {
     // The client has shown in another way than by its offset that it has all up to here: an event
     // or the notice of a loss.
     Position received;
+    // The client was told that its `since` is not known when `Place::given` stood here, and has not
+    // shown yet that it heard.
+    std::optional<Position> unknown_behind;
     std::vector<JoinedRoom> rooms;
 };
 
@@ -63,12 +66,15 @@ struct SessionChange {
     struct At {
         std::string epoch;
         Place place;
-        Position received;
+        Position received = {};
+        std::optional<Position> unknown_behind = {};
     };
     std::optional<At> at = {};
     std::vector<JoinedRoom> put = {};  // rooms that are new, or whose place has changed
     std::vector<Room> gone = {};
 };
+
+SessionChange::At at_of(const SessionRecord& record);
 
 // What the record is after the change.
 void apply(SessionRecord& record, SessionChange change);

@@ -143,7 +143,7 @@ TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
                               {Room::subject("photo:1"), 9_pos}}}),
               Written::kYes);
     ASSERT_EQ(change("p", *made,
-                     {.at = SessionChange::At{"e2", {20_pos, 21_pos}, 19_pos},
+                     {.at = SessionChange::At{"e2", {20_pos, 21_pos}, 19_pos, 0_pos},
                       .gone = {Room::user("ann")}}),
               Written::kYes);
     restart();
@@ -160,6 +160,7 @@ TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
     EXPECT_EQ(back.offset_before, "e0.3");
     EXPECT_EQ(back.place, (Place{20_pos, 21_pos}));
     EXPECT_EQ(back.received, 19_pos);
+    EXPECT_EQ(back.unknown_behind, 0_pos);
     std::vector<JoinedRoom> rooms = back.rooms;
     std::sort(rooms.begin(), rooms.end(),
               [](const JoinedRoom& a, const JoinedRoom& b) { return a.room < b.room; });

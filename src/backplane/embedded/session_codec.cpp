@@ -37,7 +37,9 @@ std::string encode_where(const SessionChange::At& at, std::int64_t expires_ms) {
     put_string(out, at.epoch);
     put_number(out, at.place.given.number());
     put_number(out, at.place.clear.number());
-    if (!at.received.is_before_first()) put_number(out, at.received.number());
+    if (at.received.is_before_first() && !at.unknown_behind) return out;
+    put_number(out, at.received.number());
+    put_place(out, at.unknown_behind);
     return out;
 }
 
@@ -71,7 +73,8 @@ bool decode_where(std::string_view bytes, SessionRecord& record, std::int64_t& e
     record.place.clear = Position(reader.number());
     if (reader.is_at_end()) return true;
     record.received = Position(reader.number());
-    return reader.is_at_end() && !record.received.is_before_first();
+    record.unknown_behind = place(reader);
+    return reader.is_at_end();
 }
 
 std::optional<JoinedRoom> decode_room(std::string_view key, std::string_view bytes) {

@@ -15,7 +15,8 @@ namespace eventbus {
 //   who    version (1 byte, 2), strings principal, sid, a number started_at; if the client showed
 //          one, also a string offset_before
 //   where  expires (8 bytes, ms of the time of sessions; 0: its socket is connected), a string
-//          epoch, numbers place.given, place.clear; if it is not 0, also received
+//          epoch, numbers place.given, place.clear; if one of them is there, also received and
+//          unknown_behind, as those of a room
 //   room   a number at; if something is owed or the room has ended, also owed_after, given_behind
 //          and ended_behind: 0 if there is none, else the place + 1; then so hidden_after, if there
 //          is one

@@ -459,7 +459,7 @@ void EmbeddedSessionStore::take(Release& release, Batch& batch) {
         const auto found = read(release.pid, {}, release.claim);
         if (!found || !*found) return;
         const SessionRecord& record = (**found).record;
-        release.at = SessionChange::At{record.epoch, record.place, record.received};
+        release.at = at_of(record);
     }
     const std::chrono::milliseconds ttl = settings_.index.ttl;
     batch.put_where(release.pid, *release.at, time_ms() + ttl.count());

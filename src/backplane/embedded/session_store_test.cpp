@@ -415,7 +415,7 @@ TEST(SessionCodec, BytesThatAreCutOffOrLongerAreNoValue) {
     SessionRecord into;
     std::int64_t expires_ms = 0;
     const std::string who = encode_who(record("p"));
-    const std::string where = encode_where({"e1", {300_pos, 301_pos}, {}}, 5);
+    const std::string where = encode_where({"e1", {300_pos, 301_pos}}, 5);
     const std::string room =
         encode_room({.room = Room::everyone(), .at = 300_pos, .owed_after = 400_pos});
     EXPECT_TRUE(decode_who(who, into));

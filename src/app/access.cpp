@@ -9,12 +9,14 @@
 
 #include "app/secret.h"
 #include "auth/jwt.h"
+#include "base/settings_file.h"
 
 namespace eventbus {
 namespace {
 
 constexpr auto kDefaultUrl = "http://127.0.0.1:8080";
 constexpr auto kTokenTtl = std::chrono::hours(1);
+constexpr std::size_t kCaBytesMax = 16U << 20U;  // all authorities of a system are some 0.3 MB
 
 std::string first_of(const std::string& given, const CommandContext& context, const char* variable,
                      const char* otherwise) {
@@ -78,7 +80,16 @@ ClaimRules claim_rules(const Config& config) {
 Result<ServerUrl> find_server(const AccessOptions& options, const CommandContext& context) {
     Result<ServerUrl> server =
         parse_server_url(first_of(options.url, context, "EVENT_BUS_URL", kDefaultUrl));
-    if (server) server->ca_file = first_of(options.cacert, context, "EVENT_BUS_CACERT", "");
+    if (!server || !server->is_tls) return server;
+    server->ca_file = first_of(options.cacert, context, "EVENT_BUS_CACERT", "");
+    if (server->ca_file.empty()) return server;
+    // Once: a pipe can be read only once, and `tail` connects more often.
+    Result<std::string> certificates = read_settings_file(server->ca_file, kCaBytesMax);
+    if (!certificates) {
+        return Error{ErrorCode::kBadRequest, "the file of authorities " + server->ca_file + " " +
+                                                 certificates.error().detail};
+    }
+    server->ca_certificates = std::move(*certificates);
     return server;
 }
 

@@ -138,7 +138,7 @@ Result<> ClientConnection::Link::trust() {
     if (server_.ca_file.empty()) {
         context_.set_default_verify_paths(error);
     } else {
-        context_.load_verify_file(server_.ca_file, error);
+        context_.add_certificate_authority(asio::buffer(server_.ca_certificates), error);
     }
     if (!error) return {};
     return Error{ErrorCode::kBadRequest,

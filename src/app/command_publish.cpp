@@ -1,6 +1,11 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
 #include <boost/json.hpp>
-#include <fstream>
-#include <iterator>
+#include <cerrno>
+#include <cstring>
+#include <istream>
 #include <ostream>
 
 #include "app/access.h"
@@ -14,6 +19,7 @@ namespace {
 
 constexpr auto kTimeout = std::chrono::seconds(30);
 constexpr std::size_t kDataBytesMax = 64U << 20U;  // the largest message_bytes_max
+constexpr int kSilentMs = 3'000;                   // that it waits for data without a word
 
 Error wrong(std::string detail) { return Error{ErrorCode::kBadRequest, std::move(detail)}; }
 
@@ -26,12 +32,41 @@ std::string read_all(std::istream& in) {
     return text;
 }
 
+// Reads a file, or a pipe to its end, however long whoever writes into it takes; but then it says
+// what it waits for.
+Result<std::string> read_file(const std::string& path, const CommandContext& context) {
+    const auto failed = [&] {
+        return wrong("the file " + path + " cannot be read: " + std::strerror(errno));
+    };
+    // The open of a pipe would wait for somebody who writes, without a word.
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (file < 0) return failed();
+    Result<std::string> text = std::string();
+    char block[64 << 10];
+    for (int wait_ms = kSilentMs; text->size() <= kDataBytesMax;) {
+        pollfd wanted{.fd = file, .events = POLLIN, .revents = 0};
+        const int ready = ::poll(&wanted, 1, wait_ms);
+        if (ready == 0) {
+            context.err << "eventbus: waiting for " << path
+                        << ", a pipe or a device: whoever writes into it has to close it\n"
+                        << std::flush;
+            wait_ms = -1;
+        }
+        if (ready <= 0) continue;
+        const ssize_t got = ::read(file, block, sizeof block);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+        if (got < 0) text = failed();
+        if (got <= 0) break;
+        text->append(block, static_cast<std::size_t>(got));
+    }
+    ::close(file);
+    return text;
+}
+
 Result<std::string> read_data(const std::string& given, const CommandContext& context) {
     if (given == "-") return read_all(context.in);
     if (!given.starts_with('@')) return given;
-    std::ifstream file(given.substr(1), std::ios::binary);
-    if (!file) return wrong("the file " + given.substr(1) + " cannot be read");
-    return read_all(file);
+    return read_file(given.substr(1), context);
 }
 
 // The event's data as JSON text.

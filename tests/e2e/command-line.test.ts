@@ -1,9 +1,11 @@
 // `eventbus publish` and `eventbus tail`, as programs, against a server that speaks TLS, and one that does not.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 
 import { expect, test } from 'vitest';
@@ -37,10 +39,18 @@ class Eventbus {
   }
 }
 
+/** A pipe that nobody has opened. */
+function pipe(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'eventbus-e2e-pipe-'));
+  afterwards(() => rmSync(folder, { recursive: true, force: true }));
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  return join(folder, 'pipe');
+}
+
 /** What the program says when it fails. */
-async function refusal(args: readonly string[], environment: Record<string, string> = {}): Promise<string> {
+async function refusal(args: readonly string[], environment: Record<string, string> = {}, code = 1): Promise<string> {
   const eventbus = new Eventbus(args, environment);
-  expect(await eventbus.code).toBe(1);
+  expect(await eventbus.code).toBe(code);
   expect(eventbus.lines.things).toEqual([]);
   return (await eventbus.errors.atLeast(1)).join('\n');
 }
@@ -136,9 +146,49 @@ test('a certificate that has expired is refused, and the day is said', async () 
 test('a file that holds no authority is named', async () => {
   const files = new CertificateFiles();
   writeFileSync(files.key, 'no certificate');
-  for (const file of [files.key, '/nowhere']) {
-    expect(await refusal([...kPublish, '--url', 'https://127.0.0.1:1', '--cacert', file])).toContain(`the file ${file} holds no certificate of an authority`);
-  }
+  const to = ['--url', 'https://127.0.0.1:1', '--cacert'];
+  expect(await refusal([...kPublish, ...to, files.key])).toContain(`the file ${files.key} holds no certificate of an authority`);
+  expect(await refusal([...kPublish, ...to, '/nowhere'], {}, 2)).toContain('the file of authorities /nowhere cannot be read: No such file');
+  const fifo = pipe();
+  expect(await refusal([...kPublish, ...to, fifo], {}, 2)).toContain(`the file of authorities ${fifo} is a pipe or a device that did not end within 3 s`);
+});
+
+test('a pipe of authorities is read once, though tail connects again', async () => {
+  const files = new CertificateFiles();
+  const server = await BusServer.start({ settings: files.settings });
+  const tail = spawn('bash', ['-c', `exec "${kBinary}" tail --count 2 --url ${server.url} --cacert <(cat "${files.certificate}")`], { env: { PATH: process.env.PATH, EVENT_BUS_TOKEN: serviceToken('api') } });
+  afterwards(() => tail.kill('SIGKILL'));
+  const ended = new Promise((resolve) => tail.on('exit', resolve));
+  const errors = new Seen<string>();
+  tail.stderr.setEncoding('utf8').on('data', errors.add);
+  const lines = new Seen<string>();
+  tail.stdout.setEncoding('utf8').on('data', lines.add);
+  const publish = () => new Eventbus([...kPublish, '--url', server.url, '--cacert', files.certificate]).code;
+  await errors.until((all) => all.join('').includes('following'));
+  await publish();
+  await lines.atLeast(1);
+  await server.kill();
+  await errors.until((all) => all.join('').includes('interrupted'));
+  await server.up();
+  expect(await publish()).toBe(0);
+  expect(await ended).toBe(0);
+});
+
+test('data comes from a pipe, however slow, and what is waited for is said', async () => {
+  const server = await BusServer.start();
+  const publish = (data: string) => spawn('bash', ['-c', `"${kBinary}" publish photo.uploaded --url ${server.url} --data ${data}`], { env: { PATH: process.env.PATH, EVENT_BUS_TOKEN: serviceToken('api') } });
+  const json = '{"photoId":"1","userId":"alice","filename":"a.jpg"}';
+  expect(await new Promise((resolve) => publish(`@<(echo '${json}')`).on('exit', resolve))).toBe(0);
+
+  const fifo = pipe();
+  const slow = publish(`@${fifo}`);
+  afterwards(() => slow.kill('SIGKILL'));
+  const ended = new Promise((resolve) => slow.on('exit', resolve));
+  const errors = new Seen<string>();
+  slow.stderr.setEncoding('utf8').on('data', errors.add);
+  await errors.until((lines) => lines.join('').includes(`waiting for ${fifo}, a pipe or a device`));
+  writeFileSync(fifo, json);
+  expect(await ended).toBe(0);
 });
 
 test('HTTP on a port of TLS, and TLS on a port of HTTP, are told apart', async () => {

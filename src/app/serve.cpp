@@ -147,13 +147,15 @@ class Server {
     Server(const Config& config, std::size_t reactors, const Descriptors& descriptors)
         : config_(config), reactors_(reactors), descriptors_(descriptors), cors_(cors_of(config)) {}
 
-    Result<> start(const std::shared_ptr<const Catalog>& catalog, const std::string& secret);
-    void reload();
+    Result<> start(const std::shared_ptr<const Catalog>& catalog, const std::string& secret,
+                   Signals& signals);
+    void reload(Signals& signals);
     void stop(Signals& signals);
     std::string ready_line() const;
 
  private:
-    Result<> open_stores(const std::filesystem::path& data);
+    Result<> open_stores(const std::filesystem::path& data, Signals& signals);
+    void enter_tls(Signals& signals, const char* stage) const;
     void make_lanes(const std::shared_ptr<const Catalog>& catalog, KeySet keys,
                     std::vector<StoredGroup> stored);
     Result<> listen();
@@ -181,7 +183,7 @@ class Server {
     std::string admin_address_;
 };
 
-Result<> Server::open_stores(const std::filesystem::path& data) {
+Result<> Server::open_stores(const std::filesystem::path& data, Signals& signals) {
     subjects_ = std::make_unique<Subjects>(Subjects::Settings{
         .owners_max = config_.owners_max, .owner_ttl = config_.owner_ttl, .clock = &clock_});
     // Of the tables that all may hold open, most are the log's. RocksDB takes ten for each at
@@ -196,10 +198,12 @@ Result<> Server::open_stores(const std::filesystem::path& data) {
                                  .open_files_max = tables(4),
                                  .retention_hold = config_.retention_hold};
     settings.dedupe = {.window = config_.dedupe_window, .keys_max = config_.dedupe_max};
+    signals.enter("while the log is opened");
     auto log = EmbeddedLog::open(std::move(settings), *subjects_, clock_, random_);
     if (!log) return log.error();
     log_ = std::move(*log);
     watches_ = std::make_unique<SubjectWatches>(*log_, *subjects_);
+    signals.enter("while the sessions are opened");
     auto sessions = EmbeddedSessionStore::open(
         {.data_dir = data,
          .index = {.sessions_max = config_.sessions_max,
@@ -210,6 +214,7 @@ Result<> Server::open_stores(const std::filesystem::path& data) {
         clock_);
     if (!sessions) return sessions.error();
     sessions_ = std::move(*sessions);
+    signals.enter("while the groups are opened");
     auto groups = EmbeddedGroupStore::open({.data_dir = data, .open_files_max = tables(1)});
     if (!groups) return groups.error();
     group_store_ = std::move(*groups);
@@ -220,18 +225,21 @@ std::array<const Database*, 3> Server::stores() const {
     return {&log_->database(), &sessions_->database(), &group_store_->database()};
 }
 
-Result<> Server::start(const std::shared_ptr<const Catalog>& catalog, const std::string& secret) {
+Result<> Server::start(const std::shared_ptr<const Catalog>& catalog, const std::string& secret,
+                       Signals& signals) {
     Result<KeySet> keys = keys_of_secret(secret);
     if (!keys) return keys.error();
     std::shared_ptr<const TlsContext> tls;
     if (config_.speaks_tls()) {
+        enter_tls(signals, "while the TLS certificate is read");
         const auto read = certificate_.read(tls_files(config_));
         if (!read) return read.error();
         tls = *read;
     }
-    if (const Result<> opened = open_stores(config_.data); !opened) return opened.error();
+    if (const Result<> opened = open_stores(config_.data, signals); !opened) return opened.error();
     Result<std::vector<StoredGroup>> stored = group_store_->load(log_->epochs());
     if (!stored) return stored.error();
+    signals.enter("while it begins to serve");
     make_lanes(catalog, std::move(*keys), std::move(*stored));
     for (const auto& lane : lanes_) lane->use_tls(tls);
     if (const Result<> listening = listen(); !listening) return listening.error();
@@ -354,9 +362,16 @@ std::string Server::ready_line() const {
                        admin_address_.empty() ? "" : ", admin on " + admin_address_);
 }
 
-void Server::reload() {
+void Server::reload(Signals& signals) {
+    signals.enter("while the catalog is loaded again", config_.catalog);
     reload_catalog();
-    if (config_.speaks_tls()) reload_tls();
+    if (!config_.speaks_tls()) return;
+    enter_tls(signals, "while the TLS certificate is read again");
+    reload_tls();
+}
+
+void Server::enter_tls(Signals& signals, const char* stage) const {
+    signals.enter(stage, config_.tls_certificate_file + " and " + config_.tls_key_file);
 }
 
 void Server::reload_tls() {
@@ -420,6 +435,7 @@ int serve(const Config& config) {
     const std::size_t reactors = config.reactors > 0 ? config.reactors : cores_we_may_use();
     const Result<Descriptors> descriptors = take_descriptors(reactors, config.connections_max);
     if (!descriptors) return fail(descriptors.error());
+    signals.enter("while the data directory is made");
     std::error_code why;
     std::filesystem::create_directories(config.data, why);
     if (why) {
@@ -429,6 +445,7 @@ int serve(const Config& config) {
     }
     const Result<DataDirectory> directory = DataDirectory::take(config.data);
     if (!directory) return fail(directory.error());
+    signals.enter("while the JWT secret is read", config.jwt_secret_file);
     SystemRandom random;
     bool made_secret = false;
     const Result<Secret> secret = find_or_make_secret(config, random, made_secret);
@@ -442,6 +459,7 @@ int serve(const Config& config) {
                                       : "--dev: do not use this in production",
                           {{"secret", secret->from}});
     }
+    signals.enter("while the catalog is read", config.catalog);
     std::shared_ptr<const Catalog> catalog =
         load(config.catalog, [](const std::string& error) { write_line(STDERR_FILENO, error); });
     if (!catalog) {
@@ -451,15 +469,12 @@ int serve(const Config& config) {
                                  config.catalog, config.catalog)});
     }
     Server server(config, reactors, *descriptors);
-    if (const Result<> started = server.start(catalog, secret->bytes); !started) {
+    if (const Result<> started = server.start(catalog, secret->bytes, signals); !started) {
         return fail(started.error());
     }
     write_line(STDOUT_FILENO, server.ready_line());
 
-    while (signals.wait() == Signals::Asked::kReload) {
-        signals.enter("in a reload of its files");
-        server.reload();
-    }
+    while (signals.wait() == Signals::Asked::kReload) server.reload(signals);
     diagnostics::info("stopping");
     server.stop(signals);
     return 0;

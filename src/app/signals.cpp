@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
+#include <utility>
 
 #include "base/write_line.h"
 
@@ -40,8 +41,8 @@ int next_signal(const sigset_t& signals, steady_clock::time_point until) {
 
 }  // namespace
 
-Signals::Signals(std::chrono::milliseconds stop_limit, std::string disk)
-    : stop_limit_(stop_limit), disk_(std::move(disk)) {
+Signals::Signals(std::chrono::milliseconds stop_limit, const std::string& data)
+    : stop_limit_(stop_limit), disk_("the disk of " + data) {
     const sigset_t signals = taken_signals();
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     thread_ = std::thread([this] { run(); });
@@ -72,20 +73,25 @@ void Signals::run() {
     }
 }
 
-void Signals::give_up() const {
+void Signals::give_up() {
     // Its own end must not wait for the line: a file on that disk takes none.
     std::thread([] {
         std::this_thread::sleep_for(kLineLimit);
         ::_exit(EXIT_FAILURE);
     }).detach();
     const auto seconds = std::chrono::duration<double>(stop_limit_).count();
-    write_line(
-        STDERR_FILENO,
-        fmt::format("eventbus: {} s after the signal to stop the process still hangs {}, so "
-                    "it is ended; nothing that was acknowledged is lost; look at the disk of "
-                    "{}",
-                    seconds, stage_.load(), disk_));
+    const std::lock_guard lock(mutex_);
+    write_line(STDERR_FILENO,
+               fmt::format("eventbus: {} s after the signal to stop the process still hangs {}, so "
+                           "it is ended; nothing that was acknowledged is lost; look at {}",
+                           seconds, stage_, file_.empty() ? disk_ : file_));
     ::_exit(EXIT_FAILURE);
+}
+
+void Signals::enter(std::string stage, std::string file) {
+    const std::lock_guard lock(mutex_);
+    stage_ = std::move(stage);
+    file_ = std::move(file);
 }
 
 Signals::Asked Signals::wait() {

@@ -21,8 +21,8 @@ class Signals {
  public:
     enum class Asked { kReload, kStop };
 
-    // `disk` is what to look at when a stop hangs: the data directory.
-    Signals(std::chrono::milliseconds stop_limit, std::string disk);
+    // `data` is what to look at when a stop hangs, unless the stage says else: the data directory.
+    Signals(std::chrono::milliseconds stop_limit, const std::string& data);
     ~Signals();
     Signals(const Signals&) = delete;
     Signals& operator=(const Signals&) = delete;
@@ -30,22 +30,23 @@ class Signals {
     // Waits for the next signal. Several SIGHUP that came during one reload are one.
     Asked wait();
 
-    // What the main thread does from now on, for that line: "while the stores are opened". A
-    // literal.
-    void enter(const char* stage) { stage_ = stage; }
+    // What the main thread does from now on, for that line: "while the log is opened". `file`: what
+    // it reads for that, which may be a pipe or lie on another disk; empty: the data directory.
+    void enter(std::string stage, std::string file = {});
 
  private:
     void run();
-    [[noreturn]] void give_up() const;
+    [[noreturn]] void give_up();
 
     const std::chrono::milliseconds stop_limit_;
-    const std::string disk_;
-    std::atomic<const char*> stage_{"at the start"};
+    const std::string disk_;  // what to look at
     std::atomic<bool> is_over_{false};
     std::mutex mutex_;
     std::condition_variable asked_;
-    bool reload_ = false;  // under mutex_, as stop_
+    bool reload_ = false;  // under mutex_, as what follows
     bool stop_ = false;
+    std::string stage_ = "at the start";
+    std::string file_;
     std::thread thread_;  // last: it uses the rest
 };
 

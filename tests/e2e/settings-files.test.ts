@@ -1,7 +1,7 @@
 // Pipes that nobody writes into or reads from must not keep the server waiting: as files that settings name, and as its
 // standard error.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 import { afterwards } from './support/clean-up.js';
+import { Seen } from './support/seen.js';
 import { BusServer, kBinary } from './support/server.js';
 import { kSecret } from './support/tokens.js';
 
@@ -57,6 +58,34 @@ test('a catalog that became a pipe keeps neither a reload nor the stop waiting',
   await server.reload(/is a pipe or a device.*[^]*the old one stays/);
 
   expect(await server.stop()).toBe(0);
+});
+
+test.each([
+  ['a start', 'while the catalog is read'],
+  ['a reload', 'while the catalog is loaded again'],
+])('a stop in the middle of %s that reads a pipe names the pipe, and not the disk', async (when, stage) => {
+  const where = folder();
+  const catalog = join(where, 'catalog.yaml');
+  if (when === 'a reload') copyFileSync(kCatalog, catalog);
+  else pipeIn(where, 'catalog.yaml');
+  const server = spawn(kBinary, ['serve', '--catalog', catalog, '--data', join(where, 'data'), '--listen', '127.0.0.1:0', '--admin-listen', 'off', '--shutdown-timeout', '0s'], { env: { PATH: process.env.PATH, EVENTBUS_JWT_SECRET: kSecret } });
+  afterwards(() => server.kill('SIGKILL'));
+  const said = new Seen<string>();
+  for (const stream of [server.stdout, server.stderr]) stream.setEncoding('utf8').on('data', said.add);
+  const ended = new Promise((resolve) => server.on('exit', resolve));
+  if (when === 'a reload') {
+    await said.until((all) => all.join('').includes('is ready'));
+    rmSync(catalog);
+    pipeIn(where, 'catalog.yaml');
+    server.kill('SIGHUP');
+  } else {
+    await expect.poll(() => existsSync(join(where, 'data'))).toBe(true);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 200)); // it reads the pipe
+
+  server.kill('SIGTERM');
+  expect(await ended).toBe(1);
+  expect(said.things.join('')).toContain(`2 s after the signal to stop the process still hangs ${stage}, so it is ended; nothing that was acknowledged is lost; look at ${catalog}`);
 });
 
 test('a start with more mistakes than a pipe has room for ends, though nobody reads them', async () => {

@@ -90,6 +90,8 @@ Result<ClientResponse> Follower::follow(const std::string& token) {
         const bool is_good = reader.feed(bytes, [&](const SseEvent& event) {
             if (written_ && !is_done()) show(event);
         });
+        // Also one that stands for itself: before its first event the stream says where it begins.
+        if (written_ && !is_done() && !reader.place().empty()) last_id_ = reader.place();
         return is_good && written_ && !is_done();
     });
 }

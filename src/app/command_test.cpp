@@ -429,6 +429,19 @@ TEST_F(Command, TailGoesOnWhereTheStreamBroke) {
     EXPECT_TRUE(holds(err(), "going on from e.1"));
 }
 
+TEST_F(Command, TailThatHasSeenNoEventGoesOnFromWhereTheStreamBegan) {
+    ScriptedServer server({stream({": hello\nretry: 1\nid: e.4\n\n"}),
+                           stream({"id: e.4\n\n", "id: e.9\n\n", "id: e.11\n"}, true),
+                           stream({sse(1)})});
+
+    EXPECT_EQ(run_tail({.access = {.url = server.url(), .token = "t"}, .count = 1}, context_),
+              kExitDone)
+        << err();
+    EXPECT_TRUE(holds(server.requests().at(1), "\r\nLast-Event-ID: e.4\r\n"));
+    EXPECT_TRUE(holds(server.requests().at(2), "\r\nLast-Event-ID: e.9\r\n"));
+    EXPECT_TRUE(holds(err(), "going on from e.4")) << err();
+}
+
 TEST_F(Command, TailPrintsJsonForScripts) {
     ScriptedServer server({stream({"event: resume.gap\ndata: {\"from\":\"e.1\"}\n\n", sse(1)})});
 

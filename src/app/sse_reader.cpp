@@ -30,6 +30,7 @@ void SseReader::take_line(std::string_view line,
             if (event_.name.empty()) event_.name = "message";
             visit(event_);
         }
+        place_ = event_.id;
         event_.name.clear();
         event_.data.clear();
         has_data_ = false;

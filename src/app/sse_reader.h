@@ -25,6 +25,9 @@ class SseReader {
     // Calls `visit` for each event that is whole now. False: an event was too long.
     bool feed(std::string_view bytes, const std::function<void(const SseEvent&)>& visit);
 
+    // Where the stream has come to: its last id, also one without an event. Empty: there was none.
+    const std::string& place() const { return place_; }
+
  private:
     void take_line(std::string_view line, const std::function<void(const SseEvent&)>& visit);
 
@@ -33,6 +36,7 @@ class SseReader {
     bool after_return_ = false;
     bool has_data_ = false;
     SseEvent event_;
+    std::string place_;
 };
 
 }  // namespace eventbus

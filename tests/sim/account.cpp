@@ -37,7 +37,7 @@ void Account::unknown(Position frontier) {
 }
 
 // Of what it might have got, something must be gone; or a right that it had before has ended, and
-// the one by which it is in a room now began there.
+// the one by which it was let into a room began there, and may have ended since.
 void Account::gap(Position from, Position to) {
     gaps_.emplace_back(from, to);
     const auto& entries = witness_.entries();
@@ -48,7 +48,7 @@ void Account::gap(Position from, Position to) {
                    (is_of_person(*entry.second) || is_asked_for(*entry.second));
         });
     const bool is_hidden = std::any_of(asked_.begin(), asked_.end(), [&](const auto& topic) {
-        return is_subject(topic) && witness_.watches_since(topic, principal_->id) == to;
+        return is_subject(topic) && witness_.right_began(topic, principal_->id, to);
     });
     if (!is_lost && !is_hidden) {
         fail(name_ + " was told of a gap from " + to_string(from) + " to " + to_string(to) +

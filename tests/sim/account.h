@@ -45,6 +45,13 @@ class Account {
         left_.erase(topic);
     }
     void confirm(const std::string& topic, Position from);
+    // It is in it by its sign-in: as before, or from now on.
+    void sign_in(const std::string& topic, Position frontier) {
+        ask(topic);
+        confirmed_.try_emplace(topic, frontier);
+    }
+    // Since it was last told that it has left, if it was.
+    bool has_asked_for(const std::string& topic) const { return asked_.contains(topic); }
     // It was told that it is not in it, or has asked to leave: nothing is owed.
     void let_go(const std::string& topic) { confirmed_.erase(topic); }
     // It was told that it has left: nothing may come any more.

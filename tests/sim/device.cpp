@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "event/topic.h"
+#include "sim/tally.h"
 #include "sim/trace.h"
 
 namespace eventbus::sim {
@@ -120,14 +121,14 @@ void Device::on(const Connected& connected) {
     if (!pid_.empty() && !is_recovered && !may_be_forgotten) fail(name_ + " lost its session");
     pid_ = connected.pid;
     std::vector<std::string> again;  // what its application asks anew for
+    if (is_recovered) count(Happened::kResumed);
     if (!is_recovered) {
         account_.begin(frontier_);
         move_to("");
         for (const auto& [name, topic] : std::exchange(topics_, {})) again.push_back(name);
     }
     for (const std::string& topic : at_sign_in_) {
-        account_.ask(topic);
-        account_.confirm(topic, frontier_);
+        account_.sign_in(topic, frontier_);
         topics_[topic].is_confirmed = true;
         std::erase(again, topic);
     }
@@ -137,6 +138,7 @@ void Device::on(const Connected& connected) {
 void Device::on(const EventFrame& frame) {
     trace(name_ + " gets " + to_string(frame.position) +
           (frame.place.empty() ? " of a history" : ""));
+    count(frame.place.empty() ? Happened::kHistoryEvent : Happened::kEvent);
     account_.see(frame);
     if (frame.place.empty()) return;
     move_to(frame.place);
@@ -161,7 +163,9 @@ void Device::on(const Answer& answer) {
     }
     // It may have been given another room in place of this one by then.
     if (answer.error && !sent.is_subscribe) ++rooms_kept_;
-    if (!is_last || answer.error) return;
+    if (answer.error) return;
+    count(sent.is_subscribe ? Happened::kSubscribed : Happened::kUnsubscribed);
+    if (!is_last) return;
     topic.is_confirmed = sent.is_subscribe;
     if (sent.is_subscribe) {
         account_.confirm(sent.topic, answer.from);
@@ -176,18 +180,30 @@ void Device::on(const Unknown& unknown) {
     trace(name_ + " is told that its session or place is unknown: " + unknown.reason);
     if (!may_be_forgotten && !is_place_lost_)
         fail(name_ + " was told without a reason: " + unknown.reason);
+    count(Happened::kForgotten);
     account_.unknown(frontier_);
 }
 
 void Device::on(const Ended& ended) {
     trace(name_ + " is told that it is not in " + ended.topic);
+    count(Happened::kEnded);
+    if (!account_.has_asked_for(ended.topic)) {
+        fail(name_ + " is told that it is not in " + ended.topic + ", which it has left");
+    }
     account_.let_go(ended.topic);
     topics_[ended.topic].is_confirmed = false;
 }
 
 void Device::on(const Gap& gap) {
     trace(name_ + " is told of a gap from " + to_string(gap.from) + " to " + to_string(gap.to));
+    count(Happened::kGap);
     account_.gap(gap.from, gap.to);
+}
+
+void Device::on(const Ping& ping) {
+    trace(name_ + " is pinged");
+    count(Happened::kReceipt);
+    lane_->pong(pipe_, ping.number);
 }
 
 // ---- what the network does ----------------------------------------------------------------------

@@ -90,6 +90,7 @@ class Device {
     void on(const Ended& ended);
     void on(const Gap& gap);
     void on(const GroupEvent&) {}
+    void on(const Ping& ping);
 
     Arrival arrival() const;
     void send(std::vector<Command> commands);

@@ -11,6 +11,7 @@ namespace eventbus::sim {
 namespace {
 
 constexpr std::size_t kKeptEntries = 300;  // of the tail, by each view
+constexpr auto kPingAfter = std::chrono::milliseconds(10);
 
 GroupSettings group_settings() {
     return {.ack_wait = std::chrono::seconds(5),
@@ -46,7 +47,7 @@ Lane::Lane(Context context, std::shared_ptr<const Catalog> catalog, std::vector<
            .post_at = [this](Clock::Time at, Task task) { reactor_.post_at(at, std::move(task)); }},
           {.rooms_max = kRoomsMax, .write_places_every = std::chrono::seconds(10)}, catalog),
       publisher_({context.machine.log(), reactor_, context.clock, context.random}, catalog, 10) {
-    reactor_.set_views([this] { return both(hub_.deliver(), groups_.deliver()); });
+    reactor_.set_views([this] { return both(deliver_live(), groups_.deliver()); });
 }
 
 Lane::~Lane() { reactor_.forget(); }
@@ -113,6 +114,28 @@ void Lane::drained(const SharedPipe& pipe) {
     reactor_.post([this, pipe] {
         if (Socket* const socket = find(pipe)) socket->drained();
     });
+}
+
+void Lane::pong(const SharedPipe& pipe, std::uint64_t number) {
+    reactor_.post([this, pipe, number] {
+        if (Socket* const socket = find(pipe)) socket->on_pong(number);
+    });
+}
+
+void Lane::ping_later(const SharedPipe& pipe, std::uint64_t number) {
+    reactor_.post_at(context_.clock.now() + kPingAfter, [this, pipe, number] {
+        if (Socket* const socket = find(pipe)) socket->send(Ping{number});
+    });
+}
+
+// What it does not read in this turn it reads in the next, or at a time that it names: nothing else
+// needs to wake it for that.
+View::Next Lane::deliver_live() {
+    const Position visible = context_.machine.log().frontier();
+    const View::Next next = hub_.deliver();
+    const bool is_left = reader_.cursor() < visible && reader_.peek() != nullptr;
+    if (is_left && next == View::Next{}) fail("a reactor sleeps in front of what it has not read");
+    return next;
 }
 
 bool Socket::push(const SharedFrame& frame) {

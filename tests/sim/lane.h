@@ -61,6 +61,7 @@ class Lane final : public GroupReceiver {
     // In one tick.
     void take(const SharedPipe& pipe, std::vector<Command> commands);
     void drained(const SharedPipe& pipe);
+    void pong(const SharedPipe& pipe, std::uint64_t number);
     // The connection's end is noticed. `left`: the client said goodbye.
     void close(const SharedPipe& pipe, bool left);
 
@@ -104,6 +105,8 @@ class Lane final : public GroupReceiver {
     void run(Socket& socket, const Command& command);
     void join_group(Socket& socket, const Command& command);
     Socket* find(const SharedPipe& pipe);
+    void ping_later(const SharedPipe& pipe, std::uint64_t number);
+    View::Next deliver_live();
     void let_go(const SharedPipe& pipe);
 
     const Context context_;

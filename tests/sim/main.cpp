@@ -22,14 +22,16 @@
 
 #include "base/diagnostics.h"
 #include "sim/run.h"
+#include "sim/tally.h"
 #include "sim/trace.h"
 #include "support/folder.h"
 
 namespace {
 
-constexpr unsigned kSeedSeconds = 120;      // the longest that one may take
-constexpr std::uint64_t kRests = 4;         // in a run
-constexpr std::uint64_t kEmbeddedCost = 5;  // a step of one, in steps of the others
+constexpr unsigned kSeedSeconds = 120;       // the longest that one may take
+constexpr std::uint64_t kRests = 4;          // in a run
+constexpr std::uint64_t kEmbeddedCost = 5;   // a step of one, in steps of the others
+constexpr std::uint64_t kSeedsOfTally = 40;  // fewer may differ much from the average
 
 struct Settings {
     std::uint64_t seed = 1;
@@ -131,6 +133,7 @@ int main(int count, char** arguments) {
         ::execv("/proc/self/exe", arguments);
     }
     eventbus::diagnostics::set_level(eventbus::diagnostics::Level::kOff);
+    eventbus::sim::begin_tally();
     const eventbus::Folder folder;  // for the data of those that fail, too
     ::setenv("TMPDIR", folder.path().c_str(), 1);
     if (const std::uint64_t failed = run_seeds(); failed != 0) {
@@ -140,6 +143,13 @@ int main(int count, char** arguments) {
                      static_cast<unsigned long long>(settings.embedded_every));
         return 1;
     }
-    std::printf("%llu seeds are fine\n", static_cast<unsigned long long>(settings.seeds));
+    if (settings.steps == Settings().steps && settings.seeds >= kSeedsOfTally) {
+        if (const std::string rare = eventbus::sim::too_rare(settings.seeds); !rare.empty()) {
+            std::fprintf(stderr, "too little happened: %s\n", rare.c_str());
+            return 1;
+        }
+    }
+    std::printf("%llu seeds are fine: %s\n", static_cast<unsigned long long>(settings.seeds),
+                eventbus::sim::tally().c_str());
     return 0;
 }

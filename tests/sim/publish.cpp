@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "sim/run.h"
+#include "sim/tally.h"
 
 namespace eventbus::sim {
 namespace {
@@ -62,6 +63,7 @@ void Run::answered(const std::string& id, const Result<std::vector<Receipt>>& re
         found->second.is_under_way = false;
         return;
     }
+    count(Happened::kPublished);
     if (found->second.is_durable) acknowledged_[id] = receipts->front().position;
     unanswered_.erase(found);
 }

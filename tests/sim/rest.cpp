@@ -9,12 +9,49 @@
 namespace eventbus::sim {
 namespace {
 
-constexpr int kMoments = 20;      // for what works in threads of its own, before time passes
-constexpr int kTimesMax = 4'000;  // that the clock is moved until all is settled
+constexpr int kRounds = 3;               // of coming and going
+constexpr int kActs = 10;                // in one
+constexpr int kCuts = 12;                // in one
+constexpr std::uint64_t kRetained = 10;  // positions, at most
+constexpr int kMoments = 20;             // for what works in threads of its own, before time passes
+constexpr int kTimesMax = 4'000;         // that the clock is moved until all is settled
+// No rest waits for anything longer. What is due later must not be: in ten minutes the log forgets
+// the ids of publishes that are under way.
+constexpr auto kPauseMax = std::chrono::minutes(1);
 // Nothing waits longer for company than kCoalesces say, but for what looking at the clock takes.
 constexpr auto kCompanyMax = std::chrono::milliseconds(25);
 
 }  // namespace
+
+// Everything is fast, and clients come back all the time: what they missed is on its way when they
+// are cut again, and some of it is on no disk any more.
+void Run::come_and_go() {
+    for (int round = 0; round < kRounds; ++round) {
+        for (const auto& device : devices_) {
+            if (chance_.one_in(3)) cut(*device);
+        }
+        for (int i = 0; i < kActs; ++i) act();
+        while (move_server()) {
+        }
+        if (chance_.one_in(2)) retain(chance_.one_in(2) ? 0 : chance_.below(kRetained));
+        cuts_left_ = kCuts;
+        cut_one_in_ = chance_.one_in(2) ? 2 : 20;
+        move_all();
+        cuts_left_ = 0;
+    }
+}
+
+// All that the server does by itself. False: nothing.
+bool Run::move_server() {
+    bool has_moved = false;
+    while (machine_->move(chance_)) has_moved = true;
+    for (std::size_t i = 0; i < Server::kLanes; ++i) {
+        Reactor& reactor = server_->lane(i).reactor();
+        for (; reactor.has_work(); has_moved = true) reactor.turn(100);
+    }
+    server_->look();
+    return has_moved;
+}
 
 // All that happens without the clock. False: nothing did.
 bool Run::move_all() {
@@ -23,15 +60,19 @@ bool Run::move_all() {
         if (worker->is_refused()) worker->connect(any_lane());
     }
     for (bool moves = true; moves; has_moved = has_moved || moves) {
-        moves = false;
-        while (machine_->move(chance_)) moves = true;
-        for (std::size_t i = 0; i < Server::kLanes; ++i) {
-            Reactor& reactor = server_->lane(i).reactor();
-            for (; reactor.has_work(); moves = true) reactor.turn(100);
-        }
-        server_->look();
+        moves = move_server();
         for (const auto& device : devices_) {
-            for (; device->has_messages(); moves = true) device->take_message();
+            for (; device->has_messages(); moves = true) {
+                if (cuts_left_ == 0 || !chance_.one_in(cut_one_in_)) {
+                    device->take_message();
+                    continue;
+                }
+                --cuts_left_;
+                cut(*device);
+                if (chance_.one_in(2)) continue;
+                device->let_server_notice();
+                move_server();
+            }
             if (device->must_drop()) device->cut();
             if (!device->is_away()) continue;
             connect(*device);
@@ -85,7 +126,7 @@ void Run::come_to_rest() {
         if (times == kTimesMax) fail("it does not come to rest: " + what);
         const bool waits = machine_->wait_a_moment();
         if (waits && times % kMoments != 0) continue;
-        if (pass_time_to(Clock::Time::max()) || waits) continue;
+        if (pass_time_to(clock_.peek() + kPauseMax) || waits) continue;
         fail("nothing waits for a time, and " + what);
     }
     const Clock::Time until = clock_.peek() + kCompanyMax;
@@ -109,6 +150,7 @@ void Run::rest() {
     machine_->set_full(is_full_ = false);
     machine_->set_slow(is_slow_ = false);
     if (is_broken_) machine_->set_broken(is_broken_ = false);
+    come_and_go();
     come_to_rest();
     check_sockets();
     for (const auto& device : devices_) device->let_server_notice();

@@ -107,13 +107,18 @@ void Run::trouble() {
     }
     if (chance_.happens(faults_.full_disk)) machine_->set_full(is_full_ = !is_full_);
     if (chance_.happens(faults_.slow_disk)) machine_->set_slow(is_slow_ = !is_slow_);
-    const Position frontier = machine_->log().frontier();
-    if (chance_.happens(faults_.retention) && frontier > Position(kRetained)) {
-        witness_.lost_through =
-            std::max(witness_.lost_through, machine_->retain_after(frontier - kRetained));
-    }
+    if (chance_.happens(faults_.retention)) retain(kRetained);
     if (chance_.happens(faults_.reload)) reload();
     if (chance_.happens(faults_.long_time)) let_long_time_pass();
+}
+
+// Takes all but so many positions.
+void Run::retain(std::uint64_t positions) {
+    const Position frontier = machine_->log().frontier();
+    if (frontier <= Position(positions)) return;
+    trace("retention takes all up to " + to_string(frontier - positions));
+    witness_.lost_through =
+        std::max(witness_.lost_through, machine_->retain_after(frontier - positions));
 }
 
 void Run::reload() {
@@ -159,9 +164,16 @@ std::vector<std::string> Run::any_topics(const Device& device) {
     for (std::uint64_t i = 1 + chance_.below(4); i > 0; --i) {
         const bool is_service = device.user() == "auditor";
         topics.push_back(is_service ? (chance_.one_in(2) ? "photo.*" : "photo.completed")
-                                    : chance_.any("photo:p", kPhotos));
+                                    : any_photo(device));
     }
     return topics;
+}
+
+// Of two, rather the one that it may watch: most others are refused.
+std::string Run::any_photo(const Device& device) {
+    const std::string photo = chance_.any("photo:p", kPhotos);
+    const bool may_watch = witness_.watches_since(photo, device.user()) != kEndOfTime;
+    return may_watch ? photo : chance_.any("photo:p", kPhotos);
 }
 
 void Run::act() {
@@ -170,8 +182,8 @@ void Run::act() {
     Worker& worker = any_worker();
     if (worker.is_away()) worker.connect(any_lane());
     const std::uint64_t what = chance_.below(100);
-    if (what < 65 || !device.is_in()) return publish_something();
-    if (what < 80) return device.subscribe(any_topics(device), chance_.one_in(3));
+    if (what < 50 || !device.is_in()) return publish_something();
+    if (what < 80) return device.subscribe(any_topics(device), chance_.one_in(2));
     if (what < 97) {
         std::vector<std::string> topics = device.topics();
         std::erase_if(topics, [&](const std::string&) { return chance_.one_in(2); });

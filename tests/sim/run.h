@@ -48,12 +48,14 @@ class Run {
     void trouble();
     void trouble_with_clients();
     void cut(Device& device);
+    void retain(std::uint64_t positions);
     void reload();
     void let_long_time_pass();
     void act();
     void connect(Device& device);
     void move_something();
     std::vector<std::string> any_topics(const Device& device);
+    std::string any_photo(const Device& device);
     Device& any_device() { return *devices_[chance_.below(devices_.size())]; }
     Worker& any_worker() { return *workers_[chance_.below(workers_.size())]; }
     Lane& any_lane() { return server_->lane(chance_.below(Server::kLanes)); }
@@ -64,6 +66,8 @@ class Run {
     void answered(const std::string& id, const Result<std::vector<Receipt>>& receipts);
 
     // rest.cpp
+    void come_and_go();
+    bool move_server();
     bool move_all();
     std::string unsettled();
     void come_to_rest();
@@ -82,6 +86,8 @@ class Run {
     std::vector<std::unique_ptr<Device>> devices_;
     std::vector<std::unique_ptr<Worker>> workers_;
 
+    int cuts_left_ = 0;  // of connections, in move_all(): one in so many messages is lost
+    std::uint64_t cut_one_in_ = 1;
     bool is_slow_ = false;
     bool is_full_ = false;
     bool is_broken_ = false;

@@ -33,6 +33,11 @@ class Socket final : public Guest {
     bool has_room() override { return pipe_->messages.size() < Pipe::kRoom; }
     void on_caught_up(std::uint64_t) override {}
 
+    // Its client has answered a ping: it has all that was sent before.
+    void on_pong(std::uint64_t number) {
+        if (number == pings_) on_receipt();
+    }
+
     const MemberId member;
     bool is_in_group = false;
 
@@ -44,9 +49,11 @@ class Socket final : public Guest {
     }
     void tell_gap(Position from, Position to) override { send(Gap{from, to}); }
     void close_for_take_over() override { close(false); }
+    void want_receipt() override { lane_.ping_later(pipe_, ++pings_); }
 
     Lane& lane_;
     const SharedPipe pipe_;
+    std::uint64_t pings_ = 0;
 };
 
 }  // namespace eventbus::sim

@@ -42,7 +42,10 @@ struct GroupEvent {
     std::string delivery;
     std::uint32_t attempt = 1;
 };
-using Message = std::variant<Connected, EventFrame, Answer, Unknown, Ended, Gap, GroupEvent>;
+struct Ping {
+    std::uint64_t number = 0;
+};
+using Message = std::variant<Connected, EventFrame, Answer, Unknown, Ended, Gap, GroupEvent, Ping>;
 
 // One connection: what is under way from the server to a client, in order.
 struct Pipe {

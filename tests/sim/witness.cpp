@@ -91,6 +91,12 @@ bool Witness::may_watch(const std::string& subject, const std::string& user, Pos
                        [&](const Right& right) { return right.from < at && at < right.until; });
 }
 
+bool Witness::right_began(const std::string& subject, const std::string& user, Position at) const {
+    const std::vector<Right> rights = rights_of(subject, user);
+    return std::any_of(rights.begin(), rights.end(),
+                       [&](const Right& right) { return right.from == at; });
+}
+
 Position Witness::watches_since(const std::string& subject, const std::string& user) const {
     Position since = kEndOfTime;
     for (const Right& right : rights_of(subject, user)) {

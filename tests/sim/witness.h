@@ -29,6 +29,8 @@ class Witness {
     // Whether an entry gave the user the right to watch the subject which held for what stands at
     // `at`.
     bool may_watch(const std::string& subject, const std::string& user, Position at) const;
+    // Whether an entry at this place gave the user the right to watch the subject.
+    bool right_began(const std::string& subject, const std::string& user, Position at) const;
     // Where the oldest of the rights began by which the user may watch it now; kEndOfTime: it may
     // not.
     Position watches_since(const std::string& subject, const std::string& user) const;

@@ -5,6 +5,7 @@
 
 #include "event/pattern.h"
 #include "groups/group.h"
+#include "sim/tally.h"
 #include "sim/trace.h"
 
 namespace eventbus::sim {
@@ -109,7 +110,10 @@ void Worker::on(const Answer& answer) {
         return group_.joined(answer.from);
     }
     const auto ack = acks_.find(answer.command);
-    if (!answer.error && ack->second) group_.acked(*ack->second);
+    if (!answer.error && ack->second) {
+        count(Happened::kAcked);
+        group_.acked(*ack->second);
+    }
     acks_.erase(ack);
 }
 

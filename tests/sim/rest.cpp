@@ -9,7 +9,7 @@
 namespace eventbus::sim {
 namespace {
 
-constexpr int kRounds = 3;               // of coming and going
+constexpr int kRounds = 5;               // of coming and going
 constexpr int kActs = 10;                // in one
 constexpr int kCuts = 12;                // in one
 constexpr std::uint64_t kRetained = 10;  // positions, at most
@@ -31,6 +31,7 @@ void Run::come_and_go() {
             if (chance_.one_in(3)) cut(*device);
         }
         for (int i = 0; i < kActs; ++i) act();
+        if (chance_.one_in(4)) reload();
         while (move_server()) {
         }
         if (chance_.one_in(2)) retain(chance_.one_in(2) ? 0 : chance_.below(kRetained));
@@ -150,7 +151,12 @@ void Run::rest() {
     machine_->set_full(is_full_ = false);
     machine_->set_slow(is_slow_ = false);
     if (is_broken_) machine_->set_broken(is_broken_ = false);
+    judge();
     come_and_go();
+    judge();
+}
+
+void Run::judge() {
     come_to_rest();
     check_sockets();
     for (const auto& device : devices_) device->let_server_notice();

@@ -66,6 +66,7 @@ class Run {
     void answered(const std::string& id, const Result<std::vector<Receipt>>& receipts);
 
     // rest.cpp
+    void judge();
     void come_and_go();
     bool move_server();
     bool move_all();

@@ -15,17 +15,17 @@ struct Kind {
     const char* name;
     double least;  // in a seed of the usual length, on average: about half of what it is
 };
-constexpr std::array<Kind, kHappenings> kKinds{{{"acknowledged publishes", 140},
-                                                {"events in order", 310},
-                                                {"events of histories", 30},
-                                                {"subscribes", 7.5},
-                                                {"unsubscribes", 1.8},
-                                                {"resumes", 49},
+constexpr std::array<Kind, kHappenings> kKinds{{{"acknowledged publishes", 170},
+                                                {"events in order", 410},
+                                                {"events of histories", 70},
+                                                {"subscribes", 21},
+                                                {"unsubscribes", 7},
+                                                {"resumes", 75},
                                                 {"forgotten sessions and places", 3},
-                                                {"rights that ended", 7},
-                                                {"gaps", 1.6},
-                                                {"receipts", 6},
-                                                {"acks", 105}}};
+                                                {"rights that ended", 12},
+                                                {"gaps", 1.4},
+                                                {"receipts", 14},
+                                                {"acks", 125}}};
 
 using Counts = std::array<std::atomic<std::uint64_t>, kHappenings>;
 Counts* counts = nullptr;  // shared by the processes

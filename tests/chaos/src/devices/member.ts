@@ -11,6 +11,9 @@ import type { World } from '../world.ts';
 import type { Act } from './device.ts';
 import { Device } from './device.ts';
 
+const kInHandBytesMax = 2 ** 19; // half of queue_bytes_per_socket_max: with so much a member gets no more
+const kStillMs = 5_000;
+
 export interface MemberOptions {
   readonly group: string;
   readonly topic: string;
@@ -33,6 +36,7 @@ export class MemberDevice extends Device {
   #isIn = false;
   #isClosing = false;
   #working = 0;
+  #inHandBytes = 0; // of what it has not begun to answer: the server counts no less
   #life = 0;
 
   constructor(name: string, who: Principal, world: World, line: Line, chance: Chance, options: MemberOptions) {
@@ -41,6 +45,7 @@ export class MemberDevice extends Device {
     this.#socket = io(line.url, { auth: { token: tokenOf(who) }, transports: [options.transport], forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 250, timeout: 5_000 });
     this.#socket.on('connect', () => {
       ++this.#life;
+      this.#inHandBytes = 0;
       this.push({ kind: 'connected', at: now(), attemptAt: now(), recovered: this.#socket.recovered, hadSession: false, since: undefined, pid: undefined });
       void this.#join(this.#life);
     });
@@ -100,7 +105,8 @@ export class MemberDevice extends Device {
     if (typeof last === 'object' && last !== null && typeof last.delivery === 'string' && meta !== undefined) {
       const delivery: Delivery = { id: meta.id, offset: meta.offset, group: last.group, topic: last.topic, attempt: last.attempt, member: this.name, at: now(), outcome: undefined, answeredAt: Infinity };
       this.world.groups.delivered(delivery);
-      void this.#work(delivery, last.delivery);
+      this.#judgeInHand(meta.id);
+      void this.#work(delivery, last.delivery, padOf(args[0]));
       return;
     }
     const body = (args[0] ?? {}) as Record<string, unknown>;
@@ -111,11 +117,22 @@ export class MemberDevice extends Device {
     }
   }
 
-  async #work(delivery: Delivery, handle: string): Promise<void> {
+  // Had the server or this process stood still, what was given before could have been taken from it by now.
+  #judgeInHand(id: string): void {
+    const at = now();
+    const { server, stalls } = this.world;
+    if (this.#inHandBytes < kInHandBytesMax || server.suffered(at - kStillMs, at, 'pause') || stalls.worstSince(at - kStillMs) > 1_000) return;
+    this.report('overrun', `was given ${id} while it had ${this.#inHandBytes} bytes in hand`);
+  }
+
+  // Large events take longer, so that they would pile up if more were given.
+  async #work(delivery: Delivery, handle: string, bytes: number): Promise<void> {
     ++this.#working;
+    this.#inHandBytes += bytes;
     const life = this.#life;
-    if (this.chance.yes(0.5)) await pause(this.chance.between(0, 20));
+    if (bytes > 0 || this.chance.yes(0.5)) await pause(bytes > 0 ? this.chance.between(20, 100) : this.chance.between(0, 20));
     const dice = this.world.isWild && this.world.isAllowed('nack') ? this.chance.next() : 1;
+    if (this.#life === life) this.#inHandBytes -= bytes;
     if (this.#life === life && this.#socket.connected) {
       const command = dice < 0.05 ? ['nack', handle, { delayMs: this.chance.between(0, 300) }] : ['ack', handle];
       const answer = await new Promise<{ ok: boolean } | undefined>((resolve) => {
@@ -131,4 +148,9 @@ export class MemberDevice extends Device {
     --this.#working;
     this.world.happenings.happened();
   }
+}
+
+function padOf(data: unknown): number {
+  const pad = (data as { pad?: string } | null)?.pad;
+  return pad?.length ?? 0;
 }

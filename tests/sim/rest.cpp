@@ -9,7 +9,7 @@
 namespace eventbus::sim {
 namespace {
 
-constexpr int kRounds = 5;               // of coming and going
+constexpr int kRounds = 8;               // of coming and going
 constexpr int kActs = 10;                // in one
 constexpr int kCuts = 12;                // in one
 constexpr std::uint64_t kRetained = 10;  // positions, at most
@@ -34,7 +34,7 @@ void Run::come_and_go() {
         if (chance_.one_in(4)) reload();
         while (move_server()) {
         }
-        if (chance_.one_in(2)) retain(chance_.one_in(2) ? 0 : chance_.below(kRetained));
+        if (!chance_.one_in(3)) retain(chance_.one_in(2) ? 0 : chance_.below(kRetained));
         cuts_left_ = kCuts;
         cut_one_in_ = chance_.one_in(2) ? 2 : 20;
         move_all();
@@ -70,7 +70,7 @@ bool Run::move_all() {
                 }
                 --cuts_left_;
                 cut(*device);
-                if (chance_.one_in(2)) continue;
+                if (chance_.one_in(4)) continue;
                 device->let_server_notice();
                 move_server();
             }

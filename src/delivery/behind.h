@@ -21,6 +21,7 @@ struct Stretch {
     Position until = kEndOfTime;    // of a history; else up to the cursor, and then it is live
     std::optional<Room> only = {};  // a history of this room
     std::uint64_t sure_of = 0;      // Page::losses: whether these were its own is known, and told
+    Position told_lost = {};        // on_gap() was told of losses up to here
 
     bool is_history() const { return only.has_value(); }
     Encoder::As as() const { return is_history() ? Encoder::As::kHistory : Encoder::As::kInOrder; }
@@ -54,7 +55,6 @@ struct Behind {
     Position stands_at;                       // kForPage
     std::uint64_t missed = 0;                 // pushed so far
     bool tells = false;                       // on_caught_up()
-    Position told_lost;                       // on_gap()
     std::size_t page_entries = kPageEntries;  // less when a page found too little room
     std::uint64_t sought_after = 0;           // pages whose reading began later have all of its
 

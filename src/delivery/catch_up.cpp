@@ -460,11 +460,12 @@ bool CatchUp::add_rooms(ReceiverId id, std::vector<std::uint64_t>& keys) const {
 
 void CatchUp::tell_lost(ReceiverId id, Position through) {
     Member& member = context_.members[id];
-    const Position from = std::max(member.behind->front().at, member.behind->told_lost);
+    Stretch& stretch = member.behind->front();
+    const Position from = std::max(stretch.at, stretch.told_lost);
     if (through <= from) return;
-    member.behind->told_lost = through;
+    stretch.told_lost = through;
     // Should the notice be lost on the way, a resume begins below it, and it is told again.
-    if (!member.behind->front().is_history()) member.given = std::max(member.given, through);
+    if (!stretch.is_history()) member.given = std::max(member.given, through);
     context_.probe.gaps.add();
     member.receiver->on_gap(from, through);
 }

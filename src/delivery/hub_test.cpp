@@ -663,6 +663,30 @@ TEST_F(HubTest, RetentionIsToldOnceAndWhatIsLeftIsGiven) {
     EXPECT_EQ(back.gaps, (std::vector<std::pair<Position, Position>>{{0_pos, lost}}));
 }
 
+TEST_F(HubTest, WhatAHistoryLostIsToldThoughALossInOrderWasToldBefore) {
+    using Gaps = std::vector<std::pair<Position, Position>>;
+    publish(make_plan("a"));
+    const Position seen = publish(make_plan("b"));
+    const Position lost = publish(make_plan("c"));
+    publish(make_plan("d"));
+    publish(make_plan("e"));
+    fill_the_tail();
+    deliver();
+    log_.retain_after(lost);
+    FakeReceiver back;
+    back.room = 1;  // so that it is behind when it asks for the history
+    const ReceiverId id = add(back, {photo1_}, 0_pos);
+    hub_.resume(id, seen);
+    deliver();
+    ASSERT_EQ(back.gaps, Gaps({{seen, lost}}));
+    ASSERT_EQ(back.got, Strings({"d"}));
+    back.room = 9;
+    hub_.send_history(id, photo1_, 0_pos);
+    deliver();
+    EXPECT_EQ(back.gaps, Gaps({{seen, lost}, {0_pos, lost}}));
+    EXPECT_EQ(back.got, Strings({"d", "dh", "e"}));
+}
+
 TEST_F(HubTest, AReceiverMayGoWhenItHearsOfAGap) {
     const Position lost = publish(make_plan("a"));
     publish(make_plan("b"));

@@ -69,8 +69,9 @@ void CatchUp::joined(ReceiverId id, const Room& room) {
 }
 
 void CatchUp::joined_earlier(ReceiverId id) {
-    const Behind* const behind = context_.members[id].behind.get();
+    Behind* const behind = context_.members[id].behind.get();
     if (behind == nullptr) return;
+    behind->stretches.back().sure_of = 0;  // not of what this room has lost
     // The page was not looked through for this room, and the inquiry is not about it.
     const bool is_late =
         behind->waits == Behind::Waits::kInWalk || behind->waits == Behind::Waits::kForLosses;

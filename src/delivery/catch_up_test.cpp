@@ -359,6 +359,26 @@ TEST_F(CatchUpTest, AMemberMayGoOrJoinARoomWhileItIsAskedAbout) {
     EXPECT_TRUE(joins.caught_up);
 }
 
+TEST_F(CatchUpTest, WhoJoinsARoomWhileItIsBehindIsToldOfItsLossWhateverWasAskedBefore) {
+    lose(Room::user("alice"));
+    bool is_behind = true;
+    for (int turns = 0; is_behind; ++turns) {
+        SCOPED_TRACE(turns);
+        Client alice, bob;
+        const ReceiverId other = resume(alice, "alice", 0_pos);
+        const ReceiverId id = resume(bob, "bob", 0_pos);
+        for (int i = 0; i < turns; ++i) turn();
+        is_behind = !bob.caught_up;
+        if (is_behind) hub_.join(id, Room::user("alice"), 0_pos);
+        deliver_all();
+        EXPECT_EQ(bob.gaps, is_behind ? 1 : 0);
+        EXPECT_TRUE(bob.caught_up);
+        hub_.remove(id);
+        hub_.remove(other);
+        ASSERT_LT(turns, 100);
+    }
+}
+
 TEST_F(SmallTailTest, WhoIsLiveIsToldWhatWasLostBeforeItWasRead) {
     publish("first", Room::user("alice"));
     deliver_all();

@@ -188,13 +188,13 @@ void Arriving::list_rooms() {
     }
     for (JoinedRoom joined : before_) {
         if (!joined.room.is_subject() && !joined.room.is_pattern()) continue;
-        if (joined.ended_behind) {
-            if (!has_seen(offset_, joined.ended_behind)) ended_.push_back(joined);
-            continue;
-        }
         if (has_seen(offset_, joined.given_behind))
             joined.owed_after = joined.hidden_after = joined.given_behind = std::nullopt;
-        to_ask_.push_back(std::move(joined));
+        if (!joined.ended_behind) {
+            to_ask_.push_back(std::move(joined));
+        } else if (!has_seen(offset_, joined.ended_behind)) {
+            ended_.push_back(std::move(joined));
+        }
     }
     for (const Topic& topic : arrival_.topics) {
         Room room = topic.room();
@@ -203,12 +203,13 @@ void Arriving::list_rooms() {
         if (is_listed) continue;
         // One that the session does not hold was not confirmed before the drop: what came since the
         // place that the client names is given as a history, as the session may stand behind that.
-        // One that has ended goes on, since the client does not know that it had.
+        // One that has ended goes on, with the history that it is owed, since the client does not
+        // know that it had.
         const auto ended = std::find_if(ended_.begin(), ended_.end(),
                                         [&](const JoinedRoom& j) { return j.room == room; });
         JoinedRoom joined{.room = std::move(room), .at = since_.value_or(now_)};
         if (ended != ended_.end()) {
-            joined.at = ended->at;
+            joined = std::move(*ended);
             ended_.erase(ended);
         } else if (admitted_.is_resumed) {
             joined.owed_after = since_;
@@ -265,9 +266,13 @@ void Arriving::enter_room(JoinedRoom room, const WatchAnswer& right) {
     const Position since = right.right_since;
     const Position in_order = std::max(room.at, admitted_.resume_after);
     const Position from = std::min(in_order, room.owed_after.value_or(in_order));
+    const bool goes_on = room.ended_behind.has_value();
+    room.ended_behind.reset();
     if (from + 1 < since) {
         if (is_of_session(room.room)) return end_room(std::move(room), right_was_interrupted());
-        if (from < now_) room.hidden_after = from;
+        if (goes_on || from < now_) {
+            room.hidden_after = std::min(from, room.hidden_after.value_or(from));
+        }
     }
     admitted_.as_of = std::min(admitted_.as_of, right.at);
     room.at = std::max(room.at, since);
@@ -285,9 +290,9 @@ void Arriving::hide(JoinedRoom& room) {
 }
 
 void Arriving::end_room(JoinedRoom room, Error error) {
-    ended_.push_back(
-        {.room = room.room, .at = room.at, .ended_behind = admitted_.record.place.given});
+    room.ended_behind = admitted_.record.place.given;
     admitted_.ended.emplace_back(room.room.name(), std::move(error));
+    ended_.push_back(std::move(room));
 }
 
 bool Arriving::is_of_session(const Room& room) const {

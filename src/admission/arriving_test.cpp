@@ -235,25 +235,36 @@ TEST_F(ArrivingTest, ARoomThatHasEndedAndIsAskedForByWhoDoesNotKnowGoesOnWhereIt
     struct Case {
         const char* what;
         const char* offset;
-        Position at;
+        JoinedRoom joined;
     };
+    const Room room = Room::subject("photo:1");
     const Case cases[] = {
-        {"it has seen nothing since it was told", "third.22", 21_pos},
-        {"it has seen what came behind the notice, and asks anew", "third.24", 25_pos},
+        {"it has seen nothing since it was told", "third.22", {room, 21_pos, 19_pos}},
+        {"it has seen what came behind the notice, and asks anew", "third.24", {room, 25_pos}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.what);
-        const Room room = Room::subject("photo:1");
         keep({.epoch = "third",
               .place = {.given = 24_pos, .clear = 24_pos},
-              .rooms = {{.room = room, .at = 21_pos, .ended_behind = 22_pos}}});
+              .rooms = {
+                  {.room = room, .at = 21_pos, .owed_after = 19_pos, .ended_behind = 22_pos}}});
         const Admitted admitted =
             arrive({.pid = "p", .offset = c.offset, .topics = {*parse_topic("photo:1")}});
         EXPECT_TRUE(admitted.ended.empty());
         const auto joined = std::ranges::find(admitted.record.rooms, room, &JoinedRoom::room);
         ASSERT_NE(joined, admitted.record.rooms.end());
-        EXPECT_EQ(*joined, (JoinedRoom{.room = room, .at = c.at}));
+        EXPECT_EQ(*joined, c.joined);
     }
+    // The right began while it was on its way in: it has been promised what came before.
+    watches_.right_since = 27_pos;
+    keep({.epoch = "third",
+          .place = {.given = 25_pos, .clear = 25_pos},
+          .rooms = {{.room = room, .at = 25_pos, .ended_behind = 25_pos}}});
+    const Admitted admitted =
+        arrive({.pid = "p", .offset = "third.25", .topics = {*parse_topic("photo:1")}});
+    ASSERT_TRUE(admitted.hidden.has_value());
+    EXPECT_EQ(admitted.hidden->after, 25_pos);
+    EXPECT_EQ(admitted.hidden->through, 27_pos);
 }
 
 TEST_F(ArrivingTest, ARoomEndsIfTheRightOfNowBeganBehindWhereTheSessionStands) {
@@ -297,7 +308,7 @@ TEST_F(ArrivingTest, ARoomEndsIfTheRightOfNowBeganBehindWhereTheSessionStands) {
         const Topic topic = *parse_topic("photo:1");
         const Admitted asked = arrive({.pid = "p", .offset = c.offset, .topics = {topic}});
         EXPECT_TRUE(asked.ended.empty());
-        EXPECT_EQ(asked.hidden.has_value(), !c.in_from && !c.joined.owed_after);
+        EXPECT_EQ(asked.hidden.has_value(), !c.in_from);
     }
 }
 

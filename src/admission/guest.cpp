@@ -177,11 +177,11 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
     const SessionRecord& record = admitted.record;
     receiver_ = hub.add(*this, encoder);
     for (const JoinedRoom& joined : record.rooms) {
-        if (joined.ended_behind) {
-            port().ended.push_back(joined.room);
-        } else {
-            hub.join(*receiver_, joined.room, joined.at);
-        }
+        if (!joined.ended_behind) hub.join(*receiver_, joined.room, joined.at);
+    }
+    // Behind that: the port counts the rooms when it is made.
+    for (const JoinedRoom& joined : record.rooms) {
+        if (joined.ended_behind) port().ended.push_back(joined.room);
     }
     if (!record.received.is_before_first()) port().received = record.received;
     if (record.unknown_behind) port().unknown_behind = record.unknown_behind;

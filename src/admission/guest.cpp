@@ -266,7 +266,9 @@ void Guest::on_receipt() {
     if (!port_ || !claim_) return;
     SessionChange change;
     const bool knows_more = port_->owes_gap || port_->unknown_behind;
-    if (std::exchange(port_->owes_gap, false)) port_->received = port_->asked_at;
+    if (std::exchange(port_->owes_gap, false)) {
+        port_->received = std::max(port_->received, port_->asked_at);
+    }
     port_->unknown_behind.reset();
     if (knows_more) change.at = written_at();
     take_receipt(change);
@@ -293,7 +295,8 @@ void Guest::take_receipt(SessionChange& change) {
 }
 
 void Guest::ask_for_receipt() {
-    port().asked_at = place().given;
+    // Of this connection: what an earlier one was given may have been lost with it.
+    port().asked_at = admissions_.context_.hub.place(*receiver_).given;
     want_receipt();
 }
 

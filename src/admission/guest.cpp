@@ -91,6 +91,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
             if (put.ended_behind) {
                 ended.push_back(put.room);
                 member_.ask_for_receipt();
+                continue;
             }
             if (!put.owed_after) continue;
             put.owed_after = owe(put.room, *put.owed_after);
@@ -119,6 +120,14 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     Position reached() const override { return hub().place(id()).clear; }
     std::optional<Position> joined_at(const Room& room) const override {
         return hub().joined_at(id(), room);
+    }
+    JoinedRoom joined(const Room& room) const override {
+        JoinedRoom joined{.room = room, .at = *joined_at(room)};
+        if (const auto owes = owed.find(room); owes != owed.end()) {
+            joined.owed_after = owes->second.after;
+            joined.hidden_after = owes->second.hidden_after;
+        }
+        return joined;
     }
     Position now() const override { return context().log.frontier(); }
     void join(const Room& room, Position at, Position as_of) override {

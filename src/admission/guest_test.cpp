@@ -512,6 +512,25 @@ TEST_F(GapTest, APongProvesNothingThatWasSentBehindItsPing) {
     EXPECT_EQ(ann->got, Strings({"a"}));
 }
 
+// A page that knows nothing of the end asks for its topic at each CONNECT.
+TEST_F(GuestTest, AHistoryThatWasLostInTransitComesThoughItsRoomEndedMeanwhile) {
+    const Position start = publish("a");
+    publish("b");
+    auto ann = come();
+    const Position seen = publish_to_ann("c");
+    subscribe(*ann, start);
+    ASSERT_EQ(ann->got, Strings({"c", "bh"}));
+    watches_.may = false;
+    ann->recheck_rooms({});
+    deliver();
+    ASSERT_EQ(ann->ended, Strings({"photo:1"}));
+    watches_.may = true;
+    drop(ann);
+    ann = come(seen, {}, {*parse_topic("photo:1")});
+    EXPECT_EQ(ann->ended, Strings());
+    EXPECT_EQ(ann->got, Strings({"bh"}));
+}
+
 TEST_F(GuestTest, TheBoundOfRoomsCountsThoseOfASessionThatGoesOn) {
     auto ann = come();
     std::size_t rooms = 0;

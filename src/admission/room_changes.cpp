@@ -195,19 +195,19 @@ void RoomChanges::on_right(const Room& room, Recheck& recheck, const Result<Watc
     const bool is_another = right && right->right_since > std::max(reached, at);
     const Result<WatchAnswer> left =
         is_another ? Result<WatchAnswer>(right_was_interrupted()) : right;
-    Position told_behind;
+    JoinedRoom ended = port_.joined(room);
     if (left) {
         port_.keep(room, left->right_since, left->at);
     } else {
         port_.leave(room);
-        if (!is_closed_) told_behind = port_.tell_ended(room, left.error());
+        if (!is_closed_) ended.ended_behind = port_.tell_ended(room, left.error());
     }
     if (!is_closed_ && evicted_at) port_.release();
     if (is_closed_) return;
     if (left) return finish(room);
-    // It may not arrive, and is told again then. Should the write fail for now, the next resume
-    // asks for the right again.
-    port_.write(room, {.put = {{.room = room, .at = at, .ended_behind = told_behind}}});
+    // It may not arrive, and is told again then; a client that does not know of it may go on with
+    // what it is owed. Should the write fail for now, the next resume asks for the right again.
+    port_.write(room, {.put = {std::move(ended)}});
 }
 
 void RoomChanges::written(const Room& room, Written how) {

@@ -67,6 +67,8 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
         virtual Position reached() const = 0;
         // The place at which it joined the room; none: it is not in it.
         virtual std::optional<Position> joined_at(const Room& room) const = 0;
+        // A room that it is in, with what it still owes to the client.
+        virtual JoinedRoom joined(const Room& room) const = 0;
         // The visible end of the log, which the reactor may not have read yet: a join from now on
         // is one at this place.
         virtual Position now() const = 0;

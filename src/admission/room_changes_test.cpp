@@ -46,6 +46,7 @@ class World final : public RoomChanges::Port {
         const auto found = in.find(room);
         return found == in.end() ? std::nullopt : std::optional(found->second);
     }
+    JoinedRoom joined(const Room& room) const override { return {.room = room, .at = in.at(room)}; }
     Position now() const override { return delivered; }
     Position reached() const override { return has_reached; }
     void join(const Room& room, Position at, Position) override { in[room] = at; }

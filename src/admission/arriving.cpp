@@ -203,13 +203,16 @@ void Arriving::list_rooms() {
         if (is_listed) continue;
         // One that the session does not hold was not confirmed before the drop: what came since the
         // place that the client names is given as a history, as the session may stand behind that.
-        // One that has ended goes on, with the history that it is owed, since the client does not
-        // know that it had.
+        // One that has ended goes on, since the client does not know that it had: with the history
+        // that it is owed, and what came while it was not in the room.
         const auto ended = std::find_if(ended_.begin(), ended_.end(),
                                         [&](const JoinedRoom& j) { return j.room == room; });
         JoinedRoom joined{.room = std::move(room), .at = since_.value_or(now_)};
         if (ended != ended_.end()) {
             joined = std::move(*ended);
+            const Position end = *joined.ended_behind;
+            joined.owed_after = std::min(joined.owed_after.value_or(end), end);
+            joined.given_behind.reset();
             ended_.erase(ended);
         } else if (admitted_.is_resumed) {
             joined.owed_after = since_;

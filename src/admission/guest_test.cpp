@@ -531,6 +531,27 @@ TEST_F(GuestTest, AHistoryThatWasLostInTransitComesThoughItsRoomEndedMeanwhile) 
     EXPECT_EQ(ann->got, Strings({"bh"}));
 }
 
+TEST_F(GuestTest, WhatCameWhileARoomHadEndedIsGivenToAClientThatDidNotKnowOfTheEnd) {
+    auto ann = come();
+    subscribe(*ann, publish("a"));
+    ann->pong();
+    const Position seen = publish_to_ann("b");
+    watches_.may = false;
+    ann->recheck_rooms({});
+    deliver();
+    ASSERT_EQ(ann->ended, Strings({"photo:1"}));
+    publish("c");
+    ASSERT_EQ(ann->got, Strings({"b"}));
+    watches_.may = true;
+    drop(ann);
+    for (int i = 0; i < 2; ++i) {
+        ann = come(seen, {}, {*parse_topic("photo:1")});
+        EXPECT_EQ(ann->ended, Strings());
+        EXPECT_EQ(ann->got, Strings({"ch"}));
+        drop(ann);
+    }
+}
+
 TEST_F(GuestTest, TheBoundOfRoomsCountsThoseOfASessionThatGoesOn) {
     auto ann = come();
     std::size_t rooms = 0;

@@ -42,6 +42,18 @@ void Run::publish_something() {
     }
 }
 
+// With what nobody gets.
+void Run::fill_the_tail() {
+    Lane& lane = any_lane();
+    for (std::size_t i = 0; i < Machine::kTailEntries; ++i) {
+        const std::string id = "e" + std::to_string(++next_event_);
+        Event event{.id = id, .type = "photo.progress"};
+        event.data = R"({"n":")" + id + R"(","photo":"none","user":"nobody","with":"nobody"})";
+        unanswered_[id] = {std::move(event), false};
+        send(id, lane);
+    }
+}
+
 void Run::send(const std::string& id, Lane& lane) {
     Publish& publish = unanswered_[id];
     publish.is_under_way = true;

@@ -58,6 +58,7 @@ class Run {
     std::string any_photo(const Device& device);
     Device& any_device() { return *devices_[chance_.below(devices_.size())]; }
     Worker& any_worker() { return *workers_[chance_.below(workers_.size())]; }
+    void fill_the_tail();
     Lane& any_lane() { return server_->lane(chance_.below(Server::kLanes)); }
 
     // publish.cpp

@@ -22,6 +22,7 @@ void Account::begin(Position frontier) {
     asked_.clear();
     left_.clear();
     confirmed_.clear();
+    signed_in_.clear();
     copied_.clear();  // of another session
     unknown(frontier);
     began_ = frontier;
@@ -31,6 +32,7 @@ void Account::begin(Position frontier) {
 void Account::unknown(Position frontier) {
     began_ = std::max(began_, frontier);
     for (auto& [topic, from] : confirmed_) from = std::max(from, frontier);
+    signed_in_.clear();
     place_ = {};
     seen_.clear();
     gaps_.clear();
@@ -62,18 +64,20 @@ void Account::copied() {
 }
 
 void Account::restored() {
+    signed_in_.clear();
     asked_.merge(left_);
     std::erase_if(confirmed_, [&](const auto& one) { return !copied_.contains(one.first); });
 }
 
 void Account::confirm(const std::string& topic, Position from) {
+    signed_in_.erase(topic);  // the answer says from where on
     const auto [known, is_new] = confirmed_.try_emplace(topic, from);
     if (!is_new) known->second = std::min(known->second, from);
 }
 
 void Account::left(const std::string& topic) {
     if (asked_.erase(topic) > 0) left_.insert(topic);
-    confirmed_.erase(topic);
+    let_go(topic);
 }
 
 void Account::see(const EventFrame& frame) {
@@ -136,6 +140,18 @@ bool Account::is_owed_by(const Entry& entry, const std::string& topic, Position 
     return entry.position > witness_.watches_since(topic, principal_->id);
 }
 
+// It lies between the place that the client named at its sign-in and its right, so it does not
+// come, and the client is told.
+bool Account::is_hidden(const Entry& entry) const {
+    if (is_friend()) return false;
+    return std::any_of(signed_in_.begin(), signed_in_.end(), [&](const std::string& topic) {
+        if (!is_subject(topic) || !Witness::goes_to(entry, Room::subject(topic))) return false;
+        const Position since = witness_.watches_since(topic, principal_->id);
+        return entry.position > confirmed_.at(topic) && entry.position < since &&
+               since != kEndOfTime;
+    });
+}
+
 bool Account::is_excused(Position position) const {
     return std::any_of(gaps_.begin(), gaps_.end(), [&](const auto& gap) {
         return position > gap.first && position <= gap.second;
@@ -145,7 +161,9 @@ bool Account::is_excused(Position position) const {
 void Account::check() const {
     for (const auto& [position, entry] : witness_.entries()) {
         if (entry->durability != Durability::kDurable || seen_.contains(position)) continue;
-        if (!is_owed(*entry) || is_excused(position)) continue;
+        if (is_excused(position)) continue;
+        if (is_hidden(*entry)) fail(name_ + " was not told that it gets no " + to_string(position));
+        if (!is_owed(*entry)) continue;
         std::string why;
         for (const auto& [topic, from] : confirmed_)
             why += ", " + topic + " after " + to_string(from);

@@ -45,15 +45,18 @@ class Account {
         left_.erase(topic);
     }
     void confirm(const std::string& topic, Position from);
-    // It is in it by its sign-in: as before, or from now on.
-    void sign_in(const std::string& topic, Position frontier) {
+    // It is in it by its sign-in: as before, or from this place on.
+    void sign_in(const std::string& topic, Position from) {
         ask(topic);
-        confirmed_.try_emplace(topic, frontier);
+        if (confirmed_.try_emplace(topic, from).second) signed_in_.insert(topic);
     }
     // Since it was last told that it has left, if it was.
     bool has_asked_for(const std::string& topic) const { return asked_.contains(topic); }
     // It was told that it is not in it, or has asked to leave: nothing is owed.
-    void let_go(const std::string& topic) { confirmed_.erase(topic); }
+    void let_go(const std::string& topic) {
+        confirmed_.erase(topic);
+        signed_in_.erase(topic);
+    }
     // It was told that it has left: nothing may come any more.
     void left(const std::string& topic);
     // Whether its session may hold as many rooms as a socket may be in.
@@ -78,6 +81,7 @@ class Account {
     bool is_asked_for(const Entry& entry) const;
     bool may_come(const Entry& entry) const;
     bool is_owed(const Entry& entry) const;
+    bool is_hidden(const Entry& entry) const;
     bool is_owed_by(const Entry& entry, const std::string& topic, Position from) const;
     bool is_excused(Position position) const;
     bool is_friend() const { return principal_->has_role("friend"); }
@@ -92,6 +96,7 @@ class Account {
     std::set<std::string> left_;                 // since the session began
     std::set<std::string> copied_;               // topics that were confirmed at the copy
     std::map<std::string, Position> confirmed_;  // topics, and after which place they are owed
+    std::set<std::string> signed_in_;            // of them, those that it named at its sign-in
     Position place_;
     std::set<Position> seen_;
     std::vector<std::pair<Position, Position>> gaps_;

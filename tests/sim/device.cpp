@@ -19,13 +19,16 @@ constexpr std::size_t kPlaces = 12;
 // The SDK says at each sign-in what it is in, a plain client only at its first.
 Arrival Device::arrival() const {
     Arrival arrival{.principal = principal_, .pid = pid_, .offset = place_};
+    if (pid_.empty() && !since_.empty()) arrival.since = since_;
     for (const std::string& topic : at_sign_in_) arrival.topics.push_back(*parse_topic(topic));
     return arrival;
 }
 
-void Device::connect(Lane& lane, std::vector<std::string> topics) {
-    trace(name_ + " connects, pid " + pid_ + ", place " + place_);
+void Device::connect(Lane& lane, std::vector<std::string> topics, bool goes_on) {
     at_sign_in_ = std::move(topics);
+    since_ = !goes_on ? "" : place_.empty() ? left_at_ : place_;
+    trace(name_ + " connects, pid " + pid_ + ", place " + place_ +
+          (pid_.empty() && !since_.empty() ? ", since " + since_ : ""));
     if (!pid_.empty()) at_sign_in_ = has_sdk_ ? this->topics() : std::vector<std::string>();
     lane_ = &lane;
     pipe_ = std::make_shared<Pipe>();
@@ -36,11 +39,11 @@ void Device::connect_twice(Lane& lane, Lane& other, bool first_is_own) {
     const auto nobodys = std::make_shared<Pipe>();
     nobodys->is_cut = true;
     cut_.push_back({&other, nobodys});
-    if (first_is_own) connect(lane, {});
+    if (first_is_own) connect(lane, {}, false);
     Arrival again = arrival();
     again.topics.clear();
     other.connect(nobodys, std::move(again));
-    if (!first_is_own) connect(lane, {});
+    if (!first_is_own) connect(lane, {}, false);
 }
 
 void Device::subscribe(const std::vector<std::string>& topics, bool with_history) {
@@ -93,6 +96,7 @@ void Device::leave() {
 
 void Device::forget_session() {
     pid_.clear();
+    if (!place_.empty()) left_at_ = place_;
     move_to("");
     topics_.clear();
 }
@@ -117,18 +121,21 @@ void Device::on(const Connected& connected) {
     is_in_ = true;
     rooms_kept_ = 0;
     frontier_ = connected.frontier;
-    const bool is_recovered = !pid_.empty() && connected.pid == pid_;
+    const bool had_no_session = pid_.empty();
+    const bool is_recovered = !had_no_session && connected.pid == pid_;
+    Position from = frontier_;  // what comes after it is its own
     if (!pid_.empty() && !is_recovered && !may_be_forgotten) fail(name_ + " lost its session");
     pid_ = connected.pid;
     std::vector<std::string> again;  // what its application asks anew for
     if (is_recovered) count(Happened::kResumed);
     if (!is_recovered) {
-        account_.begin(frontier_);
+        if (had_no_session && !since_.empty()) from = parse_offset(since_)->position;
+        account_.begin(from);
         move_to("");
         for (const auto& [name, topic] : std::exchange(topics_, {})) again.push_back(name);
     }
     for (const std::string& topic : at_sign_in_) {
-        account_.sign_in(topic, frontier_);
+        account_.sign_in(topic, from);
         topics_[topic].is_confirmed = true;
         std::erase(again, topic);
     }
@@ -228,6 +235,7 @@ void Device::server_died() {
 
 void Device::restored() {
     may_be_forgotten = true;
+    left_at_.clear();
     is_place_lost_ = !place_.empty();
     account_.restored();
 }

@@ -27,8 +27,9 @@ class Device {
     // ---- what the user does
     // ----------------------------------------------------------------------
 
-    // `topics`: with the sign-in, of a client that has no session.
-    void connect(Lane& lane, std::vector<std::string> topics);
+    // `topics`: with the sign-in, of a client that has no session. `goes_on`: it wants all since it
+    // last had one.
+    void connect(Lane& lane, std::vector<std::string> topics, bool goes_on);
     // The same, twice at once: one is the client's, and the other nobody's.
     void connect_twice(Lane& lane, Lane& other, bool first_is_own);
     // In one tick. `with_history`: from the place of an event some time ago on.
@@ -109,6 +110,7 @@ class Device {
     bool is_place_lost_ =
         false;  // it may be of another branch: so it is told for as long as it shows it
     std::map<std::string, Topic> topics_;
+    std::string left_at_;  // the place at which it gave its last session up
 
     // The connection's.
     Lane* lane_ = nullptr;
@@ -116,6 +118,7 @@ class Device {
     bool is_in_ = false;
     Position frontier_;                    // when it came in
     std::vector<std::string> at_sign_in_;  // topics
+    std::string since_;                    // of a sign-in without a session; empty: from now on
     std::size_t rooms_kept_ = 0;           // that could not be left
     std::uint64_t last_command_ = 0;
     std::map<std::uint64_t, Sent> commands_;  // not answered

@@ -32,7 +32,7 @@ void Run::come_and_go() {
         }
         for (int i = 0; i < kActs; ++i) act();
         // Then all that retention leaves is for nobody: a gap is the last that a client is told.
-        if (chance_.one_in(4)) fill_the_tail();
+        if (chance_.one_in(12)) fill_the_tail();
         if (chance_.one_in(4)) reload();
         while (move_server()) {
         }

@@ -204,7 +204,8 @@ void Run::connect(Device& device) {
         device.connect_twice(any_lane(), any_lane(), chance_.one_in(2));
     } else {
         device.connect(any_lane(),
-                       chance_.one_in(3) ? any_topics(device) : std::vector<std::string>());
+                       chance_.one_in(3) ? any_topics(device) : std::vector<std::string>(),
+                       chance_.one_in(2));
     }
     if (!device.is_new()) return;
     for (const auto& other : devices_) {

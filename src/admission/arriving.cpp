@@ -210,8 +210,7 @@ void Arriving::list_rooms() {
         JoinedRoom joined{.room = std::move(room), .at = since_.value_or(now_)};
         if (ended != ended_.end()) {
             joined = std::move(*ended);
-            const Position end = *joined.ended_behind;
-            joined.owed_after = std::min(joined.owed_after.value_or(end), end);
+            joined.owed_after = owed_of_ended(joined);
             joined.given_behind.reset();
             ended_.erase(ended);
         } else if (admitted_.is_resumed) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "admission/admissions.h"
+#include "admission/resume_rule.h"
 #include "base/assert.h"
 #include "bus/access.h"
 
@@ -45,19 +46,35 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
 
     // The rooms that have ended which the session's record still has, the oldest first; rooms_max
     // at most, past which the oldest is given up: it was told long ago.
-    std::deque<Room> ended;
+    std::deque<JoinedRoom> ended;
 
-    // Returns from where on the history of the room is owed, an earlier one included.
-    Position owe(const Room& room, Position after) {
-        Owed& owes = owed[room];
-        ++owes.under_way;
-        owes.after = std::min(owes.after.value_or(after), after);
-        return *owes.after;
+    // Empty: the client knows of no end of the room, or has shown that it heard of it.
+    std::optional<JoinedRoom> take_ended(const Room& room) {
+        const auto found = std::ranges::find(ended, room, &JoinedRoom::room);
+        if (found == ended.end()) return std::nullopt;
+        JoinedRoom taken = std::move(*found);
+        ended.erase(found);
+        return taken;
     }
-    // What was owed could not be written, and was not promised.
-    void owe_not(const Room& room) {
-        --owed.at(room).under_way;
+
+    Owed& owe(const Room& room, Position after) {
+        Owed& owes = owed[room];
+        owes.after = std::min(owes.after.value_or(after), after);
+        return owes;
+    }
+    // To what the session's record says of a room.
+    void add_owed(JoinedRoom& joined) const {
+        const auto owes = owed.find(joined.room);
+        if (owes == owed.end()) return;
+        joined.owed_after = owes->second.after;
+        joined.hidden_after = owes->second.hidden_after;
+        joined.at = std::min(joined.at, joined.owed_after.value_or(joined.at));
+    }
+    // A room that it enters could not be written, so nothing was promised.
+    void owe_not(const Room& room, bool has_history, std::optional<JoinedRoom> unheard) {
+        if (has_history) --owed.at(room).under_way;
         if (!joined_at(room)) owed.erase(room);
+        if (unheard) ended.push_front(std::move(*unheard));
     }
 
     void wait_for(const Room& room, Position since, std::uint64_t wait) override {
@@ -85,32 +102,39 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
                               });
     }
     void write(const Room& room, SessionChange change) override {
-        bool owes = false;
+        bool has_history = false;
+        std::optional<JoinedRoom> unheard;
         for (JoinedRoom& put : change.put) {
-            std::erase(ended, put.room);
+            unheard = take_ended(put.room);
             if (put.ended_behind) {
-                ended.push_back(put.room);
+                ended.push_back(put);
                 member_.ask_for_receipt();
                 continue;
             }
-            if (!put.owed_after) continue;
-            put.owed_after = owe(put.room, *put.owed_after);
-            put.hidden_after = owed[put.room].hidden_after;
-            owes = true;
+            has_history = put.owed_after.has_value();
+            if (has_history) ++owe(put.room, *put.owed_after).under_way;
+            if (unheard) {
+                // To a client that hears of neither it is one room that it never left.
+                owe(put.room, owed_of_ended(*unheard));
+                if (!has_history) put.given_behind = unheard->ended_behind;
+            }
+            add_owed(put);
         }
         if (ended.size() > admissions().settings_.rooms_max) {
-            change.gone.push_back(std::move(ended.front()));
+            change.gone.push_back(std::move(ended.front().room));
             ended.pop_front();
         }
         if (!member_.claim_) return changes_->written(room, Written::kYes);
         if (!change.put.empty()) change.at = member_.written_at();
-        context().sessions.change(member_.pid(), *member_.claim_, std::move(change), admissions(),
-                                  [weak = weak_from_this(), room, owes](Written how) {
-                                      const auto self = weak.lock();
-                                      if (!self) return;
-                                      if (owes && how != Written::kYes) self->owe_not(room);
-                                      self->changes_->written(room, how);
-                                  });
+        context().sessions.change(
+            member_.pid(), *member_.claim_, std::move(change), admissions(),
+            [weak = weak_from_this(), room, has_history, unheard](Written how) {
+                const auto self = weak.lock();
+                if (!self) return;
+                if (how != Written::kYes && (has_history || unheard))
+                    self->owe_not(room, has_history, unheard);
+                self->changes_->written(room, how);
+            });
     }
     void pause(const Room& room) override {
         context().post_at(context().clock.now() + kPause, [weak = weak_from_this(), room] {
@@ -123,10 +147,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     }
     JoinedRoom joined(const Room& room) const override {
         JoinedRoom joined{.room = room, .at = *joined_at(room)};
-        if (const auto owes = owed.find(room); owes != owed.end()) {
-            joined.owed_after = owes->second.after;
-            joined.hidden_after = owes->second.hidden_after;
-        }
+        add_owed(joined);
         return joined;
     }
     Position now() const override { return context().log.frontier(); }
@@ -190,7 +211,7 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
     }
     // Behind that: the port counts the rooms when it is made.
     for (const JoinedRoom& joined : record.rooms) {
-        if (joined.ended_behind) port().ended.push_back(joined.room);
+        if (joined.ended_behind) port().ended.push_back(joined);
     }
     if (!record.received.is_before_first()) port().received = record.received;
     if (record.unknown_behind) port().unknown_behind = record.unknown_behind;
@@ -216,7 +237,7 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
             hub.evict_if_late(*receiver_, joined.room.name(), admitted.as_of);
         }
         if (is_begun() && joined.owed_after) {
-            port().owe(joined.room, *joined.owed_after);
+            ++port().owe(joined.room, *joined.owed_after).under_way;
             hub.send_history(*receiver_, joined.room, *joined.owed_after);
         }
     }
@@ -299,7 +320,7 @@ void Guest::take_receipt(SessionChange& change) {
         change.put.push_back({.room = room, .at = *at});
         return true;
     });
-    change.gone.assign(port_->ended.begin(), port_->ended.end());
+    for (JoinedRoom& ended : port_->ended) change.gone.push_back(std::move(ended.room));
     port_->ended.clear();
 }
 
@@ -347,12 +368,10 @@ void Guest::on_history_given(const Room& room) {
     const std::optional<Position> at = context.hub.joined_at(*receiver_, room);
     // A write that is behind the one of a leave would put the room back into the session.
     if (!at || !changes().is_intended(room)) return;
-    const JoinedRoom given{.room = room,
-                           .at = *at,
-                           .owed_after = owed->second.after,
-                           .hidden_after = owed->second.hidden_after,
-                           .given_behind = place().given};
-    context.sessions.change(pid(), *claim_, {.at = written_at(), .put = {given}}, admissions_, {});
+    JoinedRoom given = port_->joined(room);
+    given.given_behind = place().given;
+    context.sessions.change(pid(), *claim_, {.at = written_at(), .put = {std::move(given)}},
+                            admissions_, {});
 }
 
 void Guest::on_evicted(std::string_view subject, Position at) {

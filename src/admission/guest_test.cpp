@@ -552,6 +552,30 @@ TEST_F(GuestTest, WhatCameWhileARoomHadEndedIsGivenToAClientThatDidNotKnowOfTheE
     }
 }
 
+TEST_F(GuestTest, WhoHearsNeitherOfAnEndNorOfTheNextSubscribeMissesNothingInBetween) {
+    auto ann = come();
+    subscribe(*ann, publish("a"));
+    ann->pong();
+    const Position seen = publish_to_ann("b");
+    watches_.may = false;
+    ann->recheck_rooms({});
+    deliver();
+    publish("c");
+    watches_.may = true;
+    ann->enter(*parse_topic("photo:1"), {}, [](const auto& entered) { EXPECT_TRUE(entered); });
+    deliver();
+    EXPECT_EQ(ann->got, Strings({"b"})) << "one that hears of both gets what comes now";
+    for (int i = 0; i < 2; ++i) {
+        drop(ann);
+        ann = come(seen);
+        EXPECT_EQ(ann->got, Strings({"ch"}));
+    }
+    const Position later = publish("d");
+    drop(ann);
+    ann = come(later);
+    EXPECT_EQ(ann->got, Strings());
+}
+
 TEST_F(GuestTest, TheBoundOfRoomsCountsThoseOfASessionThatGoesOn) {
     auto ann = come();
     std::size_t rooms = 0;

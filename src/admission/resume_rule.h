@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "admission/session_store.h"
 #include "base/error.h"
 #include "delivery/place.h"
 
@@ -29,6 +30,13 @@ inline Position resume_after(std::optional<Position> seen, const Place& place,
 // last frame in order before them belongs to a frame behind them. One that is equal proves nothing.
 inline bool has_seen(std::optional<Position> seen, std::optional<Position> behind) {
     return seen && behind && *seen > *behind;
+}
+
+// From where on a room that has ended owes what goes to it, should its client be in it again and
+// not have heard of the end: nothing of it was queued behind `ended_behind`.
+inline Position owed_of_ended(const JoinedRoom& ended) {
+    const Position end = std::max(*ended.ended_behind, ended.at);
+    return std::min(ended.owed_after.value_or(end), end);
 }
 
 // Why a receiver that may watch does not stay in a room: the right by which it was in it ended, and

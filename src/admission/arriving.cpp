@@ -272,7 +272,7 @@ void Arriving::enter_room(JoinedRoom room, const WatchAnswer& right) {
     room.ended_behind.reset();
     if (from + 1 < since) {
         if (is_of_session(room.room)) return end_room(std::move(room), right_was_interrupted());
-        if (goes_on || from < now_) {
+        if (goes_on || since_ || from < now_) {
             room.hidden_after = std::min(from, room.hidden_after.value_or(from));
         }
     }

@@ -325,6 +325,9 @@ TEST_F(ArrivingTest, ATopicWhoseRightIsYoungerThanItsSinceIsShownFromThereAndThe
     EXPECT_FALSE(arrive({.topics = {topic}}).hidden) << "from now on: nothing was asked for";
     watches_.right_since = 23_pos;
     EXPECT_FALSE(arrive({.since = "third.22", .topics = {topic}}).hidden) << "nothing in between";
+    watches_.right_since = 27_pos;
+    EXPECT_TRUE(arrive({.since = "third.25", .topics = {topic}}).hidden) << "it began on the way";
+    EXPECT_FALSE(arrive({.topics = {topic}}).hidden) << "from now on, whenever that is";
 }
 
 // The session stands behind the place, so what lies between does not come in order.

@@ -9,13 +9,6 @@
 #include "gateway/notices.h"
 
 namespace eventbus {
-namespace {
-
-// When the connection has taken so much, the time for the answers to all of it begins: little
-// enough that the first of it does not wait long for the last, and enough for a link that is fast.
-constexpr std::size_t kUnderWayBytes = std::size_t{64} << 10U;
-
-}  // namespace
 
 GroupSeats::GroupSeats(Context context, std::shared_ptr<const Catalog> catalog)
     : context_(std::move(context)), catalog_(std::move(catalog)) {}
@@ -120,17 +113,7 @@ void GroupSeats::remove(Socket& socket) {
 }
 
 void GroupSeats::drained(Socket& socket) {
-    if (seats_.empty()) return;
-    const MemberId id = BusSocket::of(socket).group_member();
-    const auto seat = seats_.find(id);
-    if (seat == seats_.end()) return;
-    if (!socket.is_drained()) {
-        socket.tell_when_drained();
-    } else if (!seat->second.under_way.empty()) {
-        context_.groups.post_sent(std::exchange(seat->second.under_way, {}));
-        seat->second.under_way_bytes = 0;
-    }
-    push(id);
+    if (!seats_.empty()) push(BusSocket::of(socket).group_member());
 }
 
 void GroupSeats::set_catalog(std::shared_ptr<const Catalog> catalog) {
@@ -184,25 +167,18 @@ void GroupSeats::deliver(const GroupDelivery& delivery) {
 
 void GroupSeats::push(MemberId id) {
     for (;;) {
-        const auto found = seats_.find(id);  // a push may end it
-        if (found == seats_.end() || found->second.held.empty()) return;
-        Seat& seat = found->second;
-        Socket& socket = *seat.socket;
-        // drained() follows
-        if (seat.under_way_bytes >= kUnderWayBytes || !socket.has_room()) return;
-        const GroupDelivery delivery = std::move(seat.held.front());
-        seat.held.pop_front();
+        const auto seat = seats_.find(id);  // a push may end it
+        if (seat == seats_.end() || seat->second.held.empty()) return;
+        Socket& socket = *seat->second.socket;
+        if (!socket.has_room()) return;  // drained() follows
+        const GroupDelivery delivery = std::move(seat->second.held.front());
+        seat->second.held.pop_front();
         held_.subtract();
-        const SharedFrame frame =
-            context_.encoder_of(socket.nsp())
-                .encode_group(*delivery.entry, {.delivery = delivery.delivery,
-                                                .group = delivery.group->name,
-                                                .topic = delivery.group->topic,
-                                                .attempt = delivery.attempt});
-        seat.under_way.push_back({delivery.group, delivery.entry->position, delivery.attempt});
-        seat.under_way_bytes += frame->bytes.size();
-        socket.tell_when_drained();
-        socket.push(frame);
+        socket.push(context_.encoder_of(socket.nsp())
+                        .encode_group(*delivery.entry, {.delivery = delivery.delivery,
+                                                        .group = delivery.group->name,
+                                                        .topic = delivery.group->topic,
+                                                        .attempt = delivery.attempt}));
     }
 }
 

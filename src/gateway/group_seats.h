@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
-#include <vector>
 
 #include "base/counters.h"
 #include "catalog/catalog.h"
@@ -22,8 +21,7 @@ namespace eventbus {
 //
 // Thread:  reactor.
 // Bounded: groups_max for each socket; what waits is what its groups give a member that does not
-//          answer (MemberTerms), the entries of the tail or of a page, and no frame of it is made
-//          before what left has been taken, but for kUnderWayBytes.
+//          answer (MemberTerms), the entries of the tail or of a page, and no frame of it is made.
 class GroupSeats final : public GroupReceiver {
  public:
     struct Context {
@@ -44,7 +42,7 @@ class GroupSeats final : public GroupReceiver {
     // The socket is gone.
     void remove(Socket& socket);
 
-    // It may have taken all that was sent: the time for the answers begins.
+    // It has taken all that was sent.
     void drained(Socket& socket);
 
     // Asks again for each socket and group whether it may be in it; if not, it is told and put out.
@@ -70,8 +68,6 @@ class GroupSeats final : public GroupReceiver {
         Socket* socket = nullptr;
         std::map<GroupKey, Membership> groups;
         std::deque<GroupDelivery> held;
-        std::vector<GroupSent> under_way;  // pushed, and perhaps not taken by the connection
-        std::size_t under_way_bytes = 0;
     };
 
     void on_joined(MemberId id, const GroupKey& group, Result<GroupJoined> joined,

@@ -158,7 +158,7 @@ class Group {
     // Gives out what can be given, retries first, round robin to the members with room.
     void give_out(std::vector<GivenOut>& out);
 
-    // What was given out has left for its member: the time that it has for an answer begins.
+    // What was given out is on its way to its member: the time that it has for an answer begins.
     void sent(Position position, std::uint32_t attempt, Time now);
 
     // Errors: kNotFound, the event is not this member's with this attempt.

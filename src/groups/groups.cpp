@@ -23,6 +23,7 @@ Groups::Groups(Context context, GroupSettings settings, std::vector<StoredGroup>
                .clock = context_.clock,
                .reactor = context_.reactor,
                .probe = probe_,
+               .on_sent = [this](const auto& deliveries) { on_sent(deliveries); },
                .on_state = [this](auto held) { on_ledger_state(held); }}),
       fed_through_(context_.reader.cursor()) {
     for (StoredGroup& group : stored) restore(std::move(group));

@@ -57,9 +57,8 @@ struct GroupJoined {
 //       that fell out of the tail.
 //   (3) While the store takes no writes, nothing is given out, and every request is refused: with
 //       kUnavailable while that may pass, else with kReadOnly.
-//   (4) A member's time begins when its connection has taken the event, and runs out only once
-//       every answer that had come by then, to whichever reactor, was seen; and not while the store
-//       takes no writes.
+//   (4) A member's time runs out only once every answer that had come by then, to whichever
+//       reactor, was seen; and not while the store takes no writes.
 class Groups final : public View {
  public:
     struct Context {
@@ -107,9 +106,6 @@ class Groups final : public View {
 
     // The socket is gone: what it had goes to others, of every group.
     void member_gone(MemberId member);
-
-    // The members' connections have taken these: the time that each has for an answer begins.
-    void sent(const std::vector<GroupSent>& sent);
 
     // `done` may be empty.
     // Errors: kNotFound (no longer this member's), kUnavailable, kReadOnly.
@@ -187,6 +183,7 @@ class Groups final : public View {
     void record(Home& home);
     StoredState state_of(const Home& home) const;
     void record_places();
+    void on_sent(const std::vector<GroupDelivery>& deliveries);
     void on_ledger_state(std::optional<Clock::Time::duration> held);
 
     void run_due(Clock::Time now);

@@ -1,7 +1,5 @@
 #include "groups/groups_directory.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "base/assert.h"
@@ -93,19 +91,6 @@ void GroupsDirectory::post_member_gone(MemberId member) {
             to.reactor->post([groups = to.groups, member] { groups->member_gone(member); });
         }
     });
-}
-
-void GroupsDirectory::post_sent(std::vector<GroupSent> sent) {
-    while (!sent.empty()) {
-        const Home& to = home(*sent.front().group);
-        const auto others =
-            std::stable_partition(sent.begin(), sent.end(),
-                                  [&](const GroupSent& one) { return &home(*one.group) == &to; });
-        std::vector<GroupSent> its(std::make_move_iterator(sent.begin()),
-                                   std::make_move_iterator(others));
-        sent.erase(sent.begin(), others);
-        to.reactor->post([groups = to.groups, its = std::move(its)] { groups->sent(its); });
-    }
 }
 
 void GroupsDirectory::post_exists(GroupKey group, bool exists) {

@@ -44,9 +44,6 @@ class GroupsDirectory {
     // For each socket that ever subscribed to a group, once, when it is gone.
     void post_member_gone(MemberId member);
 
-    // As Groups::sent().
-    void post_sent(std::vector<GroupSent> sent);
-
     // `delivery` as the member sent it, whatever it is. `done` may be empty.
     void post_ack(MemberId member, std::string_view delivery, Executor& reply_to,
                   Callback<Result<>> done);

@@ -159,25 +159,5 @@ TEST_F(GroupsOutage, AMemberThatGoesMeanwhileLosesNothing) {
     EXPECT_EQ(inbox().take(), Got{"1.2→2"});
 }
 
-TEST_F(GroupsOutage, TheTimeForAnAnswerBeginsWhenTheMembersConnectionTakesTheEvent) {
-    ASSERT_TRUE(join(kAnn));
-    inbox().hold_sent = true;
-    EXPECT_EQ(publish("a.x"), Got{"1.1→1"});
-    pass(settings_.ack_wait * 2);
-    EXPECT_EQ(inbox().take(), Got{});
-
-    inbox().send();
-    node_->run();
-    pass(settings_.ack_wait - 1s);
-    EXPECT_EQ(inbox().take(), Got{});
-    pass(1s);
-    EXPECT_EQ(inbox().take(), Got{"1.2→1"});
-    ASSERT_TRUE(ack(kAnn, "g:a.*:1.2"));
-    inbox().send();  // though it was answered before
-    node_->run();
-    pass(settings_.ack_wait);
-    EXPECT_EQ(inbox().take(), Got{});
-}
-
 }  // namespace
 }  // namespace eventbus

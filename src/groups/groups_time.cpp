@@ -97,17 +97,15 @@ void Groups::set_alarm(Home& home, Clock::Time at) {
 
 // ---- time-outs ----------------------------------------------------------------------------------
 
-// From here on, and not from when it was decided: on a slow disk, or a slow link, that may be long
-// ago.
-void Groups::sent(const std::vector<GroupSent>& sent) {
-    BUS_ASSERT(owner_.is_here());
+// From here on, and not from when it was decided: on a slow disk that may be long ago.
+void Groups::on_sent(const std::vector<GroupDelivery>& deliveries) {
     const Clock::Time now = context_.clock.now();
     const GroupKey* group = nullptr;
     Home* home = nullptr;
-    for (const GroupSent& one : sent) {
-        if (std::exchange(group, one.group.get()) != group) home = find(*group);
+    for (const GroupDelivery& delivery : deliveries) {
+        if (std::exchange(group, delivery.group.get()) != group) home = find(*group);
         if (home == nullptr) continue;
-        home->group.sent(one.position, one.attempt, now);
+        home->group.sent(delivery.entry->position, delivery.attempt, now);
         arm(*home);
     }
 }

@@ -134,6 +134,7 @@ void Ledger::give(Write& write, const Result<>& result) {
 }
 
 void Ledger::give(Parcel& parcel) {
+    context_.on_sent(parcel.deliveries);
     parcel.way.reactor->post(
         [receiver = parcel.way.receiver, deliveries = std::move(parcel.deliveries)] {
             for (const GroupDelivery& delivery : deliveries) receiver->deliver(delivery);

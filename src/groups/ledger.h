@@ -39,6 +39,8 @@ class Ledger {
         const Clock& clock;
         Executor& reactor;
         GroupsProbe& probe;
+        // These are written, and leave now.
+        std::function<void(const std::vector<GroupDelivery>&)> on_sent;
         // After each change of the state. On the way back from a hold, how long that was.
         std::function<void(std::optional<Clock::Time::duration> held)> on_state;
     };

@@ -23,13 +23,6 @@ struct GroupDelivery {
     std::uint32_t attempt = 1;
 };
 
-// A delivery that its member's connection has taken.
-struct GroupSent {
-    SharedGroupKey group;
-    Position position;
-    std::uint32_t attempt = 0;
-};
-
 // Seam: where a reactor's members get their events. One for each reactor, for the life of the
 // process; it finds the socket by the member's id, and drops what is for a socket that is gone (its
 // member_gone is on the way). On the reactor that the member named.
@@ -37,8 +30,7 @@ class GroupReceiver {
  public:
     virtual ~GroupReceiver() = default;
 
-    // In order; retries stand before newer events. The time for an answer begins once
-    // Groups::sent() is told of it.
+    // In order; retries stand before newer events.
     virtual void deliver(const GroupDelivery& delivery) = 0;
 
     // The member is no longer one of this group, for this reason. What it had goes to others.

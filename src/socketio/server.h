@@ -89,12 +89,6 @@ class Socket : public std::enable_shared_from_this<Socket> {
 
     bool has_room() { return session_ != nullptr && session_->has_room(); }
 
-    // As of Session: then Namespace::on_drained() is called.
-    bool is_drained() const { return session_ != nullptr && session_->is_drained(); }
-    void tell_when_drained() {
-        if (session_ != nullptr) session_->tell_when_drained();
-    }
-
     // Calls Namespace::on_receipt() once the client has shown that it has all that was sent until
     // now; as Session::want_receipt().
     void want_receipt() {
@@ -192,8 +186,7 @@ class Namespace {
     Namespace& on(std::string event, OnEvent handler);
     Namespace& on_any(OnAnyEvent handler);  // for events without a handler of their own
     Namespace& on_disconnect(OnDisconnect handler);
-    // The client may have taken all that was sent; after has_room() said no, or
-    // tell_when_drained().
+    // The client has taken all that was sent; after has_room() said no.
     Namespace& on_drained(OnDrained handler);
     // After any socket of the client wanted it.
     Namespace& on_receipt(OnReceipt handler);

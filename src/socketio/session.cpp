@@ -95,16 +95,6 @@ bool Session::has_room() {
     return websocket_ != nullptr ? websocket_->connection().has_room() : polling_->queue.has_room();
 }
 
-bool Session::is_drained() const {
-    if (websocket_ != nullptr) return websocket_->connection().queued_bytes() == 0;
-    return polling_ && polling_->poll && polling_->queue.is_empty();
-}
-
-// Over polling each poll tells it.
-void Session::tell_when_drained() {
-    if (websocket_ != nullptr) websocket_->connection().tell_when_drained();
-}
-
 void Session::close(CloseReason reason) { end(reason); }
 
 const IpAddress& Session::client() const {

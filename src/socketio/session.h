@@ -80,12 +80,6 @@ class Session final : private Flushable {
     std::size_t queued_bytes() const;
     bool has_room();  // less than half of it is used; if not, on_drained() follows
 
-    // Whether the client's connection has taken all that was sent; over polling, whether the client
-    // has come back for more.
-    bool is_drained() const;
-    // Calls EngineHandler::on_drained() when that is so, and perhaps before.
-    void tell_when_drained();
-
     // Calls EngineHandler::on_receipt() once the client has shown that it has all that was sent
     // until now. At the next ping at the earliest; a second call before that counts for both.
     void want_receipt() { receipt_ = Receipt::kWanted; }

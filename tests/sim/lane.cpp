@@ -216,9 +216,7 @@ void Lane::join_group(Socket& socket, const Command& command) {
 void Lane::deliver(const GroupDelivery& delivery) {
     const auto found = members_.find(delivery.member);
     if (found == members_.end()) return;
-    const Position position = delivery.entry->position;
-    found->second->send(GroupEvent{position, delivery.delivery, delivery.attempt});
-    directory_->post_sent({{delivery.group, position, delivery.attempt}});
+    found->second->send(GroupEvent{delivery.entry->position, delivery.delivery, delivery.attempt});
 }
 
 // ---- what a run looks at ------------------------------------------------------------------------

@@ -26,13 +26,7 @@ class Inbox final : public GroupReceiver {
  public:
     explicit Inbox(Executor& executor) : executor_(executor) {}
 
-    // hold_sent: its connections take nothing.
-    void deliver(const GroupDelivery& delivery) override {
-        got.push_back(delivery);
-        under_way.push_back({delivery.group, delivery.entry->position, delivery.attempt});
-        if (!hold_sent) send();
-    }
-    void send() { directory->post_sent(std::exchange(under_way, {})); }
+    void deliver(const GroupDelivery& delivery) override { got.push_back(delivery); }
     void on_membership_ended(MemberId member, const GroupKey& group, const Error& reason) override {
         ended.push_back(std::to_string(static_cast<std::uint64_t>(member)) + " " +
                         to_string(group) + " " + std::string(reason.name()));
@@ -59,10 +53,7 @@ class Inbox final : public GroupReceiver {
     std::vector<GroupDelivery> got;
     std::vector<std::string> ended;
     std::vector<Task> held;
-    std::vector<GroupSent> under_way;
     bool hold_sight = false;
-    bool hold_sent = false;
-    GroupsDirectory* directory = nullptr;
 
  private:
     Executor& executor_;
@@ -119,7 +110,6 @@ class Node {
             homes.push_back({&r.executor, r.groups.get()});
         }
         directory = std::make_unique<GroupsDirectory>(std::move(homes), std::move(names));
-        for (auto& r : reactors) r->inbox.directory = directory.get();
         log.start();
         for (auto& r : reactors) r->next = r->groups->deliver();
         run();

@@ -90,9 +90,10 @@ bool Arriving::needs_since() const {
     if (!admitted_.is_resumed) return true;
     return std::any_of(arrival_.topics.begin(), arrival_.topics.end(), [this](const Topic& topic) {
         const auto& rooms = admitted_.record.rooms;
-        return std::none_of(rooms.begin(), rooms.end(), [room = topic.room()](const auto& known) {
-            return known.room == room;
-        });
+        return std::none_of(rooms.begin(), rooms.end(),
+                            [&, room = topic.room()](const auto& known) {
+                                return known.room == room && !has_seen(offset_, known.ended_behind);
+                            });
     });
 }
 

@@ -164,6 +164,7 @@ TEST_F(ArrivingTest, ASessionThatGoesOnNeedsSinceOnlyForTopicsThatItDoesNotHold)
     const Topic known{Topic::Kind::kSubject, "photo:1"};
     const Topic ended{Topic::Kind::kSubject, "photo:2"};
     const Topic other{Topic::Kind::kSubject, "photo:3"};
+    const Topic heard{Topic::Kind::kSubject, "photo:4"};
     struct Case {
         const char* what;
         Arrival arrival;
@@ -178,6 +179,9 @@ TEST_F(ArrivingTest, ASessionThatGoesOnNeedsSinceOnlyForTopicsThatItDoesNotHold)
         {"with topics that it holds, or knows to have ended",
          {.since = "lost.30", .topics = {known, ended}},
          0},
+        {"with one that it was told has ended, and has heard of",
+         {.since = "lost.30", .topics = {known, heard}},
+         1},
         {"with one that it does not", {.since = "lost.30", .topics = {known, other}}, 1},
         {"the same, not a text", {.since_unread = "it must be a string", .topics = {other}}, 1},
     };
@@ -186,7 +190,8 @@ TEST_F(ArrivingTest, ASessionThatGoesOnNeedsSinceOnlyForTopicsThatItDoesNotHold)
         keep({.epoch = "third",
               .place = {24_pos, 24_pos},
               .rooms = {{known.room(), 21_pos},
-                        {.room = ended.room(), .at = 21_pos, .ended_behind = 22_pos}}});
+                        {.room = heard.room(), .at = 21_pos, .ended_behind = 22_pos},
+                        {.room = ended.room(), .at = 21_pos, .ended_behind = 24_pos}}});
         Arrival arrival = c.arrival;
         arrival.pid = "p";
         arrival.offset = "third.24";

@@ -552,6 +552,22 @@ TEST_F(GuestTest, WhatCameWhileARoomHadEndedIsGivenToAClientThatDidNotKnowOfTheE
     }
 }
 
+TEST_F(GuestTest, ATopicThatIsAskedForAgainBehindItsEndBeginsAtSince) {
+    auto ann = come();
+    subscribe(*ann, publish("a"));
+    ann->pong();
+    watches_.may = false;
+    ann->recheck_rooms({});
+    deliver();
+    const Position seen = publish_to_ann("b");
+    watches_.may = true;
+    drop(ann);
+    publish("c");
+    ann = come(seen, seen, {*parse_topic("photo:1")});
+    EXPECT_EQ(ann->got, Strings({"c"}));
+    EXPECT_EQ(ann->gaps, 0);
+}
+
 TEST_F(GuestTest, WhoHearsNeitherOfAnEndNorOfTheNextSubscribeMissesNothingInBetween) {
     auto ann = come();
     subscribe(*ann, publish("a"));

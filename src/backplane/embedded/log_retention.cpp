@@ -18,6 +18,7 @@ constexpr std::string_view kLostKey = "mlost";        // of all types
 constexpr std::string_view kLostAnyKey = "mlostany";  // of those that are not known by themselves
 constexpr std::string_view kCountedKey = "mcounted";  // the sums have all entries up to here
 constexpr std::string_view kClockKey = "mclock";      // retention_hold.h
+constexpr std::string_view kClockAtKey = "mclockat";  // the newest entry as that was saved
 constexpr std::string_view kStepBackKey = "mback";    // of the clock: a position, and when
 constexpr std::size_t kIndexBytes = 64;               // of an entry beside itself
 
@@ -68,11 +69,14 @@ Result<> LogRetention::read_hold() {
         if (is_there) newest = from_ms(ByteReader(value).fixed());
     }
     if (newest) clock_ms_ = to_ms(*newest);
-    const rocksdb::Status read = db->Get({}, slice(kClockKey), &value);
     if (!entries->status().ok()) return database_->unreadable(entries->status());
+    const bool is_at_known = db->Get({}, slice(kClockAtKey), &value).ok();
+    const Position at = is_at_known ? Position(ByteReader(value).fixed()) : kEndOfTime;
+    const rocksdb::Status read = db->Get({}, slice(kClockKey), &value);
     if (!read.ok() && !read.IsNotFound()) return database_->unreadable(read);
-    const bool is_fine = hold_.begin(read.ok() ? std::optional(value) : std::nullopt, newest,
-                                     clock_.wall_now(), clock_.now());
+    const std::optional<std::string> saved = read.ok() ? std::optional(value) : std::nullopt;
+    if (saved && last_ <= at) newest.reset();
+    const bool is_fine = hold_.begin(saved, newest, clock_.wall_now(), clock_.now());
     return is_fine ? Result<>() : database_->damaged("what it knows of the clock");
 }
 
@@ -225,6 +229,7 @@ void LogRetention::put_type(rocksdb::WriteBatch& batch, std::string_view name, T
 Result<> LogRetention::save_hold() {
     rocksdb::WriteBatch batch;
     batch.Put(slice(kClockKey), hold_.encode());
+    batch.Put(slice(kClockAtKey), fixed(last_.number()));
     Result<> written = database_->write(batch, hold_.has_changed());
     if (written) hold_.saved();
     return written;

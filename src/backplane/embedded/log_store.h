@@ -35,9 +35,8 @@ namespace eventbus {
 //   "m" name              → "format": "2", "epochs" (log/epochs.h; in format 1 "epoch", the name
 //                           of the only one), "secret" (8), "clock" (retention_hold.h), "back" (a
 //                           position and a time: the clock's last step back);
-//                           positions: "reserved", "lost", "lostany", "dedupe", "counted"
-//                           (log_retention.h,
-//                           dedupe_keys.h)
+//                           positions: "reserved", "lost", "lostany", "dedupe"
+//                           (dedupe_keys.h), "counted" and "clockat" (log_retention.h)
 //   "e" position          → the entry (log/entry_codec.h)
 //   "r" type NUL position → when it was written, number of its bytes
 //   "b" type              → bytes of the type (8), number of seconds and of bytes to retain, the

@@ -198,6 +198,30 @@ TEST_F(LogStoreTest, WhatWasStoredWhileTheClockWasAheadGoesAsIfItWereStoredAtIts
     }
 }
 
+// A machine whose clock is right only once it has asked for the time.
+TEST_F(LogStoreTest, WhatWasStoredWhileTheClockWasBehindIsNotOldAtTheNextStart) {
+    for (const bool runs : {false, true}) {
+        SCOPED_TRACE(runs);
+        add("tick", ann_, seconds(60));
+        write();
+        EXPECT_EQ(sweep(), 0u);
+        clock_.set_wall(clock_.wall_now() - std::chrono::hours(24 * 8));
+        if (!runs) open();
+        add("tock", ann_, seconds(60));
+        write();
+        if (runs) {
+            EXPECT_EQ(sweep(), 0u);
+        }
+        clock_.set_wall(clock_.wall_now() + std::chrono::hours(24 * 8));
+        open();
+        EXPECT_EQ(sweep(), 0u);
+        EXPECT_TRUE(store_->hold().is_on());
+        clock_.advance(std::chrono::hours(25));
+        EXPECT_GT(sweep(), 0u);
+        EXPECT_FALSE(store_->hold().is_on());
+    }
+}
+
 TEST_F(LogStoreTest, AStepBackThatWasTheMistakeMakesNothingOld) {
     constexpr auto kYear = std::chrono::hours(24 * 365);
     add("tick", ann_, seconds(60));

@@ -15,9 +15,10 @@ bool RetentionHold::begin(const std::optional<std::string>& saved,
                           std::optional<Clock::WallTime> newest, Clock::WallTime wall,
                           Clock::Time now) {
     if (saved && !decode(*saved)) return false;
-    // An entry that was stored long after the last look has its time from a clock that was wrong.
+    // An entry that was stored long after the last look has its time from a clock that was wrong;
+    // one that was stored since, and long before it, from one that was set back.
     std::optional<Clock::WallTime> last = newest;
-    if (saved) last = std::clamp(newest.value_or(wall_), wall_, wall_ + kStepMax);
+    if (saved) last = newest ? std::min(*newest, wall_ + kStepMax) : wall_;
     wall_ = wall;
     now_ = now;
     saved_at_ = now;

@@ -33,7 +33,8 @@ class RetentionHold {
     explicit RetentionHold(std::chrono::milliseconds time) : time_(time) {}
 
     // The first call, at a start. `saved` is what encode() gave in an earlier life; `newest`, when
-    // the newest entry was stored. False: `saved` cannot be read.
+    // the newest of the entries was stored that were not there at that time. False: `saved` cannot
+    // be read.
     bool begin(const std::optional<std::string>& saved, std::optional<Clock::WallTime> newest,
                Clock::WallTime wall, Clock::Time now);
 

@@ -172,16 +172,24 @@ TEST_F(RetentionHoldTest, AnOperatorEndsItForGood) {
     EXPECT_FALSE(hold_->resume());
     run(hours(1));
     EXPECT_FALSE(hold_->is_on());
-    start(newest);
+    start();
     EXPECT_FALSE(hold_->is_on()) << "after a restart, too";
 }
 
 TEST_F(RetentionHoldTest, ALogInWhichNothingWasStoredForDaysHoldsNothingIfTheServerRan) {
-    const Clock::WallTime newest = clock_.wall_now();
-    start(newest);
+    start(clock_.wall_now());
     for (int day = 0; day < 10; ++day) run(kDay);
-    start(newest);
+    start();
     EXPECT_FALSE(hold_->is_on());
+}
+
+TEST_F(RetentionHoldTest, AnEntryThatWasStoredSinceByAClockThatWasSetBackShowsTheNextJump) {
+    start(clock_.wall_now());
+    jump(-RetentionHold::kGapMax * 8);
+    const Clock::WallTime newest = clock_.wall_now();
+    jump(RetentionHold::kGapMax * 8);
+    start(newest);
+    EXPECT_TRUE(hold_->is_on());
 }
 
 TEST_F(RetentionHoldTest, ItIsSavedNowAndThenSoThatACrashDoesNotMakeItMuchLonger) {

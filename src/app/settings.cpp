@@ -160,8 +160,7 @@ constexpr auto kTable = std::to_array<Setting>({
      "How long a subject's owner and grants last after the last event that names the owner or grants, in time that a server ran; 0: for good."},
 
     {kGroups, "group_ack_wait", Kind::kDuration, &Config::group_ack_wait, 100, kDay, "",
-     "How long a member has to acknowledge an event that its connection has taken, before another "
-     "one gets it."},
+     "How long a member has to acknowledge an event before another one gets it."},
     {kGroups, "group_in_flight_default", Kind::kCount, &Config::group_in_flight_default, 1, 1'000, "",
      "Unacknowledged events of a member that does not say how many it takes."},
     {kGroups, "groups_max", Kind::kCount, &Config::groups_max, 1, 100'000, "",

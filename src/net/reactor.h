@@ -79,6 +79,25 @@ class Reactor final : public Executor {
  public:
     static constexpr auto kSlice = std::chrono::microseconds(500);
 
+    // The time that one part of a turn has. Begins when it is first asked, so that a short part
+    // does not look at the clock.
+    class Slice {
+     public:
+        explicit Slice(const Clock& clock) : clock_(&clock) {}
+        static Slice unlimited() { return Slice(); }
+        bool is_over() {
+            if (clock_ == nullptr) return false;
+            const Clock::Time now = clock_->now();
+            if (end_ == Clock::Time{}) end_ = now + kSlice;
+            return now >= end_;
+        }
+
+     private:
+        Slice() = default;
+        const Clock* clock_ = nullptr;
+        Clock::Time end_{};
+    };
+
     // Whether a hook is to be called again without a sleep.
     enum class Again : std::uint8_t {
         kNo,
@@ -98,6 +117,9 @@ class Reactor final : public Executor {
     // One turn, which does not sleep: for a test whose thread is the reactor's.
     void run_once();
     void stop();
+
+    // A slice for a part of a turn that is somebody else's.
+    Slice slice() const { return Slice(clock_); }
 
     // Executor
     void post(Task task) override;
@@ -164,25 +186,6 @@ class Reactor final : public Executor {
         bool operator<(const Timed& other) const {  // the earliest is the greatest
             return at != other.at ? at > other.at : sequence > other.sequence;
         }
-    };
-
-    // The time that one part of a turn has. Begins when it is first asked, so that a short part
-    // does not look at the clock.
-    class Slice {
-     public:
-        explicit Slice(const Clock& clock) : clock_(&clock) {}
-        static Slice unlimited() { return Slice(); }
-        bool is_over() {
-            if (clock_ == nullptr) return false;
-            const Clock::Time now = clock_->now();
-            if (end_ == Clock::Time{}) end_ = now + kSlice;
-            return now >= end_;
-        }
-
-     private:
-        Slice() = default;
-        const Clock* clock_ = nullptr;
-        Clock::Time end_{};
     };
 
     // How the reactor falls asleep and is woken. `state_` is the whole protocol:

@@ -29,6 +29,7 @@ struct SocketServer::Client final : SessionContext {
     std::vector<const Namespace*> put_out_of;  // and it has not asked for them again
     socketio::Assembler assembler;
     std::unique_ptr<ConnectDue> connect_due;  // until it has joined a namespace
+    std::size_t refused = 0;                  // CONNECTs
 };
 
 namespace {
@@ -183,10 +184,7 @@ void Connecting::refuse(std::string_view message, std::string_view data) {
     Session& session = *std::exchange(session_, nullptr);
     const auto keep = shared_from_this();
     server_.settle(session, *this);
-    server_.probe_.refusals.add();
-    std::string packet = "4";
-    socketio::append_connect_error(packet, nsp_.name_, message, data);
-    session.send(text_frame(packet));
+    server_.send_refusal(session, nsp_.name_, message, data);
 }
 
 Namespace& Namespace::on_connect(OnConnect handler) {
@@ -239,6 +237,9 @@ void SocketServer::on_open(Session& session) {
 }
 
 void SocketServer::on_text(Session& session, std::string_view message) {
+    if (message.size() > kConnectBytesMax && client_of(session).sockets.empty()) {
+        return malformed(session, "too large a packet of a client that has joined no namespace");
+    }
     const auto packet = client_of(session).assembler.feed_text(message);
     if (!packet) return malformed(session, packet.error().detail);
     if (*packet) on_packet(session, **packet);
@@ -283,17 +284,24 @@ void SocketServer::on_connect(Session& session, const socketio::Packet& packet) 
 
     const auto nsp = namespaces_.find(packet.nsp);
     if (nsp == namespaces_.end() || !nsp->second->connect_) {
-        probe_.refusals.add();
-        std::string refusal = "4";
-        socketio::append_connect_error(refusal, packet.nsp, "Invalid namespace");
-        session.send(text_frame(refusal));
-        return;
+        return send_refusal(session, packet.nsp, "Invalid namespace", {});
     }
     std::erase(client.put_out_of, nsp->second.get());
     auto connecting =
         std::make_shared<Connecting>(*this, session, *nsp->second, std::string(packet.json));
     client.connecting.push_back(connecting);
     nsp->second->connect_(connecting);
+}
+
+void SocketServer::send_refusal(Session& session, std::string_view nsp, std::string_view message,
+                                std::string_view data) {
+    probe_.refusals.add();
+    std::string packet = "4";
+    socketio::append_connect_error(packet, nsp, message, data);
+    session.send(text_frame(packet));
+    Client& client = client_of(session);
+    if (++client.refused < kRefusedMax || !client.sockets.empty()) return;
+    malformed(session, "CONNECT was refused too often");
 }
 
 void SocketServer::on_event(Socket& socket, const socketio::Packet& packet) {

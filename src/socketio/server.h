@@ -225,9 +225,13 @@ struct SocketProbe {
 //
 // Thread:  reactor.
 // Bounded: by the EngineServer's sessions; a packet by message_bytes_max; a client that joins no
-//          namespace within connect_timeout is closed.
+//          namespace within connect_timeout is closed, and so is one that has joined none and sends
+//          a packet of more than kConnectBytesMax, or is refused kRefusedMax times.
 class SocketServer final : public EngineHandler {
  public:
+    static constexpr std::size_t kConnectBytesMax = 131'072;
+    static constexpr std::size_t kRefusedMax = 8;
+
     SocketServer(Reactor& reactor, SocketSettings settings);
     ~SocketServer() override;
 
@@ -253,6 +257,8 @@ class SocketServer final : public EngineHandler {
     static Client& client_of(Session& session);
     void on_packet(Session& session, const socketio::Packet& packet);
     void on_connect(Session& session, const socketio::Packet& packet);
+    void send_refusal(Session& session, std::string_view nsp, std::string_view message,
+                      std::string_view data);
     void on_event(Socket& socket, const socketio::Packet& packet);
     void await_connect(Session& session);
     void on_connect_due(Session& session);

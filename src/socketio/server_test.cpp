@@ -108,6 +108,21 @@ TEST_F(ServerTest, AnUnknownNamespaceIsRefusedByName) {
     }
 }
 
+TEST_F(ServerTest, AClientThatHasJoinedNothingMaySendLittleAndBeRefusedAFewTimes) {
+    EngineClient& large = open_websocket();
+    large.send_text("40{\"x\":\"" + std::string(SocketServer::kConnectBytesMax, 'x') + "\"}");
+    EXPECT_TRUE(next(large).starts_with("close:"));
+    EngineClient& ws = open_websocket();
+    for (std::size_t i = 1; i < SocketServer::kRefusedMax; ++i) {
+        ws.send_text("40/nope");
+        EXPECT_TRUE(next(ws).starts_with("44/nope"));
+    }
+    ws.send_text("40/nope");
+    EXPECT_TRUE(next(ws).starts_with("44/nope"));
+    EXPECT_TRUE(next(ws).starts_with("close:"));
+    EXPECT_EQ(servers_[0].probe().malformed.get(), 2u);
+}
+
 TEST_F(ServerTest, WhoJoinsNothingInTimeIsClosedInAWayThatItComesBackFrom) {
     EngineClient& ws = open_websocket();
     EngineClient& joined = join();

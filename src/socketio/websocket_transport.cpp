@@ -49,6 +49,15 @@ void WebSocketTransport::close(std::uint16_t code, std::string_view reason) {
 }
 
 void WebSocketTransport::on_bytes(std::span<char> bytes) {
+    if (held_) {  // a peer that is gone was read to its end
+        held_->append(bytes.data(), bytes.size());
+    } else {
+        take(bytes);
+    }
+}
+
+void WebSocketTransport::take(std::span<char> bytes) {
+    Reactor::Slice slice = server_.reactor_.slice();
     while (connection_.is_open()) {
         const Item item = decoder_.next(bytes);
         switch (item.kind) {
@@ -83,7 +92,22 @@ void WebSocketTransport::on_bytes(std::span<char> bytes) {
                 server_.note_websocket_error(connection_.client(), item.payload);
                 return fail(item.code, item.payload);
         }
+        if (!bytes.empty() && slice.is_over()) return hold(bytes);
     }
+}
+
+void WebSocketTransport::hold(std::span<const char> bytes) {
+    held_ = std::make_unique<std::string>(bytes.begin(), bytes.end());
+    connection_.pause_reading(true);
+    server_.reactor_.post([this, keep = connection_.shared_from_this()] {
+        if (keep->is_open()) go_on();
+    });
+}
+
+void WebSocketTransport::go_on() {
+    const std::unique_ptr<std::string> bytes = std::move(held_);
+    take({bytes->data(), bytes->size()});
+    if (!held_ && connection_.is_open()) connection_.pause_reading(false);
 }
 
 void WebSocketTransport::on_ping(std::string_view payload) {

@@ -18,6 +18,11 @@ enum class CloseReason : std::uint8_t;
 
 // A WebSocket that carries a session's packets, or probes whether it could. Owned by its
 // connection.
+//
+// Bounded: what is done with one read, by Reactor::kSlice and the longest single message: a few
+// bytes
+//          that inflate to much, or many small messages, go on in the next turns, and meanwhile
+//          nothing more is read.
 class WebSocketTransport final : public Protocol {
  public:
     // `session` may be null: then all it does is to close.
@@ -43,6 +48,9 @@ class WebSocketTransport final : public Protocol {
     void on_closed() override;
 
  private:
+    void take(std::span<char> bytes);
+    void hold(std::span<const char> bytes);
+    void go_on();
     void on_ping(std::string_view payload);
     void on_text(std::string_view text);
     void on_probe_text(std::string_view text);
@@ -56,6 +64,7 @@ class WebSocketTransport final : public Protocol {
     const bool is_deflated_;
     bool is_probe_;
     websocket::Decoder decoder_;
+    std::unique_ptr<std::string> held_;  // was read, and is for the next turn
     std::unique_ptr<MemberDue<WebSocketTransport, &WebSocketTransport::on_upgrade_due>>
         upgrade_due_;
 };

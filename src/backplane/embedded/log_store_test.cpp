@@ -141,7 +141,9 @@ TEST_F(LogStoreTest, AnEventOfManyTypesIsFoundItsPlaceAsCheaplyAsOneOfOne) {
     const std::uint64_t many = comparisons(kTypes);
     rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
     EXPECT_GT(one, 0u);
-    EXPECT_LT(2 * many, 3 * one) << many << " and " << one;
+    // The memtable draws the heights of its nodes, so the ratio differs by a third from run to run.
+    // Of keys that are in no order it was three.
+    EXPECT_LT(many, 2 * one) << many << " and " << one;
 }
 
 TEST_F(LogStoreTest, BytesOfTypesAreRightWhereverARestartComes) {

@@ -131,18 +131,23 @@ void Arriving::on_places_visible() {
     } else {
         begin_new();
     }
-    if (is_since_unknown_) admitted_.record.unknown_behind = admitted_.record.place.given;
+    if (is_offset_unknown_ || is_since_unknown_)
+        admitted_.record.unknown_behind = admitted_.record.place.given;
     list_rooms();
     ask_for_rooms();
 }
 
 void Arriving::go_on() {
-    // An offset of another log says nothing, but the session's own place is good.
     SessionRecord& record = admitted_.record;
-    const bool is_lost = offset_of_session() && !offset_;
+    if (offset_of_session() && !offset_) {
+        // An offset of another log says nothing, but the session's own place is good. The client
+        // shows it until it has seen an event, and is told once.
+        is_offset_unknown_ = true;
+        record.received = std::max(record.received, record.place.clear);
+        if (parse_offset(arrival_.offset)) record.offset_before = arrival_.offset;
+    }
     admitted_.resume_after =
-        is_lost ? record.place.clear
-                : resume_after(offset_, record.place, std::max(record.started_at, record.received));
+        resume_after(offset_, record.place, std::max(record.started_at, record.received));
     if (offset_ >= record.received) record.received = {};
     // The record may be older than the frame that the client has seen. What is given from now on is
     // told from that frame by lying above `given`.
@@ -150,8 +155,8 @@ void Arriving::go_on() {
     if (!record.unknown_behind) return;
     if (has_seen(offset_, record.unknown_behind)) {
         record.unknown_behind.reset();
-    } else if (!is_since_unknown_) {
-        admitted_.unknown.emplace_back("the 'since' of an earlier sign-in was not known");
+    } else if (!is_offset_unknown_ && !is_since_unknown_) {
+        admitted_.unknown.emplace_back("a place that an earlier sign-in showed was not known");
         record.unknown_behind = record.place.given;
     }
 }
@@ -335,6 +340,7 @@ void Arriving::write_resumed() {
     SessionRecord& record = admitted_.record;
     record.epoch = context_.log.epochs().current();
     SessionChange change{.at = at_of(record)};
+    if (is_offset_unknown_) change.offset_before = record.offset_before;
     for (const JoinedRoom& joined : record.rooms) {
         if (std::find(before_.begin(), before_.end(), joined) == before_.end()) {
             change.put.push_back(joined);

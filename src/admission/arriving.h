@@ -126,6 +126,7 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
     Admitted admitted_;
     std::optional<Position> offset_;  // the client's, once it is known to be of this log
     std::optional<Position> since_;
+    bool is_offset_unknown_ = false;
     bool is_since_unknown_ = false;
     std::vector<JoinedRoom> before_;  // what the session had
     std::vector<JoinedRoom> to_ask_;

@@ -153,6 +153,13 @@ TEST_F(ArrivingTest, APlaceOfAnotherBranchIsToldAndTheSessionGoesOnFromItsOwn) {
         EXPECT_TRUE(admitted.is_resumed);
         EXPECT_EQ(admitted.resume_after, c.resume_after);
         EXPECT_EQ(admitted.unknown.size(), c.unknown);
+        // It has seen no event since, and what it was given meanwhile was lost on the way.
+        disk_.by_pid["p"].record.place = {.given = 23_pos, .clear = 24_pos};
+        disk_.by_pid["p"].record.unknown_behind.reset();  // it has heard
+        const Admitted again = arrive({.pid = "p", .offset = c.offset});
+        EXPECT_TRUE(again.is_resumed);
+        EXPECT_EQ(again.resume_after, c.resume_after);
+        EXPECT_EQ(again.unknown.size(), 0u);
     }
     const Admitted fresh = arrive({.since = "lost.30"});
     EXPECT_FALSE(fresh.had_since);

@@ -16,6 +16,7 @@ void apply(SessionRecord& record, SessionChange change) {
         record.received = change.at->received;
         record.unknown_behind = change.at->unknown_behind;
     }
+    if (change.offset_before) record.offset_before = std::move(*change.offset_before);
     const auto find = [&](const Room& room) {
         return std::find_if(record.rooms.begin(), record.rooms.end(),
                             [&](const JoinedRoom& joined) { return joined.room == room; });

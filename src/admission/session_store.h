@@ -49,14 +49,15 @@ struct SessionRecord {
     std::string epoch;    // in which `place` was written; empty: by a server of the release before
     Position started_at;  // where a client that saw no event yet goes on
     // The offset that the client showed when this session began, as it wrote it: that of an earlier
-    // session. A client that has seen no event since still shows it, so it proves nothing here.
+    // session; or one of another log, which it showed since. A client that has seen no event since
+    // still shows it, so it proves nothing here.
     std::string offset_before;
     Place place;
     // The client has shown in another way than by its offset that it has all up to here: an event
     // or the notice of a loss.
     Position received;
-    // The client was told that its `since` is not known when `Place::given` stood here, and has not
-    // shown yet that it heard.
+    // The client was told that a place which it showed is not known when `Place::given` stood here,
+    // and has not shown yet that it heard.
     std::optional<Position> unknown_behind;
     std::vector<JoinedRoom> rooms;
 };
@@ -70,6 +71,7 @@ struct SessionChange {
         std::optional<Position> unknown_behind = {};
     };
     std::optional<At> at = {};
+    std::optional<std::string> offset_before = {};
     std::vector<JoinedRoom> put = {};  // rooms that are new, or whose place has changed
     std::vector<Room> gone = {};
 };

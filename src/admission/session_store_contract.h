@@ -85,6 +85,8 @@ class SessionStoreContract : public testing::TestWithParam<MakeSessions> {
                 .started_at = 7_pos,
                 .offset_before = "e0.3",
                 .place = {7_pos, 8_pos},
+                .received = 6_pos,
+                .unknown_behind = 7_pos,
                 .rooms = {{Room::user("ann"), 7_pos}, {Room::subject("photo:1"), 9_pos, 5_pos}}};
     }
 
@@ -166,6 +168,34 @@ TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
               [](const JoinedRoom& a, const JoinedRoom& b) { return a.room < b.room; });
     EXPECT_EQ(rooms, (std::vector<JoinedRoom>{{Room::subject("photo:1"), 9_pos},
                                               {Room::subject("photo:2"), 12_pos, 6_pos, 11_pos}}));
+}
+
+TEST_P(SessionStoreContract, ANewSessionIsFoundAsItWasMadeAlsoAfterACrash) {
+    ASSERT_TRUE(create(record("p")).has_value());
+    restart();
+
+    const auto found = claim("p");
+
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->record.place, (Place{7_pos, 8_pos}));
+    EXPECT_EQ(found->record.received, 6_pos);
+    EXPECT_EQ(found->record.unknown_behind, 7_pos);
+    EXPECT_EQ(found->record.rooms.size(), 2u);
+}
+
+TEST_P(SessionStoreContract, AnOffsetThatProvesNothingMayBeAnotherOneLater) {
+    const Result<Claim> made = create(record("p"));
+    ASSERT_TRUE(made.has_value());
+    ASSERT_EQ(change("p", *made, {.offset_before = "e9.4"}), Written::kYes);
+    restart();
+
+    const auto found = claim("p");
+
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->record.offset_before, "e9.4");
+    EXPECT_EQ(found->record.principal, "user:ann");
+    EXPECT_EQ(found->record.started_at, 7_pos);
+    EXPECT_EQ(found->record.place, (Place{7_pos, 8_pos}));
 }
 
 TEST_P(SessionStoreContract, AnotherPrincipalsSessionIsAsUnknownAsNone) {

@@ -101,9 +101,12 @@ class EmbeddedSessionStore::Batch {
     void put_where(std::string_view pid, const SessionChange::At& at, std::int64_t expires_ms) {
         changes_.Put(key_of('p', pid), encode_where(at, expires_ms));
     }
-    void put(const SessionRecord& record, std::int64_t expires_ms) {
+    void put_who(const SessionRecord& record) {
         changes_.Put(key_of('s', record.pid), encode_who(record));
-        put_where(record.pid, {record.epoch, record.place}, expires_ms);
+    }
+    void put(const SessionRecord& record, std::int64_t expires_ms) {
+        put_who(record);
+        put_where(record.pid, at_of(record), expires_ms);
         for (const JoinedRoom& joined : record.rooms) put_room(record.pid, joined);
     }
     void put_time(const std::string& time) { changes_.Put("c", time); }
@@ -437,6 +440,16 @@ void EmbeddedSessionStore::take(Change& change, Batch& batch) {
     if (!batch.is_taken() || whole_.count(change.pid) > 0) {
         change.how = Written::kNotNow;
         return;
+    }
+    if (change.change.offset_before) {
+        const auto found = read(change.pid, {}, change.claim);
+        if (!found || !*found) {
+            change.how = Written::kNotNow;
+            return;
+        }
+        SessionRecord record = (**found).record;
+        record.offset_before = std::move(*change.change.offset_before);
+        batch.put_who(record);
     }
     if (change.change.at) batch.put_where(change.pid, *change.change.at, 0);
     for (const JoinedRoom& joined : change.change.put) batch.put_room(change.pid, joined);

@@ -35,7 +35,8 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     struct Owed {
         std::optional<Position> after = {};         // a history
         std::optional<Position> hidden_after = {};  // a notice
-        std::size_t under_way = 0;                  // histories that are not given whole yet
+        std::optional<Position> at = {};  // where it joined, should it not know of an end since
+        std::size_t under_way = 0;        // histories that are not given whole yet
     };
     std::map<Room, Owed> owed;
 
@@ -68,7 +69,8 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
         if (owes == owed.end()) return;
         joined.owed_after = owes->second.after;
         joined.hidden_after = owes->second.hidden_after;
-        joined.at = std::min(joined.at, joined.owed_after.value_or(joined.at));
+        joined.at = std::min({joined.at, owes->second.at.value_or(joined.at),
+                              joined.owed_after.value_or(joined.at)});
     }
     // A room that it enters could not be written, so nothing was promised.
     void owe_not(const Room& room, bool has_history, std::optional<JoinedRoom> unheard) {
@@ -115,7 +117,8 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
             if (has_history) ++owe(put.room, *put.owed_after).under_way;
             if (unheard) {
                 // To a client that hears of neither it is one room that it never left.
-                owe(put.room, owed_of_ended(*unheard));
+                Owed& owes = owe(put.room, owed_of_ended(*unheard));
+                owes.at = std::min(owes.at.value_or(unheard->at), unheard->at);
                 if (!has_history) put.given_behind = unheard->ended_behind;
             }
             add_owed(put);

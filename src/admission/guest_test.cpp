@@ -156,6 +156,14 @@ class GuestTest : public testing::Test {
         if (seen) arrival.offset = offset_text(log_, *seen);
         if (!since.is_before_first()) arrival.since = offset_text(log_, since);
         if (!bad_since.empty()) arrival.since = std::move(bad_since);
+        return come_as(std::move(arrival));
+    }
+    std::unique_ptr<Client> come_with_offset(const char* offset) {
+        return come_as({.principal = std::make_shared<const Principal>(Principal{.id = "ann"}),
+                        .pid = pid_,
+                        .offset = offset});
+    }
+    std::unique_ptr<Client> come_as(Arrival arrival) {
         std::unique_ptr<Client> client;
         admissions_->sign_in(std::move(arrival), [&](Result<Admitted> admitted) {
             ASSERT_TRUE(admitted);
@@ -592,6 +600,25 @@ TEST_F(GuestTest, WhoHearsNeitherOfAnEndNorOfTheNextSubscribeMissesNothingInBetw
     EXPECT_EQ(ann->got, Strings());
 }
 
+TEST_F(GuestTest, WhatWasLostBeforeAnEndOfWhichAClientDidNotHearComesAgain) {
+    auto ann = come();
+    subscribe(*ann, publish("a"));
+    ann->pong();
+    const Position seen = publish_to_ann("b");
+    publish("lost");
+    watches_.may = false;
+    ann->recheck_rooms({});
+    deliver();
+    watches_.may = true;
+    ann->enter(*parse_topic("photo:1"), {}, [](const auto& entered) { EXPECT_TRUE(entered); });
+    deliver();
+    for (int i = 0; i < 2; ++i) {
+        drop(ann);
+        ann = come(seen);
+        EXPECT_EQ(ann->got, Strings({"lost"}));
+    }
+}
+
 TEST_F(GuestTest, TheBoundOfRoomsCountsThoseOfASessionThatGoesOn) {
     auto ann = come();
     std::size_t rooms = 0;
@@ -634,6 +661,23 @@ TEST_F(GuestTest, ThatSinceIsUnknownIsToldAgainUntilThatArrives) {
             EXPECT_EQ(ann->unknown.size(), 0u) << i;
         }
         drop(ann);
+    }
+}
+
+TEST_F(GuestTest, ThatAnOffsetIsUnknownIsToldAgainUntilThatArrives) {
+    auto ann = come();
+    drop(ann);
+    for (int i = 0; i < 2; ++i) {
+        ann = come_with_offset("lost.7");
+        EXPECT_EQ(ann->unknown.size(), 1u) << i;
+        drop(ann);
+    }
+    ann = come_with_offset("lost.7");
+    ann->pong();
+    for (int i = 0; i < 2; ++i) {
+        drop(ann);
+        ann = come_with_offset("lost.7");
+        EXPECT_EQ(ann->unknown.size(), 0u) << i;
     }
 }
 

@@ -1,5 +1,7 @@
 // What services publish: each event until it is answered for good, by the same id.
 
+#include <fmt/format.h>
+
 #include <iterator>
 
 #include "base/assert.h"
@@ -11,6 +13,7 @@ namespace {
 
 constexpr std::size_t kUnansweredMax = 50;
 constexpr std::uint64_t kAlikeMax = 6;  // events of one kind at once
+constexpr std::size_t kLargeBytes = 600;
 
 Principal service() { return {.kind = Principal::Kind::kService, .id = "api"}; }
 
@@ -26,31 +29,34 @@ void Run::publish_something() {
                                       "photo.progress", "photo.shared",   "photo.unshared",
                                       "photo.given",    "system.health",  "system.notice"};
     const std::string type = kTypes[chance_.below(std::size(kTypes))];
-    const std::string large(chance_.one_in(12) ? 600 : 0, ' ');
-    const std::string rest = R"(","photo":")" + chance_.any("p", kPhotos) + R"(","user":")" +
-                             chance_.any("u", kUsers) + R"(","with":")" + chance_.any("u", kUsers) +
-                             '"' + large + '}';
-    const bool is_durable = type != "photo.progress" && type != "system.health";
+    const Values values{.photo = chance_.any("p", kPhotos),
+                        .user = chance_.any("u", kUsers),
+                        .with = chance_.any("u", kUsers),
+                        .large = chance_.one_in(12) ? kLargeBytes : 0};
     Lane& lane = any_lane();
     for (std::uint64_t i = chance_.one_in(8) ? chance_.below(kAlikeMax) : 0;; --i) {
-        const std::string id = "e" + std::to_string(++next_event_);
-        Event event{.id = id, .type = type};
-        event.data = R"({"n":")" + id + rest;
-        unanswered_[id] = {std::move(event), is_durable};
-        send(id, lane);
+        publish(lane, type, values);
         if (i == 0) break;
     }
+}
+
+void Run::publish(Lane& lane, const std::string& type, const Values& values) {
+    const std::string id = "e" + std::to_string(++next_event_);
+    Event event{.id = id, .type = type};
+    event.data =
+        fmt::format(R"({{"n":"{}","photo":"{}","user":"{}","with":"{}"{}}})", id, values.photo,
+                    values.user, values.with, std::string(values.large, ' '));
+    const bool is_durable = type != "photo.progress" && type != "system.health";
+    unanswered_[id] = {std::move(event), is_durable};
+    send(id, lane);
 }
 
 // With what nobody gets.
 void Run::fill_the_tail() {
     Lane& lane = any_lane();
+    const Values nobody{.photo = "none", .user = "nobody", .with = "nobody"};
     for (std::size_t i = 0; i < Machine::kTailEntries; ++i) {
-        const std::string id = "e" + std::to_string(++next_event_);
-        Event event{.id = id, .type = "photo.progress"};
-        event.data = R"({"n":")" + id + R"(","photo":"none","user":"nobody","with":"nobody"})";
-        unanswered_[id] = {std::move(event), false};
-        send(id, lane);
+        publish(lane, "photo.progress", nobody);
     }
 }
 

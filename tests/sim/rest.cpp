@@ -9,9 +9,10 @@
 namespace eventbus::sim {
 namespace {
 
-constexpr int kRounds = 8;               // of coming and going
-constexpr int kActs = 10;                // in one
-constexpr int kCuts = 12;                // in one
+constexpr int kRounds = 8;  // of coming and going
+constexpr int kActs = 10;   // in one
+constexpr int kCuts = 12;   // in one
+constexpr std::string_view kPhoto = "photo:";
 constexpr std::uint64_t kRetained = 10;  // positions, at most
 constexpr int kMoments = 20;             // for what works in threads of its own, before time passes
 constexpr int kTimesMax = 4'000;         // that the clock is moved until all is settled
@@ -31,6 +32,7 @@ void Run::come_and_go() {
             if (chance_.one_in(3)) cut(*device);
         }
         for (int i = 0; i < kActs; ++i) act();
+        if (chance_.one_in(3)) take_and_give_again();
         // Then all that retention leaves is for nobody: a gap is the last that a client is told.
         if (chance_.one_in(12)) fill_the_tail();
         if (chance_.one_in(4)) reload();
@@ -42,6 +44,26 @@ void Run::come_and_go() {
         move_all();
         cuts_left_ = 0;
     }
+}
+
+// A right ends and begins again, and its client asks for the topic once more before it has read any
+// of that: to a client that is cut then, it is one room that it never left.
+void Run::take_and_give_again() {
+    Device& device = any_device();
+    if (!device.is_in()) return;
+    std::vector<std::string> photos = device.topics();
+    std::erase_if(photos, [](const std::string& topic) { return !topic.starts_with(kPhoto); });
+    if (photos.empty()) return;
+    const std::string& topic = photos[chance_.below(photos.size())];
+    const Values values{.photo = topic.substr(kPhoto.size()),
+                        .user = chance_.any("u", kUsers),
+                        .with = device.user()};
+    for (const char* type : {"photo.unshared", "photo.shared", "photo.completed"}) {
+        publish(any_lane(), type, values);
+        if (!chance_.one_in(4)) move_server();
+    }
+    device.subscribe({topic}, chance_.one_in(4));
+    move_server();
 }
 
 // All that the server does by itself. False: nothing.

@@ -39,6 +39,14 @@ class Run {
         bool is_under_way = false;
     };
 
+    // What an event says.
+    struct Values {
+        std::string photo;
+        std::string user;
+        std::string with;
+        std::size_t large = 0;  // so many bytes more
+    };
+
     static constexpr std::uint64_t kUsers = 4;
     static constexpr std::uint64_t kPhotos = 12;
 
@@ -58,17 +66,19 @@ class Run {
     std::string any_photo(const Device& device);
     Device& any_device() { return *devices_[chance_.below(devices_.size())]; }
     Worker& any_worker() { return *workers_[chance_.below(workers_.size())]; }
-    void fill_the_tail();
     Lane& any_lane() { return server_->lane(chance_.below(Server::kLanes)); }
 
     // publish.cpp
     void publish_something();
+    void publish(Lane& lane, const std::string& type, const Values& values);
+    void fill_the_tail();
     void send(const std::string& id, Lane& lane);
     void answered(const std::string& id, const Result<std::vector<Receipt>>& receipts);
 
     // rest.cpp
     void judge();
     void come_and_go();
+    void take_and_give_again();
     bool move_server();
     bool move_all();
     std::string unsettled();

@@ -33,17 +33,39 @@ void Run::come_and_go() {
         }
         for (int i = 0; i < kActs; ++i) act();
         if (chance_.one_in(3)) take_and_give_again();
-        // Then all that retention leaves is for nobody: a gap is the last that a client is told.
-        if (chance_.one_in(12)) fill_the_tail();
         if (chance_.one_in(4)) reload();
         while (move_server()) {
         }
-        if (!chance_.one_in(3)) retain(chance_.one_in(2) ? 0 : chance_.below(kRetained));
+        if (chance_.one_in(16)) {
+            lose_what_came();
+        } else if (!chance_.one_in(3)) {
+            retain(chance_.one_in(2) ? 0 : chance_.below(kRetained));
+        }
         cuts_left_ = kCuts;
         cut_one_in_ = chance_.one_in(2) ? 2 : 20;
         move_all();
         cuts_left_ = 0;
     }
+}
+
+// What comes while some are away is lost, and what comes behind it is for nobody: a gap is all that
+// they are told, who had seen all.
+void Run::lose_what_came() {
+    move_all();
+    for (const auto& device : devices_) {
+        if (!chance_.one_in(2)) continue;
+        cut(*device);
+        device->let_server_notice();
+    }
+    for (int i = 0; i < kActs; ++i) publish_something();
+    for (int i = 0; i < 2; ++i) {
+        while (move_server()) {
+        }
+        fill_the_tail();
+    }
+    while (move_server()) {
+    }
+    retain(0);
 }
 
 // A right ends and begins again, and its client asks for the topic once more before it has read any

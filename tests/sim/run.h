@@ -78,6 +78,7 @@ class Run {
     // rest.cpp
     void judge();
     void come_and_go();
+    void lose_what_came();
     void take_and_give_again();
     bool move_server();
     bool move_all();

@@ -23,7 +23,7 @@ constexpr std::array<Kind, kHappenings> kKinds{{{"acknowledged publishes", 170},
                                                 {"resumes", 75},
                                                 {"forgotten sessions and places", 3},
                                                 {"rights that ended", 12},
-                                                {"gaps", 1.4},
+                                                {"gaps", 5},
                                                 {"receipts", 14},
                                                 {"acks", 125}}};
 

@@ -1,5 +1,6 @@
 #include "socketio/server.h"
 
+#include <algorithm>
 #include <functional>
 #include <future>
 #include <string>
@@ -121,6 +122,31 @@ TEST_F(ServerTest, AClientThatHasJoinedNothingMaySendLittleAndBeRefusedAFewTimes
     EXPECT_TRUE(next(ws).starts_with("44/nope"));
     EXPECT_TRUE(next(ws).starts_with("close:"));
     EXPECT_EQ(servers_[0].probe().malformed.get(), 2u);
+}
+
+TEST_F(ServerTest, WhatOneReadHoldsIsHandledInOrderWithTurnsOfOthersInBetween) {
+    constexpr int kMessages = 40;
+    EngineClient& many = join();
+    EngineClient& other = join();
+    Strings handled;
+    Namespace& nsp = servers_[0].of("/");
+    nsp.on("slow", [&](Socket&, const Arguments& arguments, const Ack&) {
+        if (handled.empty()) other.send_text(R"(42["quick"])");
+        handled.emplace_back(arguments.json[0]);
+        clock_.advance(Reactor::kSlice);
+    });
+    nsp.on("quick", [&](Socket&, const Arguments&, const Ack&) { handled.emplace_back("quick"); });
+    Strings expected;
+    for (int i = 0; i < kMessages; ++i) {
+        many.send_text("42[\"slow\"," + std::to_string(i) + "]");
+        expected.push_back(std::to_string(i));
+    }
+    EXPECT_TRUE(loop_.run_until([&] { return handled.size() == kMessages + 1; }));
+    const auto quick = std::find(handled.begin(), handled.end(), "quick");
+    ASSERT_NE(quick, handled.end());
+    EXPECT_LT(quick - handled.begin(), kMessages / 2);
+    handled.erase(quick);
+    EXPECT_EQ(handled, expected);
 }
 
 TEST_F(ServerTest, WhoJoinsNothingInTimeIsClosedInAWayThatItComesBackFrom) {

@@ -49,6 +49,7 @@ struct Config {
 
     // Connections.
     std::size_t connections_max = 100'000;
+    std::size_t unauthenticated_max = 0;  // 0: a tenth of connections_max, 10,000 at most
     std::vector<std::string> namespaces;  // beside "/"
     std::string sticky_cookie = "off";    // or a name
     Milliseconds ping_interval = std::chrono::seconds(25);

@@ -207,6 +207,7 @@ Lane::Probes Lane::probes() const {
             .compressed_frames = engine_.compressed_frames(),
             .refused_origins = refused_origins_.count(),
             .engine = engine_.probe(),
+            .strangers = engine_.strangers(),
             .sockets = sockets_.probe(),
             .delivery = hub_.probe(),
             .live_view = reader_.probe(),

@@ -121,6 +121,7 @@ class Lane final : public HttpHandler {
         const Counter& compressed_frames;
         const Counter& refused_origins;
         const EngineProbe& engine;
+        const Strangers& strangers;
         const SocketProbe& sockets;
         const DeliveryProbe& delivery;
         const ViewProbe& live_view;

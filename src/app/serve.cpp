@@ -93,7 +93,13 @@ TrustedProxies trusted_proxies(const Config& config) {
 }
 
 LaneSettings lane_settings(const Config& config, std::size_t lanes, std::size_t descriptors) {
-    const std::size_t connections = std::max<std::size_t>(config.connections_max / lanes, 1);
+    const auto share_of_lane = [lanes](std::size_t max) {
+        return std::max<std::size_t>(max / lanes, 1);
+    };
+    const std::size_t connections = share_of_lane(config.connections_max);
+    const std::size_t strangers = config.unauthenticated_max != 0
+                                      ? config.unauthenticated_max
+                                      : std::min<std::size_t>(config.connections_max / 10, 10'000);
     LaneSettings settings;
     settings.lanes = lanes;
     settings.tail_entries_max = config.tail_entries_max;
@@ -119,6 +125,7 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes, std::size_t 
         .queue_bytes_max = config.queue_bytes_per_socket_max,
         .compress_bytes_min = config.compress_bytes_min,
         .sessions_max = connections,
+        .strangers_max = share_of_lane(strangers),
         .sticky_cookie = config.sets_cookie() ? config.sticky_cookie : std::string()};
     settings.socket = {.connect_timeout = config.connect_timeout,
                        .message_bytes_max = config.message_bytes_max};

@@ -136,6 +136,13 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
                     {{{"transport", "sse"}}, sum([](P p) -> auto& { return p.api.streams; })()}};
         });
     gauge(
+        "eventbus_unauthenticated", "Sessions that have not joined a namespace.",
+        [](P p) -> auto& { return p.strangers.now(); });
+    counter(
+        "eventbus_crowded_out_total",
+        "Such sessions whose place another one took, as unauthenticated_max was used up.",
+        [](P p) -> auto& { return p.strangers.crowded_out(); });
+    gauge(
         "eventbus_sockets", "Socket.IO sockets signed in now.",
         [](P p) -> auto& { return p.sockets.sockets; });
     gauge(

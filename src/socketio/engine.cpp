@@ -52,6 +52,7 @@ EngineServer::EngineServer(Reactor& reactor, Random& random, EngineHandler& hand
       settings_(std::move(settings)),
       compressor_(settings_.compress_bytes_min),
       decoder_settings_{.message_bytes_max = settings_.payload_bytes_max, .inflater = &inflater_},
+      strangers_(settings_.strangers_max, random),
       heartbeats_(settings_.ping_interval),
       ping_timeouts_(settings_.ping_timeout),
       upgrade_timeouts_(settings_.upgrade_timeout),
@@ -147,6 +148,7 @@ Session& EngineServer::make_session(HttpRequest request) {
 void EngineServer::announce(Session& session) {
     if (!session.is_open()) return;
     session.is_announced_ = true;
+    strangers_.add(session, session.client());
     handler_.on_open(session);
 }
 
@@ -181,7 +183,7 @@ void EngineServer::refuse(HttpExchange& exchange, Refusal refusal) {
 }
 
 bool EngineServer::refuse_if_full(HttpExchange& exchange) {
-    if (sessions_.size() < settings_.sessions_max) return false;
+    if (sessions_.size() - strangers_.size() < settings_.sessions_max) return false;
     probe_.refused.add();
     respond(exchange, problem_response(
                           Error{ErrorCode::kUnavailable, "there are as many sessions as may be"}));

@@ -17,6 +17,7 @@
 #include "net/due_list.h"
 #include "net/http_server.h"
 #include "net/reactor.h"
+#include "net/strangers.h"
 #include "socketio/compressor.h"
 #include "socketio/farewells.h"
 #include "socketio/session.h"
@@ -48,7 +49,8 @@ struct EngineSettings {
     std::size_t queue_bytes_max = 1 << 20;      // what may wait for a client
     std::size_t compress_bytes_min = 1024;      // smaller frames and polls are not; 0: none is
     std::size_t poll_bytes = 1 << 19;           // an answer to a poll is split above it
-    std::size_t sessions_max = 100'000;         // of this reactor
+    std::size_t sessions_max = 100'000;         // of this reactor, that were admitted
+    std::size_t strangers_max = 10'000;         // of this reactor, that were not yet
     std::string sticky_cookie = {};  // tells a balancer the session; empty: no cookie is set
 };
 
@@ -69,7 +71,10 @@ struct EngineProbe {
 // Engine.IO v4 on one reactor.
 //
 // Thread:  reactor.
-// Bounded: sessions_max.
+// Bounded: sessions_max of those that were admitted; at it no new one is taken (503). Those that
+// were
+//          not are strangers_max more, and make room for one another (Strangers): nobody is locked
+//          out by them.
 class EngineServer {
  public:
     // A larger answer to a poll is not compressed: it would hold the reactor up for longer than a
@@ -100,6 +105,7 @@ class EngineServer {
     Reactor& reactor() { return reactor_; }
     const EngineProbe& probe() const { return probe_; }
     const Counter& compressed_frames() const { return compressor_.made(); }
+    const Strangers& strangers() const { return strangers_; }
 
  private:
     friend class Session;
@@ -138,6 +144,7 @@ class EngineServer {
     std::size_t reactors_ = 1;
     HandOver hand_over_;
     Sharded<std::unordered_map<std::string_view, std::unique_ptr<Session>>> sessions_;  // by sid
+    Strangers strangers_;  // the sessions that were not admitted yet
     DueList heartbeats_;
     DueList ping_timeouts_;
     DueList upgrade_timeouts_;

@@ -254,6 +254,64 @@ TEST_F(EngineTest, AServerMayEndBeforeItsSessions) {
     lanes_[0]->serve(echo());
 }
 
+// Has room for four sessions that were admitted, and for four others.
+class CrowdedEngineTest : public EngineWorld {
+ protected:
+    CrowdedEngineTest() : EngineWorld({.sessions_max = 4, .strangers_max = 4}, {}) {
+        for (std::size_t i = 0; i < 2; ++i) lanes_[i]->serve(echoes_[i]);
+        echoes_[0].act = [](Session& session) { session.admit(); };
+    }
+    ~CrowdedEngineTest() override { end(); }
+
+    std::string admitted() {
+        std::string session = open_polling();
+        EXPECT_EQ(post(session, "4a").status, 200);
+        return session;
+    }
+    const Strangers& strangers() { return lanes_[0]->engine->strangers(); }
+
+    Echo echoes_[2];
+};
+
+TEST_F(CrowdedEngineTest, ASessionThatWasNotAdmittedMakesRoomForAnother) {
+    const std::string first = open_polling();
+    EngineClient& polls = poll(first);
+    EngineClient& ws = open_websocket();
+    for (int i = 0; i < 3; ++i) open_polling();
+
+    EXPECT_EQ(response(polls).body, "1");
+    EXPECT_EQ(get(first).status, 400);
+    EXPECT_EQ(strangers().now().get(), 4U);
+    EXPECT_EQ(echoes_[0].open, 4);
+    open_polling();
+    EXPECT_TRUE(ends(ws));
+    EXPECT_EQ(echoes_[0].log, (Strings{"(crowded out)", "(crowded out)"}));
+    EXPECT_EQ(strangers().crowded_out().get(), 2U);
+}
+
+TEST_F(CrowdedEngineTest, OneThatWasAdmittedIsNotCrowdedOutNorCrowdsOut) {
+    const std::string session = admitted();
+    EngineClient& ws = open_websocket();
+    ws.send_text("4a");
+    loop_.settle();
+    EXPECT_EQ(strangers().now().get(), 0U);
+
+    for (int i = 0; i < 10; ++i) open_polling();
+
+    EXPECT_EQ(post(session, "4b").status, 200);
+    ws.send_text("4b");
+    loop_.settle();
+    EXPECT_EQ(echoes_[0].open, 6);
+}
+
+TEST_F(CrowdedEngineTest, WhenAllAreTakenByThoseThatWereAdmittedNoNewOneIs) {
+    for (int i = 0; i < 4; ++i) admitted();
+    EXPECT_EQ(get(kPolling).status, 503);
+    EngineClient& ws = client();
+    ws.upgrade(kWebSocket);
+    EXPECT_EQ(response(ws).status, 503);
+}
+
 // Sets a cookie, and says nothing of what is compressed when it is small.
 class StickyEngineTest : public EngineWorld {
  protected:

@@ -164,6 +164,7 @@ std::shared_ptr<Socket> Connecting::accept(std::string_view sid, std::string_vie
     const auto keep = shared_from_this();
     server_.settle(session, *this);
 
+    session.admit();
     auto socket = std::make_shared<Socket>(session, nsp_, sid);
     socket->data = std::move(data);
     SocketServer::Client& client = SocketServer::client_of(session);

@@ -25,6 +25,7 @@ std::uint16_t close_code(CloseReason reason) {
         case CloseReason::kParseError:
             return websocket::kPolicyViolation;
         case CloseReason::kSlowClient:
+        case CloseReason::kCrowdedOut:
             return websocket::kTryAgainLater;
         case CloseReason::kServer:
             return websocket::kGoingAway;
@@ -49,6 +50,8 @@ std::string_view to_string(CloseReason reason) {
             return "parse error";
         case CloseReason::kServer:
             return "server close";
+        case CloseReason::kCrowdedOut:
+            return "crowded out";
         case CloseReason::kLeft:
             return "client namespace disconnect";
     }
@@ -96,6 +99,10 @@ bool Session::has_room() {
 }
 
 void Session::close(CloseReason reason) { end(reason); }
+
+void Session::admit() { server_.strangers_.remove(*this); }
+
+void Session::give_way() { end(CloseReason::kCrowdedOut); }
 
 const IpAddress& Session::client() const {
     return websocket_ != nullptr ? websocket_->connection().client() : polling_->client;
@@ -344,6 +351,7 @@ void Session::end(CloseReason reason) {
     is_closed_ = true;
     if (post_ != nullptr) post_->arrived();
     heartbeat_.disarm();
+    server_.strangers_.remove(*this);
     server_.reactor_.forget(*this);
     if (reason == CloseReason::kSlowClient) server_.probe_.slow_clients.add();
     (polling_ ? server_.probe_.polling_sessions : server_.probe_.websocket_sessions).subtract();

@@ -14,6 +14,7 @@
 #include "net/ip_address.h"
 #include "net/outbox.h"
 #include "net/reactor.h"
+#include "net/strangers.h"
 #include "wire/engineio.h"
 
 namespace eventbus {
@@ -28,8 +29,9 @@ enum class CloseReason : std::uint8_t {
     kPingTimeout,
     kSlowClient,
     kParseError,
-    kServer,  // we closed it; the client comes back
-    kLeft,    // the client left the namespace (Socket.IO's DISCONNECT)
+    kServer,      // we closed it; the client comes back
+    kCrowdedOut,  // it was not admitted, and its place was needed; the client comes back
+    kLeft,        // the client left the namespace (Socket.IO's DISCONNECT)
 };
 std::string_view to_string(CloseReason reason);
 
@@ -55,7 +57,7 @@ class SessionContext {
 //       of (1), an answer to a poll before the next GET, and the last one before an upgrade. A ping
 //       that overtook something tells nothing of it, so the next one has to.
 //   (3) It has one transport at a time; a WebSocket that probes has no say before its `5`.
-class Session final : private Flushable {
+class Session final : private Flushable, private Stranger {
  public:
     static constexpr std::size_t kSidBytes = 20;
     // python-engineio and what was built after it drop an answer of more, and come back for the
@@ -86,6 +88,9 @@ class Session final : private Flushable {
 
     // Ends the session in a way that a client comes back from.
     void close(CloseReason reason);
+
+    // Takes it from those whose place others may take: it is known whose it is.
+    void admit();
 
     // Where the client is, as far as that is known.
     const IpAddress& client() const;
@@ -129,6 +134,7 @@ class Session final : private Flushable {
     void start_heartbeat();
     void on_heartbeat_due();
     void flush() override;
+    void give_way() override;
     struct Payload {
         std::string text;
         std::size_t packets = 0;

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/counters.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "base/shares.h"
+#include "net/ip_address.h"
+
+namespace eventbus {
+
+// Where strangers come from: an IPv4 address, or the first 64 bits of an IPv6 address, of which a
+// single host has all.
+std::uint64_t origin_of(const IpAddress& address);
+
+// Clients choose what they come from, within what they were given: the table needs a secret.
+struct OriginHash {
+    std::uint64_t secret = 0;
+    std::size_t operator()(std::uint64_t origin) const;
+};
+
+// Something that a client holds before it has signed in.
+class Stranger : public Shares<std::uint64_t, OriginHash>::Share {
+ protected:
+    virtual ~Stranger() = default;
+
+ private:
+    friend class Strangers;
+    // Closes; it has left the pool.
+    virtual void give_way() = 0;
+};
+
+// The room that those have who have not signed in: a pool of their own, so that they take nothing
+// from those who have, and shared out by where they come from, so that nobody takes it from the
+// others.
+//
+// Thread:  reactor.
+// Bounded: `max` of them. One more takes the place of the oldest from where most are. When more
+//          than half of the pool is used, no more than kPerOriginMax may come from the same place,
+//          or as many as it has by then: one more takes the place of its own oldest. So an office
+//          behind one address may come back all at once, and a flood leaves the other half.
+class Strangers {
+ public:
+    static constexpr std::size_t kPerOriginMax = 64;
+
+    // `max` > 0.
+    Strangers(std::size_t max, Random& random);
+
+    // Another may have to give way, and is closed.
+    void add(Stranger& stranger, const IpAddress& from);
+
+    // It has signed in, or is over. Nothing if it has left.
+    void remove(Stranger& stranger);
+
+    std::size_t size() const { return shares_.size(); }
+    const Counter& now() const { return now_; }
+    const Counter& crowded_out() const { return crowded_out_; }
+
+ private:
+    void see_off(Stranger& stranger);
+
+    const std::size_t max_;
+    Shares<std::uint64_t, OriginHash> shares_;
+    Counter now_;
+    Counter crowded_out_;
+};
+
+}  // namespace eventbus

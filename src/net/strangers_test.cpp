@@ -1,0 +1,87 @@
+#include "net/strangers.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/seeded_random.h"
+
+namespace eventbus {
+namespace {
+
+struct Visitor final : Stranger {
+    explicit Visitor(Strangers& its_pool) : pool(its_pool) {}
+    ~Visitor() override { pool.remove(*this); }
+    void give_way() override { is_gone = true; }
+    Strangers& pool;
+    bool is_gone = false;
+};
+
+struct StrangersTest : testing::Test {
+    void come(int count, const std::string& from) {
+        for (int i = 0; i < count; ++i) {
+            visitors.push_back(std::make_unique<Visitor>(pool));
+            pool.add(*visitors.back(), *IpAddress::parse(from));
+        }
+    }
+    // The places of those who were closed.
+    std::vector<std::size_t> gone() const {
+        std::vector<std::size_t> places;
+        for (std::size_t i = 0; i < visitors.size(); ++i) {
+            if (visitors[i]->is_gone) places.push_back(i);
+        }
+        return places;
+    }
+
+    SeededRandom random{1};
+    Strangers pool{400, random};
+    std::vector<std::unique_ptr<Visitor>> visitors;
+};
+
+TEST_F(StrangersTest, BehindOneAddressMayHaveHalfOfThePool) {
+    come(200, "192.0.2.1");
+    EXPECT_TRUE(gone().empty());
+
+    come(2, "192.0.2.1");
+    EXPECT_EQ(gone(), (std::vector<std::size_t>{0, 1}));
+    EXPECT_EQ(pool.size(), 200U);
+    EXPECT_EQ(pool.crowded_out().get(), 2U);
+
+    come(Strangers::kPerOriginMax, "192.0.2.2");
+    EXPECT_EQ(gone().size(), 2U) << "others have the other half";
+    come(1, "192.0.2.2");
+    EXPECT_EQ(gone(), (std::vector<std::size_t>{0, 1, 202}));
+}
+
+TEST_F(StrangersTest, MakeRoomAtTheBoundWhereMostAre) {
+    come(200, "192.0.2.1");
+    for (int i = 0; i < 200; ++i) come(1, "198.51.100." + std::to_string(i));
+    EXPECT_EQ(pool.size(), 400U);
+    EXPECT_TRUE(gone().empty());
+
+    come(1, "203.0.113.1");
+    EXPECT_EQ(gone(), (std::vector<std::size_t>{0}));
+    EXPECT_EQ(pool.now().get(), 400U);
+}
+
+TEST_F(StrangersTest, ThatHaveLeftTakeNoRoom) {
+    come(400, "192.0.2.1");
+    for (const auto& visitor : visitors) pool.remove(*visitor);
+    EXPECT_EQ(pool.size(), 0U);
+    EXPECT_EQ(pool.now().get(), 0U);
+    come(200, "192.0.2.1");
+    EXPECT_EQ(gone().size(), 200U) << "those that were closed before it left";
+}
+
+TEST(OriginOf, IsAnAddressOfVersion4OrTheHostsPartOfVersion6) {
+    const auto origin = [](const char* text) { return origin_of(*IpAddress::parse(text)); };
+    EXPECT_EQ(origin("192.0.2.1"), origin("::ffff:192.0.2.1"));
+    EXPECT_NE(origin("192.0.2.1"), origin("192.0.2.2"));
+    EXPECT_EQ(origin("2001:db8::1"), origin("2001:db8::ffff:0:0:1"));
+    EXPECT_NE(origin("2001:db8::1"), origin("2001:db8:0:1::1"));
+}
+
+}  // namespace
+}  // namespace eventbus

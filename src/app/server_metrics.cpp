@@ -290,6 +290,11 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
                         [&log] { return static_cast<double>(log.appended.get()); });
     metrics.add_counter("eventbus_events_duplicate_total", "Publishes answered as a repeat.",
                         [&log] { return static_cast<double>(log.duplicates.get()); });
+    metrics.add_gauge("eventbus_dedupe_keys", "Ids of publishes that are remembered now.",
+                      [&log] { return static_cast<double>(log.dedupe_keys.get()); });
+    metrics.add_counter("eventbus_dedupe_dropped_total",
+                        "Ids forgotten before dedupe_window was over, as there were dedupe_max.",
+                        [&log] { return static_cast<double>(log.dedupe_dropped.get()); });
     metrics.add_counter("eventbus_appends_refused_total", "Appends that were refused.",
                         [&log] { return static_cast<double>(log.refused.get()); });
     metrics.add_gauge("eventbus_log_pending_bytes", "Bytes appended and not yet visible.",

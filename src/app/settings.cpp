@@ -155,7 +155,7 @@ constexpr auto kTable = std::to_array<Setting>({
     {kLog, "dedupe_window", Kind::kDuration, &Config::dedupe_window, kSecond, 7 * kDay, "",
      "How long a repeated publish of the same source and id is recognised, in time that the server runs."},
     {kLog, "dedupe_max", Kind::kCount, &Config::dedupe_max, 1'000, 1'000 * kMillion, "",
-     "Ids that are remembered for that; beyond it the oldest go."},
+     "Ids that are remembered for that; beyond it the oldest of the publisher that has most goes."},
     {kLog, "owners_max", Kind::kCount, &Config::owners_max, 1'000, 1'000 * kMillion, "",
      "Subjects whose owner is known; beyond it events that name a new one are refused (503); warnings come from 80 % on."},
     {kLog, "owner_ttl", Kind::kDuration, &Config::owner_ttl, 0, 36'600 * kDay, "",

@@ -9,7 +9,9 @@ class MemoryLogUnderTest final : public LogUnderTest {
  public:
     void open() override {
         subjects_.emplace(Subjects::Settings{});
-        log_.emplace(disk_, *subjects_, clock, MemoryLog::Settings{});
+        MemoryLog::Settings settings;
+        settings.sequencer.dedupe.keys_max = kDedupeKeysMax;
+        log_.emplace(disk_, *subjects_, clock, settings);
     }
     void start() override { log_->start(); }
     void crash() override { log_.reset(); }

@@ -3,13 +3,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
-#include "base/hash.h"
-#include "base/sharded.h"
+#include "base/remembered.h"
 #include "event/plan.h"
 #include "log/offset.h"
 
@@ -18,9 +17,11 @@ namespace eventbus {
 // The events of late whose ids came from their publishers, so that a repeat is stored once.
 //
 // Thread:  the sequencer's turn.
-// Bounded: keys of the last `window`, at most `keys_max`; past it the oldest is forgotten, and a
-//          repeat of that one is taken as new.
-// Cost:    O(1); a key costs its length and about 120 bytes.
+// Bounded: keys of the last `window`, at most `keys_max`; past it the oldest of the publisher that
+//          has most is forgotten, and a repeat of that one is taken as new. So a publisher that
+//          keeps to its part, keys_max divided by how many publish, is promised the window whatever
+//          the others do.
+// Cost:    O(1); a key costs its length and about 160 bytes, a publisher that has one 150.
 class Dedupe {
  public:
     struct Settings {
@@ -32,15 +33,17 @@ class Dedupe {
         Position position;
         std::uint64_t content_hash = 0;
         bool unowned = false;
+        bool is_stored = true;  // the log has a record of the key, too
     };
 
-    explicit Dedupe(Settings settings) : settings_(settings) {}
+    explicit Dedupe(Settings settings)
+        : seen_({.window = settings.window, .keys_max = settings.keys_max}) {}
 
     // Publisher, source and id: no attribute holds a NUL.
     static std::string key(const Plan& plan);
 
     // Null: not seen within the window.
-    const Seen* find(std::string_view key) const;
+    const Seen* find(std::string_view key) const { return seen_.find(key); }
 
     // `key` was not found; added at `at`, which never goes back.
     void add(std::string key, Seen seen, Clock::Time at);
@@ -48,22 +51,15 @@ class Dedupe {
     void commit() { uncommitted_ = 0; }
     void undo();  // takes back what was added since the last commit()
 
-    // Forgets what is out of the window or beyond the bound; returns how many of the latter.
-    std::size_t forget(Clock::Time now);
+    // Forgets what is out of the window or beyond the bound; returns those of the latter.
+    std::vector<Seen> forget(Clock::Time now);
 
-    std::size_t size() const { return order_.size(); }
-    std::chrono::milliseconds window() const { return settings_.window; }
+    std::size_t size() const { return seen_.size(); }
+    std::chrono::milliseconds window() const { return seen_.settings().window; }
 
  private:
-    struct Record {
-        Seen seen;
-        Clock::Time at;
-    };
-
-    const Settings settings_;
-    Sharded<StringMap<Record>> seen_;
-    std::deque<const std::string*> order_;  // oldest first, into the keys of seen_
-    std::size_t uncommitted_ = 0;           // at the end of order_
+    Remembered<Seen> seen_;        // on behalf of their publishers
+    std::size_t uncommitted_ = 0;  // the newest
 };
 
 }  // namespace eventbus

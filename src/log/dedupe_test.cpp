@@ -32,26 +32,37 @@ TEST(Dedupe, AKeyIsForgottenWhenItsWindowIsOverAndNotBefore) {
     dedupe.add("b", {2_pos, 22, true}, kStart + seconds(1));
     dedupe.commit();
 
-    EXPECT_EQ(dedupe.forget(kStart + seconds(10) - std::chrono::nanoseconds(1)), 0u);
+    EXPECT_TRUE(dedupe.forget(kStart + seconds(10) - std::chrono::nanoseconds(1)).empty());
     ASSERT_NE(dedupe.find("a"), nullptr);
     EXPECT_EQ(dedupe.find("a")->content_hash, 11u);
-    EXPECT_EQ(dedupe.forget(kStart + seconds(10)), 0u);
+    EXPECT_TRUE(dedupe.forget(kStart + seconds(10)).empty());
     EXPECT_EQ(dedupe.find("a"), nullptr);
     ASSERT_NE(dedupe.find("b"), nullptr);
     EXPECT_TRUE(dedupe.find("b")->unowned);
     EXPECT_EQ(dedupe.size(), 1u);
 }
 
-TEST(Dedupe, BeyondTheBoundTheOldestIsForgottenAndCounted) {
-    Dedupe dedupe({.window = seconds(10), .keys_max = 2});
-    for (const char* key : {"a", "b", "c"}) dedupe.add(key, {}, kStart);
+TEST(Dedupe, BeyondTheBoundTheOldestOfThePublisherThatHasMostIsForgotten) {
+    Dedupe dedupe({.window = seconds(10), .keys_max = 4});
+    const std::string key_of_a = std::string("service:a") + '\0' + "source" + '\0' + "id";
+    const auto key_of_b = [](int id) {
+        return std::string("user:b") + '\0' + "source" + '\0' + std::to_string(id);
+    };
+    dedupe.add(key_of_a, {1_pos}, kStart);
+    for (int id = 2; id <= 6; ++id) {
+        dedupe.add(key_of_b(id), {Position(static_cast<std::uint64_t>(id))}, kStart);
+    }
     dedupe.commit();
 
-    EXPECT_EQ(dedupe.forget(kStart), 1u);
+    const auto dropped = dedupe.forget(kStart);
 
-    EXPECT_EQ(dedupe.find("a"), nullptr);
-    EXPECT_NE(dedupe.find("b"), nullptr);
-    EXPECT_NE(dedupe.find("c"), nullptr);
+    ASSERT_EQ(dropped.size(), 2U);
+    EXPECT_EQ(dropped[0].position, 2_pos);
+    EXPECT_EQ(dropped[1].position, 3_pos);
+    EXPECT_NE(dedupe.find(key_of_a), nullptr) << "another publisher has pushed it out";
+    EXPECT_EQ(dedupe.find(key_of_b(3)), nullptr);
+    EXPECT_NE(dedupe.find(key_of_b(4)), nullptr);
+    EXPECT_EQ(dedupe.size(), 4U);
 }
 
 TEST(Dedupe, UndoTakesBackWhatWasNotCommittedAndNothingElse) {

@@ -26,6 +26,9 @@ class LogUnderTest {
  public:
     virtual ~LogUnderTest() = default;
 
+    // What the log is opened with, as bound of its dedupe window.
+    static constexpr std::size_t kDedupeKeysMax = 100;
+
     // Ends the log as a crash does, and begins the next life: readers are added between the two.
     virtual void open() = 0;
     virtual void start() = 0;
@@ -288,6 +291,27 @@ TEST_P(LogContract, BeyondTheWindowARepeatIsAnotherEvent) {
     EXPECT_TRUE(append(make_plan("a"))->at(0).duplicate);
     clock().advance(std::chrono::milliseconds(1));
     EXPECT_FALSE(append(make_plan("a"))->at(0).duplicate);
+}
+
+TEST_P(LogContract, NobodyPushesOutTheRepeatsOfOthers) {
+    const auto plan_of = [](const char* publisher, std::size_t n) {
+        Plan plan = make_plan(std::to_string(n));
+        plan.publisher = publisher;
+        return plan;
+    };
+    ASSERT_TRUE(append(plan_of("service:honest", 0)).has_value());
+    for (std::size_t n = 0; n <= LogUnderTest::kDedupeKeysMax; ++n) {
+        ASSERT_TRUE(append(plan_of("user:greedy", n)).has_value());
+    }
+
+    for (const char* when : {"in the same life", "after a crash"}) {
+        SCOPED_TRACE(when);
+        EXPECT_TRUE(append(plan_of("service:honest", 0))->at(0).duplicate);
+        EXPECT_TRUE(append(plan_of("user:greedy", 2))->at(0).duplicate);
+        shown();
+        restart();
+    }
+    EXPECT_FALSE(append(plan_of("user:greedy", 0))->at(0).duplicate);
 }
 
 TEST_P(LogContract, PagesHoldTheDurableEntriesInOrder) {

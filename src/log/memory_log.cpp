@@ -41,7 +41,8 @@ void MemoryLog::load(Binder& binder) {
     std::sort(keys.begin(), keys.end(),
               [](const auto& a, const auto& b) { return a.second.position < b.second.position; });
     for (auto& [key, seen] : keys) {
-        sequencer_.dedupe().add(key, {seen.position, seen.content_hash, seen.unowned}, seen.at);
+        sequencer_.dedupe().add(key, {seen.position, seen.content_hash, seen.unowned, true},
+                                seen.at);
     }
     sequencer_.dedupe().commit();
 

@@ -65,7 +65,7 @@ Result<> Sequencer::accept(std::vector<Plan>& plans) {
     batch_.visible_at = Position();
     batch_.now = context_.clock.now();
     batch_.receipts.reserve(plans.size());
-    context_.probe.dedupe_dropped.add(dedupe_.forget(batch_.now));
+    forget_keys();
     for (std::size_t i = 0; i < plans.size(); ++i) {
         const Result<> placed = place(std::move(plans[i]));
         if (placed) continue;
@@ -105,11 +105,11 @@ Result<> Sequencer::place(Plan&& plan) {
     bound->entry->published_at = batch_.now;
 
     const SharedEntry entry = std::move(bound->entry);
-    if (!key.empty()) {
-        dedupe_.add(key, {position, entry->content_hash, entry->unowned}, batch_.now);
-    }
     // An eviction is for every view, one that reads from the disk by now too.
     const bool is_stored = entry->durability == Durability::kDurable || !entry->evictions.empty();
+    if (!key.empty()) {
+        dedupe_.add(key, {position, entry->content_hash, entry->unowned, is_stored}, batch_.now);
+    }
     // A transient event that gives or takes a right is synced for the right's sake.
     const bool needs_sync = is_stored || !bound->changes.empty();
     batch_.receipts.push_back({entry->event.id, position, false, entry->unowned});
@@ -117,9 +117,16 @@ Result<> Sequencer::place(Plan&& plan) {
     batch_.entries.push_back({entry, memory_of(*entry), needs_sync});
     if (needs_sync) {
         if (!is_stored) key.clear();
-        batch_.staged.push_back({entry, is_stored, std::move(bound->changes), std::move(key)});
+        batch_.staged.push_back({entry, is_stored, std::move(bound->changes), std::move(key), {}});
     }
     return {};
+}
+
+void Sequencer::forget_keys() {
+    for (const Dedupe::Seen& dropped : dedupe_.forget(batch_.now)) {
+        context_.probe.dedupe_dropped.add();
+        if (dropped.is_stored) forgotten_keys_.push_back(dropped.position);
+    }
 }
 
 void Sequencer::take_in() {
@@ -130,6 +137,8 @@ void Sequencer::take_in() {
         pending_bytes_ += entry.bytes;
         pending_.push_back(std::move(entry));
     }
+    if (batch_.staged.empty()) return;
+    batch_.staged.front().forgotten_keys = std::exchange(forgotten_keys_, {});
     std::move(batch_.staged.begin(), batch_.staged.end(), std::back_inserter(staged_));
 }
 

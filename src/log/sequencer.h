@@ -24,6 +24,8 @@ struct Staged {
     bool is_stored = false;  // else only its changes are written
     std::vector<StoredChange> changes;
     std::string dedupe_key;  // empty: none
+    // Entries whose keys were forgotten before their time, and are not to be known after a restart.
+    std::vector<Position> forgotten_keys;
 };
 
 // Gives positions, in one order: the part of a log that knows no thread and no disk.
@@ -139,6 +141,7 @@ class Sequencer {
     Result<> check_accepts(std::size_t events) const;
     Result<> accept(std::vector<Plan>& plans);
     Result<> place(Plan&& plan);
+    void forget_keys();
     void take_in();
     void show_what_may_be_seen();
 
@@ -153,6 +156,7 @@ class Sequencer {
     std::size_t pending_bytes_ = 0;
     std::deque<Waiter> waiters_;  // by `until`
     std::vector<Staged> staged_;
+    std::vector<Position> forgotten_keys_;  // until something is staged
     Answers answers_;
     std::string refusal_;
     std::string closed_;

@@ -26,11 +26,6 @@ std::int64_t written_ms(std::string_view value) {
 }  // namespace
 
 Result<> DedupeKeys::load(Database& database, Dedupe& dedupe) {
-    struct Key {
-        std::string key;
-        Dedupe::Seen seen;
-        milliseconds age;
-    };
     const Database::Reading db = database.read();
     if (!db) return database.unreadable("it is closed");
     std::string swept;
@@ -40,30 +35,26 @@ Result<> DedupeKeys::load(Database& database, Dedupe& dedupe) {
     at->SeekToLast();
     // A log without keys may begin anywhere; releases before this one wrote the wall clock's time.
     started_ms_ = at->Valid() ? written_ms(at.value()) : to_ms(clock_.wall_now());
-    std::vector<Key> newest_first;
-    for (; at->Valid() && newest_first.size() < settings_.keys_max; at->Prev()) {
+    for (at->SeekToFirst(); at->Valid(); at->Next()) {
         ByteReader reader(at.value());
         const auto written = static_cast<std::int64_t>(reader.fixed());
-        Key key;
-        key.seen.position = position_of(at.key());
-        key.seen.content_hash = reader.fixed();
-        key.seen.unowned = reader.byte() != 0;
-        key.key = reader.rest();
+        Dedupe::Seen seen{.position = position_of(at.key())};
+        seen.content_hash = reader.fixed();
+        seen.unowned = reader.byte() != 0;
+        std::string key(reader.rest());
         if (!reader.is_fine()) return database.damaged("a key of the dedupe window");
-        key.age = milliseconds(std::max<std::int64_t>(0, started_ms_ - written));
-        if (key.age >= settings_.window) break;
-        newest_first.push_back(std::move(key));
+        const auto age = milliseconds(std::max<std::int64_t>(0, started_ms_ - written));
+        if (age >= settings_.window || dedupe.find(key) != nullptr) continue;
+        dedupe.add(std::move(key), seen, started_ - age);
+        dedupe.commit();
+        dedupe.forget(started_ - age);
     }
     if (!at->status().ok()) return database.unreadable(at->status());
-    for (auto key = newest_first.rbegin(); key != newest_first.rend(); ++key) {
-        if (dedupe.find(key->key) != nullptr) continue;
-        dedupe.add(std::move(key->key), key->seen, started_ - key->age);
-    }
-    dedupe.commit();
     return {};
 }
 
 void DedupeKeys::put(rocksdb::WriteBatch& batch, const Staged& staged) const {
+    for (const Position forgotten : staged.forgotten_keys) batch.Delete(key_of('d', forgotten));
     if (staged.dedupe_key.empty()) return;
     const Entry& entry = *staged.entry;
     std::string value = fixed(static_cast<std::uint64_t>(running_ms()));
@@ -81,7 +72,10 @@ Result<bool> DedupeKeys::sweep(Database& database) {
         const Database::Reading db = database.read();
         if (!db) return false;
         const Scan at(*db, key_of('d', swept_ + 1), "e");
-        for (at->SeekToFirst(); taken < kSliceKeys && at->Valid(); at->Next(), ++taken) {
+        at->SeekToFirst();
+        // What was taken away below the first one is not to be passed over again each time.
+        if (at->Valid()) swept_ = position_of(at.key()) - 1;
+        for (; taken < kSliceKeys && at->Valid(); at->Next(), ++taken) {
             if (written_ms(at.value()) > oldest) break;
             batch.Delete(at->key());
             swept = position_of(at.key());

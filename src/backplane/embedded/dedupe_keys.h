@@ -22,7 +22,7 @@ namespace eventbus {
 // set nor the time that the server was off makes a publisher's repeat a new event.
 //
 // Thread:  load() first; then the log thread.
-// Bounded: by the window's time; by Dedupe::Settings::keys_max of those that are loaded.
+// Bounded: as Dedupe, and what it has forgotten since the last entry was written.
 class DedupeKeys {
  public:
     DedupeKeys(const Clock& clock, Dedupe::Settings settings)
@@ -32,7 +32,7 @@ class DedupeKeys {
     // Errors: kUnavailable.
     Result<> load(Database& database, Dedupe& dedupe);
 
-    // Puts the key of `staged`, if it has one.
+    // Puts the key of `staged`, if it has one, and takes away those that it says were forgotten.
     void put(rocksdb::WriteBatch& batch, const Staged& staged) const;
 
     // Takes the next slice of keys that are out of the window. True: there may be more.

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "backplane/embedded/scan.h"
 #include "support/fake_clock.h"
@@ -40,11 +42,15 @@ class DedupeKeysTest : public testing::Test {
         dedupe_ = std::make_unique<Dedupe>(settings_);
         EXPECT_TRUE(keys_->load(*database_, *dedupe_));
     }
-    void add(const std::string& key) {
+    void add(const std::string& key, std::vector<Position> forgotten = {}) {
         auto entry = std::make_shared<Entry>();
         entry->position = ++last_;
         rocksdb::WriteBatch batch;
-        keys_->put(batch, {.entry = entry, .is_stored = true, .changes = {}, .dedupe_key = key});
+        keys_->put(batch, {.entry = entry,
+                           .is_stored = true,
+                           .changes = {},
+                           .dedupe_key = key,
+                           .forgotten_keys = std::move(forgotten)});
         EXPECT_TRUE(database_->write(batch, true));
     }
     bool is_known(const std::string& key) {
@@ -126,6 +132,23 @@ TEST_F(DedupeKeysTest, AStartWithoutKeysTakesNew) {
 
     EXPECT_TRUE(is_known("two"));
     EXPECT_EQ(sweep(), 1u);
+}
+
+TEST_F(DedupeKeysTest, WhatWasForgottenBeforeItsTimeIsNotThereAfterAStart) {
+    settings_.keys_max = 2;
+    start();
+    add("of the one who has one");
+    add("of a flood 1");
+    add("of a flood 2", {Position(2)});
+    add("of a flood 3", {Position(3)});
+    start();
+
+    EXPECT_EQ(sweep(), 2U);
+    EXPECT_TRUE(is_known("of the one who has one")) << "a flood has pushed it out";
+    EXPECT_FALSE(is_known("of a flood 2"));
+    EXPECT_TRUE(is_known("of a flood 3"));
+    clock_.advance(settings_.window);
+    EXPECT_EQ(sweep(), 0U);
 }
 
 TEST_F(DedupeKeysTest, TheNewestAreLoadedWhereThereAreTooMany) {

@@ -11,8 +11,10 @@ class EmbeddedLogUnderTest final : public LogUnderTest {
  public:
     void open() override {
         subjects_.emplace(Subjects::Settings{});
-        auto log = EmbeddedLog::open({.data_dir = folder_.path(), .free_bytes_min = 0}, *subjects_,
-                                     clock, random_);
+        auto log = EmbeddedLog::open({.data_dir = folder_.path(),
+                                      .free_bytes_min = 0,
+                                      .dedupe = {.keys_max = kDedupeKeysMax}},
+                                     *subjects_, clock, random_);
         BUS_ASSERT(log.has_value());
         log_ = std::move(*log);
     }

@@ -271,6 +271,7 @@ Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position>
             }
         }
         if (one.is_stored) put_entry(batch, one, now_ms);
+        dedupe_keys_.put(batch, one);
     }
     retention_.finish(batch);
     if (reserve) {
@@ -302,7 +303,6 @@ void LogStore::put_entry(rocksdb::WriteBatch& batch, const Staged& staged, std::
     retention_.add(entry, bytes.size(), now_ms);
     block_.add(entry);
     if (block_.is_full()) put_block(batch);
-    dedupe_keys_.put(batch, staged);
 }
 
 void LogStore::put_block(rocksdb::WriteBatch& batch) {

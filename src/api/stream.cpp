@@ -43,9 +43,12 @@ void Api::make_ticket(HttpExchange& exchange) {
 Result<SharedPrincipal> Api::sign_in_for_stream(const HttpRequest& request) {
     const std::optional<std::string> ticket = query_value(request.query, "ticket");
     if (!ticket) return context_.sign_in(request);
-    const Result<std::string> token = tickets_.open(*ticket, shows_a_place(request));
+    const bool is_back = shows_a_place(request);
+    const Result<std::string> token = tickets_.open(*ticket, is_back);
     if (!token) return token.error();
-    return context_.sign_in.verify(*token, request);
+    Result<SharedPrincipal> principal = context_.sign_in.verify(*token, request);
+    if (principal && !is_back) tickets_.note_use(*ticket, **principal);
+    return principal;
 }
 
 void Api::refuse_stream(HttpExchange& exchange, const Error& error) const {

@@ -11,6 +11,7 @@ namespace eventbus {
 namespace {
 
 constexpr std::size_t kNonceCharacters = 16;  // with which a sealed text begins, 96 bits
+constexpr std::size_t kLifeCharacters = 11;   // 66 bits
 
 using Millis = std::chrono::milliseconds;
 
@@ -22,9 +23,23 @@ std::optional<std::size_t> number_in(std::string_view text) {
     return number;
 }
 
+std::string nonce_of(std::string_view ticket) {
+    return std::string(ticket.substr(0, kNonceCharacters));
+}
+
 Error refused(const char* why) { return {ErrorCode::kUnauthorized, why}; }
 
 }  // namespace
+
+Tickets::Tickets(std::size_t reactor, std::size_t reactors, const SealKey& key, Random& random,
+                 const Clock& clock)
+    : reactor_(reactor),
+      reactors_(reactors),
+      key_(key),
+      random_(random),
+      clock_(clock),
+      life_(random_token(random, kLifeCharacters)),
+      used_({.window = kTimeToLive, .keys_max = kUsedMax}) {}
 
 Result<std::string> Tickets::make(std::string_view token) {
     if (token.size() > kTokenBytesMax) {
@@ -37,12 +52,12 @@ Result<std::string> Tickets::make(std::string_view token) {
     // A step of this clock makes the minute of a first use shorter or longer, and nothing else.
     const auto made_at =
         std::chrono::duration_cast<Millis>(clock_.wall_now().time_since_epoch()).count();
-    return seal(
-        key_, random_,
-        std::to_string(made_at) + ' ' + std::to_string(reactor_) + ' ' + std::string(token));
+    return seal(key_, random_,
+                std::to_string(made_at) + ' ' + std::to_string(reactor_) + '.' + life_ + ' ' +
+                    std::string(token));
 }
 
-Result<std::string> Tickets::open(std::string_view ticket, bool shows_a_place) {
+Result<std::string> Tickets::open(std::string_view ticket, bool shows_a_place) const {
     std::optional<Opened> opened = unsealed(ticket);
     if (!opened) {
         return refused("the ticket is not one of this server; POST /v1/tickets gives one");
@@ -53,7 +68,12 @@ Result<std::string> Tickets::open(std::string_view ticket, bool shows_a_place) {
     if (clock_.wall_now() >= opened->made_at + kTimeToLive) {
         return refused("the ticket is older than a minute; POST /v1/tickets gives another");
     }
-    if (!note_use(ticket)) {
+    if (opened->life != life_) {
+        return refused(
+            "the ticket was made before the server was started again, and whether it was used is "
+            "not known; POST /v1/tickets gives another");
+    }
+    if (used_.find(nonce_of(ticket)) != nullptr) {
         return refused(
             "the ticket was used; whoever comes back shows the last id of the stream as "
             "Last-Event-ID, and POST /v1/tickets gives another");
@@ -72,27 +92,19 @@ std::optional<Tickets::Opened> Tickets::unsealed(std::string_view ticket) const 
     if (!text) return std::nullopt;
     std::string_view token = *text;
     const auto made_at = number_in(take_part(token, ' '));
-    const auto reactor = number_in(take_part(token, ' '));
+    std::string_view life = take_part(token, ' ');
+    const auto reactor = number_in(take_part(life, '.'));
     if (!made_at || !reactor) return std::nullopt;
     return Opened{.made_at = Clock::WallTime{Millis(static_cast<std::int64_t>(*made_at))},
                   // A server that was started again may have fewer.
                   .home = *reactor % reactors_,
+                  .life = std::string(life),
                   .token = std::string(token)};
 }
 
-// False: it was used already.
-bool Tickets::note_use(std::string_view ticket) {
-    const Clock::Time now = clock_.now();
-    const auto forget_oldest = [this] {
-        used_.erase(by_age_.front().second);
-        by_age_.pop_front();
-    };
-    while (!by_age_.empty() && by_age_.front().first + kTimeToLive <= now) forget_oldest();
-    const std::string nonce(ticket.substr(0, kNonceCharacters));
-    if (!used_.insert(nonce).second) return false;
-    if (by_age_.size() == kUsedMax) forget_oldest();
-    by_age_.emplace_back(now, nonce);
-    return true;
+void Tickets::note_use(std::string_view ticket, const Principal& principal) {
+    used_.add(nonce_of(ticket), principal.key(), {}, clock_.now());
+    used_.forget(clock_.now());
 }
 
 }  // namespace eventbus

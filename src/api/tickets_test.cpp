@@ -23,8 +23,10 @@ struct TicketsTest : testing::Test {
         return ticket ? *ticket : std::string();
     }
     // The token of the ticket; empty: it is refused.
-    static std::string opened(Tickets& by, std::string_view ticket, bool shows_a_place = false) {
+    static std::string opened(Tickets& by, std::string_view ticket, bool shows_a_place = false,
+                              const std::string& user = "ana") {
         const Result<std::string> token = by.open(ticket, shows_a_place);
+        if (token && !shows_a_place) by.note_use(ticket, Principal{.id = user});
         if (token) return *token;
         EXPECT_EQ(token.error().code, ErrorCode::kUnauthorized);
         return {};
@@ -60,21 +62,37 @@ TEST_F(TicketsTest, OpenTheirStreamAgainAtAnyTimeIfAPlaceIsShown) {
 TEST_F(TicketsTest, OutliveTheProcessThatMadeThem) {
     const std::string ticket = made("token");
     EXPECT_EQ(opened(tickets, ticket), "token");
-    Tickets next{0, 8, key_of('k'), random, clock};
+    Tickets next{3, 8, key_of('k'), random, clock};
     EXPECT_EQ(opened(next, ticket, true), "token");
+    EXPECT_EQ(opened(next, ticket), "") << "it was used before the restart";
     Tickets of_another_key{3, 8, key_of('l'), random, clock};
     EXPECT_EQ(opened(of_another_key, ticket, true), "");
 }
 
 TEST_F(TicketsTest, ThatWereUsedAreKnownUpToABound) {
-    const std::string first = made("token");
-    const std::string second = made("token");
-    EXPECT_EQ(opened(tickets, first), "token");
-    EXPECT_EQ(opened(tickets, second), "token");
-    for (std::size_t i = 1; i < Tickets::kUsedMax; ++i) opened(tickets, made("token"));
+    const auto use = [this](const std::string& user) {
+        std::string ticket = made("token");
+        EXPECT_EQ(opened(tickets, ticket, false, user), "token");
+        return ticket;
+    };
+    const std::string of_ana = use("ana");
+    const std::string first = use("eve");
+    const std::string second = use("eve");
+    for (std::size_t i = 2; i < Tickets::kUsedMax; ++i) use("eve");
 
     EXPECT_EQ(opened(tickets, second), "");
-    EXPECT_EQ(opened(tickets, first), "token");  // it was forgotten
+    EXPECT_EQ(opened(tickets, of_ana), "") << "another user has pushed it out";
+    EXPECT_EQ(opened(tickets, first, false, "eve"), "token");  // it was forgotten
+}
+
+TEST_F(TicketsTest, OfAReleaseThatDidNotSayItsLifeOpenTheirStreamAgain) {
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(clock.wall_now().time_since_epoch())
+            .count();
+    const std::string ticket = seal(key_of('k'), random, std::to_string(ms) + " 3 token");
+    EXPECT_EQ(tickets.home_of(ticket), 3U);
+    EXPECT_EQ(opened(tickets, ticket), "");
+    EXPECT_EQ(opened(tickets, ticket, true), "token");
 }
 
 TEST_F(TicketsTest, HoldTokensUpToTheirBound) {
@@ -106,7 +124,7 @@ TEST_F(TicketsTest, HaveOneHomeAlsoWhereTheServerWasStartedAgainWithFewerReactor
     Tickets second{1, 2, key_of('k'), random, clock};
     EXPECT_EQ(first.home_of(ticket), 1U);
     EXPECT_EQ(second.home_of(ticket), 1U);
-    EXPECT_EQ(opened(second, ticket), "token");
+    EXPECT_EQ(opened(second, ticket, true), "token");
 }
 
 TEST_F(TicketsTest, WhatIsNoTicketNamesNoReactorAndOpensNothing) {

@@ -109,6 +109,27 @@ test('with a ticket it survives the end of the server, by kill -9 and in order, 
   expect(events.map(({ lastEventId }) => lastEventId)).toEqual(offsets);
 });
 
+test('a used ticket without a place opens nothing, also after a restart', async () => {
+  const server = await BusServer.start();
+  const ticket = await ticketFor(server);
+  const unused = await ticketFor(server);
+  const open = async (of: string, headers = {}): Promise<number> => {
+    const answer = await fetch(`${server.url}/v1/stream?ticket=${of}`, { headers });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  expect(await open(ticket)).toBe(200);
+  expect(await open(ticket)).toBe(401);
+
+  await server.stop();
+  await server.up();
+
+  expect(await open(ticket)).toBe(401);
+  expect(await open(unused)).toBe(401); // nobody knows
+  expect(await open(ticket, { 'last-event-id': await upload(server, '1') })).toBe(200);
+  expect(await open(await ticketFor(server))).toBe(200);
+});
+
 test('what the server cannot serve now does not end it', async () => {
   const server = await BusServer.start({ settings: { reactors: '1', connections_max: '1' } });
   const ticket = await ticketFor(server);

@@ -101,6 +101,8 @@ void Groups::subscribe(const GroupMember& member, const GroupNames::Claim& claim
     BUS_ASSERT(owner_.is_here());
     BUS_ASSERT(member.way.reactor != nullptr && member.way.receiver != nullptr);
 
+    const Home* const known = find(member.group);
+    const bool is_new = known == nullptr || !known->guests.contains(member.id);
     const Result<Home*> home = join(member);
     if (!home) {
         reply_to.post(
@@ -113,14 +115,14 @@ void Groups::subscribe(const GroupMember& member, const GroupNames::Claim& claim
     set_name_owner(**home, claim.name_owner);
     GroupJoined joined{(*home)->group.cursor(), claim.name_owner};
     touch(**home);
-    ledger_.add_answer(reply_to, [joined = std::move(joined),
-                                  done = std::move(done)](const Result<>& written) mutable {
-        if (written) {
-            done(std::move(joined));
-        } else {
+    ledger_.add_answer(
+        reply_to, [this, id = member.id, group = member.group, is_new, joined = std::move(joined),
+                   done = std::move(done)](const Result<>& written) mutable {
+            if (written) return done(std::move(joined));
+            // Before the answer: it may ask again at once.
+            if (is_new) context_.reactor.post([this, id, group] { end_membership(id, group); });
             done(written.error());
-        }
-    });
+        });
     pump();
 }
 
@@ -241,7 +243,8 @@ void Groups::unsubscribe(MemberId member, const GroupKey& group, Executor& reply
         home->group.leave(member);
         touch(*home);
     }
-    // Behind what it was given, which may wait for its write. A failed one keeps nobody in.
+    // Behind what it was given, which may wait for its write. A failed one keeps nobody in; what is
+    // not written then does not reach the member, and goes to others when its time runs out.
     ledger_.add_answer(reply_to, [done = std::move(done)](const Result<>&) mutable { done({}); });
     pump();
 }

@@ -49,14 +49,15 @@ struct GroupJoined {
 // While
 //          nothing is in flight there is no timer but for what is rare (cursors, idle groups).
 // Invariants:
-//   (1) A delivery leaves after it was written that its event is in flight; the answer to an ack
-//       leaves after it was written. So after kill -9 an event comes again only if its ack was not
-//       answered, and with an attempt above every one that was seen.
+//   (1) A delivery leaves after it was written that its event is in flight; the answer that an ack
+//       was taken leaves after it was written. So after kill -9 an event comes again only if its
+//       ack got no such answer, and with an attempt above every one that was seen.
 //   (2) Each group sees every visible entry of its topic once, in order, whichever way it reads.
 //       What it does not see is counted: durable events that retention took, and transient ones
 //       that fell out of the tail.
-//   (3) While the store takes no writes, nothing is given out, and every request is refused: with
-//       kUnavailable while that may pass, else with kReadOnly.
+//   (3) While the store takes no writes, nothing is given out, and every request is refused, those
+//       that waited for a write that failed too: with kUnavailable while that may pass, else with
+//       kReadOnly. What was refused so late may have happened; who was to become a member is none.
 //   (4) A member's time runs out only once every answer that had come by then, to whichever
 //       reactor, was seen; and not while the store takes no writes.
 class Groups final : public View {
@@ -97,7 +98,8 @@ class Groups final : public View {
     void set_admitted(MemberId member, const GroupKey& group, bool is_admitted);
 
     // The member gets no new events of this group; it may still answer what it has, all of
-    // which it got before `done`. Not to be a member is no error.
+    // which it got before `done`. Not to be a member is no error, nor that the store takes no
+    // writes.
     void unsubscribe(MemberId member, const GroupKey& group, Executor& reply_to,
                      Callback<Result<>> done);
 

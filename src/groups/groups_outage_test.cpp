@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/group_node.h"
@@ -19,6 +21,20 @@ constexpr MemberId kBob{2};
 class GroupsOutage : public GroupsFixture {
  protected:
     GroupsProbe const& all() { return node_->at().groups->probe(); }
+    Result<> leave(MemberId member, const std::string& group) {
+        std::optional<Result<>> answer;
+        node_->directory->post_unsubscribe(member, {group, "a.*"}, node_->at().executor,
+                                           [&](Result<> result) { answer = std::move(result); });
+        node_->run();
+        return answer.value_or(Error{ErrorCode::kTimeout, "no answer"});
+    }
+    Result<> remove(const std::string& group) {
+        std::optional<Result<>> answer;
+        node_->directory->post_remove({group, "a.*"}, node_->at().executor,
+                                      [&](Result<> result) { answer = std::move(result); });
+        node_->run();
+        return answer.value_or(Error{ErrorCode::kTimeout, "no answer"});
+    }
 };
 
 TEST_F(GroupsOutage, AfterAFailureForGoodNothingMoreIsGivenOut) {
@@ -82,20 +98,77 @@ TEST_F(GroupsOutage, WhatIsAskedMeanwhileIsRefusedForNow) {
     EXPECT_TRUE(join(kBob));
 }
 
-TEST_F(GroupsOutage, AnAckWhoseWriteFailedIsAnsweredWhenItIsWritten) {
-    ASSERT_TRUE(join(kAnn));
-    publish("a.x");
+// The store may stay away for hours.
+TEST_F(GroupsOutage, WhoWaitsForAWriteThatFailsIsRefusedAtOnce) {
     store_.fail(ErrorCode::kUnavailable);
-    std::optional<Result<>> answer;
-    node_->directory->post_ack(kAnn, "g:a.*:1.1", node_->at().executor,
-                               [&](Result<> result) { answer = std::move(result); });
-    node_->run();
-    EXPECT_FALSE(answer);
+    const Result<GroupJoined> joined = join(kAnn);
+    ASSERT_FALSE(joined);
+    EXPECT_EQ(joined.error().code, ErrorCode::kUnavailable);
     store_.recover();
     pass(100ms);
-    ASSERT_TRUE(answer);
-    EXPECT_TRUE(*answer);
-    EXPECT_TRUE(stored().in_flight.empty());
+    EXPECT_EQ(publish("a.x"), Got{});  // it is no member
+
+    ASSERT_TRUE(join(kAnn));
+    EXPECT_EQ(inbox().take(), Got{"1.1→1"});  // the group is there, and has its place
+    store_.fail(ErrorCode::kUnavailable);
+    const Result<> acked = ack(kAnn, "g:a.*:1.1");
+    ASSERT_FALSE(acked);
+    EXPECT_EQ(acked.error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(stored().in_flight.size(), 1u);
+    store_.recover();
+    pass(100ms);
+    EXPECT_TRUE(stored().in_flight.empty());  // the ack was taken all the same
+
+    store_.fail(ErrorCode::kUnavailable);
+    const Result<> removed = remove("g");
+    ASSERT_FALSE(removed);
+    EXPECT_EQ(removed.error().code, ErrorCode::kUnavailable);
+}
+
+TEST_F(GroupsOutage, AMemberWhoseNewTermsWaitForAWriteThatFailsStaysOne) {
+    LateGroupStore late(store_);
+    node_.reset();
+    node_ = std::make_unique<Node>(log_, late, clock_, random_, node_settings_);
+    Node::Reactor& reactor = node_->at();
+    std::vector<bool> answers;
+    const auto ask = [&] {
+        node_->directory->post_subscribe(
+            {.id = kAnn,
+             .group = {"g", "a.*"},
+             .service = "worker",
+             .terms = {.max_in_flight = 10},
+             .way = {&reactor.executor, &reactor.inbox}},
+            reactor.executor, [&](const auto& joined) { answers.push_back(joined.has_value()); });
+        node_->run();
+    };
+    ask();
+    late.write_one(0, false);
+    EXPECT_EQ(publish("a.x"), Got{});
+    ask();
+    late.write_one(0, true);
+    node_->run();
+    EXPECT_EQ(answers, (std::vector{true, false}));
+
+    pass(100ms);
+    late.write_one(0, false);
+    node_->run();
+    EXPECT_EQ(publish("a.x"), Got{"1.1→1"});
+    late.write_one(0, false);
+    node_->run();
+    EXPECT_EQ(inbox().take(), Got{"2.1→1"});
+    node_.reset();
+}
+
+TEST_F(GroupsOutage, WhoLeavesIsAnsweredAtOnce) {
+    ASSERT_TRUE(join(kAnn));
+    ASSERT_TRUE(join(kAnn, "h"));
+    store_.fail(ErrorCode::kUnavailable);
+    publish("a.x");
+    EXPECT_TRUE(leave(kAnn, "g"));
+    store_.recover();
+    pass(100ms);
+    inbox().take();
+    EXPECT_EQ(publish("a.x"), Got{"2.1→1"});  // of the other group
 }
 
 TEST_F(GroupsOutage, NobodysTimeRunsOutMeanwhile) {

@@ -18,7 +18,9 @@ Ledger::Ledger(Context context)
     : context_(std::move(context)), building_(std::make_unique<Write>()) {}
 
 void Ledger::add_answer(Executor& reply_to, Callback<const Result<>&> done) {
-    building_->out.emplace_back(Answer{&reply_to, std::move(done)});
+    Answer answer{&reply_to, std::move(done)};
+    if (!is_open()) return give(answer, refusal());
+    building_->out.emplace_back(std::move(answer));
 }
 
 // Joins the parcel to the same reactor, unless an answer stands between.
@@ -38,10 +40,9 @@ void Ledger::add_delivery(const MemberWay& way, GroupDelivery delivery) {
 void Ledger::flush() {
     while (!writing_ && (!building_->changes.empty() || !building_->out.empty())) {
         auto write = std::exchange(building_, std::make_unique<Write>());
-        if (state_ == State::kClosed) {
-            give(*write, refusal());
-        } else if (write->changes.empty()) {
-            give(*write, {});
+        if (state_ == State::kClosed) continue;  // what was not written is not delivered
+        if (write->changes.empty()) {
+            give(*write);
         } else {
             write->sent =
                 std::make_shared<const std::vector<GroupChange>>(std::move(write->changes));
@@ -79,12 +80,12 @@ void Ledger::on_written(const Result<>& result) {
         context_.on_state(held);
     }
     const auto write = std::exchange(writing_, nullptr);  // until here none may overtake it
-    give(*write, {});
+    give(*write);
     flush();
 }
 
-// Whoever waits for an answer goes on waiting: what is asked for has happened here, and is seen
-// once it is written.
+// What was asked for has happened here, and is written with the next try that succeeds. Nobody
+// knows when that is, so whoever waits for an answer is refused now.
 void Ledger::hold() {
     const Clock::Time now = context_.clock.now();
     if (state_ == State::kOpen) {
@@ -93,6 +94,7 @@ void Ledger::hold() {
         pause_ = kPauseMin;
         context_.probe.store_on_hold.set(1);
         diagnostics::warn("groups wait: their store cannot be written now, and is tried again", {});
+        refuse_waiting();
     }
     retries_at_ = now + pause_;
     pause_ = std::min<Clock::Time::duration>(pause_ * 2, kPauseMax);
@@ -104,7 +106,8 @@ void Ledger::close() {
     state_ = State::kClosed;
     context_.probe.store_on_hold.set(1);
     diagnostics::error("groups take nothing more: their store failed", {});
-    give(*std::exchange(writing_, nullptr), refusal());
+    refuse_waiting();
+    writing_.reset();
     context_.on_state(std::nullopt);
     flush();
 }
@@ -121,16 +124,30 @@ Error Ledger::refusal() const {
             "log, repair the disk, restart"};
 }
 
-// What was not written is not delivered.
-void Ledger::give(Write& write, const Result<>& result) {
+// Deliveries stay: they leave once they are written.
+void Ledger::refuse_waiting() {
+    for (Write* const write : {writing_.get(), building_.get()}) {
+        for (auto& item : write->out) {
+            if (auto* const answer = std::get_if<Answer>(&item)) give(*answer, refusal());
+        }
+        std::erase_if(write->out,
+                      [](const auto& item) { return std::holds_alternative<Answer>(item); });
+    }
+}
+
+void Ledger::give(Write& write) {
     for (auto& item : write.out) {
         if (auto* const answer = std::get_if<Answer>(&item)) {
-            answer->reply_to->post([result = Result<>(result),
-                                    done = std::move(answer->done)]() mutable { done(result); });
-        } else if (result) {
+            give(*answer, {});
+        } else {
             give(std::get<Parcel>(item));
         }
     }
+}
+
+void Ledger::give(Answer& answer, Result<> result) {
+    answer.reply_to->post(
+        [result = std::move(result), done = std::move(answer.done)]() mutable { done(result); });
 }
 
 void Ledger::give(Parcel& parcel) {

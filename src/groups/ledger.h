@@ -25,10 +25,12 @@ namespace eventbus {
 //
 // Thread:  the groups' reactor.
 // Bounded: one write is under way at most; what comes meanwhile leaves with the next. On hold
-//          nothing new may come: the groups refuse it.
+//          nothing new may come: the groups refuse it. No answer waits longer than the write that
+//          is under way: if that fails, all that wait are refused at once.
 // Invariants:
-//   (1) A delivery or an answer leaves after all that was added before it was written.
-//   (2) Deliveries and answers leave in the order in which they were added.
+//   (1) A delivery, or an answer that it is written, leaves after all that was added before it was
+//       written.
+//   (2) Deliveries and answers leave in the order in which they were added, but refusals at once.
 //   (3) Writes are in order: one that could not be written is written again before any other.
 class Ledger {
  public:
@@ -47,7 +49,8 @@ class Ledger {
     explicit Ledger(Context context);
 
     void add(GroupChange change) { building_->changes.push_back(std::move(change)); }
-    // `done` learns whether what was added so far is written.
+    // `done` learns whether what was added so far is written. Refused, it may still be written
+    // later: it is tried again.
     void add_answer(Executor& reply_to, Callback<const Result<>&> done);
     void add_delivery(const MemberWay& way, GroupDelivery delivery);
 
@@ -82,7 +85,9 @@ class Ledger {
     void on_written(const Result<>& result);
     void hold();
     void close();
-    void give(Write& write, const Result<>& result);
+    void refuse_waiting();
+    void give(Write& write);
+    static void give(Answer& answer, Result<> result);
     void give(Parcel& parcel);
 
     Context context_;

@@ -114,6 +114,9 @@ void Worker::on(const Answer& answer) {
         count(Happened::kAcked);
         group_.acked(*ack->second);
     }
+    if (answer.error && answer.error->code == ErrorCode::kUnavailable && ack->second) {
+        group_.maybe_acked(*ack->second);  // its write failed, and is tried again
+    }
     acks_.erase(ack);
 }
 

@@ -33,7 +33,8 @@ class GroupAccount {
     void restored();
     void given(const GroupEvent& event);
     void acked(Position position) { handled_.insert(position); }
-    // Its ack was sent, and the answer lost: it may come again, or not.
+    // Its ack was sent, and the answer lost, or the store did not take it: it may come again, or
+    // not.
     void maybe_acked(Position position) { maybe_handled_.insert(position); }
 
     bool is_done(Position lost_through) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "catalog/parts.h"
@@ -54,6 +55,7 @@ class RuleReader {
         read_access_rules();
         read_grants("grant", false);
         read_grants("revoke", true);
+        check_rights();
         read_bindings();
         check_users();
         return finish();
@@ -112,7 +114,9 @@ class RuleReader {
 
     bool is_text(const Spec& spec, std::string_view key, std::string_view example) {
         if (spec.is_string() && !spec.text.empty()) return true;
-        error(spec.line, "`" + std::string(key) + "` is text, not " + std::string(spec.kind_name()),
+        error(spec.line,
+              "`" + std::string(key) + "` is " +
+                  (spec.is_string() ? "empty" : "text, not " + std::string(spec.kind_name())),
               "write it such as `" + std::string(example) +
                   "`; a template inside of { } or [ ] goes in quotes");
         return false;
@@ -364,8 +368,26 @@ class RuleReader {
         }
         std::optional<Template> id = read_template(who, key, 5, text.substr(5));
         if (!id) return;
+        if (revoke && granted_.contains(text)) {
+            return error(who.line, "'" + who.text + "' is granted and revoked by the same event",
+                         "remove it from `grant` or from `revoke`");
+        }
+        if (!revoke) granted_.insert(text);
         rule_.grants.push_back(
             {is_user ? GrantRule::Who::kUser : GrantRule::Who::kRole, std::move(*id), revoke});
+    }
+
+    // What an event disowns ends behind all that the event itself gives.
+    void check_rights() {
+        if (!rule_.disown) return;
+        if (const SpecField* grant = field("grant")) {
+            error(grant->line, "`disown` ends what `grant` gives at once",
+                  "give one of them a type of its own");
+        }
+        if (const SpecField* revoke = field("revoke")) {
+            problems_.warn(revoke->line, "`revoke` has no effect, as `disown` ends every grant",
+                           "remove `revoke`");
+        }
     }
 
     void read_bindings() {
@@ -426,6 +448,14 @@ class RuleReader {
             error(line, "any user may publish this type and nothing binds it to who they are",
                   "add `bind: { data.userId: \"{principal.id}\" }`");
         }
+        if (rule_.disown) {
+            error(line, "any user may publish this type and end who owns what is not theirs",
+                  "write `publish: [owner]`, so that only the subject's owner may");
+        }
+        if (rule_.transfer) {
+            problems_.warn(line, "any user may publish this type and take what another owns",
+                           "write `publish: [permission]`, unless that is meant");
+        }
         if (!rule_.grants.empty()) {
             error(line, "any user may publish this type and let others watch what is not theirs",
                   "write `publish: [owner]`, so that only the subject's owner may");
@@ -444,6 +474,7 @@ class RuleReader {
     const Spec& spec_;
     Problems& problems_;
     EventRule rule_;
+    std::set<std::string_view> granted_;
 };
 
 }  // namespace

@@ -18,11 +18,14 @@ constexpr auto kDefaultUrl = "http://127.0.0.1:8080";
 constexpr auto kTokenTtl = std::chrono::hours(1);
 constexpr std::size_t kCaBytesMax = 16U << 20U;  // all authorities of a system are some 0.3 MB
 
-std::string first_of(const std::string& given, const CommandContext& context, const char* variable,
-                     const char* otherwise) {
+// The flag's value, else the variable's, else `otherwise`.
+Result<std::string> first_of(const std::string& given, const CommandContext& context,
+                             const std::string& variable, const char* otherwise) {
     if (!given.empty()) return given;
     const auto found = context.environment.find(variable);
-    return found == context.environment.end() || found->second.empty() ? otherwise : found->second;
+    if (found == context.environment.end()) return std::string(otherwise);
+    if (!found->second.empty()) return found->second;
+    return Error{ErrorCode::kBadRequest, variable + " is empty; give it a value, or unset it"};
 }
 
 // Our code of that name; a proxy between us and the server knows none.
@@ -78,11 +81,13 @@ ClaimRules claim_rules(const Config& config) {
 }
 
 Result<ServerUrl> find_server(const AccessOptions& options, const CommandContext& context) {
-    Result<ServerUrl> server =
-        parse_server_url(first_of(options.url, context, "EVENT_BUS_URL", kDefaultUrl));
+    const Result<std::string> url = first_of(options.url, context, "EVENT_BUS_URL", kDefaultUrl);
+    Result<ServerUrl> server = url ? parse_server_url(*url) : Result<ServerUrl>(url.error());
     if (!server || !server->is_tls) return server;
-    server->ca_file = first_of(options.cacert, context, "EVENT_BUS_CACERT", "");
-    if (server->ca_file.empty()) return server;
+    Result<std::string> file = first_of(options.cacert, context, "EVENT_BUS_CACERT", "");
+    if (!file) return file.error();
+    if (file->empty()) return server;
+    server->ca_file = std::move(*file);
     // Once: a pipe can be read only once, and `tail` connects more often.
     Result<std::string> certificates = read_settings_file(server->ca_file, kCaBytesMax);
     if (!certificates) {
@@ -94,10 +99,11 @@ Result<ServerUrl> find_server(const AccessOptions& options, const CommandContext
 }
 
 Result<std::string> find_token(const AccessOptions& options, const CommandContext& context) {
-    std::string token = first_of(options.token, context, "EVENT_BUS_TOKEN", "");
-    if (!token.empty()) {
+    Result<std::string> token = first_of(options.token, context, "EVENT_BUS_TOKEN", "");
+    if (!token) return token;
+    if (!token->empty()) {
         const bool is_printable =
-            std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+            std::all_of(token->begin(), token->end(), [](char c) { return c > ' ' && c < '\x7f'; });
         if (is_printable) return token;
         return Error{ErrorCode::kBadRequest,
                      "the token holds blanks or other characters that no token "

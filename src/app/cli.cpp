@@ -213,6 +213,51 @@ void add_restore(CLI::App& app, RestoreOptions& options) {
     command->add_flag("--json", options.json, "Answer in JSON, for scripts");
 }
 
+// ---- empty values -------------------------------------------------------------------------------
+
+std::string refuse_empty(const std::string& value) {
+    return value.empty() ? "the value is empty; give one, or leave it out" : std::string();
+}
+
+// But for those of settings, which the loader looks at as it does at variables and files.
+void refuse_empty_values(CLI::App& command, const ServeOptions& serve) {
+    for (CLI::App* below : command.get_subcommands({})) refuse_empty_values(*below, serve);
+    for (CLI::Option* option : command.get_options()) {
+        const bool is_setting =
+            std::any_of(serve.given.begin(), serve.given.end(),
+                        [&](const auto& given) { return given.second == option; });
+        if (!is_setting) option->check(CLI::Validator(refuse_empty, ""));
+    }
+}
+
+const CLI::Option* find_flag(const CLI::App& command, const std::string& name) {
+    const CLI::Option* found = command.get_option_no_throw(name);
+    for (const CLI::App* below : command.get_subcommands({})) {
+        if (found == nullptr) found = find_flag(*below, name);
+    }
+    return found;
+}
+
+// The words behind the program's name. Of `--name=` CLI11 would take the next word for the value,
+// and a switch for on; so the empty value becomes a word of its own, as in `--name ''`.
+std::vector<std::string> arguments(const CLI::App& app, std::span<const char* const> words) {
+    const auto behind = words.subspan(std::min<std::size_t>(words.size(), 1));
+    std::vector<std::string> given(behind.begin(), behind.end());
+    for (auto at = given.begin(); at != given.end() && *at != "--"; ++at) {
+        if (!at->starts_with("--") || at->find('=') != at->size() - 1) continue;
+        const std::string name = at->substr(0, at->size() - 1);
+        const CLI::Option* const flag = find_flag(app, name);
+        if (flag == nullptr) continue;
+        if (flag->get_items_expected_max() == 0) {
+            throw CLI::ValidationError(
+                *at, "the value is empty; write " + name + ", or " + name + "=false");
+        }
+        *at = name;
+        at = given.insert(at + 1, std::string());
+    }
+    return given;
+}
+
 using Serve = std::function<int(const Config&)>;
 
 int run_serve(const ServeOptions& options, const CommandContext& context, const Serve& serve) {
@@ -286,10 +331,13 @@ int run(int argc, const char* const* argv, const Serve& serve) {
     add_token(app, token_options);
     add_check_config(app, check_options);
     add_restore(app, restore_options);
+    refuse_empty_values(app, serve_options);
 
     const std::span words(argv, static_cast<std::size_t>(argc));
     try {
-        app.parse(argc, argv);
+        std::vector<std::string> given = arguments(app, words);
+        std::reverse(given.begin(), given.end());  // as CLI11 takes them
+        app.parse(std::move(given));
     } catch (const CLI::ParseError& error) {
         return report(app, error, words);
     }

@@ -110,6 +110,50 @@ TEST(CommandLine, EverySwitchCanBeTurnedOnAndOff) {
     }
 }
 
+// `--name=` must not take the next word for its value, and a switch not be turned on.
+TEST(CommandLine, AnEmptyValueIsRefusedInBothForms) {
+    for (const Setting& setting : settings()) {
+        if (!setting.has_flag()) continue;
+        SCOPED_TRACE(setting.key);
+        const bool has_meaning = setting.may_be_empty();
+        EXPECT_EQ(served({setting.flag() + "=", "--groups-max", "7"}).has_value(), has_meaning);
+        if (setting.kind == Setting::Kind::kSwitch) continue;
+        EXPECT_EQ(served({setting.flag(), "", "--groups-max", "7"}).has_value(), has_meaning);
+    }
+    EXPECT_FALSE(served({"--config=", "--groups-max=7"}));
+    EXPECT_FALSE(served({"--config", ""}));
+}
+
+TEST(CommandLine, NoCommandTakesAnEmptyValue) {
+    const std::vector<std::vector<std::string>> cases = {
+        {"token", "--user=", "a"},
+        {"token", "--service=a", "--permission", ""},
+        {"token", "--service=a", "--json="},
+        {"publish", "a.b", "--url=", "x=1"},
+        {"publish", ""},
+        {"publish", "a.b", "--data", ""},
+        {"publish", "a.b", "--id="},
+        {"tail", ""},
+        {"tail", "--since="},
+        {"groups", "delete", "a", "a.b", "--token="},
+        {"retention", "resume", "--data-dir="},
+        {"restore", ""},
+        {"check-config", "--catalog="},
+    };
+    for (std::vector<std::string> words : cases) {
+        SCOPED_TRACE(testing::PrintToString(words));
+        words.insert(words.begin(), "eventbus");
+        std::vector<const char*> argv;
+        for (const std::string& word : words) argv.push_back(word.c_str());
+        testing::internal::CaptureStderr();
+        EXPECT_EQ(run_command_line(static_cast<int>(argv.size()), argv.data(),
+                                   [](const Config&) { return 0; }),
+                  2);
+        EXPECT_NE(testing::internal::GetCapturedStderr().find("the value is empty"),
+                  std::string::npos);
+    }
+}
+
 TEST(CommandLine, AFlagThatIsNoneIsRefused) {
     EXPECT_FALSE(served({"--recovry=false"}));
     EXPECT_FALSE(served({"--no-listen"}));

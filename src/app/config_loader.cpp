@@ -20,6 +20,7 @@ namespace eventbus {
 namespace {
 
 constexpr std::string_view kPrefix = "EVENTBUS_";
+constexpr std::string_view kFileVariable = "EVENTBUS_CONFIG";
 constexpr std::size_t kFileBytesMax = 1U << 20U;
 constexpr auto kDevListen = "127.0.0.1:8080";
 constexpr std::size_t kNamespacesMax =
@@ -40,13 +41,16 @@ std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"
 // Collects what is said about each setting, and what is wrong.
 class Loader {
  public:
-    void read_file(const std::string& path);
+    void find_file(const ConfigSources& sources);
     void read_environment(const std::map<std::string, std::string>& variables);
     void read_flags(const std::map<std::string, std::string>& flags);
     LoadedConfig finish();
 
  private:
+    void read_file(const std::string& path);
     void read_entry(const std::string& path, const YAML::Node& key, const YAML::Node& value);
+    void read_list(const Setting& setting, const std::string& path, const YAML::Node& list,
+                   std::string where);
     void assign(const Setting& setting, std::string_view text, std::string where);
     void fail(std::string where, std::string what, std::string fix) {
         loaded_.problems.push_back({std::move(where), std::move(what), std::move(fix)});
@@ -68,6 +72,14 @@ class Loader {
 
 std::string at_line(const std::string& path, const YAML::Mark& mark) {
     return path + ":" + std::to_string(mark.line + 1);
+}
+
+void Loader::find_file(const ConfigSources& sources) {
+    if (!sources.file.empty()) return read_file(sources.file);
+    const auto named = sources.environment.find(std::string(kFileVariable));
+    if (named == sources.environment.end()) return;
+    if (!named->second.empty()) return read_file(named->second);
+    fail(named->first, "the value is empty; write a path", "it is for: the file of settings");
 }
 
 void Loader::read_file(const std::string& path) {
@@ -110,23 +122,29 @@ void Loader::read_entry(const std::string& path, const YAML::Node& key, const YA
     }
     if (value.IsScalar()) return assign(*setting, value.Scalar(), where);
     if (setting->kind == Setting::Kind::kList && value.IsSequence()) {
-        std::string list;
-        for (const YAML::Node& item : value) {
-            if (!item.IsScalar()) {
-                return fail(at_line(path, item.Mark()), quoted(name) + " holds what is no text",
-                            "write one value a line, each after `- `");
-            }
-            list += item.Scalar() + ",";
-        }
-        return assign(*setting, list, where);
+        return read_list(*setting, path, value, where);
     }
     fail(where, quoted(name) + (value.IsNull() ? " has no value" : " is not one value"),
          value.IsNull() ? "give it one, or remove the line" : "write `" + name + ": value`");
 }
 
+void Loader::read_list(const Setting& setting, const std::string& path, const YAML::Node& list,
+                       std::string where) {
+    if (list.size() == 0) return;  // as by default, and meant so: `[]`
+    std::string text;
+    for (const YAML::Node& item : list) {
+        if (!item.IsScalar() || item.Scalar().empty()) {
+            return fail(at_line(path, item.Mark()), quoted(setting.key) + " holds what is no text",
+                        "write one value a line, each after `- `");
+        }
+        text += item.Scalar() + ",";
+    }
+    assign(setting, text, std::move(where));
+}
+
 void Loader::read_environment(const std::map<std::string, std::string>& variables) {
     for (const auto& [name, value] : variables) {
-        if (!name.starts_with(kPrefix) || name == "EVENTBUS_CONFIG") continue;
+        if (!name.starts_with(kPrefix) || name == kFileVariable) continue;
         std::string key = name.substr(kPrefix.size());
         std::transform(key.begin(), key.end(), key.begin(),
                        [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -159,11 +177,12 @@ void Loader::assign(const Setting& setting, std::string_view text, std::string w
     const Result<> assigned = setting.assign(loaded_.config, text);
     if (!assigned) {
         const std::string range = setting.range_text();
-        return fail(std::move(where),
-                    quoted(setting.key) + ": " +
-                        (setting.kind == Setting::Kind::kSecret ? "the value is wrong"
-                                                                : assigned.error().detail),
-                    "it is for: " + std::string(setting.sentence));
+        return fail(
+            std::move(where),
+            quoted(setting.key) + ": " +
+                (setting.kind == Setting::Kind::kSecret && !text.empty() ? "the value is wrong"
+                                                                         : assigned.error().detail),
+            "it is for: " + std::string(setting.sentence));
     }
     places_[std::string(setting.key)] = std::move(where);
 }
@@ -233,8 +252,8 @@ void Loader::check_tokens() {
                        std::pair("jwt_service_claim", &config.jwt_service_claim)});
     std::set<std::string> names = {"exp", "nbf", "iat", "iss", "aud"};
     for (const auto& [key, name] : claims) {
-        if (!name->empty() && names.insert(*name).second) continue;
-        fail(place_of(key), quoted(key) + " is empty, or a claim with another meaning",
+        if (names.insert(*name).second) continue;
+        fail(place_of(key), quoted(key) + " is a claim with another meaning",
              "name a claim of its own");
     }
     for (const auto& [key, cookie] : {std::pair("cookie_name", config.cookie_name),
@@ -292,10 +311,6 @@ void Loader::check_sizes() {
              "be sent",
              "raise it, or lower message_bytes_max");
     }
-    for (const auto& [key, text] :
-         {std::pair("catalog", &config.catalog), std::pair("data", &config.data)}) {
-        if (text->empty()) fail(place_of(key), quoted(key) + " is empty", "name a path");
-    }
     const auto listen = parse_endpoint(config.listen);
     if (listen && listen->port != 0 && config.listen == config.admin_listen) {
         fail(place_of("admin_listen"), "listen and admin_listen are the same address",
@@ -316,10 +331,7 @@ bool LoadedConfig::is_good() const {
 
 LoadedConfig load_config(const ConfigSources& sources) {
     Loader loader;
-    std::string file = sources.file;
-    const auto named = sources.environment.find("EVENTBUS_CONFIG");
-    if (file.empty() && named != sources.environment.end()) file = named->second;
-    if (!file.empty()) loader.read_file(file);
+    loader.find_file(sources);
     loader.read_environment(sources.environment);
     loader.read_flags(sources.flags);
     return loader.finish();

@@ -98,6 +98,32 @@ TEST_F(ConfigLoader, EverySettingCanBeWrittenInEachSource) {
     }
 }
 
+// As of a variable that was to be filled in.
+TEST_F(ConfigLoader, AnEmptyValueIsRefusedInEachSourceUnlessItHasAMeaning) {
+    for (const Setting& setting : settings()) {
+        SCOPED_TRACE(setting.key);
+        const std::string key(setting.key);
+        const bool has_meaning = key == "jwt_issuer" || key == "jwt_audience";
+        for (const ConfigSources& sources :
+             {ConfigSources{.file = file(key + ": ''\n")},
+              ConfigSources{.environment = {{setting.environment(), ""}}},
+              ConfigSources{.flags = {{key, ""}}}}) {
+            const LoadedConfig loaded = load_config(sources);
+            EXPECT_EQ(loaded.is_good(), has_meaning);
+            if (has_meaning) continue;
+            ASSERT_EQ(loaded.problems.size(), 1u);
+            EXPECT_NE(loaded.problems[0].text().find("`" + key + "`"), std::string::npos);
+        }
+    }
+    EXPECT_TRUE(load_config({.file = file("allowed_origins: []\n")}).is_good());
+}
+
+TEST_F(ConfigLoader, AnEmptyNameOfTheFileIsRefused) {
+    const LoadedConfig loaded = load_config({.environment = {{"EVENTBUS_CONFIG", ""}}});
+    ASSERT_EQ(loaded.problems.size(), 1u);
+    EXPECT_TRUE(loaded.problems[0].text().starts_with("EVENTBUS_CONFIG: the value is empty;"));
+}
+
 TEST_F(ConfigLoader, NumbersAreTakenUpToTheirBoundsAndNoFurther) {
     for (const Setting& setting : settings()) {
         if (setting.max == 0) continue;
@@ -149,7 +175,7 @@ TEST_F(ConfigLoader, SaysWhereWhatIsWrongAndHowToMendIt) {
         {"dev: maybe\n", "eventbus.yaml:1: `dev`: \"maybe\" is neither true nor false"},
         {"listen:\n", "eventbus.yaml:1: `listen` has no value; give it one"},
         {"listen: [a:1]\n", "eventbus.yaml:1: `listen` is not one value; write `listen: value`"},
-        {"listen: a:1\nlisten: b:1\n", "eventbus.yaml:2: `listen` is set twice"},
+        {"groups_max: 1\ngroups_max: 2\n", "eventbus.yaml:2: `groups_max` is set twice"},
         {"- listen\n", "eventbus.yaml:1: this is no list of settings"},
         {"listen: 'a:1\n", "eventbus.yaml:"},
         {"? [a]\n: 1\n", "eventbus.yaml:1: a key is no word"},
@@ -161,7 +187,6 @@ TEST_F(ConfigLoader, SaysWhereWhatIsWrongAndHowToMendIt) {
         {"tls_certificate_file: a\n", "eventbus.yaml:1: there is a certificate and no TLS key"},
         {"allowed_origins: https://a.b/\n", "eventbus.yaml:1: \"https://a.b/\" is no origin"},
         {"cookie_name: 'a b'\n", "eventbus.yaml:1: \"a b\" is no name of a cookie"},
-        {"sticky_cookie: ''\n", "eventbus.yaml:1: \"\" is no name of a cookie"},
         {"sticky_cookie: eventbus_token\n",
          "eventbus.yaml:1: it would overwrite the token's cookie, cookie_name; give it another"},
         {"namespaces: [/a, app]\n", "eventbus.yaml:1: \"app\" is no namespace; write / and"},
@@ -170,10 +195,18 @@ TEST_F(ConfigLoader, SaysWhereWhatIsWrongAndHowToMendIt) {
         {"namespaces: [/a, /b, /a]\n", "eventbus.yaml:1: \"/a\" stands there twice"},
         {"namespaces: [/1,/2,/3,/4,/5,/6,/7,/8,/9,/10,/11,/12,/13,/14,/15,/16,/17]\n",
          "eventbus.yaml:1: there are more than 16 namespaces"},
-        {"jwt_roles_claim: sub\n", "eventbus.yaml:1: `jwt_roles_claim` is empty, or a claim with"},
-        {"jwt_service_claim: exp\n",
-         "eventbus.yaml:1: `jwt_service_claim` is empty, or a claim with"},
-        {"catalog: ''\n", "eventbus.yaml:1: `catalog` is empty"},
+        {"jwt_roles_claim: sub\n", "eventbus.yaml:1: `jwt_roles_claim` is a claim with"},
+        {"jwt_service_claim: exp\n", "eventbus.yaml:1: `jwt_service_claim` is a claim with"},
+        {"catalog: ''\n",
+         "eventbus.yaml:1: `catalog`: the value is empty; write a path; it is for: The catalog"},
+        {"allowed_origins: ''\n", "eventbus.yaml:1: `allowed_origins`: the list is empty; write"},
+        {"allowed_origins: ','\n", "eventbus.yaml:1: `allowed_origins`: the list is empty; write"},
+        {"allowed_origins: [https://a.b, '']\n",
+         "eventbus.yaml:1: `allowed_origins` holds what is no text; write one value a line"},
+        {"allowed_origins:\n", "eventbus.yaml:1: `allowed_origins` has no value; give it one"},
+        {"jwt_secret: ''\n", "eventbus.yaml:1: `jwt_secret`: the value is empty; write one"},
+        {"listen: bus.example.com:80\n",
+         "eventbus.yaml:1: `listen`: \"bus.example.com:80\" is no address: the host is not an IP"},
         {"queue_bytes_per_socket_max: 16KiB\n",
          "eventbus.yaml:1: queue_bytes_per_socket_max is below"},
         {"admin_listen: 0.0.0.0:8080\n", "eventbus.yaml:1: listen and admin_listen are the same"},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 #include "app/units.h"
 #include "base/assert.h"
@@ -273,7 +274,10 @@ Result<> Setting::assign(Config& config, std::string_view text) const {
         return {};
     }
     if (const auto* list = std::get_if<std::vector<std::string> Config::*>(&member)) {
-        config.** list = split(text, ',');
+        std::vector<std::string> values = split(text, ',');
+        if (values.empty())
+            return wrong("the list is empty; write values with commas between them");
+        config.** list = std::move(values);
         return {};
     }
     if (const auto* plain = std::get_if<std::string Config::*>(&member)) {
@@ -284,6 +288,10 @@ Result<> Setting::assign(Config& config, std::string_view text) const {
         const auto known = split(words, '|');
         if (kind == Kind::kWord && std::find(known.begin(), known.end(), text) == known.end()) {
             return wrong("\"" + std::string(text) + "\" is not " + range_text());
+        }
+        if (text.empty() && !may_be_empty()) {
+            return wrong(kind == Kind::kPath ? "the value is empty; write a path"
+                                             : "the value is empty; write one");
         }
         config.** plain = text;
         return {};

@@ -44,6 +44,8 @@ struct Setting {
     std::string flag_off() const;     // of a switch: --no-recovery
     std::string environment() const;  // EVENTBUS_MESSAGE_BYTES_MAX
     bool has_flag() const { return kind != Kind::kSecret; }
+    // Of the others an empty value is hardly meant: a variable that was not filled in.
+    bool may_be_empty() const { return kind == Kind::kText && default_text().empty(); }
 
     std::string default_text() const;  // as it would be written; empty: none
     std::string range_text() const;    // "1KiB to 64MiB", "text or json"; empty: any

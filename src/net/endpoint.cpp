@@ -6,6 +6,8 @@
 
 #include <charconv>
 
+#include "net/ip_address.h"
+
 namespace eventbus {
 
 Result<Endpoint> parse_endpoint(std::string_view text) {
@@ -24,7 +26,11 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     } else if (host.find(':') != std::string_view::npos) {
         return wrong("an IPv6 address stands in brackets");
     }
-    Endpoint endpoint{host.empty() ? "0.0.0.0" : std::string(host), 0};
+    if (colon == 0) host = "0.0.0.0";
+    if (host != "localhost" && !IpAddress::parse(host)) {
+        return wrong("the host is not an IP address of this machine");
+    }
+    Endpoint endpoint{std::string(host), 0};
     const char* const end = port_text.data() + port_text.size();
     const auto [parsed, why] = std::from_chars(port_text.data(), end, endpoint.port);
     if (why != std::errc() || parsed != end || port_text.empty()) {

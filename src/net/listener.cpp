@@ -27,7 +27,7 @@ struct Address {
     const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
-Result<Address> address_of(const Endpoint& endpoint) {
+Address address_of(const Endpoint& endpoint) {
     Address address;
     const std::string host = endpoint.host == "localhost" ? "127.0.0.1" : endpoint.host;
     auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
@@ -38,16 +38,11 @@ Result<Address> address_of(const Endpoint& endpoint) {
         address.length = sizeof *v4;
         return address;
     }
-    if (::inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(endpoint.port);
-        address.length = sizeof *v6;
-        return address;
-    }
-    return Error{
-        ErrorCode::kBadRequest,
-        fmt::format("'{}' is no IP address; give one to listen on, such as 127.0.0.1 or 0.0.0.0",
-                    endpoint.host)};
+    BUS_ASSERT(::inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(endpoint.port);
+    address.length = sizeof *v6;
+    return address;
 }
 
 // A bound and listening descriptor, or -1 and errno.
@@ -73,15 +68,19 @@ Error listen_error(const Endpoint& endpoint, int why) {
     switch (why) {
         case EADDRINUSE:
             return {ErrorCode::kUnavailable,
-                    fmt::format("another process listens on {}; stop it, or choose another address "
-                                "with --listen",
+                    fmt::format("another process listens on {}; stop it, or choose another address",
                                 where)};
         case EADDRNOTAVAIL:
             return {ErrorCode::kUnavailable,
-                    fmt::format("{} is no address of this machine", where)};
+                    fmt::format("{} is not an address of this machine; choose one that it has, or "
+                                "0.0.0.0 for all of them",
+                                where)};
         case EACCES:
             return {ErrorCode::kUnavailable,
-                    fmt::format("{} needs more rights: ports below 1024 are root's", where)};
+                    fmt::format(
+                        "{} needs more rights, as ports below 1024 do; choose a higher port, or "
+                        "give the process CAP_NET_BIND_SERVICE",
+                        where)};
         default:
             return {ErrorCode::kUnavailable,
                     fmt::format("cannot listen on {}: {}", where, std::strerror(why))};
@@ -91,15 +90,14 @@ Error listen_error(const Endpoint& endpoint, int why) {
 }  // namespace
 
 Result<ListenSocket> ListenSocket::open(const Endpoint& endpoint, bool is_first) {
-    const Result<Address> address = address_of(endpoint);
-    if (!address) return address.error();
+    const Address address = address_of(endpoint);
     if (is_first && endpoint.port != 0) {
         // Without SO_REUSEPORT this fails if anybody listens, even with it.
-        const int probe = open_listening(*address, false);
+        const int probe = open_listening(address, false);
         if (probe < 0) return listen_error(endpoint, errno);
         Stream(probe).close();
     }
-    const int descriptor = open_listening(*address, true);
+    const int descriptor = open_listening(address, true);
     if (descriptor < 0) return listen_error(endpoint, errno);
     return ListenSocket(descriptor);
 }

@@ -147,11 +147,19 @@ Error error_of(const ClientResponse& response) {
 }
 
 Result<> flush_output(std::ostream& out) {
-    errno = 0;
+    // A text that was too long for the buffer may have failed just before; then errno says why.
+    if (out) errno = 0;
     if (out.flush()) return {};
-    // A line that was too long for the buffer may have failed before, and its reason is lost.
-    const std::string why = errno == 0 ? "a write to it has failed" : std::strerror(errno);
+    const std::string why = errno == 0       ? "a write to it has failed"
+                            : errno == EBADF ? "it is closed"
+                                             : std::strerror(errno);
     return Error{ErrorCode::kInternal, "standard output cannot be written: " + why};
+}
+
+int finish(const CommandContext& context, bool json, std::string_view done) {
+    const Result<> written = flush_output(context.out);
+    if (written) return kExitDone;
+    return fail(context, json, {written.error().code, std::string(done) + written.error().detail});
 }
 
 int refuse(const CommandContext& context, bool json, const Error& error) {

@@ -3,6 +3,7 @@
 #include <iosfwd>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/config_loader.h"
@@ -100,6 +101,10 @@ int run_restore(const RestoreOptions& options, const CommandContext& context);
 // Hands what was written to the system. Errors: kInternal, and why it was not taken: a full disk, a
 // reader that has gone.
 Result<> flush_output(std::ostream& out);
+
+// The end of a command that has done what was asked and written its answer: kExitDone. What is lost
+// of the answer is kExitFailed, behind what was done all the same: "the event is published, but ".
+int finish(const CommandContext& context, bool json, std::string_view done = {});
 
 // Says on `err` what could not be done, with --json as {"error":{"code":…,"message":…}}; returns
 // kExitFailed.

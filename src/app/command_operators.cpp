@@ -42,7 +42,7 @@ int run_groups_delete(const GroupsDeleteOptions& options, const CommandContext& 
         ask(options.access, context, "DELETE", "/v1/groups/" + group.name + "/" + group.topic);
     if (!answer) return fail(context, options.json, answer.error());
     context.out << (options.json ? *answer : "deleted " + to_string(group)) << "\n";
-    return kExitDone;
+    return finish(context, options.json, "the group is deleted, but ");
 }
 
 int run_retention_resume(const RetentionResumeOptions& options, const CommandContext& context) {
@@ -53,7 +53,7 @@ int run_retention_resume(const RetentionResumeOptions& options, const CommandCon
                     : was_held   ? "retention deletes by age again"
                                  : "nothing was held: retention deletes by age")
                 << "\n";
-    return kExitDone;
+    return finish(context, options.json, "the hold has ended, but ");
 }
 
 }  // namespace eventbus

@@ -141,12 +141,7 @@ int run_publish(const PublishOptions& options, const CommandContext& context) {
     if (!response) return fail(context, options.json, response.error());
     if (response->status / 100 != 2) return fail(context, options.json, error_of(*response));
     report(options, response->body, context);
-    if (const Result<> written = flush_output(context.out); !written) {
-        return fail(
-            context, options.json,
-            {written.error().code, "the event is published, but " + written.error().detail});
-    }
-    return kExitDone;
+    return finish(context, options.json, "the event is published, but ");
 }
 
 }  // namespace eventbus

@@ -36,7 +36,7 @@ int run_restore(const RestoreOptions& options, const CommandContext& context) {
             << to_string(*end)
             << ", will be told. The sessions of the copy were removed: clients begin new ones.\n";
     }
-    return kExitDone;
+    return finish(context, options.json, "the directory is prepared, but ");
 }
 
 }  // namespace eventbus

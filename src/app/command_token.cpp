@@ -64,14 +64,14 @@ int run_token(const TokenOptions& options, const CommandContext& context) {
     if (!token) return refuse(context, options.json, token.error());
     if (!options.json) {
         context.out << *token << "\n";
-        return kExitDone;
+        return finish(context, options.json);
     }
     boost::json::object answer;
     answer["token"] = *token;
     answer["expiresAt"] =
         std::chrono::floor<std::chrono::seconds>((now + *ttl).time_since_epoch()).count();
     context.out << boost::json::serialize(answer) << "\n";
-    return kExitDone;
+    return finish(context, options.json);
 }
 
 }  // namespace eventbus

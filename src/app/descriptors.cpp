@@ -84,8 +84,10 @@ Result<Descriptors> take_descriptors(std::size_t reactors, std::size_t connectio
 void guard_standard_descriptors() {
     for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
         if (::fcntl(descriptor, F_GETFD) != -1) continue;
-        // The lowest that is free, and so this one.
-        [[maybe_unused]] const int opened = ::open("/dev/null", O_RDWR);
+        // The lowest that is free, and so this one. What a command prints must not vanish in
+        // silence: a write to this standard output fails.
+        [[maybe_unused]] const int opened =
+            ::open("/dev/null", descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR);
     }
 }
 

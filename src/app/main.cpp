@@ -1,6 +1,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <new>
@@ -25,6 +26,12 @@ void tune_malloc() {
     ::mallopt(M_TRIM_THRESHOLD, 64 * kMegabyte);
     ::mallopt(M_MMAP_THRESHOLD, kMegabyte);
     ::mallopt(M_MXFAST, 0);
+}
+
+// A write to a pipe that nobody reads any more, or beyond `ulimit -f`, fails as on a full disk.
+void ignore_signals_of_writes() {
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
 }
 
 // Whatever is in hand cannot be finished then, and nothing that was answered is lost by an end.
@@ -61,6 +68,7 @@ void tune_malloc() {
 
 int main(int argc, char** argv) {
     eventbus::guard_standard_descriptors();
+    ignore_signals_of_writes();
     std::set_new_handler(end_without_memory);
     std::set_terminate(end_by_exception);
     tune_malloc();

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -45,11 +44,6 @@ std::size_t cores_we_may_use() {
     cpu_set_t cores;
     if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
     return static_cast<std::size_t>(std::max(CPU_COUNT(&cores), 1));
-}
-
-void ignore_signals_of_writes() {
-    std::signal(SIGPIPE, SIG_IGN);
-    std::signal(SIGXFSZ, SIG_IGN);  // a write beyond `ulimit -f` fails, as on a full disk
 }
 
 void set_up_diagnostics(const Config& config) {
@@ -431,7 +425,6 @@ void Server::stop(Signals& signals) {
 }  // namespace
 
 int serve(const Config& config) {
-    ignore_signals_of_writes();
     watch_process_stops();
     Signals signals(config.shutdown_timeout + kStopReserve, config.data);
     set_up_diagnostics(config);

@@ -51,6 +51,16 @@ bool is_passing(const rocksdb::Status& status) {
     return status.IsNoSpace() || status.ToString().find("Too many open files") != std::string::npos;
 }
 
+// Of a table that is missing RocksDB names the file that it tried last, of a name that no table has
+// here.
+std::string in_words(const rocksdb::Status& damage) {
+    std::string what = damage.ToString();
+    if (what.find("No such file") == std::string::npos) return what;
+    const std::size_t at = what.find(".ldb");
+    if (at != std::string::npos) what.replace(at, 4, ".sst");
+    return what + "; if you have the file, put it back";
+}
+
 }  // namespace
 
 // What fails in RocksDB's own threads. It would repair itself, by writing on.
@@ -225,6 +235,7 @@ std::string Database::rest_without_current() const {
 // As after a loss of power on a disk that does not keep its promises.
 rocksdb::Status Database::open_without_end(rocksdb::Options& options, Way way,
                                            const std::string& damage, rocksdb::DB** opened) {
+    const bool was_marked = env_.FileExists(lost_end_mark()).ok();
     if (way == Way::kWriting) {
         // RocksDB writes anew what it could read, so the damage is not found a second time: the
         // mark tells a start that follows a crash.
@@ -232,7 +243,12 @@ rocksdb::Status Database::open_without_end(rocksdb::Options& options, Way way,
         if (!marked.ok()) return marked;
     }
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-    return open_with(options, way, opened);
+    rocksdb::Status status = open_with(options, way, opened);
+    // The damage is elsewhere, as a table that is missing: once that is put right nothing is lost.
+    if (status.IsCorruption() && way == Way::kWriting && !was_marked) {
+        env_.DeleteFile(lost_end_mark());
+    }
+    return status;
 }
 
 rocksdb::Status Database::mark_lost_end(const std::string& why) {
@@ -469,7 +485,7 @@ Error Database::damaged(const std::string& what) const {
 }
 
 Error Database::can_not_open(const rocksdb::Status& status) const {
-    if (status.IsCorruption()) return damaged(status.ToString());
+    if (status.IsCorruption()) return damaged(in_words(status));
     const std::string why = status.ToString();
     std::string fix;
     if (status.IsNoSpace()) {

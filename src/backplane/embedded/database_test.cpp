@@ -490,6 +490,39 @@ TEST_F(DatabaseTest, AManifestThatIsMissingIsNamedWithTheRemedy) {
     EXPECT_NE(error.find("put it back: else move things/ away"), std::string::npos) << error;
 }
 
+TEST_F(DatabaseTest, ATableThatIsMissingIsNamedAndOnceItIsBackNothingIsLost) {
+    namespace fs = std::filesystem;
+    const fs::path things = folder_.path() / "things";
+    bool is_lost = false;
+    settings_.prepare = [&](const Database::Opened& opened) {
+        is_lost = opened.lost_its_end;
+        return Result<>();
+    };
+    open();
+    ASSERT_TRUE(put("before"));
+    db_->read()->Flush({});
+    ASSERT_TRUE(put("last"));
+    db_.reset();
+    fs::path table;
+    for (const auto& file : fs::directory_iterator(things)) {
+        if (file.path().extension() == ".sst") table = file.path();
+    }
+    fs::rename(table, folder_.path() / "away");
+    for (const bool is_other : {false, true}) {
+        SCOPED_TRACE(is_other ? "another in its place" : "removed");
+        if (is_other) std::ofstream(table) << "of before";
+        const std::string error = open_error();
+        EXPECT_NE(error.find(table.filename()), std::string::npos) << error;
+        EXPECT_EQ(error.find("put it back") != std::string::npos, !is_other) << error;
+        EXPECT_NE(error.find("move things/ away"), std::string::npos) << error;
+    }
+    fs::rename(folder_.path() / "away", table);
+    open();
+    EXPECT_FALSE(is_lost);
+    EXPECT_EQ(get("before"), "v");
+    EXPECT_EQ(get("last"), "v");
+}
+
 TEST_F(DatabaseTest, AFirstStartThatWasKilledBeforeItHadACurrentIsDoneAgain) {
     std::filesystem::create_directory(folder_.path() / "things");
     std::ofstream(folder_.path() / "things" / "MANIFEST-000001") << "half";

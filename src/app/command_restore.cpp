@@ -5,6 +5,7 @@
 #include "app/command.h"
 #include "app/data_directory.h"
 #include "backplane/embedded/embedded_log.h"
+#include "backplane/embedded/expected_files.h"
 #include "base/random.h"
 
 namespace eventbus {
@@ -16,6 +17,7 @@ int run_restore(const RestoreOptions& options, const CommandContext& context) {
     const Result<Position> end =
         EmbeddedLog::end_copy({.data_dir = options.data}, context.clock, random);
     if (!end) return fail(context, options.json, end.error());
+    ExpectedFiles::forget(std::filesystem::path(options.data) / "groups");
     // Copied a moment before or after the log, they need not fit it: a client would keep its
     // session and miss the rooms that it joined in between.
     const std::filesystem::path sessions = std::filesystem::path(options.data) / "sessions";

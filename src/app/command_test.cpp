@@ -348,7 +348,7 @@ TEST_F(Command, RestoreEndsTheEpochOfACopyAtItsNewestEventHoweverOften) {
     EXPECT_TRUE(holds(out(), "at position 0")) << out();
 }
 
-TEST_F(Command, RestoreRemovesTheSessionsOfTheCopyAndNothingElse) {
+TEST_F(Command, RestoreRemovesTheSessionsOfTheCopyAndNoOtherStore) {
     const std::string directory = folder_;
     {
         SeededRandom random(1);
@@ -358,11 +358,13 @@ TEST_F(Command, RestoreRemovesTheSessionsOfTheCopyAndNothingElse) {
     for (const char* store : {"sessions", "groups"}) {
         fs::create_directories(folder_ / store);
         std::ofstream(folder_ / store / "CURRENT") << "MANIFEST-000001\n";
+        std::ofstream(folder_ / store / "EXPECTED") << "of another moment";
     }
     EXPECT_EQ(run_restore({.data = directory}, context_), kExitDone) << err();
     EXPECT_TRUE(holds(out(), "The sessions of the copy were removed")) << out();
     EXPECT_FALSE(fs::exists(folder_ / "sessions"));
     EXPECT_TRUE(fs::exists(folder_ / "groups" / "CURRENT"));
+    EXPECT_FALSE(fs::exists(folder_ / "groups" / "EXPECTED"));
 }
 
 TEST_F(Command, RestoreOfADirectoryThatAServerHasIsRefusedThoughTheLogsLockIsGone) {

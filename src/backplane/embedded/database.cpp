@@ -100,15 +100,24 @@ Database::Database(Settings settings)
       path_(settings_.data_dir / settings_.folder),
       env_(settings_.env != nullptr ? *settings_.env : *rocksdb::Env::Default()),
       disk_(settings_.name, settings_.stalled_after),
+      expected_(env_, path_, settings_.boot_id.empty() ? machine_boot_id() : settings_.boot_id),
       pause_(settings_.retry_after) {}
 
-Database::~Database() { close(); }
+// What is on disk at a clean end is known to the byte.
+Database::~Database() {
+    const bool is_whole = is_for_writing_ && look_at_place();
+    if (is_whole) is_synced_ = db_->SyncWAL().ok();
+    close();
+    if (!is_whole || !has_its_manifest() || !is_there(wal_)) return;
+    note_files();
+    expected_.sync();
+}
 
 // ---- opening ------------------------------------------------------------------------------------
 
 Result<> Database::open_first() {
     const bool is_new = !env_.FileExists((path_ / "CURRENT").string()).ok();
-    if (is_new && settings_.must_exist && rest_without_current().empty()) {
+    if (is_new && settings_.is_copy && rest_without_current().empty()) {
         return Error{ErrorCode::kNotFound,
                      "there is nothing of " + settings_.name + " in " + path_.string()};
     }
@@ -154,6 +163,9 @@ Result<> Database::open_for_writing(bool is_first) {
     wal_ = {};
     has_its_manifest();
     has_its_wal();
+    is_synced_ = true;
+    note_files();
+    expected_.sync();
     state_ = current_state();
     return {};
 }
@@ -175,6 +187,12 @@ rocksdb::Status Database::open_as(Way way) {
                                            ", which still holds " + rest +
                                            "; if you have CURRENT, put it back");
     }
+    if (const std::string rest = settings_.is_copy ? "" : expected_.missing_of_manifest();
+        !rest.empty()) {
+        return rocksdb::Status::Corruption(rest +
+                                           "; if you have the file of then, put it back; of a copy "
+                                           "of a running server, run `eventbus restore` first");
+    }
     watch_ = std::make_shared<Watch>();
     rocksdb::Options options;
     options.env = &env_;
@@ -193,14 +211,19 @@ rocksdb::Status Database::open_as(Way way) {
     // An end that was cut off in a crash was never synced, so never acknowledged. Anything else
     // that is wrong is not taken silently.
     options.wal_recovery_mode = WALRecoveryMode::kTolerateCorruptedTailRecords;
+    std::string why = settings_.is_copy ? "" : expected_.missing_of_wal();
+    bool has_lost = !why.empty();
+    if (has_lost && way == Way::kWriting) {
+        rocksdb::Status marked = mark_lost_end(why);
+        if (!marked.ok()) return marked;
+    }
     rocksdb::DB* opened = nullptr;
     rocksdb::Status status = open_with(options, way, &opened);
-    std::string why;
-    bool has_lost = status.IsCorruption();
-    if (has_lost) {
+    if (status.IsCorruption()) {
+        has_lost = true;
         why = status.ToString();
         status = open_without_end(options, way, why, &opened);
-    } else if (status.ok() && env_.FileExists(lost_end_mark()).ok()) {
+    } else if (status.ok() && !has_lost && env_.FileExists(lost_end_mark()).ok()) {
         has_lost = true;
         rocksdb::ReadFileToString(&env_, lost_end_mark(), &why);
     }
@@ -208,8 +231,8 @@ rocksdb::Status Database::open_as(Way way) {
         lost_its_end_ = true;
         probe_.damages.add();
         diagnostics::error(
-            "the end of a store is damaged, and it is used without it: what was written last may "
-            "be lost; look at the disk",
+            "the end of a store is damaged or missing, and it is used without it: what was written "
+            "last may be lost; look at the disk",
             {{"store", settings_.name}, {"reason", why}});
     }
     const std::lock_guard lock(mutex_);
@@ -304,6 +327,7 @@ Database::State Database::look() {
     if (!look_at_place()) return State::kClosed;
     look_at_space();
     if (is_for_writing_) {
+        note_files();
         if (const std::string why = watch_->why(); !why.empty()) fail(why);
     }
     if (!is_for_writing_ && has_room_ && std::chrono::steady_clock::now() >= next_try_) {
@@ -320,6 +344,8 @@ Result<> Database::write(rocksdb::WriteBatch& batch, bool sync) {
     const rocksdb::Status status = db_->Write(how, &batch);
     if (!look_at_place()) return Error{ErrorCode::kReadOnly, settings_.name + " is gone"};
     if (status.ok()) {
+        is_synced_ = sync;
+        note_files();
         pause_ = settings_.retry_after;
         return {};
     }
@@ -450,13 +476,29 @@ std::optional<std::string> Database::manifest_named_by_current() const {
 std::optional<Database::File> Database::file_at(std::string path) {
     struct stat found {};
     if (::stat(path.c_str(), &found) == 0) {
-        return File{std::move(path), found.st_dev, found.st_ino};
+        return File{std::move(path), found.st_dev, found.st_ino,
+                    static_cast<std::uint64_t>(found.st_size)};
     }
     if (errno != ENOENT && errno != ENOTDIR) return std::nullopt;
     return File{std::move(path)};
 }
 
-bool Database::is_there(const File& file) { return file_at(file.path).value_or(file) == file; }
+bool Database::is_there(File& file) {
+    const std::optional<File> now = file_at(file.path);
+    if (!now) return true;
+    if (now->device != file.device || now->inode != file.inode) return false;
+    file.bytes = now->bytes;
+    return true;
+}
+
+// As they were when they were last looked for.
+void Database::note_files() {
+    const auto expected = [](const File& file) {
+        return ExpectedFiles::File{std::filesystem::path(file.path).filename(), file.bytes};
+    };
+    if (manifest_.inode == 0 || wal_.inode == 0) return;  // the disk did not say
+    expected_.note(expected(manifest_), expected(wal_), is_synced_);
+}
 
 Database::State Database::current_state() const {
     if (!is_for_writing_) return State::kClosed;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "backplane/embedded/disk_watch.h"
+#include "backplane/embedded/expected_files.h"
 #include "base/counters.h"
 #include "base/result.h"
 
@@ -46,6 +47,10 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 // are still those that it has open, with each look() and behind each write; if they are not, it is
 // closed for writing until the process ends.
 //
+// Files that go while nobody has it open are missed by the next start (expected_files.h). Without
+// the end of a write-ahead log it goes on as with one that is damaged. Without the end of a
+// manifest it is not opened: RocksDB would delete the tables that only the rest names.
+//
 // A disk that does not answer at all is watched from another thread (disk_watch.h).
 //
 // Thread:  open() first; look() and write() one thread, the writer; the others any.
@@ -56,9 +61,8 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 //       is open again.
 //   (2) A database of a newer format is not touched, nor is one without CURRENT, nor what lies in
 //       the place of one that is gone.
-//   (3) An end that is damaged, or was removed while it was open, is given up, never in silence:
-//       `prepare` is told of it until it was done once. (An end that is cut off cannot be told from
-//       one that was never written.)
+//   (3) An end that is damaged, or was removed, is given up, never in silence: `prepare` is told of
+//       it until it was done once.
 class Database {
  public:
     // Whether it can be written.
@@ -88,9 +92,11 @@ class Database {
         // writing. Errors: it stays closed.
         std::function<Result<>(const Opened&)> prepare = {};
 
-        bool must_exist = false;  // none is made
+        // Of a server that may have gone on: none is made, and its files are of different moments.
+        bool is_copy = false;
         std::uint64_t free_bytes_min = kFreeBytesMin;
         rocksdb::Env* env = nullptr;  // the disk; tests give one that fails
+        std::string boot_id;          // empty: the machine's
         std::chrono::milliseconds retry_after{1'000};
         std::chrono::milliseconds stalled_after{5'000};  // that the disk does not answer
 
@@ -105,11 +111,11 @@ class Database {
     struct Probe {
         Counter failures;      // writes that failed, and openings
         Counter opened_again;  // after a failure or a start without room
-        Counter damages;       // openings that found its end damaged
+        Counter damages;       // openings that found its end damaged or missing
     };
 
     // Errors: kUnavailable: another process has it, it is of a newer format, it is damaged, the
-    // disk refuses, or it is new and there is no room. kNotFound: it must exist, and does not.
+    // disk refuses, or it is new and there is no room. kNotFound: there is nothing to copy.
     static Result<std::unique_ptr<Database>> open(Settings settings);
     ~Database();
     Database(const Database&) = delete;
@@ -171,12 +177,12 @@ class Database {
         std::string path;
         std::uint64_t device = 0;  // 0, as inode: there is none
         std::uint64_t inode = 0;
-        bool operator==(const File&) const = default;
+        std::uint64_t bytes = 0;  // when it was last looked for
     };
 
     explicit Database(Settings settings);
     static std::optional<File> file_at(std::string path);
-    static bool is_there(const File& file);
+    static bool is_there(File& file);
     Result<> open_first();
     Result<> open_for_writing(bool is_first);
     Result<> open_for_reading();
@@ -197,6 +203,7 @@ class Database {
     bool is_in_its_place();
     bool has_its_manifest();
     bool has_its_wal();
+    void note_files();
     std::optional<std::string> manifest_named_by_current() const;
     State current_state() const;
     Error can_not_open(const rocksdb::Status& status) const;
@@ -219,6 +226,8 @@ class Database {
     File lock_file_;         // LOCK, which RocksDB makes once
     File manifest_;          // as CURRENT names it; RocksDB makes another with a higher number
     File wal_;               // the newest
+    bool is_synced_ = true;  // all that was written
+    ExpectedFiles expected_;
     bool may_pass_ = false;  // why it could not be opened
     bool has_room_ = true;
     std::chrono::milliseconds pause_;  // before the next try

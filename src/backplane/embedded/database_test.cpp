@@ -1,9 +1,11 @@
 #include "backplane/embedded/database.h"
 
 #include <gtest/gtest.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -13,16 +15,20 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "base/assert.h"
 #include "support/damaged_files.h"
 #include "support/faulty_disk.h"
 #include "support/folder.h"
+#include "support/killed_life.h"
 #include "support/small_disk.h"
 
 namespace eventbus {
 namespace {
 
+namespace fs = std::filesystem;
 using State = Database::State;
 
 class DatabaseTest : public testing::Test {
@@ -76,7 +82,6 @@ class DatabaseTest : public testing::Test {
 // ---- a folder that is removed or replaced -------------------------------------------------------
 
 TEST_F(DatabaseTest, AFolderThatIsRemovedOrReplacedTakesNoWritesUntilARestart) {
-    namespace fs = std::filesystem;
     const fs::path things = folder_.path() / "things";
     const fs::path away = folder_.path() / "away";
     const auto remove_all_of = [&](const std::string& extension) {
@@ -160,7 +165,6 @@ TEST_F(DatabaseTest, AFolderThatIsRemovedOrReplacedTakesNoWritesUntilARestart) {
 }
 
 TEST_F(DatabaseTest, WhatIsRemovedFromItsFolderIsToldByTheNextStart) {
-    namespace fs = std::filesystem;
     std::vector<bool> told;
     settings_.prepare = [&](const Database::Opened& opened) {
         told.push_back(opened.lost_its_end);
@@ -183,7 +187,6 @@ TEST_F(DatabaseTest, WhatIsRemovedFromItsFolderIsToldByTheNextStart) {
 }
 
 TEST_F(DatabaseTest, ACopyThatWasPutInItsPlaceLosesNoFile) {
-    namespace fs = std::filesystem;
     const fs::path things = folder_.path() / "things";
     open();
     ASSERT_TRUE(put("before"));
@@ -445,7 +448,6 @@ TEST_F(DatabaseTest, AnEndThatIsDamagedIsToldUntilWhatFollowsFromItWasDone) {
 }
 
 TEST_F(DatabaseTest, AFolderThatLostItsCurrentIsNotTakenForANewStore) {
-    namespace fs = std::filesystem;
     const fs::path things = folder_.path() / "things";
     settings_.memtable_bytes = 64U << 10U;  // so that there are tables
     open();
@@ -491,7 +493,6 @@ TEST_F(DatabaseTest, AManifestThatIsMissingIsNamedWithTheRemedy) {
 }
 
 TEST_F(DatabaseTest, ATableThatIsMissingIsNamedAndOnceItIsBackNothingIsLost) {
-    namespace fs = std::filesystem;
     const fs::path things = folder_.path() / "things";
     bool is_lost = false;
     settings_.prepare = [&](const Database::Opened& opened) {
@@ -528,6 +529,284 @@ TEST_F(DatabaseTest, AFirstStartThatWasKilledBeforeItHadACurrentIsDoneAgain) {
     std::ofstream(folder_.path() / "things" / "MANIFEST-000001") << "half";
     open();
     EXPECT_TRUE(put("a"));
+}
+
+// ---- files that go while nobody has it open -----------------------------------------------------
+
+class ClosedDatabaseTest : public DatabaseTest {
+ protected:
+    ClosedDatabaseTest() {
+        settings_.memtable_bytes = 64U << 10U;  // so that there are tables
+        settings_.boot_id = "boot-1";
+        settings_.prepare = [this](const Database::Opened& opened) {
+            told_.push_back(opened.lost_its_end);
+            return Result<>();
+        };
+    }
+
+    // Ends it with a stop, or as kill -9 does, which leaves the files as they are.
+    enum class End : std::uint8_t { kStop, kKill };
+    void end(End how) {
+        if (how == End::kKill) {
+            // Nothing is to be deleted while it is copied.
+            rocksdb::CancelAllBackgroundWork(&*db_->read(), true);
+            db_->look();
+            fs::copy(things_, killed_);
+        }
+        db_.reset();
+        if (how == End::kStop) return;
+        fs::remove_all(things_);
+        fs::rename(killed_, things_);
+    }
+    void fill(int puts = 200) {
+        for (int i = 0; i < puts; ++i) ASSERT_TRUE(put(std::to_string(i), std::string(1'000, 'v')));
+        db_->read()->Flush({});
+        EXPECT_EQ(db_->look(), State::kWritable);
+    }
+    std::vector<fs::path> files(const std::string& begin, const std::string& end) const {
+        std::vector<fs::path> found;
+        for (const auto& file : fs::directory_iterator(things_)) {
+            const std::string name = file.path().filename();
+            if (name.starts_with(begin) && name.ends_with(end)) found.push_back(file.path());
+        }
+        std::sort(found.begin(), found.end());
+        EXPECT_FALSE(found.empty()) << begin << "*" << end;
+        return found;
+    }
+    std::set<fs::path> all_files() const {
+        const auto found = files("", "");
+        return {found.begin(), found.end()};
+    }
+
+    const fs::path things_ = folder_.path() / "things";
+    const fs::path killed_ = folder_.path() / "killed";
+    const fs::path away_ = folder_.path() / "away";
+    std::vector<bool> told_;  // whether its end is lost, by each opening
+};
+
+TEST_F(ClosedDatabaseTest, AWriteAheadLogThatGoesMeanwhileIsAnEndThatIsLost) {
+    struct Case {
+        const char* name;
+        std::function<void(const fs::path&)> act;
+    };
+    const Case cases[] = {
+        {"removed", [](const fs::path& log) { fs::remove(log); }},
+        {"emptied", [](const fs::path& log) { fs::resize_file(log, 0); }},
+        {"cut", [](const fs::path& log) { fs::resize_file(log, fs::file_size(log) - 1); }},
+    };
+    for (const Case& c : cases) {
+        for (const End how : {End::kStop, End::kKill}) {
+            SCOPED_TRACE(std::string(c.name) + (how == End::kStop ? ", stopped" : ", killed"));
+            open();
+            fill();
+            ASSERT_TRUE(put("last"));
+            end(how);
+            told_.clear();
+            for (const fs::path& log : files("", ".log")) c.act(log);
+
+            open();
+            EXPECT_EQ(db_->probe().damages.get(), 1u);
+            EXPECT_TRUE(db_->lost_its_end());
+            EXPECT_EQ(get("last"), "");
+            EXPECT_EQ(get("199"), std::string(1'000, 'v'));
+            ASSERT_TRUE(put("after"));
+            end(how);
+            open();
+            EXPECT_EQ(told_, (std::vector<bool>{true, false}));
+            EXPECT_EQ(get("after"), "v");
+            db_.reset();
+            fs::remove_all(things_);
+        }
+    }
+}
+
+TEST_F(ClosedDatabaseTest, AStartThatIsKilledBeforeALossWasFollowedFindsItAgain) {
+    open();
+    ASSERT_TRUE(put("last"));
+    db_.reset();
+    for (const fs::path& log : files("", ".log")) fs::remove(log);
+    const auto prepare = std::exchange(settings_.prepare, [](const Database::Opened&) -> Result<> {
+        return Error{ErrorCode::kUnavailable, "as if the process had ended"};
+    });
+    open_error();
+    settings_.prepare = prepare;
+    told_.clear();
+    open();
+    open();
+    EXPECT_EQ(told_, (std::vector<bool>{true, false}));
+}
+
+TEST_F(ClosedDatabaseTest, WithoutRoomALossIsKnownToo) {
+    open();
+    ASSERT_TRUE(put("last"));
+    db_.reset();
+    for (const fs::path& log : files("", ".log")) fs::resize_file(log, 0);
+    told_.clear();
+    disk_.free_bytes = 0;
+    const std::string error = open_error();  // its format is lost, too
+    EXPECT_NE(error.find("it was never written"), std::string::npos) << error;
+    disk_.free_bytes = 1'000'000;
+    open();
+    EXPECT_EQ(told_, (std::vector<bool>{true}));
+}
+
+TEST_F(ClosedDatabaseTest, AManifestThatIsCutOrOfBeforeIsRefusedAndNothingIsTouched) {
+    for (const End how : {End::kStop, End::kKill}) {
+        for (const bool is_older : {false, true}) {
+            SCOPED_TRACE(std::string(how == End::kStop ? "stopped" : "killed") +
+                         (is_older ? ", of before" : ", cut"));
+            open();
+            const fs::path manifest = files("MANIFEST-", "").back();
+            fs::copy(manifest, away_);
+            fill();
+            end(how);
+            fs::rename(manifest, folder_.path() / "whole");
+            fs::copy(is_older ? away_ : folder_.path() / "whole", manifest);
+            if (!is_older) fs::resize_file(manifest, fs::file_size(manifest) - 30);
+            const std::set<fs::path> left = all_files();
+
+            for (const bool is_full : {false, true}) {
+                disk_.free_bytes = is_full ? 0 : 1'000'000;
+                const std::string error = open_error();
+                for (const std::string& part :
+                     {manifest.filename().string() + " in " + things_.string() + " has ",
+                      std::string("put it back"), std::string("`eventbus restore`"),
+                      std::string("move things/ away")}) {
+                    EXPECT_NE(error.find(part), std::string::npos) << part << ": " << error;
+                }
+                EXPECT_EQ(all_files(), left);
+            }
+            disk_.free_bytes = 1'000'000;
+            fs::rename(folder_.path() / "whole", manifest);
+            told_.clear();
+            open();
+            EXPECT_EQ(told_, std::vector<bool>{false});
+            EXPECT_EQ(get("199"), std::string(1'000, 'v'));
+            db_.reset();
+            fs::remove_all(things_);
+            fs::remove_all(away_);
+        }
+    }
+}
+
+TEST_F(ClosedDatabaseTest, AManifestWithALowerNumberIsRefused) {
+    open();
+    const fs::path manifest = files("MANIFEST-", "").back();
+    fs::copy(manifest, away_);
+    open();
+    ASSERT_TRUE(put("last"));
+    db_.reset();
+    fs::rename(away_, manifest);
+    std::ofstream(things_ / "CURRENT") << manifest.filename().string() << '\n';
+
+    const std::string error = open_error();
+
+    EXPECT_NE(error.find("names " + manifest.filename().string() + ", and the server had come to "),
+              std::string::npos)
+        << error;
+}
+
+// A loss of power takes what was not synced; nobody was promised that it stays.
+TEST_F(ClosedDatabaseTest, WhatWasNotSyncedIsExpectedOnlyWhileTheMachineRuns) {
+    for (const bool is_same_life : {false, true}) {
+        SCOPED_TRACE(is_same_life);
+        settings_.boot_id = "boot-1";
+        open();
+        ASSERT_TRUE(put("synced"));
+        const auto synced = fs::file_size(files("", ".log").back());
+        rocksdb::WriteBatch batch;
+        batch.Put("not synced", "v");
+        ASSERT_TRUE(db_->write(batch, false));
+        end(End::kKill);
+        fs::resize_file(files("", ".log").back(), synced);
+        if (!is_same_life) settings_.boot_id = "boot-2";
+        told_.clear();
+        open();
+        EXPECT_EQ(told_, std::vector<bool>{is_same_life});
+        EXPECT_EQ(get("synced"), "v");
+
+        ASSERT_TRUE(put("synced"));
+        end(End::kKill);
+        fs::remove(files("", ".log").back());
+        settings_.boot_id = "boot-3";
+        told_.clear();
+        open();
+        EXPECT_EQ(told_, std::vector<bool>{true}) << "what was synced is expected ever after";
+        db_.reset();
+        fs::remove_all(things_);
+    }
+}
+
+TEST_F(ClosedDatabaseTest, AStoreOfAReleaseThatExpectedNothingIsOpened) {
+    for (const char* const text : {"", "MANIFEST-000", "damage\xff"}) {
+        SCOPED_TRACE(text);
+        open();
+        ASSERT_TRUE(put("a"));
+        db_.reset();
+        std::ofstream(things_ / "EXPECTED") << text;
+        if (*text == '\0') fs::remove(things_ / "EXPECTED");
+        told_.clear();
+        open();
+        EXPECT_EQ(told_, std::vector<bool>{false});
+        EXPECT_EQ(get("a"), "v");
+    }
+}
+
+TEST_F(ClosedDatabaseTest, OfACopyNothingIsExpected) {
+    open();
+    ASSERT_TRUE(put("before"));
+    fs::copy(things_, away_);
+    fill();
+    db_.reset();
+    // `cp` came to this file last.
+    fs::copy(things_ / "EXPECTED", away_ / "EXPECTED", fs::copy_options::overwrite_existing);
+    fs::remove_all(things_);
+    fs::rename(away_, things_);
+    settings_.is_copy = true;
+    told_.clear();
+    open();
+    EXPECT_EQ(get("before"), "v");
+    settings_.is_copy = false;
+    open();
+    EXPECT_EQ(told_, (std::vector<bool>{false, false}));
+}
+
+// Writes for ever, so that write-ahead logs, tables and manifests come and go.
+TEST(DatabaseLife, Writes) {
+    const auto folder = folder_of_life();
+    if (!folder) GTEST_SKIP() << "the life of another test";
+    const auto opened = Database::open({.data_dir = *folder,
+                                        .folder = "things",
+                                        .name = "the store of things",
+                                        .format_key = "f",
+                                        .formats = {"1"},
+                                        .free_bytes_min = 0,
+                                        .memtable_bytes = 64U << 10U});
+    BUS_ASSERT(opened.has_value());
+    say("open");
+    for (int i = 0;; ++i) {
+        rocksdb::WriteBatch batch;
+        batch.Put(std::to_string(i % 100), std::string(1'000, 'v'));
+        BUS_ASSERT((**opened).write(batch, i % 3 == 0).has_value());
+        if (i % 50 == 0) (**opened).look();
+        say(std::to_string(i));
+    }
+}
+
+TEST(Database, AfterKillNineNothingIsMissing) {
+    const Folder folder;
+    for (std::size_t round = 0; round < 20; ++round) {
+        SCOPED_TRACE(round);
+        live_and_be_killed("DatabaseLife.Writes", folder.path(), 1 + round * round * 3);
+        const auto opened = Database::open({.data_dir = folder.path(),
+                                            .folder = "things",
+                                            .name = "the store of things",
+                                            .format_key = "f",
+                                            .formats = {"1"},
+                                            .free_bytes_min = 0});
+        ASSERT_TRUE(opened.has_value()) << opened.error().detail;
+        EXPECT_EQ((**opened).probe().damages.get(), 0u);
+    }
 }
 
 // ---- formats ------------------------------------------------------------------------------------

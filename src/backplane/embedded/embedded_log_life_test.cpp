@@ -93,6 +93,7 @@ TEST(EmbeddedLog, AfterKillNineAllThatWasAnsweredIsThereInOrderAndNoPositionIsUs
         }
 
         RealLog real(folder.path());
+        EXPECT_EQ(real.log().database().probe().damages.get(), 0u);
         EXPECT_GE(real.log().frontier(), answered.rbegin()->first);
         EXPECT_GT(real.log().frontier(), highest);
         highest = real.log().frontier();

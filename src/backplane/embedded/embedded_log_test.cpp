@@ -473,14 +473,18 @@ TEST_F(EmbeddedLogTest, AnEndThatWasCutOffTakesNothingWithItThatStandsBefore) {
     ASSERT_TRUE(a.has_value());
     const Offset offset = log_->epochs().offset_of(a->front().position);
     const auto size = fs::file_size(newest_wal(folder_.path()));
+    const Folder before;
+    fs::copy(folder_.path() / "log" / "EXPECTED", before.path());
     ASSERT_TRUE(append(make_plan("b")).has_value());
-    // As a crash leaves it: a copy of the files while they are open.
+    // As a crash before the answer leaves it: a copy of the files while they are open.
     for (std::uintmax_t cut = fs::file_size(newest_wal(folder_.path())) - 1; cut > size;
          cut -= 29) {
         SCOPED_TRACE(cut);
         const Folder copy;
         fs::copy(folder_.path(), copy.path(), fs::copy_options::recursive);
         fs::resize_file(newest_wal(copy.path()), cut);
+        fs::copy(before.path() / "EXPECTED", copy.path() / "log",
+                 fs::copy_options::overwrite_existing);
         Subjects subjects({});
         auto opened = EmbeddedLog::open({.data_dir = copy.path(), .free_bytes_min = 0}, subjects,
                                         clock_, random_);
@@ -492,6 +496,7 @@ TEST_F(EmbeddedLogTest, AnEndThatWasCutOffTakesNothingWithItThatStandsBefore) {
         EXPECT_EQ((*first)->event.id, "a");
         EXPECT_EQ(reader.next(), nullptr);
         EXPECT_TRUE((**opened).epochs().holds(offset));
+        EXPECT_EQ((**opened).database().probe().damages.get(), 0u);
         if (cut < size + 29) break;
     }
 }

@@ -64,7 +64,7 @@ Result<> LogStore::open_database(Random& random) {
          .format_key = "mformat",
          .formats = {"1", "2"},  // 1 had one epoch, and knew what was lost of all types only
          .prepare = [this, &random](const Database::Opened& as) { return prepare(as, random); },
-         .must_exist = ends_at_newest_,
+         .is_copy = ends_at_newest_,
          .free_bytes_min = settings_.free_bytes_min,
          .env = settings_.env,
          .retry_after = settings_.retry_after,

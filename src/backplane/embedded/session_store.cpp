@@ -4,9 +4,9 @@
 #include <rocksdb/utilities/write_batch_with_index.h>
 
 #include <algorithm>
-#include <fstream>
 #include <utility>
 
+#include "backplane/embedded/expected_files.h"
 #include "backplane/embedded/log_keys.h"
 #include "backplane/embedded/retention_hold.h"
 #include "backplane/embedded/session_codec.h"
@@ -29,14 +29,6 @@ std::string key_of(char kind, std::string_view pid) {
 }
 
 std::string rooms_of(std::string_view pid) { return key_of('r', pid) + '\0'; }
-
-// Changes with each start of the machine.
-std::string machine_boot_id() {
-    std::ifstream file("/proc/sys/kernel/random/boot_id");
-    std::string id;
-    std::getline(file, id);
-    return id;  // empty where there is none: then every end that was not clean counts
-}
 
 Error failed(const std::string& why) {
     return {ErrorCode::kUnavailable, "the store of sessions failed: " + why};
@@ -68,7 +60,7 @@ Result<> begin_life(const Database::Opened& opened, const std::string& boot_id) 
     if (!*whole) {
         diagnostics::warn(
             "all sessions are unknown, and clients begin new ones",
-            {{"reason", opened.lost_its_end ? "the end of their store is damaged"
+            {{"reason", opened.lost_its_end ? "the end of their store is damaged or missing"
                                             : "the machine went down without a clean end"}});
         batch.DeleteRange("p", "t");
     }
@@ -149,6 +141,7 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Setting
                         const Database::Opened& opened) { return begin_life(opened, boot_id); },
          .free_bytes_min = settings.free_bytes_min,
          .env = settings.env,
+         .boot_id = settings.boot_id,
          .retry_after = settings.retry_after,
          // Of the records themselves this much is in memory: each is written when its client signs
          // in and when it goes, and read only if it comes back.

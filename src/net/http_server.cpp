@@ -35,7 +35,11 @@ class HttpProtocol final : public Protocol {
             if (waiting_.size() > kPipelinedBytesMax) connection()->pause_reading(true);
             return;
         }
+        const auto keep = connection();
+        is_reading_ = true;
         read(std::string_view(bytes.data(), bytes.size()));
+        is_reading_ = false;
+        read_waiting();
     }
 
     void on_drained() override { read_waiting(); }
@@ -136,30 +140,32 @@ class HttpProtocol final : public Protocol {
             ErrorCode::kUnavailable, "this server has as many connections as it may; try again"}));
     }
 
-    // The answer has been queued: on with the next request.
+    // The answer has been queued. The next request is never read within this: whoever answers is in
+    // the middle of something, as the end of a session, which that request may be about.
     void answered(bool close) {
         const auto keep = connection();
         if (close) return keep->close_when_sent();
         server_.idle_timeouts_.arm(idle_due_, server_.reactor_.now());
-        read_waiting();
+        if (!is_reading_ && has_more()) keep->tell_when_drained();
     }
+
+    bool has_more() const { return !waiting_.empty() || client_ended_; }
 
     // Pipelined requests, some a turn and while their answers find room; on_drained() goes on.
     void read_waiting() {
-        // A handler that answers at once would recurse here once for each of them.
-        if (is_reading_waiting_ || (waiting_.empty() && !client_ended_)) return;
+        if (is_over_ || exchange_ != nullptr || !has_more()) return;
         const auto keep = connection();
-        is_reading_waiting_ = true;
+        is_reading_ = true;
         for (int n = 0; n < kPipelinedPerTurn && !waiting_.empty() && exchange_ == nullptr &&
                         !is_over_ && keep->has_room();
              ++n) {
             read(std::exchange(waiting_, {}));
         }
-        is_reading_waiting_ = false;
+        is_reading_ = false;
         if (client_ended_ && !is_over_ && exchange_ == nullptr && waiting_.empty()) {
             return keep->close_when_sent();
         }
-        if (!waiting_.empty()) keep->tell_when_drained();
+        if (!waiting_.empty() && exchange_ == nullptr) keep->tell_when_drained();
         if (!is_over_) keep->pause_reading(waiting_.size() > kPipelinedBytesMax);
     }
 
@@ -199,7 +205,7 @@ class HttpProtocol final : public Protocol {
     bool is_head_ = false;
     bool is_over_ = false;
     bool client_ended_ = false;
-    bool is_reading_waiting_ = false;
+    bool is_reading_ = false;          // and goes on with what waits once the handler returns
     std::unique_ptr<BodyWatch> body_;  // of the request that is being read
     MemberDue<HttpProtocol, &HttpProtocol::on_request_due> request_due_{*this};
     MemberDue<HttpProtocol, &HttpProtocol::on_idle_due> idle_due_{*this};

@@ -93,6 +93,20 @@ TEST_F(HttpServerTest, PipelinedRequestsAreAnsweredInOrderHoweverTheyAreCut) {
     }
 }
 
+TEST_F(HttpServerTest, APipelinedRequestIsNotReadWithinTheAnswerBeforeIt) {
+    hold();
+    RawClient& c = client();
+    c.send(get("/one") + get("/two") + get("/three"));
+    ASSERT_TRUE(wait_for_held(1));
+    for (std::size_t n = 1; n <= 2; ++n) {
+        held_[n - 1]->respond(text_response(200, held_[n - 1]->request.path));
+        EXPECT_EQ(held_.size(), n);
+        ASSERT_TRUE(wait_for_held(n + 1));
+    }
+    held_[2]->respond(text_response(200, held_[2]->request.path));
+    for (const char* body : {"/one", "/two", "/three"}) EXPECT_EQ(response(c).body, body);
+}
+
 TEST_F(HttpServerTest, APipelinedRequestWaitsForTheAnswerBeforeIt) {
     hold();
     RawClient& c = client();

@@ -131,7 +131,7 @@ void EngineServer::close_all() {
 
 Session* EngineServer::find(std::string_view sid) {
     const auto* const found = sessions_.find(sid);
-    return found == nullptr ? nullptr : found->second.get();
+    return found != nullptr && found->second->is_open() ? found->second.get() : nullptr;
 }
 
 Session& EngineServer::make_session(HttpRequest request) {

@@ -254,6 +254,29 @@ TEST_F(EngineTest, AServerMayEndBeforeItsSessions) {
     lanes_[0]->serve(echo());
 }
 
+TEST_F(EngineTest, WhatIsPipelinedBehindTheLastPollFindsNoSession) {
+    struct Case {
+        const char* what;
+        std::function<void(EngineClient&, std::string_view)> send;
+    };
+    const Case cases[] = {
+        {"a poll", [](auto& c, auto query) { c.get(query); }},
+        {"a post", [](auto& c, auto query) { c.post(query, "4a"); }},
+        {"a WebSocket", [](auto& c, auto query) { c.upgrade(upgrade_of(query)); }},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.what);
+        const std::string query = open_polling();
+        EngineClient& client = poll(query);
+        c.send(client, query);
+        loop_.settle();
+        post(query, "1");
+        EXPECT_EQ(response(client).body, "6");
+        EXPECT_EQ(response(client).status, 400);
+        EXPECT_EQ(echo().open, 0);
+    }
+}
+
 // Has room for four sessions that were admitted, and for four others.
 class CrowdedEngineTest : public EngineWorld {
  protected:
@@ -302,6 +325,22 @@ TEST_F(CrowdedEngineTest, OneThatWasAdmittedIsNotCrowdedOutNorCrowdsOut) {
     ws.send_text("4b");
     loop_.settle();
     EXPECT_EQ(echoes_[0].open, 6);
+}
+
+TEST_F(CrowdedEngineTest, ASessionThatIsPipelinedBehindOneIsOpenedOnceThatOneIsOver) {
+    std::vector<EngineClient*> clients;
+    for (int i = 0; i < 4; ++i) {
+        clients.push_back(&poll(open_polling()));
+        clients.back()->get(kPolling);  // one more, that takes the place of the next
+    }
+    loop_.settle();
+    const int most = echoes_[0].open;
+    open_polling();
+    for (EngineClient* client : clients) {
+        EXPECT_EQ(response(*client).body, "1");
+        EXPECT_TRUE(response(*client).body.starts_with("0{"));
+    }
+    EXPECT_EQ(echoes_[0].open, most);
 }
 
 TEST_F(CrowdedEngineTest, WhenAllAreTakenByThoseThatWereAdmittedNoNewOneIs) {

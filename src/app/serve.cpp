@@ -328,13 +328,14 @@ Result<> Server::listen() {
 }
 
 Result<> Server::is_ready() const {
+    std::string closed;
     for (const Database* const store : stores()) {
-        if (store->is_gone()) {
-            return Error{ErrorCode::kReadOnly,
-                         fmt::format("the folder {} was removed or replaced: stop the server, put "
-                                     "it back, and start it again",
-                                     store->path().string())};
+        if (const std::string why = store->refusal(); !why.empty()) {
+            closed += (closed.empty() ? "" : "; ") + why;
         }
+    }
+    if (!closed.empty()) return Error{ErrorCode::kReadOnly, closed};
+    for (const Database* const store : stores()) {
         const auto stalled =
             std::chrono::duration_cast<std::chrono::seconds>(store->disk().stalled_for());
         if (stalled.count() == 0) continue;
@@ -342,17 +343,10 @@ Result<> Server::is_ready() const {
                      fmt::format("the disk of {} has not answered for {} s; look at the disk",
                                  store->name(), stalled.count())};
     }
-    if (!log_->is_writable()) {
-        return Error{ErrorCode::kReadOnly, "the log takes no writes; the server's log says why"};
-    }
     for (const auto& lane : lanes_) {
         if (lane->groups().is_writable()) continue;
         return Error{ErrorCode::kReadOnly,
-                     "consumer groups cannot be written; the server's log says why"};
-    }
-    if (!group_store_->is_writable() || !sessions_->is_writable()) {
-        return Error{ErrorCode::kReadOnly,
-                     "sessions or groups take no writes; the server's log says why"};
+                     "a write to the store of groups failed; it is tried again within 5 s"};
     }
     return {};
 }

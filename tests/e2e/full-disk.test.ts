@@ -41,3 +41,36 @@ test.skipIf(process.getuid!() !== 0)('a disk filled to the last byte is read-onl
   expect(watcher.events.things[0]?.data.n).toBe(0);
   expect(await server.stop()).toBe(0);
 }, 60_000);
+
+test.skipIf(process.getuid!() !== 0)('while a disk is full each request is answered, and /readyz names each store and why', async () => {
+  const server = await BusServer.start({ disk: kDisk });
+  const worker = await connect(server, serviceToken('worker', { permissions: ['consume:**', 'admin:groups', 'admin:retention'] }), { transports: ['websocket'] });
+  const watcher = await connect(server, kWatcher, { transports: ['websocket'] });
+  expect(await worker.ask('subscribe', 'counter.counted')).toMatchObject({ ok: true });
+  expect(await publish(server, 0)).toMatchObject({ status: 200 });
+  await worker.events.atLeast(1);
+  const { delivery } = worker.events.things[0]!.last as { delivery: string };
+
+  server.fillDisk();
+  await server.readiness(503);
+  const why = async () => (await fetch(`${server.url}/readyz`)).text(); // each store looks at the disk once a second
+  for (const store of ['the log', 'the store of sessions', 'the store of groups']) await expect.poll(why).toContain(`${store} takes no writes: the disk of ${server.data}/`);
+  const unavailable = { ok: false, error: { code: 'unavailable' } };
+  expect(await worker.ask('subscribe', 'counter.counted', { group: 'other' })).toMatchObject(unavailable); // the first that meets it
+  expect(await worker.ask('subscribe', 'counter.counted', { group: 'another' })).toMatchObject(unavailable);
+  expect(await worker.ask('ack', delivery)).toMatchObject(unavailable);
+  expect(await worker.ask('nack', delivery)).toMatchObject(unavailable);
+  expect(await worker.ask('unsubscribe', 'counter.counted')).toMatchObject({ ok: true });
+  expect(await watcher.ask('subscribe', 'counter:1')).toMatchObject(unavailable);
+  expect(await watcher.ask('unsubscribe', 'counter:1')).toMatchObject(unavailable);
+  const headers = { authorization: `Bearer ${serviceToken('worker', { permissions: ['admin:groups', 'admin:retention'] })}` };
+  const asked = [fetch(`${server.url}/v1/groups/worker/counter.counted`, { method: 'DELETE', headers }), fetch(`${server.url}/v1/retention/resume`, { method: 'POST', headers })];
+  expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([503, 200]);
+  expect(await publish(server, 1)).toEqual({ status: 503, code: 'read_only' });
+
+  server.makeRoom();
+  await server.readiness(200);
+  expect(await worker.ask('subscribe', 'counter.counted', { group: 'other' })).toMatchObject({ ok: true });
+  expect(await publish(server, 2)).toMatchObject({ status: 200 });
+  await worker.events.until((all) => all.some(({ data }) => data.n === 2));
+}, 60_000);

@@ -1,5 +1,6 @@
 #include "backplane/embedded/database.h"
 
+#include <fmt/format.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
@@ -132,6 +133,7 @@ Result<> Database::open_first() {
     }
     return open_for_reading();
 }
+        note_failure(opened.error().detail);
 
 Result<> Database::open_for_writing(bool is_first) {
     const rocksdb::Status status = open_as(Way::kWriting);
@@ -363,6 +365,7 @@ void Database::fail(const std::string& why) {
     put_off();
     if (const Result<> opened = open_for_reading(); !opened) {
         diagnostics::error("nor can it be read",
+    note_failure(why);
                            {{"store", settings_.name}, {"reason", opened.error().detail}});
     }
 }
@@ -372,6 +375,11 @@ void Database::open_again() {
     const Result<> opened = open_for_writing(false);
     if (opened) {
         probe_.opened_again.add();
+void Database::note_failure(const std::string& why) {
+    const std::lock_guard lock(failure_mutex_);
+    failure_ = why;
+}
+
         return diagnostics::info("a store is open again", {{"store", settings_.name}});
     }
     fail(opened.error().detail);
@@ -387,7 +395,7 @@ void Database::look_at_space() {
     const std::uint64_t min = settings_.free_bytes_min;
     std::uint64_t free = ~std::uint64_t{0};
     if (!env_.GetFreeSpace(settings_.data_dir.string(), &free).ok()) return;
-    const bool has_room = free >= (has_room_ ? min : min + min / 8);
+    const bool has_room = free >= (has_room_ ? min : room_to_go_on());
     if (has_room == has_room_) return;
     has_room_ = has_room;
     if (has_room) {
@@ -518,6 +526,24 @@ Error Database::unreadable(const std::string& why) const {
 }
 
 Error Database::unreadable(const rocksdb::Status& status) const {
+std::string Database::refusal() const {
+    if (is_gone_) {
+        return fmt::format(
+            "{} takes no writes: the folder {} was removed or replaced; stop the server, put it "
+            "back, and start it again",
+            settings_.name, path_.string());
+    }
+    if (is_writable()) return {};
+    const std::lock_guard lock(failure_mutex_);
+    if (!has_room_ || failure_.empty()) {
+        return fmt::format(
+            "{} takes no writes: the disk of {} is nearly full; make room until {} MiB are free",
+            settings_.name, path_.string(), room_to_go_on() >> 20U);
+    }
+    return fmt::format("{} takes no writes: {}; look at the disk of {}", settings_.name, failure_,
+                       path_.string());
+}
+
     return status.IsCorruption() ? damaged(status.ToString()) : unreadable(status.ToString());
 }
 

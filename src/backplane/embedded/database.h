@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <string>
@@ -159,6 +160,8 @@ class Database {
     bool is_gone() const { return is_gone_; }
     // Whether its disk answers.
     const DiskWatch& disk() const { return disk_; }
+    // Which store takes no writes, why, and what to do; empty: it takes them.
+    std::string refusal() const;
     const Probe& probe() const { return probe_; }
     const std::filesystem::path& path() const { return path_; }
     const std::string& name() const { return settings_.name; }
@@ -197,8 +200,13 @@ class Database {
     void open_again();
     void close();
     void fail(const std::string& why);
+    void note_failure(const std::string& why);
     void put_off();
     void look_at_space();
+    // A little more than the bound, or it would flap.
+    std::uint64_t room_to_go_on() const {
+        return settings_.free_bytes_min + settings_.free_bytes_min / 8;
+    }
     bool look_at_place();
     bool is_in_its_place();
     bool has_its_manifest();
@@ -215,6 +223,9 @@ class Database {
     Probe probe_;
     std::atomic<State> state_{State::kClosed};
     std::atomic<bool> is_gone_{false};
+    std::atomic<bool> has_room_{true};
+    mutable std::mutex failure_mutex_;
+    std::string failure_;  // the last that closed it
 
     // The writer's, but for what is read of db_.
     mutable std::shared_mutex mutex_;  // of db_ and lock_: exclusive where they change
@@ -228,8 +239,7 @@ class Database {
     File wal_;               // the newest
     bool is_synced_ = true;  // all that was written
     ExpectedFiles expected_;
-    bool may_pass_ = false;  // why it could not be opened
-    bool has_room_ = true;
+    bool may_pass_ = false;            // why it could not be opened
     std::chrono::milliseconds pause_;  // before the next try
     std::chrono::steady_clock::time_point next_try_;
 };

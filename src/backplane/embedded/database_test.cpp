@@ -276,9 +276,12 @@ TEST_F(DatabaseTest, AFailedWriteClosesItAndNothingIsWrittenBeforeItIsOpenedAgai
         *fault = false;
 
         EXPECT_EQ(db_->state(), State::kClosed);
+        EXPECT_TRUE(db_->refusal().starts_with("the store of things takes no writes: IO error"))
+            << db_->refusal();
         EXPECT_FALSE(put("refused")) << "the disk is good again, but what was open is not";
         EXPECT_EQ(get("before"), "v") << "it can be read";
         EXPECT_EQ(db_->look(), State::kWritable);
+        EXPECT_EQ(db_->refusal(), "");
         EXPECT_EQ(get("before"), "v");
         EXPECT_EQ(get("refused"), "");
         EXPECT_TRUE(put("after"));
@@ -334,6 +337,9 @@ TEST_F(DatabaseTest, BelowTheBoundItSaysSoAndCanStillBeWrittenWhatMustBe) {
     open();
     disk_.free_bytes = 999;
     EXPECT_EQ(db_->look(), State::kNoRoom);
+    EXPECT_EQ(db_->refusal(), "the store of things takes no writes: the disk of " +
+                                  (folder_.path() / "things").string() +
+                                  " is nearly full; make room until 0 MiB are free");
     EXPECT_TRUE(put("what was taken before"));
     disk_.free_bytes = 1'001;
     EXPECT_EQ(db_->look(), State::kNoRoom) << "a little more is not enough, or it would flap";
@@ -357,6 +363,7 @@ TEST_F(DatabaseTest, AStartWithoutRoomIsReadOnlyUntilThereIs) {
     open();
 
     EXPECT_EQ(db_->state(), State::kClosed);
+    EXPECT_NE(db_->refusal().find("is nearly full"), std::string::npos) << db_->refusal();
     EXPECT_EQ(get("before"), "v");
     EXPECT_FALSE(put("refused"));
     EXPECT_EQ(db_->look(), State::kClosed);

@@ -62,7 +62,6 @@ class EmbeddedGroupStore final : public GroupStore {
     void write(SharedGroupChanges changes, Executor& reply_to, Callback<Result<>> done) override;
 
     // False while writes are refused. Any thread.
-    bool is_writable() const { return database_->is_writable(); }
     const Database& database() const { return *database_; }
 
  private:

@@ -68,12 +68,12 @@ TEST(EmbeddedGroupStore, AWriteThatTheDiskDoesNotTakeIsRefusedForNowAndTakenAgai
             const Result<> refused = write(store, loop, {moved_to(1_pos)});
             ASSERT_FALSE(refused);
             EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
-            EXPECT_FALSE(store.is_writable());
+            EXPECT_FALSE(store.database().is_writable());
         }
 
         disk.has_no_space = false;
         disk.free_bytes = 1ULL << 40U;
-        while (!store.is_writable()) std::this_thread::yield();  // by itself
+        while (!store.database().is_writable()) std::this_thread::yield();  // by itself
 
         EXPECT_TRUE(write(store, loop, {moved_to(2_pos)}));
         EXPECT_EQ((*store.load(kLog))[0].state.cursor, 2_pos);
@@ -317,7 +317,7 @@ TEST(EmbeddedGroupStore, AWriteThatFailsKeepsWhatWasSetBackForTheNext) {
         disk.has_no_space = true;
         EXPECT_FALSE(write(store, loop, {{other, {.epoch = "first"}}}));
         disk.has_no_space = false;
-        while (!store.is_writable()) std::this_thread::yield();
+        while (!store.database().is_writable()) std::this_thread::yield();
         EXPECT_TRUE(write(store, loop, {{other, {.epoch = "first"}}}));
     }
     for (const StoredGroup& group : *open(folder.path())->load(kRestored)) {

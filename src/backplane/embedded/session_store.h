@@ -86,7 +86,6 @@ class EmbeddedSessionStore final : public SessionStore {
 
     // Any thread.
     const SessionProbe& probe() const { return probe_; }
-    bool is_writable() const { return database_->is_writable(); }
     const Database& database() const { return *database_; }
 
  private:

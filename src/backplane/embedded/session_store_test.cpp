@@ -187,7 +187,7 @@ TEST_F(EmbeddedSessionStoreTest, WhileTheDiskTakesNothingItIsToldAndWhatIsKnownI
         ASSERT_TRUE(known.has_value());
         EXPECT_EQ(change("a", known->claim, {.gone = {Room::everyone()}}), Written::kNotNow);
         store_->release("a", known->claim, {});
-        EXPECT_FALSE(store_->is_writable());
+        EXPECT_FALSE(store_->database().is_writable());
         store_.reset();
         disk_.free_bytes = 0;
         open();  // as after kill -9

@@ -112,6 +112,7 @@ Result<std::string> find_token(const AccessOptions& options, const CommandContex
     const auto config = client_config(options.config, options.data, context);
     if (!config) return config.error();
     const auto secret = find_secret(*config);
+    if (!secret && secret.error().code != ErrorCode::kNotFound) return secret.error();
     if (!secret) {
         return Error{ErrorCode::kUnauthorized,
                      "there is no token; make one with `eventbus token --service NAME` where the "

@@ -40,7 +40,7 @@ Result<Secret> secret_of(const TokenOptions& options, Config config) {
         config.jwt_secret_file = options.secret_file;
     }
     Result<Secret> secret = find_secret(config);
-    if (secret || !config.jwt_secret.empty() || !config.jwt_secret_file.empty()) return secret;
+    if (secret || secret.error().code != ErrorCode::kNotFound) return secret;
     return Error{ErrorCode::kUnauthorized,
                  "there is no secret to sign with; set EVENTBUS_JWT_SECRET, name its file with "
                  "--jwt-secret-file, or name the data directory of a server with --dev by "

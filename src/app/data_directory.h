@@ -2,9 +2,14 @@
 
 #include <string>
 
+#include "base/error.h"
 #include "base/result.h"
 
 namespace eventbus {
+
+// What an operator is told of a data directory that cannot be `what`: "made", "opened". `why` is an
+// errno. kUnavailable.
+Error data_directory_error(const std::string& path, const char* what, int why);
 
 // The data directory, as this process has it to itself. RocksDB locks a file in each store's
 // folder, and somebody may take that file away for a stale one; the lock on the directory itself

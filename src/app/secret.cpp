@@ -43,7 +43,9 @@ Result<> make_secret_file(const std::string& path, Random& random) {
         const std::string reason = std::strerror(errno);
         ::unlink(aside.c_str());
         return unusable("the secret cannot be " + std::string(what) + " at " + path + ": " +
-                        reason);
+                        reason +
+                        "; give the data directory to the user of this process, or set "
+                        "EVENTBUS_JWT_SECRET");
     };
     const int file = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0) return failed("made");
@@ -87,10 +89,11 @@ Result<Secret> find_secret(const Config& config) {
     const std::string path = dev_secret_path(config);
     std::error_code error;
     if (std::filesystem::exists(path, error))
-        return read_secret(path, "does it belong to another user?");
-    return unusable(
+        return read_secret(path, "is it a file that the user of this process may read?");
+    return Error{
+        ErrorCode::kNotFound,
         "there is no way to verify tokens; set EVENTBUS_JWT_SECRET or jwt_secret_file (32 bytes or "
-        "more, as `openssl rand -base64 48` makes them), or use --dev on your own machine");
+        "more, as `openssl rand -base64 48` makes them), or use --dev on your own machine"};
 }
 
 Result<Secret> find_or_make_secret(const Config& config, Random& random, bool& made) {

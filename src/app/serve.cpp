@@ -137,6 +137,14 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes, std::size_t 
     return settings;
 }
 
+// Errors name the setting that `endpoint` is.
+Result<ListenSocket> open_listener(std::string_view setting, const Endpoint& endpoint,
+                                   bool is_first) {
+    Result<ListenSocket> socket = ListenSocket::open(endpoint, is_first);
+    if (socket) return socket;
+    return Error{socket.error().code, fmt::format("`{}`: {}", setting, socket.error().detail)};
+}
+
 // Of a stop that does not end by itself within `shutdown_timeout`: then the process is ended.
 constexpr auto kStopReserve = std::chrono::seconds(2);
 
@@ -302,7 +310,7 @@ Result<> Server::listen() {
     if (!endpoint) return endpoint.error();
     for (const auto& lane : lanes_) {
         const bool is_first = lane == lanes_.front();
-        Result<ListenSocket> socket = ListenSocket::open(*endpoint, is_first);
+        Result<ListenSocket> socket = open_listener("listen", *endpoint, is_first);
         if (!socket) return socket.error();
         endpoint->port = socket->port();  // of port 0, the others take the same
         lane->listen(std::move(*socket), false);
@@ -312,13 +320,13 @@ Result<> Server::listen() {
 
     Result<Endpoint> admin = parse_endpoint(config_.admin_listen);
     if (!admin) return admin.error();
-    Result<ListenSocket> socket = ListenSocket::open(*admin, true);
+    Result<ListenSocket> socket = open_listener("admin_listen", *admin, true);
     if (!socket && config_.admin_listen == Config().admin_listen) {
         // Nobody chose this port: a second server on the machine takes any other.
         diagnostics::warn("the default admin address is in use, so a free port is taken",
                           {{"why", socket.error().detail}});
         admin->port = 0;
-        socket = ListenSocket::open(*admin, true);
+        socket = open_listener("admin_listen", *admin, true);
     }
     if (!socket) return socket.error();
     admin->port = socket->port();
@@ -432,11 +440,7 @@ int serve(const Config& config) {
     signals.enter("while the data directory is made");
     std::error_code why;
     std::filesystem::create_directories(config.data, why);
-    if (why) {
-        return fail(
-            {ErrorCode::kUnavailable,
-             fmt::format("the data directory {} cannot be made: {}", config.data, why.message())});
-    }
+    if (why) return fail(data_directory_error(config.data, "made", why.value()));
     const Result<DataDirectory> directory = DataDirectory::take(config.data);
     if (!directory) return fail(directory.error());
     signals.enter("while the JWT secret is read", config.jwt_secret_file);

@@ -42,6 +42,14 @@ bool write_key(const std::string& path, const SealKey& key, Random& random) {
     return is_put;
 }
 
+std::string reason_of(int why) {
+    if (why == EINVAL) {
+        return "it does not hold the 32 bytes of a key: delete it, and the next start makes one";
+    }
+    return std::string(std::strerror(why)) +
+           ": the user of this process has to read and write it, and its disk to have room";
+}
+
 }  // namespace
 
 SealKey ticket_key(const std::string& data_dir, Random& random) {
@@ -57,8 +65,8 @@ SealKey ticket_key(const std::string& data_dir, Random& random) {
     }
     diagnostics::warn(
         "the key of tickets for streams cannot be kept: browsers that come back with one after a "
-        "restart have to get another; delete the file if it is no key, or make room for it",
-        {{"file", path}, {"why", std::strerror(why)}});
+        "restart have to get another",
+        {{"file", path}, {"why", reason_of(why)}});
     return key;
 }
 

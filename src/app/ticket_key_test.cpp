@@ -43,6 +43,7 @@ TEST_F(TicketKeyTest, AFileThatIsNoKeyStaysAndIsSaid) {
     std::ofstream(path) << "short";
     const SealKey first = key_of(folder.path());
     EXPECT_NE(said.find(path), std::string::npos) << said;
+    EXPECT_NE(said.find("it does not hold the 32 bytes of a key: delete it"), std::string::npos);
     EXPECT_NE(key_of(folder.path()).bytes, first.bytes);
     EXPECT_EQ(std::filesystem::file_size(path), 5U);
 }

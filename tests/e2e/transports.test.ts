@@ -203,7 +203,7 @@ test('a second server on the port says so and ends', async () => {
   const second = await BusServer.start();
 
   await second.kill();
-  await expect(second.upAt(server.url)).rejects.toThrow(/another process listens on .*--listen/);
+  await expect(second.upAt(server.url)).rejects.toThrow(/`listen`: another process listens on .*choose another address/);
   await connect(server, kAlice);
 });
 

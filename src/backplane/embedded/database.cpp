@@ -9,6 +9,7 @@
 #include <rocksdb/transaction_log.h>
 #include <rocksdb/write_batch.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -40,7 +41,9 @@ class Lines final : public rocksdb::Logger {
     void Logv(const char* format, va_list parts) override {
         std::array<char, kLineBytesMax> line{};
         std::vsnprintf(line.data(), line.size(), format, parts);
-        diagnostics::warn("RocksDB has an error", {{"store", name_}, {"reason", line.data()}});
+        std::string reason(line.data());
+        reason.erase(reason.find_last_not_of(" \n") + 1);
+        diagnostics::warn("RocksDB has an error", {{"store", name_}, {"reason", reason}});
     }
 
  private:
@@ -123,17 +126,19 @@ Result<> Database::open_first() {
                      "there is nothing of " + settings_.name + " in " + path_.string()};
     }
     look_at_space();
-    env_.CreateDirIfMissing(path_.string());  // else RocksDB calls it an error that there is none
+    // Else RocksDB calls it an error that there is none.
+    const rocksdb::Status made = env_.CreateDirIfMissing(path_.string());
+    if (!made.ok()) return can_not_open(made);
     if (has_room_ || is_new) {
         const Result<> opened = open_for_writing(true);
         if (opened) return {};
         if (!may_pass_ || is_new) return opened.error();
+        note_failure(opened.error().detail);
         diagnostics::error("a store cannot be written yet, so it is read only",
                            {{"store", settings_.name}, {"reason", opened.error().detail}});
     }
     return open_for_reading();
 }
-        note_failure(opened.error().detail);
 
 Result<> Database::open_for_writing(bool is_first) {
     const rocksdb::Status status = open_as(Way::kWriting);
@@ -360,14 +365,19 @@ void Database::fail(const std::string& why) {
         "a store could not be written; it is closed, and opened again when its disk allows: look "
         "at the disk",
         {{"store", settings_.name}, {"until_then", settings_.consequence}, {"reason", why}});
+    note_failure(why);
     probe_.failures.add();
     close();
     put_off();
     if (const Result<> opened = open_for_reading(); !opened) {
         diagnostics::error("nor can it be read",
-    note_failure(why);
                            {{"store", settings_.name}, {"reason", opened.error().detail}});
     }
+}
+
+void Database::note_failure(const std::string& why) {
+    const std::lock_guard lock(failure_mutex_);
+    failure_ = why;
 }
 
 void Database::open_again() {
@@ -375,11 +385,6 @@ void Database::open_again() {
     const Result<> opened = open_for_writing(false);
     if (opened) {
         probe_.opened_again.add();
-void Database::note_failure(const std::string& why) {
-    const std::lock_guard lock(failure_mutex_);
-    failure_ = why;
-}
-
         return diagnostics::info("a store is open again", {{"store", settings_.name}});
     }
     fail(opened.error().detail);
@@ -521,11 +526,6 @@ Database::Reading Database::read() const {
     return {std::move(lock), db};
 }
 
-Error Database::unreadable(const std::string& why) const {
-    return {ErrorCode::kUnavailable, settings_.name + " cannot be read now: " + why};
-}
-
-Error Database::unreadable(const rocksdb::Status& status) const {
 std::string Database::refusal() const {
     if (is_gone_) {
         return fmt::format(
@@ -544,6 +544,11 @@ std::string Database::refusal() const {
                        path_.string());
 }
 
+Error Database::unreadable(const std::string& why) const {
+    return {ErrorCode::kUnavailable, settings_.name + " cannot be read now: " + why};
+}
+
+Error Database::unreadable(const rocksdb::Status& status) const {
     return status.IsCorruption() ? damaged(status.ToString()) : unreadable(status.ToString());
 }
 
@@ -558,13 +563,25 @@ Error Database::can_not_open(const rocksdb::Status& status) const {
     std::string fix;
     if (status.IsNoSpace()) {
         fix = " (the disk is full: make room on it)";
-    } else if (status.IsIOError() && why.find("lock") != std::string::npos) {
-        fix = " (another server uses this data directory: give this one its own, --data DIR)";
+    } else if (why.find("Permission denied") != std::string::npos) {
+        fix = fmt::format(
+            " (the user of this process, {0}, may not read and write it: start the server as the "
+            "one who owns {1}, or give it all of that, as by chown -R {0} {1})",
+            ::geteuid(), settings_.data_dir.string());
+    } else if (why.find("Read-only file system") != std::string::npos) {
+        fix = " (mount it for writing, or name another data directory, --data DIR)";
+    } else if (why.find("temporarily unavailable") != std::string::npos ||
+               why.find("lock hold by current process") != std::string::npos) {
+        fix =
+            " (another server uses this data directory: stop it, or give this one its own, "
+            "--data DIR)";
     } else if (status.IsPathNotFound()) {
         fix = " (a file of it is missing; if you have it, put it back: else " + settings_.remedy +
               ")";
     } else if (is_passing(status)) {
         fix = " (raise the limit of open files: ulimit -n)";
+    } else {
+        fix = " (look at that file and its disk; if it is lost, " + settings_.remedy + ")";
     }
     return {ErrorCode::kUnavailable,
             "cannot open " + settings_.name + " in " + path_.string() + ": " + why + fix};

@@ -31,6 +31,7 @@ void Api::make_ticket(HttpExchange& exchange) {
         probe_.unauthorized.add();
         return refuse(exchange, principal.error());
     }
+    exchange.connection()->admit();
     const Result<std::string> ticket = tickets_.make(*token);
     if (!ticket) return refuse(exchange, ticket.error());
     const auto ttl_ms = std::chrono::milliseconds(Tickets::kTimeToLive).count();
@@ -68,6 +69,7 @@ void Api::stream(const SharedExchange& exchange) {
         probe_.unauthorized.add();
         return refuse_stream(*exchange, principal.error());
     }
+    exchange->connection()->admit();
     const HttpRequest& request = exchange->request;
     // An EventSource that has seen no id yet may send an empty one.
     std::optional<std::string> from(request.headers.find("Last-Event-ID"));

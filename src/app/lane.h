@@ -72,6 +72,7 @@ struct LaneSettings {
     EngineSettings engine;
     SocketSettings socket;
     HttpSettings http;
+    std::size_t strangers_max = 10'000;  // connections
     bool uses_io_uring = true;
     Coalesce coalesce;
 };
@@ -122,6 +123,7 @@ class Lane final : public HttpHandler {
         const Counter& refused_origins;
         const EngineProbe& engine;
         const Strangers& strangers;
+        const Strangers& stranger_sessions;
         const SocketProbe& sockets;
         const DeliveryProbe& delivery;
         const ViewProbe& live_view;
@@ -164,6 +166,7 @@ class Lane final : public HttpHandler {
     GroupsDirectory* directory_ = nullptr;  // once there is one
     Admissions admissions_;
     Api api_;
+    Strangers strangers_;  // of the public address
     HttpServer http_;
     std::unique_ptr<AdminHandler> admin_handler_;
     HttpServer admin_http_;

@@ -96,6 +96,7 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes, std::size_t 
                                       : std::min<std::size_t>(config.connections_max / 10, 10'000);
     LaneSettings settings;
     settings.lanes = lanes;
+    settings.strangers_max = share_of_lane(strangers);
     settings.tail_entries_max = config.tail_entries_max;
     settings.events_per_batch_max = config.events_per_batch_max;
     settings.admission = {.rooms_max = config.rooms_per_socket_max,
@@ -119,7 +120,7 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes, std::size_t 
         .queue_bytes_max = config.queue_bytes_per_socket_max,
         .compress_bytes_min = config.compress_bytes_min,
         .sessions_max = connections,
-        .strangers_max = share_of_lane(strangers),
+        .strangers_max = settings.strangers_max,
         .sticky_cookie = config.sets_cookie() ? config.sticky_cookie : std::string()};
     settings.socket = {.connect_timeout = config.connect_timeout,
                        .message_bytes_max = config.message_bytes_max};

@@ -135,13 +135,22 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
                      sum([](P p) -> auto& { return p.engine.polling_sessions; })()},
                     {{{"transport", "sse"}}, sum([](P p) -> auto& { return p.api.streams; })()}};
         });
-    gauge(
-        "eventbus_unauthenticated", "Sessions that have not joined a namespace.",
-        [](P p) -> auto& { return p.strangers.now(); });
-    counter(
+    const auto of_strangers = [sum](auto read) {
+        return [connections = sum([read](P p) -> auto& { return read(p.strangers); }),
+                sessions = sum([read](P p) -> auto& {
+                    return read(p.stranger_sessions);
+                })]() -> std::vector<Metrics::Sample> {
+            return {{{{"kind", "connection"}}, connections()}, {{{"kind", "session"}}, sessions()}};
+        };
+    };
+    metrics.add_gauge(
+        "eventbus_unauthenticated",
+        "Connections that have brought no token, and sessions that have joined no namespace.",
+        of_strangers([](const Strangers& strangers) -> auto& { return strangers.now(); }));
+    metrics.add_counter(
         "eventbus_crowded_out_total",
-        "Such sessions whose place another one took, as unauthenticated_max was used up.",
-        [](P p) -> auto& { return p.strangers.crowded_out(); });
+        "Such whose place another one took, as unauthenticated_max was used up.",
+        of_strangers([](const Strangers& strangers) -> auto& { return strangers.crowded_out(); }));
     gauge(
         "eventbus_sockets", "Socket.IO sockets signed in now.",
         [](P p) -> auto& { return p.sockets.sockets; });

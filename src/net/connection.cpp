@@ -16,6 +16,20 @@ constexpr auto kLinger = std::chrono::seconds(5);   // for the last bytes to a p
 
 }  // namespace
 
+// Its place among the strangers.
+class Connection::Unknown final : public Stranger {
+ public:
+    Unknown(Connection& connection, Strangers& strangers)
+        : connection_(connection), strangers_(strangers) {}
+    ~Unknown() override { strangers_.remove(*this); }
+
+ private:
+    void give_way() override { connection_.close(); }
+
+    Connection& connection_;
+    Strangers& strangers_;
+};
+
 Connections::Connections(std::shared_ptr<ConnectionBudget> budget) : budget_(std::move(budget)) {}
 
 Connections::~Connections() { BUS_ASSERT(all_.empty()); }
@@ -67,6 +81,14 @@ bool Connection::start(std::unique_ptr<Protocol> protocol) {
     connections_.add(*this);
     return true;
 }
+
+void Connection::be_stranger(Strangers& strangers) {
+    BUS_ASSERT(self_ && !stranger_);
+    stranger_ = std::make_unique<Unknown>(*this, strangers);
+    strangers.add(*stranger_, client());
+}
+
+void Connection::admit() { stranger_.reset(); }
 
 void Connection::switch_to(std::unique_ptr<Protocol> protocol) {
     // The old protocol is on the stack of this call.
@@ -149,6 +171,7 @@ Connection::Released Connection::release() {
 }
 
 void Connection::finish() {
+    admit();
     reactor_.forget(*this);
     connections_.remove(*this);
     // Events of this turn may still name the connection: it stays until the turn is over.

@@ -12,6 +12,7 @@
 #include "net/connection_budget.h"
 #include "net/outbox.h"
 #include "net/reactor.h"
+#include "net/strangers.h"
 #include "net/stream.h"
 
 namespace eventbus {
@@ -88,6 +89,14 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     // is closed, without on_closed().
     [[nodiscard]] bool start(std::unique_ptr<Protocol> protocol);
 
+    // Counts among `strangers`, and is closed when it has to give way to others, until admit() or
+    // its end. After start().
+    void be_stranger(Strangers& strangers);
+    bool is_stranger() const { return stranger_ != nullptr; }
+
+    // It is known whose it is.
+    void admit();
+
     // Speaks another protocol from the next byte on. The old one lives until the turn's end.
     void switch_to(std::unique_ptr<Protocol> protocol);
 
@@ -160,6 +169,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     void finish();
 
     friend class Connections;
+    class Unknown;
     static constexpr std::size_t kUrgentFramesMax = 64;
 
     // What each push and write touches comes first: Flushable::prefetch() fetches that much.
@@ -177,8 +187,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
     std::size_t counted_ = 0;  // of connections_.queued_bytes_
     Stream stream_;            // its descriptor
     std::unique_ptr<Protocol> protocol_;
-    std::shared_ptr<Connection> self_;  // until it is closed
-    std::size_t place_ = 0;             // in connections_
+    std::shared_ptr<Connection> self_;   // until it is closed
+    std::size_t place_ = 0;              // in connections_
+    std::unique_ptr<Unknown> stranger_;  // until it is known whose it is
 };
 
 }  // namespace eventbus

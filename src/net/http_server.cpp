@@ -260,9 +260,10 @@ HttpExchange::Released HttpExchange::release() {
     HttpProtocol& protocol = *std::exchange(protocol_, nullptr);
     protocol.exchange_ = nullptr;
     protocol.is_over_ = true;
+    const bool is_stranger = connection_->is_stranger();
     Connection::Released released = connection_->release();
     return {std::move(released.stream), std::move(request), std::move(protocol.waiting_),
-            std::move(released.unsent)};
+            std::move(released.unsent), is_stranger};
 }
 
 void HttpExchange::abort() {
@@ -270,10 +271,12 @@ void HttpExchange::abort() {
     if (aborted_) aborted_();
 }
 
-HttpServer::HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings settings)
+HttpServer::HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings settings,
+                       Strangers* strangers)
     : reactor_(reactor),
       handler_(handler),
       settings_(std::move(settings)),
+      strangers_(strangers),
       head_timeouts_(settings_.head_timeout),
       body_timeouts_(settings_.body_timeout),
       idle_timeouts_(settings_.idle_timeout),
@@ -295,8 +298,8 @@ std::shared_ptr<Connection> HttpServer::make_connection(Stream stream) {
 void HttpServer::serve(Stream stream) {
     probe_.accepted.add();
     const ConnectionBudget& budget = *settings_.budget;
-    if (connections_.size() >= settings_.connections_max + kRefusedMax ||
-        !budget.has_room_to_tell()) {
+    if (!budget.has_room_to_serve() && strangers_ != nullptr) strangers_->make_room();
+    if (known() >= settings_.connections_max + kRefusedMax || !budget.has_room_to_tell()) {
         return probe_.refused.add();
     }
     if (settings_.proxy_protocol) {
@@ -307,13 +310,24 @@ void HttpServer::serve(Stream stream) {
         stream.expect_proxy_header([this, from](const char* why) { refuse_proxy(from, why); });
     }
     if (tls_ != nullptr && !stream.start_tls(*tls_, probe_.tls)) return probe_.refused.add();
-    const bool refused = draining_ || connections_.size() >= settings_.connections_max ||
-                         !budget.has_room_to_serve();
+    const bool refused =
+        draining_ || known() >= settings_.connections_max || !budget.has_room_to_serve();
     const auto connection = make_connection(std::move(stream));
     if (refused) probe_.refused.add();
     if (!connection->start(std::make_unique<HttpProtocol>(*this, connection, refused))) {
-        probe_.refused.add();
+        return probe_.refused.add();
     }
+    note_stranger(*connection);
+}
+
+// Connections that count towards connections_max.
+std::size_t HttpServer::known() const {
+    return connections_.size() - (strangers_ == nullptr ? 0 : strangers_->size());
+}
+
+void HttpServer::note_stranger(Connection& connection) {
+    if (strangers_ == nullptr || settings_.trusted_proxies.contains(connection.client())) return;
+    connection.be_stranger(*strangers_);
 }
 
 void HttpServer::refuse_proxy(const IpAddress& from, const char* why) {
@@ -337,6 +351,7 @@ void HttpServer::adopt(HttpExchange::Released released) {
     auto protocol = std::make_unique<HttpProtocol>(*this, connection);
     HttpProtocol& http = *protocol;
     if (!connection->start(std::move(protocol))) return probe_.refused.add();
+    if (released.is_stranger) note_stranger(*connection);
     if (!released.unsent.empty()) connection->push(std::move(released.unsent));
     http.go_on_with(std::move(released.request), std::move(released.rest));
 }

@@ -53,6 +53,7 @@ class HttpExchange {
         HttpRequest request;
         std::string rest;    // bytes behind the request
         std::string unsent;  // answers to earlier requests that have not left yet
+        bool is_stranger = false;
     };
     Released release();
 
@@ -129,14 +130,19 @@ struct HttpProbe {
 // Thread:  reactor.
 // Bounded: connections_max, and the budget of the process; beyond it the first request of a new one
 //          is answered 503 and it is closed, and when kRefusedMax more are being told so, closed
-//          without a word. A TLS handshake counts as a part of the first request's head:
-//          head_timeout ends both. In each turn a few steps of handshakes are done, since one can
-//          cost a millisecond; the others wait for the next.
+//          without a word. Those of whom it is not known yet whose they are count among the
+//          strangers instead, if there is such a pool, and make room for one another and, where
+//          descriptors are short, for all; those of trusted proxies are known. A TLS handshake
+//          counts as a part of the first request's head: head_timeout ends both. In each turn a few
+//          steps of handshakes are done, since one can cost a millisecond; the others wait for the
+//          next.
 class HttpServer {
  public:
     static constexpr std::size_t kRefusedMax = 256;
 
-    HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings settings);
+    // `strangers` outlives it; null: all connections count alike.
+    HttpServer(Reactor& reactor, HttpHandler& handler, HttpSettings settings,
+               Strangers* strangers = nullptr);
 
     // New connections speak TLS with `context` from now on; those that are open go on as they are.
     void use_tls(std::shared_ptr<const TlsContext> context) { tls_ = std::move(context); }
@@ -160,12 +166,15 @@ class HttpServer {
     friend class HttpProtocol;
     friend class HttpExchange;
     std::shared_ptr<Connection> make_connection(Stream stream);
+    std::size_t known() const;
+    void note_stranger(Connection& connection);
     void refuse_proxy(const IpAddress& from, const char* why);
     IpAddress client_of(const IpAddress& peer, const HttpRequest& request) const;
 
     Reactor& reactor_;
     HttpHandler& handler_;
     const HttpSettings settings_;
+    Strangers* const strangers_;
     DueList head_timeouts_;
     DueList body_timeouts_;
     DueList idle_timeouts_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/reactor_loop.h"
+#include "support/seeded_random.h"
 #include "support/served.h"
 
 namespace eventbus {
@@ -466,6 +467,79 @@ TEST_F(HttpServerTest, AboveItsConnectionsItRefusesWithAWordAndFarAboveWithout) 
 
     kept[0]->send(kGet);
     EXPECT_EQ(response(*kept[0]).status, 200);
+}
+
+// Has room for three connections that were admitted, which a request to /in is, and four others.
+class HttpServerStrangersTest : public testing::Test {
+ protected:
+    explicit HttpServerStrangersTest(std::size_t strangers_max = 4)
+        : strangers_(strangers_max, random_),
+          served_(0, clock_, {.connections_max = 3, .budget = budget_}, &strangers_) {
+        served_.script.act = [](const SharedExchange& exchange) {
+            if (exchange->request.path == "/in") exchange->connection()->admit();
+            exchange->respond(text_response(200, exchange->request.path));
+        };
+    }
+    ~HttpServerStrangersTest() override {
+        served_.server.connections().close_all();
+        loop_.turn();
+        EXPECT_EQ(strangers_.size(), 0U);
+    }
+
+    RawClient& client() {
+        clients_.push_back(std::make_unique<RawClient>(RawClient::connect(served_.port, 0)));
+        loop_.add(*clients_.back());
+        loop_.settle();
+        return *clients_.back();
+    }
+    int status(RawClient& client, std::string_view path) {
+        client.send(get(path));
+        std::optional<RawResponse> got;
+        EXPECT_TRUE(loop_.run_until(
+            [&] { return (got = client.take_response()).has_value() || client.saw_end(); }));
+        return got ? got->status : 0;
+    }
+
+    FakeClock clock_;
+    SeededRandom random_{1};
+    std::shared_ptr<ConnectionBudget> budget_ = std::make_shared<ConnectionBudget>(16);
+    Strangers strangers_;
+    Served served_;
+    ReactorLoop loop_{&served_.reactor};
+    std::vector<std::unique_ptr<RawClient>> clients_;
+};
+
+TEST_F(HttpServerStrangersTest, OneOfWhomNothingIsKnownMakesRoomForAnother) {
+    RawClient& known = client();
+    EXPECT_EQ(status(known, "/in"), 200);
+    RawClient& oldest = client();
+    for (int i = 0; i < 4; ++i) client();
+
+    EXPECT_TRUE(oldest.saw_end());
+    EXPECT_EQ(strangers_.size(), 4U);
+    EXPECT_EQ(status(known, "/a"), 200);
+    EXPECT_EQ(status(*clients_.back(), "/a"), 200);
+    EXPECT_EQ(served_.server.probe().refused.get(), 0U);
+}
+
+TEST_F(HttpServerStrangersTest, WhenAllPlacesAreOfKnownOnesANewOneIsTold) {
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(status(client(), "/in"), 200);
+    EXPECT_EQ(status(client(), "/a"), 503);
+    clients_.front()->close();
+    loop_.settle();
+    EXPECT_EQ(status(client(), "/a"), 200);
+}
+
+class HttpServerFewDescriptorsTest : public HttpServerStrangersTest {
+ protected:
+    HttpServerFewDescriptorsTest() : HttpServerStrangersTest(100) {}
+};
+
+TEST_F(HttpServerFewDescriptorsTest, OneOfWhomNothingIsKnownMakesRoomForAll) {
+    for (int i = 0; i < 30; ++i) client();
+    EXPECT_EQ(status(client(), "/in"), 200);
+    EXPECT_EQ(served_.server.probe().refused.get(), 0U);
+    EXPECT_TRUE(budget_->has_room_to_tell());
 }
 
 // Of one process, whose reactors get connections as the kernel likes.

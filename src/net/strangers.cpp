@@ -43,7 +43,7 @@ void Strangers::add(Stranger& stranger, const IpAddress& from) {
     shares_.add(stranger, origin);
     now_.add();
     if (size() > max_) {
-        see_off(static_cast<Stranger&>(*shares_.next_to_go()));
+        make_room();
     } else if (size() > max_ / 2 && shares_.count_of(origin) > kPerOriginMax) {
         see_off(static_cast<Stranger&>(*shares_.oldest_of(origin)));
     }
@@ -53,6 +53,10 @@ void Strangers::remove(Stranger& stranger) {
     if (!stranger.is_held()) return;
     shares_.remove(stranger);
     now_.subtract();
+}
+
+void Strangers::make_room() {
+    if (auto* const next = shares_.next_to_go()) see_off(static_cast<Stranger&>(*next));
 }
 
 void Strangers::see_off(Stranger& stranger) {

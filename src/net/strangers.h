@@ -55,6 +55,9 @@ class Strangers {
     // It has signed in, or is over. Nothing if it has left.
     void remove(Stranger& stranger);
 
+    // Closes the one that goes first, if there is any.
+    void make_room();
+
     std::size_t size() const { return shares_.size(); }
     const Counter& now() const { return now_; }
     const Counter& crowded_out() const { return crowded_out_; }

@@ -224,6 +224,7 @@ void EngineServer::upgrade(Session& session, const SharedExchange& exchange) {
     if (!session.polling_ || session.polling_->probe != nullptr) return turn_away(*exchange);
     if (refuse_bad_handshake(*exchange)) return;
     session.polling_->probe_request = std::make_unique<HttpRequest>(exchange->request);
+    if (session.is_admitted()) exchange->connection()->admit();
     std::string rest;
     become_websocket(*exchange, &session, true, rest).on_bytes(rest);
 }

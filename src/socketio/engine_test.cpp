@@ -292,6 +292,7 @@ class CrowdedEngineTest : public EngineWorld {
         return session;
     }
     const Strangers& strangers() { return lanes_[0]->engine->strangers(); }
+    std::size_t strange_connections() { return lanes_[0]->strangers.size(); }
 
     Echo echoes_[2];
 };
@@ -341,6 +342,34 @@ TEST_F(CrowdedEngineTest, ASessionThatIsPipelinedBehindOneIsOpenedOnceThatOneIsO
         EXPECT_TRUE(response(*client).body.starts_with("0{"));
     }
     EXPECT_EQ(echoes_[0].open, most);
+}
+
+TEST_F(CrowdedEngineTest, ConnectionsOfASessionThatWasAdmittedAre) {
+    const std::string session = open_polling();
+    poll(session);
+    EXPECT_EQ(strange_connections(), 2U) << "that of the handshake is open, too";
+
+    EXPECT_EQ(post(session, "4a").status, 200);
+    EXPECT_EQ(strange_connections(), 1U);
+
+    EngineClient& ws = probe(session);
+    EXPECT_EQ(strange_connections(), 1U);
+    ws.send_text("5");
+    loop_.settle();
+    EngineClient& another = open_websocket();
+    EXPECT_EQ(strange_connections(), 2U);
+    another.send_text("4a");
+    loop_.settle();
+    EXPECT_EQ(strange_connections(), 1U);
+}
+
+TEST_F(CrowdedEngineTest, AConnectionIsNotAdmittedBySessionsThatWereNot) {
+    const std::string session = open_polling();
+    EXPECT_EQ(strange_connections(), 1U);
+    EngineClient& c = client();
+    c.post(session, "1");  // it ends
+    EXPECT_EQ(response(c).status, 200);
+    EXPECT_EQ(strange_connections(), 2U);
 }
 
 TEST_F(CrowdedEngineTest, WhenAllAreTakenByThoseThatWereAdmittedNoNewOneIs) {

@@ -100,7 +100,12 @@ bool Session::has_room() {
 
 void Session::close(CloseReason reason) { end(reason); }
 
-void Session::admit() { server_.strangers_.remove(*this); }
+void Session::admit() {
+    server_.strangers_.remove(*this);
+    if (websocket_ != nullptr) websocket_->connection().admit();
+    if (polling_ && polling_->poll) polling_->poll->connection()->admit();
+    if (polling_ && polling_->probe != nullptr) polling_->probe->connection().admit();
+}
 
 void Session::give_way() { end(CloseReason::kCrowdedOut); }
 
@@ -140,6 +145,7 @@ void Session::on_poll(SharedExchange exchange) {
         server_.refuse(*exchange, Refusal::kBadRequest);
         return end(CloseReason::kTransportClosed);
     }
+    if (is_admitted()) exchange->connection()->admit();
     polling_->poll = std::move(exchange);
     polling_->poll->on_abort([this] {
         polling_->poll.reset();
@@ -197,6 +203,7 @@ void Session::on_post(const SharedExchange& exchange) {
         }
         on_packet(*packet);
     }
+    if (is_admitted()) exchange->connection()->admit();
     server_.respond(*exchange, text_response(200, "ok", "text/html"));
 }
 

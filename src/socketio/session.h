@@ -89,8 +89,10 @@ class Session final : private Flushable, private Stranger {
     // Ends the session in a way that a client comes back from.
     void close(CloseReason reason);
 
-    // Takes it from those whose place others may take: it is known whose it is.
+    // Takes it, and the connections that it comes by, from those whose place others may take: it is
+    // known whose it is.
     void admit();
+    bool is_admitted() const { return is_announced_ && !is_closed_ && !is_held(); }
 
     // Where the client is, as far as that is known.
     const IpAddress& client() const;

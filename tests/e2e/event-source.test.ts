@@ -135,7 +135,8 @@ test('what the server cannot serve now does not end it', async () => {
   const ticket = await ticketFor(server);
   const other = connectTo(Number(new URL(server.url).port), '127.0.0.1');
   afterwards(() => other.destroy());
-  await once(other, 'connect');
+  other.write(`GET /v1/stream HTTP/1.1\r\nHost: bus\r\nAuthorization: Bearer ${kAlice}\r\n\r\n`);
+  await once(other, 'data');
   const page = new Page(`${server.url}/v1/stream?ticket=${ticket}`, ['photo.uploaded']);
   await once(page.source, 'error'); // it was answered, by a stream that ended
   expect(page.source.readyState).toBe(EventSource.CONNECTING);

@@ -49,6 +49,21 @@ test('a flood of sessions without a token keeps nobody out who comes from elsewh
   await alice.events.atLeast(3);
 });
 
+test('nor does a flood of connections that say nothing', async () => {
+  const server = await BusServer.start({ settings: { reactors: '1', connections_max: '100' } });
+  const alice = await connect(server, userToken('alice'), { transports: ['websocket'] });
+  const open = async (): Promise<void> => {
+    const socket = connectTo({ port: Number(new URL(server.url).port), host: '127.0.0.1', localAddress: '127.0.0.2' });
+    afterwards(() => socket.destroy());
+    await new Promise((resolve) => socket.on('error', resolve).once('connect', resolve));
+  };
+  for (let at = 0; at < 300; ++at) await open();
+
+  await expectRoomForAll(server);
+
+  await alice.events.atLeast(3);
+}, kConnectTimeoutMs / 2);
+
 test('when it is over, those behind the same address come in at once', async () => {
   const server = await BusServer.start({ settings: { reactors: '1', connections_max: '100' } });
   (await flood(server, 2_000, '127.0.0.1')).destroy();

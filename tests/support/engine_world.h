@@ -28,7 +28,8 @@ struct EngineLane final : HttpHandler {
     EngineLane(std::size_t index, Clock& clock, Random& random, const CorsPolicy& cors,
                EngineSettings engine_settings, HttpSettings http_settings)
         : reactor(index, clock),
-          http(reactor, *this, std::move(http_settings)),
+          strangers(1'000, random),
+          http(reactor, *this, std::move(http_settings), &strangers),
           random_(random),
           cors_(cors),
           settings_(std::move(engine_settings)) {
@@ -52,6 +53,7 @@ struct EngineLane final : HttpHandler {
     void on_request(SharedExchange exchange) override { engine->on_request(std::move(exchange)); }
 
     Reactor reactor;
+    Strangers strangers;  // connections
     HttpServer http;
     std::unique_ptr<EngineServer> engine;
     std::uint16_t port = 0;

@@ -37,8 +37,8 @@ class Script final : public HttpHandler {
 
 // An HTTP server on a reactor with a port of its own.
 struct Served {
-    Served(std::size_t index, Clock& clock, HttpSettings settings)
-        : reactor(index, clock), server(reactor, script, std::move(settings)) {
+    Served(std::size_t index, Clock& clock, HttpSettings settings, Strangers* strangers = nullptr)
+        : reactor(index, clock), server(reactor, script, std::move(settings), strangers) {
         Result<ListenSocket> socket = ListenSocket::open({"127.0.0.1", 0}, true);
         BUS_ASSERT(socket.has_value());
         port = socket->port();

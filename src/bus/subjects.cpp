@@ -156,7 +156,10 @@ Result<> Subjects::check_publisher(const Plan& plan, const Subject* subject) {
 Result<> Subjects::check_bounds(const Plan& plan, const Subject* subject, std::size_t lapsed) {
     if (plan.disown) return {};  // it leaves nothing
     const std::size_t before = subject == nullptr ? 0 : subject->grants.size();
-    const std::size_t after = grants_after(plan, subject);
+    // To count them takes a look at each grant of the subject for each of the event.
+    const bool may_pass_bounds =
+        subject == nullptr || before + plan.grants.size() > settings_.grants_max;
+    const std::size_t after = may_pass_bounds ? grants_after(plan, subject) : before;
     if (subject == nullptr && (!plan.owner.empty() || after > 0) &&
         subjects_.size() - lapsed >= settings_.owners_max) {
         probe_.refused_bound.add();

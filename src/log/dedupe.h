@@ -21,7 +21,7 @@ namespace eventbus {
 //          has most is forgotten, and a repeat of that one is taken as new. So a publisher that
 //          keeps to its part, keys_max divided by how many publish, is promised the window whatever
 //          the others do.
-// Cost:    O(1); a key costs its length and about 160 bytes, a publisher that has one 150.
+// Cost:    O(1); a key costs its length and about 180 bytes, a publisher that has one 150.
 class Dedupe {
  public:
     struct Settings {

@@ -64,6 +64,13 @@ bool IpAddress::is_v4() const {
     return std::equal(kV4Prefix.begin(), kV4Prefix.end(), bytes.begin());
 }
 
+bool IpAddress::is_loopback() const {
+    if (is_v4()) return bytes[12] == 127;
+    IpAddress one;
+    one.bytes[15] = 1;
+    return *this == one;
+}
+
 std::string IpAddress::text() const {
     if (!is_known()) return "unknown";
     std::array<char, kTextMax> text{};

@@ -32,6 +32,7 @@ struct IpAddress {
 
     bool is_known() const { return *this != IpAddress{}; }
     bool is_v4() const;
+    bool is_loopback() const;  // of this machine: 127.0.0.0/8, ::1
     std::string text() const;  // as parse() reads it; "unknown"
 
     bool operator==(const IpAddress&) const = default;

@@ -31,6 +31,15 @@ TEST(IpAddress, OfVersion4IsTheSameInVersion6sWords) {
     EXPECT_FALSE(address("::1").is_v4());
 }
 
+TEST(IpAddress, IsOfThisMachineIfItIsALoopbackAddress) {
+    for (const char* own : {"127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1"}) {
+        EXPECT_TRUE(IpAddress::parse(own)->is_loopback()) << own;
+    }
+    for (const char* other : {"128.0.0.1", "::2", "2001:db8::1", "::ffff:126.0.0.1"}) {
+        EXPECT_FALSE(IpAddress::parse(other)->is_loopback()) << other;
+    }
+}
+
 TEST(IpAddress, WhatIsNoneIsNotRead) {
     for (const char* text : {"", "192.0.2", "192.0.2.256", "1.2.3.4:80", "[::1]", "fe80::1%eth0",
                              "localhost", " 1.2.3.4", "1.2.3.4 ", "12345::", "unknown",

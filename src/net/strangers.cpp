@@ -44,7 +44,8 @@ void Strangers::add(Stranger& stranger, const IpAddress& from) {
     now_.add();
     if (size() > max_) {
         make_room();
-    } else if (size() > max_ / 2 && shares_.count_of(origin) > kPerOriginMax) {
+    } else if (size() > max_ / 2 && shares_.count_of(origin) > kPerOriginMax &&
+               !from.is_loopback()) {
         see_off(static_cast<Stranger&>(*shares_.oldest_of(origin)));
     }
 }

@@ -41,7 +41,9 @@ class Stranger : public Shares<std::uint64_t, OriginHash>::Share {
 // Bounded: `max` of them. One more takes the place of the oldest from where most are. When more
 //          than half of the pool is used, no more than kPerOriginMax may come from the same place,
 //          or as many as it has by then: one more takes the place of its own oldest. So an office
-//          behind one address may come back all at once, and a flood leaves the other half.
+//          behind one address may come back all at once, and a flood leaves the other half. This
+//          machine's own address is a proxy's that nobody has named, so many clients': only the
+//          bound of all holds for it.
 class Strangers {
  public:
     static constexpr std::size_t kPerOriginMax = 64;

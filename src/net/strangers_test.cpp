@@ -55,6 +55,15 @@ TEST_F(StrangersTest, BehindOneAddressMayHaveHalfOfThePool) {
     EXPECT_EQ(gone(), (std::vector<std::size_t>{0, 1, 202}));
 }
 
+TEST_F(StrangersTest, BehindAProxyOnThisMachineMayHaveAllOfThePool) {
+    for (const char* own : {"127.0.0.1", "::1"}) {
+        come(200, own);
+        EXPECT_TRUE(gone().empty()) << own;
+    }
+    come(1, "192.0.2.1");
+    EXPECT_EQ(gone(), (std::vector<std::size_t>{0}));
+}
+
 TEST_F(StrangersTest, MakeRoomAtTheBoundWhereMostAre) {
     come(200, "192.0.2.1");
     for (int i = 0; i < 200; ++i) come(1, "198.51.100." + std::to_string(i));

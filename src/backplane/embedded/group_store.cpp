@@ -164,7 +164,8 @@ Result<std::unique_ptr<EmbeddedGroupStore>> EmbeddedGroupStore::open(Settings se
          .folder = "groups",
          .name = "the store of groups",
          .consequence = "groups give nothing out and take no acknowledgement",
-         .remedy = "move the folder groups/ out of the data directory, and the groups begin anew",
+         .remedy = "move the folder groups/ out of the data directory, and the groups begin anew "
+                   "at the end of the log, without the events that they are owed",
          .format_key = "format",
          .formats = {"1", "2", "3"},
          .free_bytes_min = settings.free_bytes_min,
@@ -222,6 +223,7 @@ Result<std::vector<StoredGroup>> EmbeddedGroupStore::load(const Epochs& log) {
 
     epochs_ = encode_epochs(log);
     set_back_.clear();
+    for (const StoredGroup& group : groups) synced_.insert(group.key);
     const Position shared = known.ok() ? log.shared_with(*stood_in) : Position();
     for (StoredGroup& group : groups) {
         // In format 1 a log had one epoch, and each group named it.
@@ -266,13 +268,23 @@ Result<> EmbeddedGroupStore::write_all(const std::vector<Waiting>& writes) {
     rocksdb::WriteBatch batch;
     if (!epochs_.empty()) batch.Put(slice(kEpochsKey), epochs_);
     for (const GroupChange& change : set_back_) add(change, batch);
+    // A group that a loss of power takes away would never get what it is owed.
+    bool syncs = false;
     for (const Waiting& write : writes) {
-        for (const GroupChange& change : *write.changes) add(change, batch);
+        for (const GroupChange& change : *write.changes) {
+            add(change, batch);
+            syncs = syncs || makes_group(change);
+        }
     }
     if (batch.Count() == 0) return {};
-    if (!database_->write(batch, false)) return not_now;
+    if (!database_->write(batch, syncs)) return not_now;
     epochs_.clear();
     set_back_.clear();
+    for (const Waiting& write : writes) {
+        for (const GroupChange& change : *write.changes) {
+            change.has_ended ? void(synced_.erase(change.key)) : void(synced_.insert(change.key));
+        }
+    }
     return {};
 }
 

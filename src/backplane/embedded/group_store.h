@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -74,11 +75,15 @@ class EmbeddedGroupStore final : public GroupStore {
     EmbeddedGroupStore(const Settings& settings, std::unique_ptr<Database> database);
     void run();
     Result<> write_all(const std::vector<Waiting>& writes);
+    bool makes_group(const GroupChange& change) const {
+        return !change.has_ended && !synced_.contains(change.key);
+    }
 
     const std::chrono::milliseconds look_every_;
     const std::unique_ptr<Database> database_;
     std::string epochs_;                 // of the log of now, until they are written; then empty
     std::vector<GroupChange> set_back_;  // by load(), to be written with them
+    std::set<GroupKey> synced_;          // those that a loss of power does not take away
     std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<Waiting> waiting_;  // under mutex_

@@ -80,6 +80,32 @@ TEST(EmbeddedGroupStore, AWriteThatTheDiskDoesNotTakeIsRefusedForNowAndTakenAgai
     }
 }
 
+TEST(EmbeddedGroupStore, ANewGroupIsSyncedAndWhatItDoesLaterIsNot) {
+    const Folder folder;
+    FaultyDisk disk;
+    Loop loop;
+    std::uint64_t synced = 0;
+    const auto syncs = [&] { return disk.syncs - std::exchange(synced, disk.syncs); };
+    for (const bool is_new : {true, false}) {
+        SCOPED_TRACE(is_new ? "its first life" : "after a restart");
+        auto opened = EmbeddedGroupStore::open({.data_dir = folder.path(), .env = disk.env()});
+        ASSERT_TRUE(opened.has_value());
+        EmbeddedGroupStore& store = **opened;
+        ASSERT_TRUE(store.load(kLog));
+        syncs();
+        EXPECT_TRUE(write(store, loop, {moved_to(1_pos)}));
+        EXPECT_EQ(syncs(), is_new ? 1u : 0u);
+        EXPECT_TRUE(write(store, loop, {moved_to(2_pos)}));
+        EXPECT_EQ(syncs(), 0u);
+    }
+    auto opened = EmbeddedGroupStore::open({.data_dir = folder.path(), .env = disk.env()});
+    ASSERT_TRUE((*opened)->load(kLog));
+    EXPECT_TRUE(write(**opened, loop, {{.key = kKey, .has_ended = true}}));
+    syncs();
+    EXPECT_TRUE(write(**opened, loop, {moved_to(3_pos)})) << "another of the same name";
+    EXPECT_EQ(syncs(), 1u);
+}
+
 TEST(EmbeddedGroupStore, KeepsWhatTheMemoryStoreKeeps) {
     struct Case {
         const char* name;

@@ -543,7 +543,7 @@ TEST(ServerUrl, IsTakenApart) {
     EXPECT_EQ(parse_server_url("https://example.com")->port, "443");
     EXPECT_TRUE(parse_server_url("https://example.com")->is_tls);
     for (const char* wrong : {"", "localhost:8080", "ftp://a", "http://", "http://a b",
-                              "http://u:p@a", "http://a?x=1"}) {
+                              "http://u:p@a", "http://a?x=1", "http://a:65536", "http://a:0"}) {
         EXPECT_FALSE(parse_server_url(wrong)) << wrong;
     }
 }

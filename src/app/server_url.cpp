@@ -16,6 +16,8 @@ Result<ServerUrl> parse_server_url(std::string_view text) {
     if ((!is_tls && url->scheme_id() != scheme::http) || url->has_userinfo() || url->has_query()) {
         return wrong;
     }
+    // A number of 0 stands for one that is none.
+    if (url->has_port() && url->port_number() == 0) return wrong;
     ServerUrl server{.host = url->host_address(),
                      .port = url->has_port() ? std::string(url->port())
                              : is_tls        ? "443"

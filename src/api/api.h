@@ -81,6 +81,9 @@ class Api {
     // operators do, with a token.
     void on_admin_request(const SharedExchange& exchange);
 
+    // Whether a request with this head brings a good token. Of a ticket it is known once used.
+    bool is_known(const HttpRequest& head) const { return context_.sign_in(head).has_value(); }
+
     void close_streams();
 
     const ApiProbe& probe() const { return probe_; }

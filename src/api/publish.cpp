@@ -25,7 +25,6 @@ void Api::publish(const SharedExchange& exchange) {
         probe_.unauthorized.add();
         return refuse(*exchange, principal.error());
     }
-    exchange->connection()->admit();
     if (has_content_coding(exchange->request.headers)) {
         probe_.publish_refusals.add();
         return respond(*exchange, content_coding_refusal());

@@ -31,7 +31,6 @@ void Api::make_ticket(HttpExchange& exchange) {
         probe_.unauthorized.add();
         return refuse(exchange, principal.error());
     }
-    exchange.connection()->admit();
     const Result<std::string> ticket = tickets_.make(*token);
     if (!ticket) return refuse(exchange, ticket.error());
     const auto ttl_ms = std::chrono::milliseconds(Tickets::kTimeToLive).count();

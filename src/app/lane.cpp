@@ -180,6 +180,10 @@ std::unique_ptr<BodyWatch> Lane::watch_body(const HttpRequest& head) {
     return is_engine_path(head.path) ? engine_.watch_body(head) : nullptr;
 }
 
+bool Lane::is_known(const HttpRequest& head) {
+    return !is_engine_path(head.path) && api_.is_known(head);
+}
+
 void Lane::complete(const HttpRequest* head, HttpResponse& response) {
     if (head != nullptr) api_.complete(*head, response);
     engine_.complete(head, response);

@@ -113,6 +113,7 @@ class Lane final : public HttpHandler {
     // HttpHandler: the public address.
     std::size_t body_bytes_max(const HttpRequest& head) override;
     std::unique_ptr<BodyWatch> watch_body(const HttpRequest& head) override;
+    bool is_known(const HttpRequest& head) override;
     void on_request(SharedExchange exchange) override;
     void complete(const HttpRequest* head, HttpResponse& response) override;
 

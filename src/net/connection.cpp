@@ -85,7 +85,7 @@ bool Connection::start(std::unique_ptr<Protocol> protocol) {
 void Connection::be_stranger(Strangers& strangers) {
     BUS_ASSERT(self_ && !stranger_);
     stranger_ = std::make_unique<Unknown>(*this, strangers);
-    strangers.add(*stranger_, client());
+    strangers.add(*stranger_, client(), reactor_.now());
 }
 
 void Connection::admit() { stranger_.reset(); }

@@ -13,6 +13,7 @@ constexpr std::size_t kPipelinedBytesMax = 64 * 1024;  // then the kernel holds 
 constexpr std::size_t kHandshakesPerTurn = 2;          // steps; one signs for up to 1 ms
 constexpr auto kProxyLineEvery = std::chrono::seconds(10);
 constexpr int kPipelinedPerTurn = 32;  // requests of one client that are answered
+constexpr int kRoomTries = 4;          // connections that give way to one that comes
 
 }  // namespace
 
@@ -93,6 +94,7 @@ class HttpProtocol final : public Protocol {
                 case HttpRequestReader::State::kHead:
                     if (is_refused_) return refuse();
                     if (reader_.request().is_upgrade) break;
+                    note_if_known();
                     server_.body_timeouts_.arm(request_due_, server_.reactor_.now());
                     body_ = server_.handler_.watch_body(reader_.request());
                     reader_.accept_body(server_.handler_.body_bytes_max(reader_.request()));
@@ -117,6 +119,11 @@ class HttpProtocol final : public Protocol {
         exchange->is_handed_over = is_handed_over;
         exchange_ = exchange.get();
         server_.handler_.on_request(std::move(exchange));
+    }
+
+    void note_if_known() {
+        const auto keep = connection();
+        if (keep->is_stranger() && server_.handler_.is_known(reader_.request())) keep->admit();
     }
 
     void body_has_arrived() {
@@ -298,7 +305,7 @@ std::shared_ptr<Connection> HttpServer::make_connection(Stream stream) {
 void HttpServer::serve(Stream stream) {
     probe_.accepted.add();
     const ConnectionBudget& budget = *settings_.budget;
-    if (!budget.has_room_to_serve() && strangers_ != nullptr) strangers_->make_room();
+    if (strangers_ != nullptr) make_room(budget);
     if (known() >= settings_.connections_max + kRefusedMax || !budget.has_room_to_tell()) {
         return probe_.refused.add();
     }
@@ -318,6 +325,13 @@ void HttpServer::serve(Stream stream) {
         return probe_.refused.add();
     }
     note_stranger(*connection);
+}
+
+// Another reactor may take what one gave up.
+void HttpServer::make_room(const ConnectionBudget& budget) {
+    for (int n = 0; n < kRoomTries && !budget.has_room_to_serve(); ++n) {
+        strangers_->make_room(reactor_.now());
+    }
 }
 
 // Connections that count towards connections_max.

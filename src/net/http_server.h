@@ -92,6 +92,10 @@ class HttpHandler {
     // The head of a request has come, and a body may follow; null: whoever asks need not know.
     virtual std::unique_ptr<BodyWatch> watch_body(const HttpRequest&) { return nullptr; }
 
+    // Whether the head of a request shows whose it is: its connection is no stranger's from here
+    // on, however long the body takes.
+    virtual bool is_known(const HttpRequest&) { return false; }
+
     virtual void on_request(SharedExchange exchange) = 0;
 
     // Adds what belongs to every answer (CORS) to one that the server makes by itself: the request
@@ -166,6 +170,7 @@ class HttpServer {
     friend class HttpProtocol;
     friend class HttpExchange;
     std::shared_ptr<Connection> make_connection(Stream stream);
+    void make_room(const ConnectionBudget& budget);
     std::size_t known() const;
     void note_stranger(Connection& connection);
     void refuse_proxy(const IpAddress& from, const char* why);

@@ -38,26 +38,32 @@ Strangers::Strangers(std::size_t max, Random& random) : max_(max), shares_(hash_
     BUS_ASSERT(max_ > 0);
 }
 
-void Strangers::add(Stranger& stranger, const IpAddress& from) {
+void Strangers::add(Stranger& stranger, const IpAddress& from, Clock::Time now) {
     const std::uint64_t origin = origin_of(from);
+    stranger.since_ = now;
     shares_.add(stranger, origin);
+    by_age_.push_back(stranger);
     now_.add();
-    if (size() > max_) {
-        make_room();
-    } else if (size() > max_ / 2 && shares_.count_of(origin) > kPerOriginMax &&
-               !from.is_loopback()) {
-        see_off(static_cast<Stranger&>(*shares_.oldest_of(origin)));
-    }
+    if (size() > max_) return make_room(now);
+    if (size() <= max_ / 2 || shares_.count_of(origin) <= kPerOriginMax || from.is_loopback())
+        return;
+    auto& oldest = static_cast<Stranger&>(*shares_.oldest_of(origin));
+    if (now - oldest.since_ >= kGrace) see_off(oldest);
 }
 
 void Strangers::remove(Stranger& stranger) {
     if (!stranger.is_held()) return;
     shares_.remove(stranger);
+    by_age_.remove(stranger);
     now_.subtract();
 }
 
-void Strangers::make_room() {
-    if (auto* const next = shares_.next_to_go()) see_off(static_cast<Stranger&>(*next));
+void Strangers::make_room(Clock::Time now) {
+    auto* next = static_cast<Stranger*>(shares_.next_to_go());
+    if (next == nullptr) return;
+    const bool is_new = now - next->since_ < kGrace;
+    if (is_new && now - by_age_.first()->since_ >= kGrace) next = by_age_.first();
+    see_off(*next);
 }
 
 void Strangers::see_off(Stranger& stranger) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +24,7 @@ struct StrangersTest : testing::Test {
     void come(int count, const std::string& from) {
         for (int i = 0; i < count; ++i) {
             visitors.push_back(std::make_unique<Visitor>(pool));
-            pool.add(*visitors.back(), *IpAddress::parse(from));
+            pool.add(*visitors.back(), *IpAddress::parse(from), now);
         }
     }
     // The places of those who were closed.
@@ -35,6 +36,9 @@ struct StrangersTest : testing::Test {
         return places;
     }
 
+    void wait() { now += Strangers::kGrace; }
+
+    Clock::Time now;
     SeededRandom random{1};
     Strangers pool{400, random};
     std::vector<std::unique_ptr<Visitor>> visitors;
@@ -44,6 +48,7 @@ TEST_F(StrangersTest, BehindOneAddressMayHaveHalfOfThePool) {
     come(200, "192.0.2.1");
     EXPECT_TRUE(gone().empty());
 
+    wait();
     come(2, "192.0.2.1");
     EXPECT_EQ(gone(), (std::vector<std::size_t>{0, 1}));
     EXPECT_EQ(pool.size(), 200U);
@@ -51,6 +56,7 @@ TEST_F(StrangersTest, BehindOneAddressMayHaveHalfOfThePool) {
 
     come(Strangers::kPerOriginMax, "192.0.2.2");
     EXPECT_EQ(gone().size(), 2U) << "others have the other half";
+    wait();
     come(1, "192.0.2.2");
     EXPECT_EQ(gone(), (std::vector<std::size_t>{0, 1, 202}));
 }
@@ -75,13 +81,40 @@ TEST_F(StrangersTest, MakeRoomAtTheBoundWhereMostAre) {
     EXPECT_EQ(pool.now().get(), 400U);
 }
 
+// A flood of those who never sign in, from the address of an office too, and from so many others
+// that an office of two has most of all.
+TEST_F(StrangersTest, GiveWayAtFirstOnlyToOthersWhoAreAsNew) {
+    come(399, "192.0.2.1");
+    wait();
+    come(100, "192.0.2.2");
+    EXPECT_EQ(pool.size(), 400U);
+    EXPECT_EQ(gone().size(), 99U);
+    EXPECT_LT(gone().back(), 399U) << "none of the new ones";
+
+    for (int i = 0; i < 400; ++i) come(1, "198.51.100." + std::to_string(i % 256));
+    const std::vector<std::size_t> all = gone();
+    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [](std::size_t place) { return place >= 399; }))
+        << "nobody was there for longer";
+    EXPECT_EQ(pool.size(), 400U);
+}
+
+TEST_F(StrangersTest, OfWhomOneHasMostMakeRoomByAgeWhileThatOneIsNew) {
+    for (int i = 0; i < 200; ++i) come(1, "198.51.100." + std::to_string(i));
+    for (int i = 0; i < 199; ++i) come(1, "203.0.113." + std::to_string(i));
+    wait();
+    come(2, "192.0.2.2");
+    come(10, "192.0.2.2");
+    EXPECT_EQ(gone().size(), 11U);
+    EXPECT_EQ(gone().back(), 10U);
+}
+
 TEST_F(StrangersTest, ThatHaveLeftTakeNoRoom) {
     come(400, "192.0.2.1");
     for (const auto& visitor : visitors) pool.remove(*visitor);
     EXPECT_EQ(pool.size(), 0U);
     EXPECT_EQ(pool.now().get(), 0U);
     come(200, "192.0.2.1");
-    EXPECT_EQ(gone().size(), 200U) << "those that were closed before it left";
+    EXPECT_TRUE(gone().empty());
 }
 
 TEST(OriginOf, IsAnAddressOfVersion4OrTheHostsPartOfVersion6) {

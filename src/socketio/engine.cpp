@@ -114,7 +114,7 @@ void EngineServer::on_request(SharedExchange exchange) {
                 respond(*exchange, content_coding_refusal());
                 return;
             }
-            return session->on_post(exchange);
+            return session->on_post(std::move(exchange));
         case engineio::Ask::kUpgrade:
             return upgrade(*session, exchange);
     }
@@ -148,7 +148,7 @@ Session& EngineServer::make_session(HttpRequest request) {
 void EngineServer::announce(Session& session) {
     if (!session.is_open()) return;
     session.is_announced_ = true;
-    strangers_.add(session, session.client());
+    strangers_.add(session, session.client(), reactor_.now());
     handler_.on_open(session);
 }
 
@@ -331,7 +331,7 @@ std::unique_ptr<BodyWatch> EngineServer::watch_body(const HttpRequest& head) {
     // Of a session of another reactor it is known once the request is there.
     Session* const session = find(engineio::parse_query(head.query).sid);
     if (session == nullptr || !session->polling_) return nullptr;
-    return session->watch_post();
+    return session->watch_post(head);
 }
 
 void EngineServer::complete(const HttpRequest* head, HttpResponse& response) const {

@@ -1,5 +1,6 @@
 #include "socketio/engine.h"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <thread>
@@ -252,6 +253,85 @@ TEST_F(EngineTest, AServerMayEndBeforeItsSessions) {
     EXPECT_EQ(echo().open, 0);
     EXPECT_EQ(response(waiting).body, "1");
     lanes_[0]->serve(echo());
+}
+
+// As Chromium does when a kept connection breaks before the head of the answer is there.
+TEST_F(EngineTest, APollThatIsSentOnceMoreEndsTheSessionWithWhatItsAnswerBrought) {
+    const std::string query = open_polling();
+    post(query, "4a");
+    const std::string first = query + "&t=one";
+    EngineClient& kept = client();
+    kept.get(first);
+    EXPECT_EQ(response(kept).body, "4a");
+    kept.get(first);  // no other client would know why
+    loop_.settle();
+    EXPECT_EQ(echo().open, 1);
+    post(query, "4b");
+    EXPECT_EQ(response(kept).body, "4b");
+
+    kept.close();
+    EXPECT_EQ(get(first).status, 400);
+    EXPECT_EQ(echo().open, 0);
+}
+
+TEST_F(EngineTest, APostThatIsSentOnceMoreIsAnsweredAndNotTakenAgain) {
+    const std::string query = open_polling();
+    for (const char* t : {"&t=one", "&t=two"}) {
+        EXPECT_EQ(post(query + t, "4a").body, "ok");
+        EXPECT_EQ(post(query + t, "4a").body, "ok");
+    }
+    EXPECT_EQ(echo().log, Strings({"a", "a"}));
+    EngineClient& kept = client();
+    for (int i = 0; i < 2; ++i) {
+        kept.post(query + "&t=always", "4b");
+        EXPECT_EQ(response(kept).body, "ok");
+        EXPECT_EQ(post(query, "4c").body, "ok") << "says nothing";
+    }
+    EXPECT_EQ(echo().log, Strings({"a", "a", "b", "c", "b", "c"}));
+}
+
+TEST_F(EngineTest, ABodyOfManyPacketsIsHandledInOrderWithTurnsOfOthersInBetween) {
+    constexpr int kPackets = 40;
+    const std::string query = open_polling();
+    const std::string other = open_polling();
+    Strings expected;
+    std::string body;
+    for (int i = 0; i < kPackets; ++i) {
+        expected.push_back(std::to_string(i));
+        body += (body.empty() ? "4"
+                              : "\x1e"
+                                "4") +
+                expected.back();
+    }
+    EngineClient& quick = client();
+    echo().act = [&](Session&) {
+        if (echo().log.size() == 1) quick.post(other, "4quick");
+        clock_.advance(Reactor::kSlice);
+    };
+    EXPECT_EQ(post(query, body).body, "ok");
+    EXPECT_EQ(response(quick).body, "ok");
+    Strings handled = echo().log;
+    const auto at = std::find(handled.begin(), handled.end(), "quick");
+    ASSERT_NE(at, handled.end());
+    EXPECT_LT(at - handled.begin(), kPackets / 2);
+    handled.erase(at);
+    EXPECT_EQ(handled, expected);
+}
+
+TEST_F(EngineTest, ABodyIsAnsweredThoughItsSessionEndsAmidIt) {
+    const std::string query = open_polling();
+    echo().act = [&](Session& session) {
+        clock_.advance(Reactor::kSlice);
+        if (echo().log.size() == 3) session.close(CloseReason::kServer);
+    };
+    EXPECT_EQ(post(query,
+                   "4a\x1e"
+                   "4b\x1e"
+                   "4c\x1e"
+                   "4d")
+                  .body,
+              "ok");
+    EXPECT_EQ(echo().log, Strings({"a", "b", "c", "(server close)"}));
 }
 
 TEST_F(EngineTest, WhatIsPipelinedBehindTheLastPollFindsNoSession) {
@@ -1022,15 +1102,13 @@ TEST_F(EngineTest, WhatWasSentBeforeTheCloseIsToldBeforeIt) {
     const std::string waits = open_polling();
     EngineClient& waiting = poll(waits);
     EXPECT_EQ(post(waits, "4end").body, "ok");
-    EXPECT_EQ(response(waiting).body,
-              "4last words\x1e"
-              "1");
+    EXPECT_EQ(response(waiting).body, "4last words");
+    EXPECT_EQ(get(waits).body, "1") << "for itself: clients close as soon as they see it";
 
     const std::string comes_back = open_polling();
     post(comes_back, "4end");
-    EXPECT_EQ(get(comes_back).body,
-              "4last words\x1e"
-              "1");
+    EXPECT_EQ(get(comes_back).body, "4last words");
+    EXPECT_EQ(get(comes_back).body, "1");
     EXPECT_EQ(get(comes_back).status, 400);
 
     const std::string comes_late = open_polling();

@@ -247,6 +247,10 @@ void SocketServer::on_text(Session& session, std::string_view message) {
 }
 
 void SocketServer::on_binary(Session& session, std::string_view message) {
+    const Client& client = client_of(session);
+    if (client.sockets.empty() && client.put_out_of.empty()) {
+        return malformed(session, "an attachment of a client that has joined no namespace");
+    }
     const auto packet = client_of(session).assembler.feed_binary(message);
     if (!packet) return malformed(session, packet.error().detail);
     if (*packet) on_packet(session, **packet);

@@ -113,6 +113,10 @@ TEST_F(ServerTest, AClientThatHasJoinedNothingMaySendLittleAndBeRefusedAFewTimes
     EngineClient& large = open_websocket();
     large.send_text("40{\"x\":\"" + std::string(SocketServer::kConnectBytesMax, 'x') + "\"}");
     EXPECT_TRUE(next(large).starts_with("close:"));
+    EngineClient& attaches = open_websocket();
+    attaches.send_text(R"(451-["a",{"_placeholder":true,"num":0}])");
+    attaches.send_binary("x");
+    EXPECT_TRUE(next(attaches).starts_with("close:"));
     EngineClient& ws = open_websocket();
     for (std::size_t i = 1; i < SocketServer::kRefusedMax; ++i) {
         ws.send_text("40/nope");
@@ -121,7 +125,7 @@ TEST_F(ServerTest, AClientThatHasJoinedNothingMaySendLittleAndBeRefusedAFewTimes
     ws.send_text("40/nope");
     EXPECT_TRUE(next(ws).starts_with("44/nope"));
     EXPECT_TRUE(next(ws).starts_with("close:"));
-    EXPECT_EQ(servers_[0].probe().malformed.get(), 2u);
+    EXPECT_EQ(servers_[0].probe().malformed.get(), 3u);
 }
 
 TEST_F(ServerTest, WhatOneReadHoldsIsHandledInOrderWithTurnsOfOthersInBetween) {
@@ -256,9 +260,8 @@ TEST_F(ServerTest, ALastDisconnectReachesAPollingClientThatIsOnItsWay) {
     EXPECT_EQ(get(session).body, R"(40{"sid":"s1"})");
     sockets_[0]->disconnect();
     lanes_[0]->engine->close_all();
-    EXPECT_EQ(get(session).body,
-              "41\x1e"
-              "1");
+    EXPECT_EQ(get(session).body, "41");
+    EXPECT_EQ(get(session).body, "1");
 }
 
 TEST_F(ServerTest, EveryNamespaceHearsOfTheEndOfTheConnectionOnce) {
@@ -343,9 +346,8 @@ TEST_F(ServerTest, AConnectThatWaitsForAnUpgradeThatNeverComesIsAskedAgainBefore
     EXPECT_EQ(asked, 1);
     pass(seconds(1));
     EXPECT_EQ(asked, 2);
-    EXPECT_EQ(response(waiting).body,
-              "44{\"message\":\"nobody\"}\x1e"
-              "1");
+    EXPECT_EQ(response(waiting).body, R"(44{"message":"nobody"})");
+    EXPECT_EQ(get(session).body, "1");
     EXPECT_EQ(get(session).status, 400);
 }
 

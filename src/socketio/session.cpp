@@ -139,12 +139,32 @@ void Session::on_packet(const engineio::Packet& packet) {
     }
 }
 
+void Session::LastRequest::note(const HttpExchange& exchange) {
+    name_ = engineio::parse_query(exchange.request.query).t;
+    if (name_.size() > kNameBytesMax) name_.clear();
+    connection_ = exchange.connection();
+}
+
+bool Session::LastRequest::has_name_of(const HttpRequest& request) const {
+    return !name_.empty() && name_ == engineio::parse_query(request.query).t;
+}
+
+bool Session::LastRequest::is_repeated_by(const HttpExchange& exchange) const {
+    return has_name_of(exchange.request) && connection_.lock() != exchange.connection();
+}
+
 void Session::on_poll(SharedExchange exchange) {
     if (polling_->poll) {
         // Two GETs at once: the reference ends the session, and so do we.
         server_.refuse(*exchange, Refusal::kBadRequest);
         return end(CloseReason::kTransportClosed);
     }
+    if (polling_->last_poll.is_repeated_by(*exchange)) {
+        // What the answer before brought is lost. The client comes back and gets it by its place.
+        server_.refuse(*exchange, Refusal::kUnknownSid);
+        return end(CloseReason::kTransportClosed);
+    }
+    polling_->last_poll.note(*exchange);
     if (is_admitted()) exchange->connection()->admit();
     polling_->poll = std::move(exchange);
     polling_->poll->on_abort([this] {
@@ -181,30 +201,62 @@ class Session::PostOnItsWay final : public BodyWatch {
     Session* session_;  // null once nothing is awaited
 };
 
-std::unique_ptr<BodyWatch> Session::watch_post() {
-    if (post_ == nullptr) return std::make_unique<PostOnItsWay>(*this);
+std::unique_ptr<BodyWatch> Session::watch_post(const HttpRequest& head) {
+    if (in_hand_ && polling_->last_post.has_name_of(head)) return nullptr;  // on_post() sees to it
+    if (post_ == nullptr && !in_hand_) return std::make_unique<PostOnItsWay>(*this);
     // Two POSTs at once: which of them comes first cannot be said, so the reference ends the
     // session, and so do we. Both are answered that they have none.
     end(CloseReason::kTransportClosed);
     return nullptr;
 }
 
-void Session::on_post(const SharedExchange& exchange) {
+// A POST whose packets are being handled: a body holds many, and others have turns in between.
+struct Session::PostInHand {
+    Session* session;  // null once it is over
+    SharedExchange exchange;
+    engineio::PayloadReader reader;
+};
+
+void Session::on_post(SharedExchange exchange) {
+    if (polling_->last_post.is_repeated_by(*exchange)) return accept_post(*exchange);
     if (media_type(exchange->request.headers) == "application/octet-stream") {
         server_.refuse(*exchange, Refusal::kBadRequest);
         return fail("a POST of application/octet-stream, which was version 3's");
     }
-    engineio::PayloadReader reader(exchange->request.body);
-    while (!reader.is_done() && !is_closed_) {
-        const Result<engineio::Packet> packet = reader.next();
+    polling_->last_post.note(*exchange);
+    const std::string_view body = exchange->request.body;
+    in_hand_ = std::make_shared<PostInHand>(
+        PostInHand{this, std::move(exchange), engineio::PayloadReader(body)});
+    take_post();
+}
+
+void Session::take_post() {
+    const std::shared_ptr<PostInHand> post = in_hand_;
+    Reactor::Slice slice = server_.reactor_.slice();
+    while (!post->reader.is_done() && !is_closed_) {
+        const Result<engineio::Packet> packet = post->reader.next();
         if (!packet) {
-            server_.refuse(*exchange, Refusal::kBadRequest);
+            server_.refuse(*post->exchange, Refusal::kBadRequest);
             return fail(packet.error().detail);
         }
         on_packet(*packet);
+        if (post->reader.is_done() || is_closed_ || !slice.is_over()) continue;
+        return server_.reactor_.post([post] {
+            if (post->session != nullptr) post->session->take_post();
+        });
     }
-    if (is_admitted()) exchange->connection()->admit();
-    server_.respond(*exchange, text_response(200, "ok", "text/html"));
+    post_is_done();
+}
+
+void Session::post_is_done() {
+    if (!in_hand_) return;
+    in_hand_->session = nullptr;
+    accept_post(*std::exchange(in_hand_, nullptr)->exchange);
+}
+
+void Session::accept_post(HttpExchange& exchange) {
+    if (is_admitted()) exchange.connection()->admit();
+    server_.respond(exchange, text_response(200, "ok", "text/html"));
 }
 
 void Session::on_probe(WebSocketTransport& transport) {
@@ -305,15 +357,12 @@ Session::Payload Session::take_payload() {
     return payload;
 }
 
-// All that waits and the end, in as many answers as it takes.
+// All that waits and the end, in as many answers as it takes. The end has one of its own:
+// socket.io-client closes as soon as it sees it, and takes what came with it for what came behind.
 std::vector<std::string> Session::take_last_payloads() {
     std::vector<std::string> payloads;
-    Payload last = take_payload();
-    while (!polling_->queue.is_empty() || last.packets == kPollPacketsMax) {
-        payloads.push_back(std::exchange(last, take_payload()).text);
-    }
-    engineio::append_to_payload(last.text, engineio::kClosePacket);
-    payloads.push_back(std::move(last.text));
+    while (!polling_->queue.is_empty()) payloads.push_back(take_payload().text);
+    payloads.emplace_back(engineio::kClosePacket);
     return payloads;
 }
 
@@ -357,6 +406,7 @@ void Session::end(CloseReason reason) {
     if (is_closed_) return;
     is_closed_ = true;
     if (post_ != nullptr) post_->arrived();
+    post_is_done();
     heartbeat_.disarm();
     server_.strangers_.remove(*this);
     server_.reactor_.forget(*this);

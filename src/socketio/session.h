@@ -108,6 +108,21 @@ class Session final : private Flushable, private Stranger {
     friend class EngineServer;
     friend class WebSocketTransport;
 
+    // Knows the last request of its kind again. A browser sends a request a second time by itself,
+    // when the connection broke before the head of the answer was there: with the same `t`, which
+    // is otherwise another one each time, on another connection.
+    class LastRequest {
+     public:
+        void note(const HttpExchange& exchange);
+        bool has_name_of(const HttpRequest& request) const;
+        bool is_repeated_by(const HttpExchange& exchange) const;
+
+     private:
+        static constexpr std::size_t kNameBytesMax = 64;  // a longer one is not known again
+        std::string name_;
+        std::weak_ptr<Connection> connection_;
+    };
+
     struct Polling {
         Polling(std::size_t queue_bytes_max, const IpAddress& at)
             : queue(queue_bytes_max), client(at) {}
@@ -118,14 +133,19 @@ class Session final : private Flushable, private Stranger {
         WebSocketTransport* probe = nullptr;  // the WebSocket that would take over
         std::unique_ptr<HttpRequest> probe_request;
         bool probed = false;  // it has been answered; GETs are sent home
+        LastRequest last_poll;
+        LastRequest last_post;
     };
 
     // From the transports.
-    std::unique_ptr<BodyWatch> watch_post();
+    std::unique_ptr<BodyWatch> watch_post(const HttpRequest& head);
     void on_packet(const engineio::Packet& packet);
     void on_poll(SharedExchange exchange);
     void begin_poll();
-    void on_post(const SharedExchange& exchange);
+    void on_post(SharedExchange exchange);
+    void take_post();
+    void post_is_done();
+    void accept_post(HttpExchange& exchange);
     void on_probe(WebSocketTransport& transport);
     bool on_upgrade(WebSocketTransport& transport);  // false: it has not probed
     void on_websocket_drained();
@@ -160,6 +180,8 @@ class Session final : private Flushable, private Stranger {
     std::unique_ptr<Polling> polling_;  // null once a WebSocket has taken over
     class PostOnItsWay;
     PostOnItsWay* post_ = nullptr;
+    struct PostInHand;
+    std::shared_ptr<PostInHand> in_hand_;  // its packets are being handled, a slice a turn
     std::unique_ptr<HttpRequest> request_;
     MemberDue<Session, &Session::on_heartbeat_due> heartbeat_{*this};
 };

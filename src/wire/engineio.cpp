@@ -120,6 +120,7 @@ Query parse_query(std::string_view query) {
         if (name == "EIO") set_once(parsed.eio, value);
         if (name == "transport") set_once(parsed.transport, value);
         if (name == "sid") set_once(parsed.sid, value);
+        if (name == "t") set_once(parsed.t, value);
     }
     return parsed;
 }

@@ -82,6 +82,7 @@ struct Query {
     std::string_view eio;
     std::string_view transport;
     std::string_view sid;  // empty: a handshake
+    std::string_view t;    // what a client makes each request different by
 };
 Query parse_query(std::string_view query);
 

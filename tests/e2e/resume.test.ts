@@ -212,9 +212,7 @@ test.each(['websocket', 'polling'])('a token that expires while connected ends t
   await refused.atLeast(2);
   await api.publish('counter.counted', { counterId: '1', n: 2 });
 
-  // Over polling the notice and the close come in one answer, and socket.io-client hands the notice on
-  // too late to be of use; the function is asked again all the same.
-  expect(refused.things).toEqual([undefined, transport === 'websocket' ? 'token_expired' : undefined]);
+  expect(refused.things).toEqual([undefined, 'token_expired']);
   expect(await seen.atLeast(2)).toEqual([1, 2]);
 });
 

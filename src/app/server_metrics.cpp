@@ -397,8 +397,8 @@ void add_store_metrics(Metrics& metrics,
                       "0 while a store takes no writes: its disk is nearly full, or one failed.",
                       each([](const Database& store) { return store.is_writable() ? 1.0 : 0.0; }));
     metrics.add_gauge("eventbus_store_gone",
-                      "1 once the folder of a store was removed or replaced under the server: it "
-                      "takes no writes until a restart.",
+                      "1 once the folder of a store was removed or replaced under the server, or a "
+                      "file in it cut off: it takes no writes until a restart.",
                       each([](const Database& store) { return store.is_gone() ? 1.0 : 0.0; }));
     metrics.add_counter("eventbus_store_failures_total",
                         "Writes of a store that failed, and tries to open it again that did.",

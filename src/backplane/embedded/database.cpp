@@ -171,6 +171,7 @@ Result<> Database::open_for_writing(bool is_first) {
     has_its_manifest();
     has_its_wal();
     is_synced_ = true;
+    sequence_ = db_->GetLatestSequenceNumber();
     note_files();
     expected_.sync();
     state_ = current_state();
@@ -194,8 +195,19 @@ rocksdb::Status Database::open_as(Way way) {
                                            ", which still holds " + rest +
                                            "; if you have CURRENT, put it back");
     }
-    if (const std::string rest = settings_.is_copy ? "" : expected_.missing_of_manifest();
-        !rest.empty()) {
+    if (is_special_file(path_ / "CURRENT")) {
+        return rocksdb::Status::Corruption("CURRENT in " + path_.string() +
+                                           " is not a regular file; if you have the file, put it "
+                                           "back");
+    }
+    // The files of a copy are of different moments.
+    if (const std::string why = settings_.is_copy ? "" : expected_.read(); !why.empty()) {
+        diagnostics::warn(
+            "the server cannot read which files a store must have, so it does not notice this time "
+            "if some of them were lost",
+            {{"store", settings_.name}, {"reason", why}});
+    }
+    if (const std::string rest = expected_.missing_of_manifest(); !rest.empty()) {
         return rocksdb::Status::Corruption(rest +
                                            "; if you have the file of then, put it back; of a copy "
                                            "of a running server, run `eventbus restore` first");
@@ -218,7 +230,7 @@ rocksdb::Status Database::open_as(Way way) {
     // An end that was cut off in a crash was never synced, so never acknowledged. Anything else
     // that is wrong is not taken silently.
     options.wal_recovery_mode = WALRecoveryMode::kTolerateCorruptedTailRecords;
-    std::string why = settings_.is_copy ? "" : expected_.missing_of_wal();
+    std::string why = expected_.missing_of_wal();
     bool has_lost = !why.empty();
     if (has_lost && way == Way::kWriting) {
         rocksdb::Status marked = mark_lost_end(why);
@@ -233,6 +245,11 @@ rocksdb::Status Database::open_as(Way way) {
     } else if (status.ok() && !has_lost && env_.FileExists(lost_end_mark()).ok()) {
         has_lost = true;
         rocksdb::ReadFileToString(&env_, lost_end_mark(), &why);
+    } else if (status.ok() && !has_lost) {
+        why = expected_.missing_of_entries(opened->GetLatestSequenceNumber());
+        has_lost = !why.empty();
+        if (has_lost && way == Way::kWriting) status = mark_lost_end(why);
+        if (!status.ok()) delete std::exchange(opened, nullptr);
     }
     if (status.ok() && has_lost) {
         lost_its_end_ = true;
@@ -346,12 +363,16 @@ Database::State Database::look() {
 Result<> Database::write(rocksdb::WriteBatch& batch, bool sync) {
     if (!is_for_writing_) return Error{ErrorCode::kReadOnly, settings_.name + " is closed"};
     const DiskWatch::Wait wait(disk_);
+    // A log that was cut off is as long as before once it is written to, and has a hole.
+    if (!has_its_wal()) give_up_place();
+    if (is_gone_) return Error{ErrorCode::kReadOnly, settings_.name + " is gone"};
     rocksdb::WriteOptions how;
     how.sync = sync;
     const rocksdb::Status status = db_->Write(how, &batch);
     if (!look_at_place()) return Error{ErrorCode::kReadOnly, settings_.name + " is gone"};
     if (status.ok()) {
         is_synced_ = sync;
+        sequence_ = db_->GetLatestSequenceNumber();
         note_files();
         pause_ = settings_.retry_after;
         return {};
@@ -413,13 +434,19 @@ void Database::look_at_space() {
                                                  {"free_bytes_min", std::to_string(min)}});
 }
 
-// False: it is gone. What RocksDB would still do goes by the names of files, and would delete those
-// of a copy that was put in the place; so it only reads from now on.
+// False: it is gone.
 bool Database::look_at_place() {
-    if (is_gone_ || is_in_its_place()) return !is_gone_;
+    if (!is_gone_ && !is_in_its_place()) give_up_place();
+    return !is_gone_;
+}
+
+// What RocksDB would still do goes by the names of files, and would delete those of a copy that was
+// put in the place; so it only reads from now on.
+void Database::give_up_place() {
     diagnostics::error(
-        "the folder of a store was removed or replaced while the server runs, and nothing is "
-        "written to it until a restart: stop the server, put the folder back, and start it again",
+        "the folder of a store was removed or replaced while the server runs, or a file in it was "
+        "cut off, and nothing is written to it until a restart: stop the server, put the folder "
+        "back, and start it again",
         {{"store", settings_.name},
          {"folder", path_.string()},
          {"until_then", settings_.consequence}});
@@ -427,12 +454,11 @@ bool Database::look_at_place() {
     is_for_writing_ = false;
     state_ = State::kClosed;
     // To RocksDB a write-ahead log that is missing is none that was ever written.
-    if (is_there(lock_file_)) mark_lost_end("files of it were removed or replaced");
+    if (is_there(lock_file_)) mark_lost_end("files of it were removed, replaced or cut off");
     if (db_) {
         db_->DisableFileDeletions();
         rocksdb::CancelAllBackgroundWork(db_.get(), true);
     }
-    return false;
 }
 
 // What the disk does not say, as a network that is away, is taken to be as it was.
@@ -477,6 +503,7 @@ bool Database::has_its_wal() {
 
 // Its path. Empty: there is no CURRENT. Nothing: the disk does not say.
 std::optional<std::string> Database::manifest_named_by_current() const {
+    if (is_special_file(path_ / "CURRENT")) return "";
     std::string name;
     const rocksdb::Status read =
         rocksdb::ReadFileToString(&env_, (path_ / "CURRENT").string(), &name);
@@ -500,6 +527,7 @@ bool Database::is_there(File& file) {
     const std::optional<File> now = file_at(file.path);
     if (!now) return true;
     if (now->device != file.device || now->inode != file.inode) return false;
+    if (now->bytes < file.bytes) return false;
     file.bytes = now->bytes;
     return true;
 }
@@ -510,7 +538,7 @@ void Database::note_files() {
         return ExpectedFiles::File{std::filesystem::path(file.path).filename(), file.bytes};
     };
     if (manifest_.inode == 0 || wal_.inode == 0) return;  // the disk did not say
-    expected_.note(expected(manifest_), expected(wal_), is_synced_);
+    expected_.note(expected(manifest_), {expected(wal_), sequence_}, is_synced_);
 }
 
 Database::State Database::current_state() const {
@@ -529,8 +557,8 @@ Database::Reading Database::read() const {
 std::string Database::refusal() const {
     if (is_gone_) {
         return fmt::format(
-            "{} takes no writes: the folder {} was removed or replaced; stop the server, put it "
-            "back, and start it again",
+            "{} takes no writes: the folder {} was removed or replaced, or a file in it cut off; "
+            "stop the server, put it back, and start it again",
             settings_.name, path_.string());
     }
     if (is_writable()) return {};

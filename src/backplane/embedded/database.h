@@ -42,11 +42,12 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 // then: it is closed, opened for reading only, and opened anew when the disk allows. The same holds
 // for a start without room: it is read, and written to once there is.
 //
-// Its folder, or a file in it that is written to, may be removed or replaced while it is open
-// (`rm -rf`, a restore from a backup). RocksDB would not notice, and would write on into files that
-// nobody can find. So the writer looks whether LOCK, the manifest and the newest write-ahead log
-// are still those that it has open, with each look() and behind each write; if they are not, it is
-// closed for writing until the process ends.
+// Its folder, or a file in it that is written to, may be removed, replaced or cut off while it is
+// open (`rm -rf`, a restore from a backup, logrotate's copytruncate). RocksDB would not notice, and
+// would write on into files that nobody can find, or behind a hole of zeros. So the writer looks
+// whether LOCK, the manifest and the newest write-ahead log are still those that it has open, and
+// as long, with each look() and at each write; if they are not, it is closed for writing until the
+// process ends.
 //
 // Files that go while nobody has it open are missed by the next start (expected_files.h). Without
 // the end of a write-ahead log it goes on as with one that is damaged. Without the end of a
@@ -156,7 +157,8 @@ class Database {
 
     State state() const { return state_; }
     bool is_writable() const { return state_ == State::kWritable; }
-    // Whether its folder was removed or replaced while it was open. It stays so.
+    // Whether its folder, or a file in it, was removed, replaced or cut off while it was open. It
+    // stays so.
     bool is_gone() const { return is_gone_; }
     // Whether its disk answers.
     const DiskWatch& disk() const { return disk_; }
@@ -180,7 +182,7 @@ class Database {
         std::string path;
         std::uint64_t device = 0;  // 0, as inode: there is none
         std::uint64_t inode = 0;
-        std::uint64_t bytes = 0;  // when it was last looked for
+        std::uint64_t bytes = 0;  // when it was last looked for; it only grows
     };
 
     explicit Database(Settings settings);
@@ -208,6 +210,7 @@ class Database {
         return settings_.free_bytes_min + settings_.free_bytes_min / 8;
     }
     bool look_at_place();
+    void give_up_place();
     bool is_in_its_place();
     bool has_its_manifest();
     bool has_its_wal();
@@ -234,10 +237,11 @@ class Database {
     std::shared_ptr<Watch> watch_;       // of what is open
     bool lost_its_end_ = false;          // what is open
     bool is_for_writing_ = false;
-    File lock_file_;         // LOCK, which RocksDB makes once
-    File manifest_;          // as CURRENT names it; RocksDB makes another with a higher number
-    File wal_;               // the newest
-    bool is_synced_ = true;  // all that was written
+    File lock_file_;              // LOCK, which RocksDB makes once
+    File manifest_;               // as CURRENT names it; RocksDB makes another with a higher number
+    File wal_;                    // the newest
+    bool is_synced_ = true;       // all that was written
+    std::uint64_t sequence_ = 0;  // RocksDB's number of the last entry
     ExpectedFiles expected_;
     bool may_pass_ = false;            // why it could not be opened
     std::chrono::milliseconds pause_;  // before the next try

@@ -4,6 +4,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -107,6 +108,15 @@ TEST_F(DatabaseTest, AFolderThatIsRemovedOrReplacedTakesNoWritesUntilARestart) {
             fs::rename(folder_.path() / "copy", file);
         }
     };
+    // As `: > FILE` does, and logrotate's copytruncate.
+    const auto cut = [&](const std::string& name_begin, const std::string& extension) {
+        for (const auto& file : fs::directory_iterator(things)) {
+            if (file.path().filename().string().starts_with(name_begin) &&
+                file.path().extension() == extension) {
+                fs::resize_file(file, 0);
+            }
+        }
+    };
     struct Case {
         const char* name;
         std::function<void()> act;
@@ -126,7 +136,14 @@ TEST_F(DatabaseTest, AFolderThatIsRemovedOrReplacedTakesNoWritesUntilARestart) {
          }},
         {"without its write-ahead log", [&] { remove_all_of(".log"); }},
         {"with a copy of its write-ahead log", [&] { exchange("", ".log"); }},
+        {"with its write-ahead log emptied", [&] { cut("", ".log"); }},
+        {"with its manifest emptied", [&] { cut("MANIFEST-", ""); }},
         {"without CURRENT", [&] { fs::remove(things / "CURRENT"); }},
+        {"with a pipe as CURRENT",
+         [&] {
+             fs::remove(things / "CURRENT");
+             ASSERT_EQ(::mkfifo((things / "CURRENT").c_str(), 0600), 0);
+         }},
         {"with an earlier CURRENT",
          [&] { std::ofstream(things / "CURRENT") << "MANIFEST-000001\n"; }},
         {"with a copy of its manifest", [&] { exchange("MANIFEST-", ""); }},
@@ -580,6 +597,11 @@ class ClosedDatabaseTest : public DatabaseTest {
         EXPECT_FALSE(found.empty()) << begin << "*" << end;
         return found;
     }
+    static void zero_from(const fs::path& file, std::uintmax_t from) {
+        const auto bytes = fs::file_size(file);
+        fs::resize_file(file, from);
+        fs::resize_file(file, bytes);
+    }
     std::set<fs::path> all_files() const {
         const auto found = files("", "");
         return {found.begin(), found.end()};
@@ -600,6 +622,7 @@ TEST_F(ClosedDatabaseTest, AWriteAheadLogThatGoesMeanwhileIsAnEndThatIsLost) {
         {"removed", [](const fs::path& log) { fs::remove(log); }},
         {"emptied", [](const fs::path& log) { fs::resize_file(log, 0); }},
         {"cut", [](const fs::path& log) { fs::resize_file(log, fs::file_size(log) - 1); }},
+        {"of zeros", [](const fs::path& log) { zero_from(log, 0); }},
     };
     for (const Case& c : cases) {
         for (const End how : {End::kStop, End::kKill}) {
@@ -715,8 +738,10 @@ TEST_F(ClosedDatabaseTest, AManifestWithALowerNumberIsRefused) {
 
 // A loss of power takes what was not synced; nobody was promised that it stays.
 TEST_F(ClosedDatabaseTest, WhatWasNotSyncedIsExpectedOnlyWhileTheMachineRuns) {
-    for (const bool is_same_life : {false, true}) {
-        SCOPED_TRACE(is_same_life);
+    for (const auto& [is_same_life, is_zeros] :
+         {std::pair(false, false), {true, false}, {false, true}, {true, true}}) {
+        SCOPED_TRACE(std::string(is_same_life ? "the same life" : "another life") +
+                     (is_zeros ? ", zeros" : ", cut"));
         settings_.boot_id = "boot-1";
         open();
         ASSERT_TRUE(put("synced"));
@@ -725,7 +750,11 @@ TEST_F(ClosedDatabaseTest, WhatWasNotSyncedIsExpectedOnlyWhileTheMachineRuns) {
         batch.Put("not synced", "v");
         ASSERT_TRUE(db_->write(batch, false));
         end(End::kKill);
-        fs::resize_file(files("", ".log").back(), synced);
+        if (is_zeros) {
+            zero_from(files("", ".log").back(), synced);
+        } else {
+            fs::resize_file(files("", ".log").back(), synced);
+        }
         if (!is_same_life) settings_.boot_id = "boot-2";
         told_.clear();
         open();
@@ -745,18 +774,92 @@ TEST_F(ClosedDatabaseTest, WhatWasNotSyncedIsExpectedOnlyWhileTheMachineRuns) {
 }
 
 TEST_F(ClosedDatabaseTest, AStoreOfAReleaseThatExpectedNothingIsOpened) {
-    for (const char* const text : {"", "MANIFEST-000", "damage\xff"}) {
-        SCOPED_TRACE(text);
+    open();
+    ASSERT_TRUE(put("a"));
+    db_.reset();
+    fs::remove(things_ / "EXPECTED");
+    told_.clear();
+    testing::internal::CaptureStderr();
+    open();
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+    EXPECT_EQ(told_, std::vector<bool>{false});
+    EXPECT_EQ(get("a"), "v");
+}
+
+TEST_F(ClosedDatabaseTest, AStoreOfABuildThatExpectedNoSequenceIsOpened) {
+    open();
+    ASSERT_TRUE(put("a"));
+    db_.reset();
+    std::ifstream file(things_ / "EXPECTED");
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    ASSERT_NE(text.find("sequence "), std::string::npos) << text;
+    text.resize(text.find("sequence "));
+    std::ofstream(things_ / "EXPECTED") << text;
+    zero_from(files("", ".log").back(), 0);
+    told_.clear();
+    open();
+    EXPECT_EQ(told_, std::vector<bool>{false});
+}
+
+TEST_F(ClosedDatabaseTest, WhereItCannotReadWhatToExpectItSaysSoOnce) {
+    struct Case {
+        const char* name;
+        std::function<void(const fs::path&)> act;
+    };
+    const Case cases[] = {
+        {"empty", [](const fs::path& file) { std::ofstream{file}; }},
+        {"cut", [](const fs::path& file) { std::ofstream(file) << "MANIFEST-000"; }},
+        {"junk", [](const fs::path& file) { std::ofstream(file) << "damage\xff"; }},
+        {"a pipe",
+         [](const fs::path& file) {
+             fs::remove(file);
+             ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+         }},
+        {"a folder",
+         [](const fs::path& file) {
+             fs::remove(file);
+             fs::create_directory(file);
+         }},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
         open();
         ASSERT_TRUE(put("a"));
         db_.reset();
-        std::ofstream(things_ / "EXPECTED") << text;
-        if (*text == '\0') fs::remove(things_ / "EXPECTED");
+        c.act(things_ / "EXPECTED");
         told_.clear();
+        testing::internal::CaptureStderr();
         open();
+        const std::string said = testing::internal::GetCapturedStderr();
+        EXPECT_NE(said.find("cannot read which files a store must have"), std::string::npos)
+            << said;
+        EXPECT_NE(said.find("EXPECTED"), std::string::npos) << said;
+        EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
         EXPECT_EQ(told_, std::vector<bool>{false});
         EXPECT_EQ(get("a"), "v");
+        EXPECT_TRUE(put("b"));
+        db_.reset();
+        fs::remove_all(things_);
     }
+}
+
+TEST_F(ClosedDatabaseTest, APipeAsCurrentIsRefused) {
+    open();
+    ASSERT_TRUE(put("a"));
+    db_.reset();
+    fs::rename(things_ / "CURRENT", away_);
+    ASSERT_EQ(::mkfifo((things_ / "CURRENT").c_str(), 0600), 0);
+    for (const bool is_full : {false, true}) {
+        disk_.free_bytes = is_full ? 0 : 1'000'000;
+        const std::string error = open_error();
+        EXPECT_NE(error.find("CURRENT in " + things_.string() + " is not a regular file"),
+                  std::string::npos)
+            << error;
+    }
+    disk_.free_bytes = 1'000'000;
+    fs::rename(away_, things_ / "CURRENT");
+    open();
+    EXPECT_EQ(get("a"), "v");
 }
 
 TEST_F(ClosedDatabaseTest, OfACopyNothingIsExpected) {

@@ -65,6 +65,13 @@ std::string in_words(const rocksdb::Status& damage) {
     return what + "; if you have the file, put it back";
 }
 
+// A log that the manifest names is missing, or shorter.
+bool is_about_wal(const rocksdb::Status& status) {
+    const std::string what = status.ToString();
+    return what.find("Missing WAL") != std::string::npos ||
+           what.find("Size mismatch: WAL") != std::string::npos;
+}
+
 }  // namespace
 
 // What fails in RocksDB's own threads. It would repair itself, by writing on.
@@ -230,6 +237,10 @@ rocksdb::Status Database::open_as(Way way) {
     // An end that was cut off in a crash was never synced, so never acknowledged. Anything else
     // that is wrong is not taken silently.
     options.wal_recovery_mode = WALRecoveryMode::kTolerateCorruptedTailRecords;
+    // Of the logs that are closed and synced, which a kill -9 leaves where a memtable was on its
+    // way to a table, the manifest says that they must be there. For reading RocksDB must look,
+    // too: it could not write that it did not, and would end the process.
+    options.track_and_verify_wals_in_manifest = !settings_.is_copy || way == Way::kReading;
     std::string why = expected_.missing_of_wal();
     bool has_lost = !why.empty();
     if (has_lost && way == Way::kWriting) {
@@ -290,10 +301,14 @@ rocksdb::Status Database::open_without_end(rocksdb::Options& options, Way way,
         if (!marked.ok()) return marked;
     }
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    options.track_and_verify_wals_in_manifest = way == Way::kReading;
     rocksdb::Status status = open_with(options, way, opened);
     // The damage is elsewhere, as a table that is missing: once that is put right nothing is lost.
     if (status.IsCorruption() && way == Way::kWriting && !was_marked) {
         env_.DeleteFile(lost_end_mark());
+    }
+    if (way == Way::kReading && !has_room_ && is_about_wal(status)) {
+        return rocksdb::Status::NoSpace("it is not opened without what it lost (" + damage + ")");
     }
     return status;
 }
@@ -368,8 +383,14 @@ Result<> Database::write(rocksdb::WriteBatch& batch, bool sync) {
     if (is_gone_) return Error{ErrorCode::kReadOnly, settings_.name + " is gone"};
     rocksdb::WriteOptions how;
     how.sync = sync;
-    const rocksdb::Status status = db_->Write(how, &batch);
+    const std::string wal = wal_.path;
+    rocksdb::Status status = db_->Write(how, &batch);
     if (!look_at_place()) return Error{ErrorCode::kReadOnly, settings_.name + " is gone"};
+    // The manifest says of a log only that is synced that it must be there (open_as()).
+    if (status.ok() && !sync && wal_.path != wal) {
+        status = db_->SyncWAL();
+        sync = true;
+    }
     if (status.ok()) {
         is_synced_ = sync;
         sequence_ = db_->GetLatestSequenceNumber();

@@ -650,6 +650,65 @@ TEST_F(ClosedDatabaseTest, AWriteAheadLogThatGoesMeanwhileIsAnEndThatIsLost) {
     }
 }
 
+// A kill -9 while a memtable is on its way to a table leaves its log, too.
+TEST_F(ClosedDatabaseTest, AnEarlierWriteAheadLogThatGoesMeanwhileIsTold) {
+    struct Case {
+        const char* name;
+        std::function<void(const fs::path&)> act;  // none: it stays
+    };
+    const Case cases[] = {
+        {"whole", {}},
+        {"removed", [](const fs::path& log) { fs::remove(log); }},
+        {"emptied", [](const fs::path& log) { fs::resize_file(log, 0); }},
+        {"cut", [](const fs::path& log) { fs::resize_file(log, fs::file_size(log) - 1); }},
+    };
+    for (const Case& c : cases) {
+        for (const bool is_synced : {false, true}) {
+            SCOPED_TRACE(std::string(c.name) + (is_synced ? ", synced" : ", not synced"));
+            open();
+            fill();
+            db_->read()->PauseBackgroundWork();
+            std::size_t puts = 0;
+            for (const std::size_t logs = files("", ".log").size();
+                 files("", ".log").size() == logs; ++puts) {
+                rocksdb::WriteBatch batch;
+                batch.Put("late " + std::to_string(puts), std::string(1'000, 'v'));
+                ASSERT_TRUE(db_->write(batch, is_synced));
+            }
+            fs::copy(things_, killed_);
+            db_->read()->ContinueBackgroundWork();
+            db_.reset();
+            fs::remove_all(things_);
+            fs::rename(killed_, things_);
+            told_.clear();
+            if (c.act) c.act(files("", ".log").front());
+
+            disk_.free_bytes = 0;
+            if (c.act) {
+                const std::string error = open_error();  // for reading it must be whole
+                EXPECT_NE(error.find("it is not opened without what it lost"), std::string::npos)
+                    << error;
+                EXPECT_NE(error.find("make room on it"), std::string::npos) << error;
+            } else {
+                open();
+            }
+            disk_.free_bytes = 1'000'000;
+            open();
+            const bool is_lost = static_cast<bool>(c.act);
+            EXPECT_EQ(db_->lost_its_end(), is_lost);
+            EXPECT_EQ(get("199"), std::string(1'000, 'v'));
+            EXPECT_EQ(get("late " + std::to_string(puts - 2)).empty(), is_lost);
+            ASSERT_TRUE(put("after"));
+            end(End::kKill);
+            open();
+            EXPECT_EQ(told_, (std::vector<bool>{is_lost, false}));
+            EXPECT_EQ(get("after"), "v");
+            db_.reset();
+            fs::remove_all(things_);
+        }
+    }
+}
+
 TEST_F(ClosedDatabaseTest, AStartThatIsKilledBeforeALossWasFollowedFindsItAgain) {
     open();
     ASSERT_TRUE(put("last"));

@@ -7,6 +7,14 @@
 #include "bus/access.h"
 
 namespace eventbus {
+namespace {
+
+// Of a place.
+std::string_view name_of(Admitted::Unknown::Code code) {
+    return code == Admitted::Unknown::Code::kOffset ? "the offset" : "'since'";
+}
+
+}  // namespace
 
 void Arriving::begin(const Context& context, std::shared_ptr<const Catalog> catalog,
                      Arrival arrival, Position now, Done done) {
@@ -41,10 +49,11 @@ void Arriving::find_session() {
 
 void Arriving::on_session(std::optional<SessionStore::Claimed> claimed) {
     if (!claimed) {
-        admitted_.unknown.emplace_back("the session is not known here (any more)");
+        add_unknown(Unknown::Code::kSession, "the session is not known here (any more)");
     } else if (!is_good(claimed->record)) {
         context_.sessions.end(arrival_.pid, claimed->claim);
-        admitted_.unknown.emplace_back(
+        add_unknown(
+            Unknown::Code::kSession,
             "the session is of another log: the server's data was replaced, or restored from a "
             "backup");
     } else {
@@ -73,10 +82,11 @@ bool Arriving::is_good(const SessionRecord& record) const {
 // ---- the places that the client names -----------------------------------------------------------
 
 void Arriving::find_places() {
-    offset_ = place_of(offset_of_session(), "the offset");
+    offset_ = place_of(offset_of_session(), Unknown::Code::kOffset);
     if (needs_since()) {
-        since_ = place_of(arrival_.since, "'since'");
-        if (!arrival_.since_unread.empty()) admitted_.unknown.push_back(arrival_.since_unread);
+        since_ = place_of(arrival_.since, Unknown::Code::kSince);
+        if (!arrival_.since_unread.empty())
+            add_unknown(Unknown::Code::kSince, arrival_.since_unread);
         is_since_unknown_ = !since_ && (arrival_.since || !arrival_.since_unread.empty());
     }
     await_visible(context_.log, context_.clock, context_.post_at,
@@ -105,25 +115,29 @@ std::optional<std::string_view> Arriving::offset_of_session() const {
 }
 
 std::optional<Position> Arriving::place_of(std::optional<std::string_view> offset,
-                                           std::string_view what) {
+                                           Unknown::Code code) {
     if (!offset) return std::nullopt;
     const Result<Offset> parsed = parse_offset(*offset);
     const Result<Position> place =
         parsed ? position_of(context_.log, *parsed) : Result<Position>(parsed.error());
     if (place) return *place;
-    admitted_.unknown.push_back(std::string(what) + ": " + place.error().detail);
+    add_unknown(code, std::string(name_of(code)) + ": " + place.error().detail);
     return std::nullopt;
 }
 
+void Arriving::add_unknown(Unknown::Code code, std::string reason) {
+    admitted_.unknown.push_back({code, std::move(reason)});
+}
+
 void Arriving::on_places_visible() {
-    const auto check = [&](std::optional<Position>& place, std::string_view what) {
+    const auto check = [&](std::optional<Position>& place, Unknown::Code code) {
         if (!place || *place <= context_.log.frontier()) return;
-        admitted_.unknown.push_back(std::string(what) + " lies beyond the end of the log");
+        add_unknown(code, std::string(name_of(code)) + " lies beyond the end of the log");
         place.reset();
     };
-    check(offset_, "the offset");
+    check(offset_, Unknown::Code::kOffset);
     const bool was_since_known = since_.has_value();
-    check(since_, "'since'");
+    check(since_, Unknown::Code::kSince);
     is_since_unknown_ = is_since_unknown_ || (was_since_known && !since_);
     admitted_.had_since = since_.has_value();
     if (admitted_.is_resumed) {
@@ -156,7 +170,8 @@ void Arriving::go_on() {
     if (has_seen(offset_, record.unknown_behind)) {
         record.unknown_behind.reset();
     } else if (!is_offset_unknown_ && !is_since_unknown_) {
-        admitted_.unknown.emplace_back("a place that an earlier sign-in showed was not known");
+        // It is not stored which of the two that was: the one that may have cost more.
+        add_unknown(Unknown::Code::kSince, "a place that an earlier sign-in showed was not known");
         record.unknown_behind = record.place.given;
     }
 }

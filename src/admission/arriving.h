@@ -48,7 +48,17 @@ struct Admitted {
     Position as_of;                          // the rights to its rooms were told as of here
     std::shared_ptr<const Catalog> catalog;  // by this one
     Completion coming;                       // held until it is in no room by an older one
-    std::vector<std::string> unknown;        // why a place or a session is not known
+    // What it named, and this log or server does not know.
+    struct Unknown {
+        enum class Code {
+            kSession,  // it has a new one, and is owed what lies behind a good `since`
+            kOffset,   // its session goes on from its own place, in a log that has lost something
+            kSince,    // what lies behind it cannot be given
+        };
+        Code code;
+        std::string reason;
+    };
+    std::vector<Unknown> unknown;
     std::vector<std::pair<std::string, Error>> ended;  // topics that it may not have
     // The right to a topic that it asked for began behind the place from which it is to go on: of
     // that topic it gets nothing from in between.
@@ -95,12 +105,15 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
              Position now, Done done);
 
  private:
+    using Unknown = Admitted::Unknown;
+
     void find_session();
     void on_session(std::optional<SessionStore::Claimed> claimed);
     void find_places();
     std::optional<std::string_view> offset_of_session() const;
     bool needs_since() const;
-    std::optional<Position> place_of(std::optional<std::string_view> offset, std::string_view what);
+    std::optional<Position> place_of(std::optional<std::string_view> offset, Unknown::Code code);
+    void add_unknown(Unknown::Code code, std::string reason);
     void on_places_visible();
     void go_on();
     void begin_new();

@@ -19,6 +19,15 @@
 namespace eventbus {
 namespace {
 
+using Code = Admitted::Unknown::Code;
+using Codes = std::vector<Code>;
+
+Codes codes_of(const Admitted& admitted) {
+    Codes codes;
+    for (const auto& unknown : admitted.unknown) codes.push_back(unknown.code);
+    return codes;
+}
+
 // Lets everybody watch everything.
 class OpenWatches final : public Watches {
  public:
@@ -116,7 +125,7 @@ TEST_F(ArrivingTest, ASessionIsKnownIfThisLogSharesAllThatItSawAndJoined) {
         keep(c.record);
         const Admitted admitted = arrive({.pid = "p"});
         EXPECT_EQ(admitted.is_resumed, c.is_known);
-        EXPECT_EQ(admitted.unknown.size(), c.is_known ? 0u : 1u);
+        EXPECT_EQ(codes_of(admitted), c.is_known ? Codes{} : Codes{Code::kSession});
         EXPECT_EQ(disk_.by_pid.contains("p"), c.is_known);
     }
 }
@@ -138,13 +147,13 @@ TEST_F(ArrivingTest, APlaceOfAnotherBranchIsToldAndTheSessionGoesOnFromItsOwn) {
         const char* what;
         const char* offset;
         Position resume_after;
-        std::size_t unknown;
+        Codes unknown;
     };
     const Case cases[] = {
-        {"of the lost branch", "lost.30", 18_pos, 1},
-        {"above the end of the epoch that both share", "second.21", 18_pos, 1},
-        {"of what both share", "second.19", 19_pos, 0},
-        {"below what it was given: lost on the way", "first.9", 9_pos, 0},
+        {"of the lost branch", "lost.30", 18_pos, {Code::kOffset}},
+        {"above the end of the epoch that both share", "second.21", 18_pos, {Code::kOffset}},
+        {"of what both share", "second.19", 19_pos, {}},
+        {"below what it was given: lost on the way", "first.9", 9_pos, {}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.what);
@@ -152,7 +161,7 @@ TEST_F(ArrivingTest, APlaceOfAnotherBranchIsToldAndTheSessionGoesOnFromItsOwn) {
         const Admitted admitted = arrive({.pid = "p", .offset = c.offset});
         EXPECT_TRUE(admitted.is_resumed);
         EXPECT_EQ(admitted.resume_after, c.resume_after);
-        EXPECT_EQ(admitted.unknown.size(), c.unknown);
+        EXPECT_EQ(codes_of(admitted), c.unknown);
         // It has seen no event since, and what it was given meanwhile was lost on the way.
         disk_.by_pid["p"].record.place = {.given = 23_pos, .clear = 24_pos};
         disk_.by_pid["p"].record.unknown_behind.reset();  // it has heard
@@ -163,7 +172,7 @@ TEST_F(ArrivingTest, APlaceOfAnotherBranchIsToldAndTheSessionGoesOnFromItsOwn) {
     }
     const Admitted fresh = arrive({.since = "lost.30"});
     EXPECT_FALSE(fresh.had_since);
-    EXPECT_EQ(fresh.unknown.size(), 1u);
+    EXPECT_EQ(codes_of(fresh), Codes{Code::kSince});
     EXPECT_EQ(fresh.resume_after, 25_pos);
 }
 
@@ -175,22 +184,26 @@ TEST_F(ArrivingTest, ASessionThatGoesOnNeedsSinceOnlyForTopicsThatItDoesNotHold)
     struct Case {
         const char* what;
         Arrival arrival;
-        std::size_t unknown;
+        Codes unknown;
     };
     const Case cases[] = {
-        {"of another log", {.since = "lost.30"}, 0},
-        {"no offset", {.since = "nonsense"}, 0},
-        {"empty", {.since = ""}, 0},
-        {"ahead of the log", {.since = "third.99"}, 0},
-        {"not a text", {.since_unread = "it must be a string"}, 0},
+        {"of another log", {.since = "lost.30"}, {}},
+        {"no offset", {.since = "nonsense"}, {}},
+        {"empty", {.since = ""}, {}},
+        {"ahead of the log", {.since = "third.99"}, {}},
+        {"not a text", {.since_unread = "it must be a string"}, {}},
         {"with topics that it holds, or knows to have ended",
          {.since = "lost.30", .topics = {known, ended}},
-         0},
+         {}},
         {"with one that it was told has ended, and has heard of",
          {.since = "lost.30", .topics = {known, heard}},
-         1},
-        {"with one that it does not", {.since = "lost.30", .topics = {known, other}}, 1},
-        {"the same, not a text", {.since_unread = "it must be a string", .topics = {other}}, 1},
+         {Code::kSince}},
+        {"with one that it does not",
+         {.since = "lost.30", .topics = {known, other}},
+         {Code::kSince}},
+        {"the same, not a text",
+         {.since_unread = "it must be a string", .topics = {other}},
+         {Code::kSince}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.what);
@@ -204,11 +217,12 @@ TEST_F(ArrivingTest, ASessionThatGoesOnNeedsSinceOnlyForTopicsThatItDoesNotHold)
         arrival.offset = "third.24";
         const Admitted admitted = arrive(std::move(arrival));
         EXPECT_TRUE(admitted.is_resumed);
-        EXPECT_EQ(admitted.unknown.size(), c.unknown);
+        EXPECT_EQ(codes_of(admitted), c.unknown);
         EXPECT_EQ(admitted.resume_after, 24_pos);
     }
     const Admitted fresh = arrive({.since_unread = "it must be a string"});
-    EXPECT_EQ(fresh.unknown, std::vector<std::string>{"it must be a string"});
+    ASSERT_EQ(codes_of(fresh), Codes{Code::kSince});
+    EXPECT_EQ(fresh.unknown[0].reason, "it must be a string");
 }
 
 // socket.io-client keeps the offset of its last event, whatever session that was of.

@@ -223,8 +223,8 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
         hub.resume(*receiver_, admitted.resume_after);
     }
     admissions_.add(*this);
-    for (const std::string& reason : admitted.unknown) {
-        if (is_begun()) tell_unknown(reason);
+    for (const Admitted::Unknown& unknown : admitted.unknown) {
+        if (is_begun()) tell_unknown(unknown, admitted.resume_after);
     }
     if (is_begun() && record.unknown_behind) ask_for_receipt();
     for (const auto& [topic, error] : admitted.ended) {

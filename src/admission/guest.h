@@ -72,8 +72,9 @@ class Guest : public Receiver,
  protected:
     // ---- what a protocol does ------------------------------------------------------------------
 
-    // It is to be told, and goes on. It may end() within each of these.
-    virtual void tell_unknown(const std::string& reason) = 0;
+    // It is to be told, and goes on. It may end() within each of these. `goes_on`: what comes after
+    // it is for the client.
+    virtual void tell_unknown(const Admitted::Unknown& unknown, Position goes_on) = 0;
     virtual void tell_ended(std::string_view topic, const Error& error) = 0;
     virtual void tell_gap(Position from, Position to) = 0;
     // Another socket has its session, or it cannot be served any more: close the connection in a

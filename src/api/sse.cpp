@@ -79,8 +79,9 @@ void SseStream::tell_gap(Position from, Position to) {
                      offset_text(log, from), offset_text(log, to)));
 }
 
-void SseStream::tell_unknown(const std::string& reason) {
-    send(fmt::format("event: resume.unknown\ndata: {{\"reason\":{}}}\n\n", json_string(reason)));
+void SseStream::tell_unknown(const Admitted::Unknown& unknown, Position) {
+    send(fmt::format("event: resume.unknown\ndata: {{\"reason\":{}}}\n\n",
+                     json_string(unknown.reason)));
 }
 
 void SseStream::tell_ended(std::string_view topic, const Error& error) {

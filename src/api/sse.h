@@ -65,7 +65,7 @@ class SseStream final : public Protocol, public Guest, public Expiring {
 
  private:
     // Guest
-    void tell_unknown(const std::string& reason) override;
+    void tell_unknown(const Admitted::Unknown& unknown, Position goes_on) override;
     void tell_ended(std::string_view topic, const Error& error) override;
     void tell_gap(Position from, Position to) override;
     void close_for_take_over() override { close(); }

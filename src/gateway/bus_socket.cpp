@@ -43,8 +43,8 @@ void BusSocket::tell_gap(Position from, Position to) {
     socket_->emit(notices::resume_gap(gateway_.offset(from), gateway_.offset(to)));
 }
 
-void BusSocket::tell_unknown(const std::string& reason) {
-    socket_->emit(notices::resume_unknown(reason));
+void BusSocket::tell_unknown(const Admitted::Unknown& unknown, Position goes_on) {
+    socket_->emit(notices::resume_unknown(unknown, gateway_.offset(goes_on)));
 }
 
 void BusSocket::tell_ended(std::string_view topic, const Error& error) {

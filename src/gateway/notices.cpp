@@ -9,14 +9,27 @@ namespace {
 
 constexpr int kRetryAfterMs = 1000;
 
+std::string_view name_of(Admitted::Unknown::Code code) {
+    switch (code) {
+        case Admitted::Unknown::Code::kSession:
+            return "session";
+        case Admitted::Unknown::Code::kOffset:
+            return "offset";
+        case Admitted::Unknown::Code::kSince:
+            break;
+    }
+    return "since";
+}
+
 }  // namespace
 
 std::string resume_done(std::uint64_t missed) {
     return fmt::format(R"(["resume.done",{{"missed":{}}}])", missed);
 }
 
-std::string resume_unknown(std::string_view reason) {
-    return fmt::format(R"(["resume.unknown",{{"reason":{}}}])", json_string(reason));
+std::string resume_unknown(const Admitted::Unknown& unknown, std::string_view to) {
+    return fmt::format(R"(["resume.unknown",{{"code":"{}","reason":{},"to":{}}}])",
+                       name_of(unknown.code), json_string(unknown.reason), json_string(to));
 }
 
 std::string resume_gap(std::string_view from, std::string_view to) {

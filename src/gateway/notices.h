@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "admission/arriving.h"
 #include "base/error.h"
 
 namespace eventbus::notices {
@@ -11,7 +12,7 @@ namespace eventbus::notices {
 // What the server says by itself, as arrays for Socket::emit (docs/wire.md). None ends in a string:
 // the client would take it for its place.
 std::string resume_done(std::uint64_t missed);
-std::string resume_unknown(std::string_view reason);
+std::string resume_unknown(const Admitted::Unknown& unknown, std::string_view to);
 std::string resume_gap(std::string_view from, std::string_view to);
 std::string watch_ended(std::string_view topic, const Error& error);
 // The same of a consumer group, whose member the socket is no more.

@@ -99,7 +99,10 @@ test.each(['SIGTERM', 'kill -9'])('clients that have seen more than a restored b
   await count(server, 31, 31);
   await bob.events.until(() => counted(bob).includes(31));
 
-  expect(told(bob)).toContain('resume.unknown');
+  expect(bob.control.things).toContainEqual({
+    name: 'resume.unknown',
+    body: { code: bob.socket.recovered ? 'offset' : 'session', reason: expect.any(String) as string, to: expect.any(String) as string },
+  });
   // What the backup has of the session may be older than what bob saw.
   expect(counted(bob).filter((n) => n > 10)).toEqual(Array.from({ length: 21 }, (_, n) => 11 + n));
   await handled.until((ids) => ['6', '7'].every((id) => ids.includes(id)));

@@ -43,7 +43,9 @@ class Socket final : public Guest {
 
  private:
     // Guest
-    void tell_unknown(const std::string& reason) override { send(Unknown{reason}); }
+    void tell_unknown(const Admitted::Unknown& unknown, Position) override {
+        send(Unknown{unknown.reason});
+    }
     void tell_ended(std::string_view topic, const Error&) override {
         send(Ended{std::string(topic)});
     }

@@ -2,6 +2,7 @@
 import { copyFileSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 
+import type { ConnectionState, Gap } from '@shared-infra/event-bus';
 import { expect, test } from 'vitest';
 
 import { connect, fence, type PlainClient, sdk } from './support/clients.js';
@@ -94,6 +95,28 @@ test.each(kCases)('sessions whose write-ahead logs were $what after $how are unk
 
   expect(bob.socket.recovered).toBe(false);
   expect(await damages(server, 'sessions')).toBe(1);
+});
+
+test.each(['log', 'sessions'])('a client of the package is live again after %s was moved away, and hears of a gap only if events may be missing', async (store) => {
+  const server = await BusServer.start();
+  const states = new Seen<ConnectionState>();
+  const gaps = new Seen<Gap>();
+  const numbers = new Seen<number>();
+  const bus = sdk(server, kBob);
+  bus.onState(states.add);
+  bus.onGap(gaps.add);
+  await bus.subscribe('counter:1', (event) => numbers.add(event.n as number));
+  await count(server, 1, 2);
+  await numbers.atLeast(2);
+
+  await server.stop();
+  renameSync(join(server.data, store), join(server.data, `${store}.old`));
+  await server.up();
+  await states.until((all) => all.some(({ status }) => status === 'reconnecting') && all.at(-1)!.status === 'live');
+  await count(server, 3, 3);
+
+  expect(await numbers.atLeast(3)).toEqual([1, 2, 3]);
+  expect(gaps.things).toEqual(store === 'log' ? [{ from: expect.any(String), to: expect.any(String) }] : []);
 });
 
 test.each(kCases)('groups whose write-ahead logs were $what after $how say so', async ({ how, act }) => {

@@ -153,8 +153,8 @@ export class EventBus<Events extends object = UntypedEvents> {
   }
 
   /**
-   * Durable events that this client has not seen are no longer kept; what they said has to be fetched
-   * another way.
+   * Durable events that this client has not seen may be no longer kept, or the server's log has been
+   * replaced; what they said has to be fetched another way.
    *
    * @example
    * ```ts
@@ -221,6 +221,10 @@ export class EventBus<Events extends object = UntypedEvents> {
         subscriptions.connected(recovered, asked);
         publisher.flush();
       },
+      lost: (gap) => {
+        places.pass(gap.to);
+        if (gap.from !== undefined || subscriptions.isWaiting) this.#onGap(gap); // who only publishes misses nothing
+      },
       emitted: (name, args) => this.#onEmitted(name, args),
       refused: (error) => {
         const told = subscriptions.fail(error) + publisher.fail(error);
@@ -230,7 +234,10 @@ export class EventBus<Events extends object = UntypedEvents> {
     };
     const connection = new Connection(settings, user);
     const publisher = new Publisher(connection, settings);
-    const subscriptions = new Subscriptions(connection, settings, places, (error) => this.#report(error));
+    const subscriptions = new Subscriptions(connection, settings, places, {
+      report: (error) => this.#report(error),
+      lost: (gap) => this.#onGap(gap),
+    });
     const outage = new Outage(settings.origin, () => this.#states.size > 0);
     connection.states.add((state) => outage.follow(state));
     connection.states.add((state) => this.#states.tell(state));
@@ -257,7 +264,8 @@ export class EventBus<Events extends object = UntypedEvents> {
 
   #onGap(gap: Gap): void {
     if (this.#gaps.size > 0) return this.#gaps.tell(gap);
-    console.warn(`eventbus: events between ${gap.from} and ${gap.to} were missed and are no longer kept; onGap() hears of it.`);
+    const where = gap.from === undefined ? `before ${gap.to}` : `between ${gap.from} and ${gap.to}`;
+    console.warn(`eventbus: events ${where} were missed and are no longer kept; onGap() hears of it.`);
   }
 
   // No promise has told it, or handlers wait for events that will not come.

@@ -305,6 +305,105 @@ test('a gap is told, with its borders', async () => {
   expect(await gaps.atLeast(1)).toEqual([{ from: '1.1', to: '1.9' }]);
 });
 
+describe('a place that the log does not hold', () => {
+  async function replaced(options: { hasSeen: boolean }) {
+    const bus = await startBus();
+    const client = clientOf(bus);
+    const gaps = new Seen<unknown>();
+    client.onGap(gaps.add);
+    const states = new Seen<ConnectionState>();
+    client.onState(states.add);
+    const events = new Seen<{ id: string; offset: string }>();
+    await client.subscribe('photo:1', events.add);
+    if (options.hasSeen) {
+      bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+      await events.atLeast(1);
+    }
+    await bus.stop();
+    bus.replaceLog();
+    bus.publish({ type: 'photo.b', subject: 'photo:1', data: {}, id: 'lost' });
+    await bus.listen();
+    return { bus, client, gaps, states, events };
+  }
+
+  test.each([true, false])('is told as a gap up to where the client goes on, and the state becomes live; an event was seen: %s', async (hasSeen) => {
+    const { bus, gaps, states, events } = await replaced({ hasSeen });
+
+    expect(await gaps.atLeast(1)).toEqual([{ from: hasSeen ? '1.1' : '1.0', to: '2.1' }]);
+    expect(states.things.at(-1)).toEqual({ status: 'live' });
+    bus.publish({ type: 'photo.c', subject: 'photo:1', data: {}, id: 'next' });
+    const { id } = (await events.atLeast(hasSeen ? 2 : 1)).at(-1)!;
+    expect(id).toBe('next');
+    expect(gaps.things).toHaveLength(1);
+  });
+
+  test('is asked for once: the next drop goes on from where that one began', async () => {
+    const { bus, client, gaps, events } = await replaced({ hasSeen: true });
+    await gaps.atLeast(1);
+    await client.publish('tick', {}); // all that the reconnect asks for has been answered
+
+    await bus.stop();
+    bus.publish({ type: 'photo.c', subject: 'photo:1', data: {}, id: 'next' });
+    await bus.listen();
+
+    expect((await events.atLeast(2)).at(-1)).toMatchObject({ id: 'next' });
+    expect(bus.connects.map(({ since }) => since)).toEqual([undefined, '1.1', '2.1']);
+    expect(gaps.things).toHaveLength(1);
+  });
+
+  test('goes to the console if nobody listens', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    afterwards(() => warn.mockRestore());
+    const bus = await startBus();
+    const client = clientOf(bus);
+    await client.subscribe('photo:1', () => {});
+    await bus.stop();
+    bus.replaceLog();
+    await bus.listen();
+
+    await bus.until(() => bus.sent('subscribe').length === 2);
+    await client.publish('tick', {});
+
+    expect(warn.mock.calls).toEqual([[expect.stringMatching(/^eventbus: events between 1\.0 and 2\.0 were missed .*onGap\(\)/)]]);
+  });
+});
+
+test.each([
+  ['a session that is forgotten, with a place to go on from', 'session', true, []],
+  ['a session that is forgotten, with a handler and no place', 'session', false, [{ to: '1.9' }]],
+  ['an offset of another log in a session that goes on', 'offset', true, [{ from: '1.0', to: '1.9' }]],
+  ['what a later server knows', 'another', false, []],
+])('a gap is told only where something may be missing: %s', async (_what, code, hasPlace, expected) => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const gaps = new Seen<unknown>();
+  client.onGap(gaps.add);
+  if (hasPlace) await client.subscribe('photo:1', () => {});
+  else client.on('**', () => {});
+  await client.publish('tick', {});
+  bus.breakAll();
+  await bus.until(() => bus.connects.length === 2);
+  await client.publish('tick', {});
+
+  bus.sockets[0]!.emit('resume.unknown', { code, reason: '…', to: '1.9' });
+  bus.sockets[0]!.emit('resume.gap', { from: '1.1', to: 'end' });
+
+  expect(await gaps.until((all) => all.length > expected.length)).toEqual([...expected, { from: '1.1', to: 'end' }]);
+});
+
+test('a forgotten session costs nothing where the client only publishes', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const gaps = new Seen<unknown>();
+  client.onGap(gaps.add);
+  await client.publish('tick', {});
+
+  bus.sockets[0]!.emit('resume.unknown', { code: 'session', reason: '…', to: '1.9' });
+  await client.publish('tick', {}); // is answered behind it
+
+  expect(gaps.things).toEqual([]);
+});
+
 test('after close every call is refused, nothing waits, and the server sees the end', async () => {
   const bus = await startBus();
   const client = clientOf(bus);

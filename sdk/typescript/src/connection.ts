@@ -7,7 +7,7 @@ import type { Json } from './guards.js';
 import { isObject, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
 import type { Settings } from './options.js';
-import type { ConnectionState } from './state.js';
+import type { ConnectionState, Gap } from './state.js';
 
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
@@ -25,6 +25,8 @@ export interface ConnectionUser {
   resumeRequest(): ResumeRequest;
   /** It is live. `recovered`: the session is the old one. `asked`: what CONNECT carried. */
   connected(recovered: boolean, asked: ResumeRequest): void;
+  /** What this CONNECT was to go on from is lost; it goes on from `gap.to`. */
+  lost(gap: Gap): void;
   /** Something the server emitted. */
   emitted(name: string, args: readonly unknown[]): void;
   /** The server will not have us; what waits should know. */
@@ -130,7 +132,7 @@ export class Connection {
     socket.on('connect', () => this.#onConnect(socket));
     socket.on('connect_error', (error) => this.#onConnectError(socket, error));
     socket.on('disconnect', (reason) => this.#onDisconnect(socket, reason));
-    socket.onAny((name: unknown, ...args: unknown[]) => this.#onEmitted(String(name), args));
+    socket.onAny((name: unknown, ...args: unknown[]) => this.#onEmitted(socket, String(name), args));
     return socket;
   }
 
@@ -187,7 +189,7 @@ export class Connection {
     if (!socket.active && reason !== 'io client disconnect') this.#again(error);
   }
 
-  #onEmitted(name: string, args: readonly unknown[]): void {
+  #onEmitted(socket: Socket, name: string, args: readonly unknown[]): void {
     if (name === 'resume.done') {
       const missed = isObject(args[0]) ? (optionalNumber(args[0].missed) ?? 0) : 0;
       return this.#setState({ status: 'live', missed });
@@ -196,7 +198,20 @@ export class Connection {
       this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
       return;
     }
+    if (name === 'resume.unknown') return this.#onUnknown(socket, args[0]);
     this.#user.emitted(name, args);
+  }
+
+  // A session that is forgotten costs nothing with a place to go on from, which is told if it is not
+  // known itself. Behind an offset that is not known the log has lost something.
+  #onUnknown(socket: Socket, body: unknown): void {
+    if (!isObject(body) || typeof body.to !== 'string') return;
+    const { since } = this.#asked;
+    const { code, to } = body;
+    if (code === 'since' && !socket.recovered) this.#setState({ status: 'live' }); // no end of a catching up will be told
+    const isLost = code === 'since' || code === 'offset' || (code === 'session' && since === undefined);
+    if (!isLost) return;
+    this.#user.lost({ ...(since !== undefined && { from: since }), to });
   }
 
   // A token was refused or could not be had: a fresh one is asked for after a pause.

@@ -55,6 +55,23 @@ test('a page that is loaded again gets what it missed, of its own rooms and of w
   expect(fresh.offset).toBe('1.3');
 });
 
+test('a page that is loaded again after its log was replaced goes on from now, and the gap is told', async () => {
+  const bus = await startBus();
+  bus.replaceLog();
+  tab.setItem('eventbus:/', JSON.stringify({ place: '1.1', topics: ['photo:1', 'photo:2'] }));
+  const client = clientOf(bus, { resumeKey: '/' });
+  const gaps = new Seen<unknown>();
+  client.onGap(gaps.add);
+
+  expect(await client.subscribe('photo:1', () => {})).toMatchObject({ offset: '2.0' });
+  expect(await client.subscribe('photo:2', () => {})).toMatchObject({ offset: '2.0' });
+
+  expect(gaps.things).toEqual([
+    { from: '1.1', to: '2.0' },
+    { from: '1.1', to: '2.0' },
+  ]);
+});
+
 test('a place is written soon after it is passed, and not for each event', () => {
   vi.useFakeTimers();
   const store = new PlaceStore('tab');

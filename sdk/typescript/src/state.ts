@@ -19,8 +19,9 @@ export interface ConnectionState {
   readonly error?: EventBusError;
 }
 
-/** Durable events between these offsets are no longer kept: what they said must be fetched another way. */
+/** Durable events between these offsets may be no longer kept: what they said must be fetched another way. */
 export interface Gap {
-  readonly from: string;
+  /** Absent where this client had no place yet. May be an offset of a log that is gone. */
+  readonly from?: string;
   readonly to: string;
 }

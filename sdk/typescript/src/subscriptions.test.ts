@@ -205,6 +205,42 @@ test('a subscription that is younger than the last place goes on from its own be
   expect(bus.sent('subscribe').at(-1)).toEqual(['audit.*', { since: '1.2', group: null }]);
 });
 
+test('a subscription whose own place is of another log goes on from now, and the gap is told', async () => {
+  const bus = await startBus();
+  const { client, seen } = await subscribed(bus);
+  bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
+  await seen.atLeast(1);
+  bus.publish({ type: 'audit.old', data: {} });
+  const audits = new Seen<Event>();
+  await client.subscribe('audit.*', audits.add, { group: null });
+  const gaps = new Seen<unknown>();
+  client.onGap(gaps.add);
+  const errors = new Seen<EventBusError>();
+  client.onError(errors.add);
+
+  await bus.stop();
+  bus.replaceLog();
+  await bus.listen();
+  await gaps.atLeast(2);
+  bus.publish({ type: 'audit.new', data: {}, id: 'new' });
+
+  expect(idsOf(await audits.atLeast(1))).toEqual(['new']);
+  expect(gaps.things).toEqual([
+    { from: '1.1', to: '2.0' },
+    { from: '1.2', to: '2.0' },
+  ]);
+  expect(errors.things).toEqual([]);
+});
+
+test('a place of another log that the application gave is refused to it', async () => {
+  const bus = await startBus();
+  bus.replaceLog();
+  const client = clientOf(bus);
+
+  expect((await rejection(client.subscribe(kPhoto, () => {}, { since: '1.1' }))).code).toBe('bad_offset');
+  expect(bus.sent('subscribe')).toHaveLength(1);
+});
+
 test('a subscription made while offline begins at its confirmation, not at the last place', async () => {
   const bus = await startBus();
   const { client, seen } = await subscribed(bus);
@@ -401,6 +437,7 @@ test('garbage from the wire calls no handler', async () => {
     bus.sockets[0]!.emit('photo.a', ...args);
     bus.sockets[0]!.emit('watch.ended', ...args);
     bus.sockets[0]!.emit('resume.gap', ...args);
+    bus.sockets[0]!.emit('resume.unknown', ...args);
   }
   await client.publish('end', {});
 

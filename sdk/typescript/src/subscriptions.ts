@@ -7,6 +7,7 @@ import { optionalString } from './guards.js';
 import type { Settings } from './options.js';
 import type { PlaceStore } from './place-store.js';
 import { RecentIds } from './recent-ids.js';
+import type { Gap } from './state.js';
 import { coversEvent, isSubject } from './topic.js';
 
 const kAnswerMs = 10_000;
@@ -79,11 +80,19 @@ interface Interest {
   readonly maxInFlight: number | undefined;
   readonly listeners: Set<Listener>;
   readonly backoff: Backoff;
-  since: string | undefined; // from where, the next time that it is asked for
+  since: string | undefined; // from where, the next time that it is asked for: as the application says
+  lost: string | undefined; // where it was to go on, and the log does not hold
   confirmed: Confirmed | undefined;
   placesAtConfirm: number;
   wasAsked: boolean; // the server may know of it
   retryTimer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Who hears what no promise tells. */
+export interface SubscriptionsUser {
+  report(error: EventBusError): void;
+  /** A topic that was to go on from `gap.from` goes on from `gap.to`. */
+  lost(gap: Gap): void;
 }
 
 /**
@@ -98,7 +107,7 @@ export class Subscriptions {
   readonly #connection: Connection;
   readonly #settings: Settings;
   readonly #places: PlaceStore;
-  readonly #report: (error: EventBusError) => void;
+  readonly #user: SubscriptionsUser;
   readonly #interests = new Map<string, Interest>();
   readonly #local = new Set<LocalListener>();
   readonly #unsubscribed = new Map<string, Interest>(); // taken off while the server could not be told
@@ -106,11 +115,11 @@ export class Subscriptions {
   #isClosing = false;
   #onIdle: (() => void)[] = [];
 
-  constructor(connection: Connection, settings: Settings, places: PlaceStore, report: (error: EventBusError) => void) {
+  constructor(connection: Connection, settings: Settings, places: PlaceStore, user: SubscriptionsUser) {
     this.#connection = connection;
     this.#settings = settings;
     this.#places = places;
-    this.#report = report;
+    this.#user = user;
   }
 
   subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions): Promise<Subscription> {
@@ -191,7 +200,7 @@ export class Subscriptions {
     if (delivery !== undefined) return void this.#deliver(event, delivery);
     for (const { topic, listener } of this.#listenersOf(event)) {
       if (!listener.seen.add(identityOf(event))) continue;
-      call(listener.handler, event, undefined).catch((thrown) => this.#report(handlerFailed(topic, thrown)));
+      call(listener.handler, event, undefined).catch((thrown) => this.#user.report(handlerFailed(topic, thrown)));
     }
   }
 
@@ -248,6 +257,7 @@ export class Subscriptions {
       listeners: new Set(),
       backoff: new Backoff(kRetryFirstMs, kRetryMaxMs),
       since: undefined,
+      lost: undefined,
       confirmed: undefined,
       placesAtConfirm: 0,
       wasAsked: false,
@@ -284,10 +294,17 @@ export class Subscriptions {
     interest.placesAtConfirm = this.#places.count;
     this.#places.watch(interest.topic);
     for (const listener of interest.listeners) listener.settle(confirmed);
+    const { lost } = interest;
+    interest.lost = undefined;
+    if (lost !== undefined) this.#user.lost({ from: lost, to: confirmed.offset });
   }
 
   #onRefused(interest: Interest, since: string | undefined, error: EventBusError): void {
     if (this.#interests.get(interest.key) !== interest) return;
+    if (error.code === 'bad_offset' && since !== undefined && since !== interest.since) {
+      interest.lost = since; // its own place, in a log that was replaced: it goes on from now
+      return void this.#ask(interest, interest.since);
+    }
     if (error.retry !== 'later' && error.code !== 'token_expired') return this.#end(interest, error);
     if (!this.#connection.isLive) return;
     interest.retryTimer = setTimeout(() => void this.#ask(interest, since), error.retryAfterMs ?? interest.backoff.nextMs());
@@ -298,8 +315,8 @@ export class Subscriptions {
     this.#drop(interest);
     for (const listener of interest.listeners) {
       if (!listener.isConfirmed) listener.settle(error);
-      else if (listener.onEnd === undefined) this.#report(error);
-      else void call(async () => listener.onEnd?.(error)).catch((thrown) => this.#report(handlerFailed(interest.topic, thrown)));
+      else if (listener.onEnd === undefined) this.#user.report(error);
+      else void call(async () => listener.onEnd?.(error)).catch((thrown) => this.#user.report(handlerFailed(interest.topic, thrown)));
     }
   }
 
@@ -327,7 +344,7 @@ export class Subscriptions {
     } catch (thrown) {
       if (!this.#connection.isLive || this.#unsubscribed.get(interest.key) !== interest) return;
       const error = asEventBusError(thrown, 'internal');
-      if (error.retry !== 'later') return this.#report(error);
+      if (error.retry !== 'later') return this.#user.report(error);
       interest.retryTimer = setTimeout(() => void this.#tellUnsubscribed(interest), error.retryAfterMs ?? interest.backoff.nextMs());
     }
   }
@@ -342,7 +359,7 @@ export class Subscriptions {
       await Promise.all([...interest.listeners].map(({ handler }) => call(handler, event, context)));
       await this.#answer('ack', delivery);
     } catch (thrown) {
-      this.#report(handlerFailed(topic, thrown));
+      this.#user.report(handlerFailed(topic, thrown));
       await this.#answer('nack', delivery, { reason: messageOf(thrown).slice(0, kReasonCharsMax) });
     } finally {
       if (--this.#handling === 0) for (const tell of this.#onIdle.splice(0)) tell();
@@ -353,7 +370,7 @@ export class Subscriptions {
   async #answer(command: 'ack' | 'nack', delivery: Delivery['delivery'], options?: object): Promise<void> {
     const args = options === undefined ? [delivery] : [delivery, options];
     await this.#connection.request(command, args, kAnswerMs).catch((error: EventBusError) => {
-      if (error.code !== 'unavailable' && error.code !== 'not_found') this.#report(error);
+      if (error.code !== 'unavailable' && error.code !== 'not_found') this.#user.report(error);
     });
   }
 

@@ -28,6 +28,8 @@ export class ScriptedBus {
   /** Every command with its arguments, as it came. */
   readonly commands: [name: string, ...args: unknown[]][] = [];
   readonly log: Stored[] = [];
+  /** Of the log's offsets. */
+  epoch = 1;
   /** What the next CONNECTs are refused with. */
   refusals: { code: string; message: string; retryAfterMs?: number }[] = [];
   /** Group named after the service; undefined: users' connections, type patterns are plain views. */
@@ -66,6 +68,12 @@ export class ScriptedBus {
     this.#io = io;
   }
 
+  /** Its log is moved away while it is down, and a new one begins. */
+  replaceLog(): void {
+    this.log.length = 0;
+    ++this.epoch;
+  }
+
   /** Goes down as a killed process does: transports break, nobody is told. */
   async stop(): Promise<void> {
     if (this.#io === undefined) return;
@@ -85,6 +93,11 @@ export class ScriptedBus {
     this.#scripts.set(command, [...(this.#scripts.get(command) ?? []), ...scripts]);
   }
 
+  /** The end of the log. */
+  get end(): string {
+    return `${this.epoch}.${this.log.length}`;
+  }
+
   /** The arguments of each `name` command so far. */
   sent(name: string): unknown[][] {
     return this.commands.filter(([command]) => command === name).map(([, ...args]) => args);
@@ -93,7 +106,7 @@ export class ScriptedBus {
   /** Stores an event and shows it to those who watch it. */
   publish(event: { type: string; data: unknown; subject?: string; id?: string; source?: string; emit?: string }): Stored {
     const { type, data, subject, id = `e${this.log.length + 1}`, source = 'service:test', emit = type } = event;
-    const meta = { id, type, source, ...(subject !== undefined && { subject }), time: '2026-01-01T00:00:00Z', offset: `1.${this.log.length + 1}` };
+    const meta = { id, type, source, ...(subject !== undefined && { subject }), time: '2026-01-01T00:00:00Z', offset: `${this.epoch}.${this.log.length + 1}` };
     const stored = { name: emit, data, meta };
     this.log.push(stored);
     if (this.recovery) this.#io?.emit(emit, data, meta); // npm's adapter puts the place behind it
@@ -139,6 +152,7 @@ export class ScriptedBus {
     const { since, topics } = socket.handshake.auth as { since?: string; topics?: string[] };
     if (since === undefined || socket.recovered) return;
     for (const topic of topics ?? []) socket.data.topics.add(topic);
+    if (!this.#knows(since)) return void socket.emit('resume.unknown', { code: 'since', reason: 'It is of another log.', to: this.end });
     const missed = this.log.filter(({ meta }) => isAfter(meta.offset, since) && watches(socket, meta));
     for (const stored of missed) this.show(stored, socket);
     socket.emit('resume.done', { missed: missed.length });
@@ -160,17 +174,22 @@ export class ScriptedBus {
     const topics = socket.data.topics as Set<string>;
     if (name === 'subscribe' && typeof first === 'string') {
       const { since, group = this.group } = (second ?? {}) as { since?: string; group?: string | null };
+      if (since !== undefined && !this.#knows(since)) return { ok: false, error: { code: 'bad_offset', message: 'It is of another log.' } };
       const isGroup = !isSubject(first) && typeof group === 'string';
       if (!isGroup) topics.add(first);
       for (const stored of this.log) {
         const { name: emit, data, meta } = stored;
         if (since !== undefined && isAfter(meta.offset, since) && coversEvent(first, meta)) socket.emit(emit, data, meta, { offset: meta.offset });
       }
-      return { ok: true, topic: first, offset: `1.${this.log.length}`, ...(isGroup && { group }) };
+      return { ok: true, topic: first, offset: this.end, ...(isGroup && { group }) };
     }
     if (name === 'unsubscribe') topics.delete(first as string);
     if (name === 'publish') return Array.isArray(first) ? { ok: true, events: first.map((event) => this.#store(event)) } : { ok: true, ...this.#store(first as Json) };
     return { ok: true };
+  }
+
+  #knows(offset: string): boolean {
+    return offset.startsWith(`${this.epoch}.`);
   }
 
   #store(event: Json): Json {

@@ -15,7 +15,7 @@ constexpr int kCuts = 12;   // in one
 constexpr std::string_view kPhoto = "photo:";
 constexpr std::uint64_t kRetained = 10;  // positions, at most
 constexpr int kMoments = 20;             // for what works in threads of its own, before time passes
-constexpr int kTimesMax = 40'000;         // that the clock is moved until all is settled
+constexpr int kTimesMax = 40'000;        // that the clock is moved until all is settled
 // No rest waits for anything longer. What is due later must not be: in ten minutes the log forgets
 // the ids of publishes that are under way.
 constexpr auto kPauseMax = std::chrono::minutes(1);

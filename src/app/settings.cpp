@@ -96,7 +96,7 @@ constexpr auto kTable = std::to_array<Setting>({
     {kConnections, "connections_max", Kind::kCount, &Config::connections_max, 1, 10 * kMillion, "",
      "Connections at once that have brought a token, shared out evenly over the reactors; one more is answered 503."},
     {kConnections, "unauthenticated_max", Kind::kCount, &Config::unauthenticated_max, 0, kMillion, "",
-     "Connections that have brought no token, and as many sessions that have joined no namespace, beside those that have; one more takes the place of an older one. 0: a tenth of connections_max, at most 10000."},
+     "Connections that have brought no token, and as many sessions that have joined no namespace, in addition to those that have; one more takes the place of an older one. 0: a tenth of connections_max, at most 10000."},
     {kConnections, "namespaces", Kind::kList, &Config::namespaces, 0, 0, "",
      "Socket.IO namespaces beside /, as /app; each serves the same, and any other is refused."},
     {kConnections, "sticky_cookie", Kind::kText, &Config::sticky_cookie, 0, 0, "",

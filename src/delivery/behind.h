@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,8 +46,8 @@ struct Behind {
     static constexpr std::size_t kPageEntries = 512;
     static constexpr std::size_t kPageEntriesMin = 16;
 
-    std::deque<Stretch> stretches;  // histories, and last what goes on live
-    std::vector<Loss> losses;       // ahead of the last stretch; one a subject at most
+    std::vector<Stretch> stretches;  // histories, and last what goes on live
+    std::vector<Loss> losses;        // ahead of the last stretch; one a subject at most
     Waits waits = Waits::kForItsTurn;
     std::vector<ReceiverId>* list = nullptr;  // in which it waits, if in any
     std::size_t slot = 0;                     // in that

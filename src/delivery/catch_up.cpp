@@ -201,7 +201,7 @@ void CatchUp::settle(ReceiverId id) {
     const bool is_late = loss <= behind.in_order().at;
     if (stretch.is_history() && !is_late && stretch.at >= stretch.until) {
         const Room room = *stretch.only;
-        behind.stretches.pop_front();
+        behind.stretches.erase(behind.stretches.begin());
         move(id, Behind::Waits::kForItsTurn);
         return receiver.on_history_given(room);
     }

@@ -41,6 +41,7 @@ class Echo final : public EngineHandler {
         if (last == &session) last = nullptr;
         --open;
         log.push_back("(" + std::string(to_string(reason)) + ")");
+        if (at_close) at_close(session);
     }
 
     Session* last = nullptr;
@@ -49,6 +50,7 @@ class Echo final : public EngineHandler {
     bool greets = false;
     Strings log;
     std::function<void(Session&)> act;
+    std::function<void(Session&)> at_close;
 };
 
 class EngineTest : public EngineWorld {
@@ -1118,19 +1120,17 @@ TEST_F(EngineTest, WhatWasSentBeforeTheCloseIsToldBeforeIt) {
 }
 
 TEST_F(EngineTest, EndingAllEndsThoseThatAClosingOneEndsToo) {
-    open_websocket();
-    Session* const other = echo().last;
-    open_polling();
-    open_websocket();
-    struct Closer final : SessionContext {
-        explicit Closer(Session& s) : session(s) {}
-        ~Closer() override { session.close(CloseReason::kServer); }
-        Session& session;
+    std::vector<Session*> all;
+    for (int i = 0; i < 3; ++i) {
+        open_websocket();
+        all.push_back(echo().last);
+    }
+    echo().at_close = [&](Session&) {
+        for (Session* const session : all) session->close(CloseReason::kServer);
     };
-    echo().last->context = std::make_unique<Closer>(*other);
     lanes_[0]->engine->close_all();
     EXPECT_EQ(echo().open, 0);
-    echo().last = nullptr;
+    EXPECT_EQ(echo().log.size(), 3u) << "each once";
     loop_.settle();
 }
 

@@ -85,7 +85,7 @@ test('a file in the place of a folder, and a folder in that of a file, are named
   expect(refusal(where, {})).toMatch(/cannot open the store of sessions .*data\/sessions.*if it is lost, move the folder sessions\/ /);
   rmSync(join(data, 'log/CURRENT'));
   mkdirSync(join(data, 'log/CURRENT'));
-  expect(refusal(where, {})).toMatch(/cannot open the log .*log\/CURRENT: Is a directory \(look at that file and its disk; if it is lost, restore /);
+  expect(refusal(where, {})).toMatch(/the log is damaged .*CURRENT in .*\/log is not a regular file; if you have the file, put it back\): restore /);
   expect(refusal(where, { data: join(where, 'eventbus') })).toContain('Not a directory; name a folder, and no file');
 });
 

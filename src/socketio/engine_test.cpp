@@ -320,6 +320,24 @@ TEST_F(EngineTest, ABodyOfManyPacketsIsHandledInOrderWithTurnsOfOthersInBetween)
     EXPECT_EQ(handled, expected);
 }
 
+TEST_F(EngineTest, ABodyThatComesByAnotherReactorAmidOneEndsTheSession) {
+    const std::string query = open_polling();
+    EngineClient& elsewhere = client(1);
+    echo().act = [&](Session&) {
+        if (echo().log.size() == 1) elsewhere.post(query, "4late");
+        clock_.advance(Reactor::kSlice);
+    };
+    std::string body = "4a";
+    for (int i = 0; i < 40; ++i) {
+        body +=
+            "\x1e"
+            "4a";
+    }
+    EXPECT_EQ(post(query, body).body, "ok");
+    EXPECT_EQ(response(elsewhere).status, 400);
+    EXPECT_EQ(echo().open, 0);
+}
+
 TEST_F(EngineTest, ABodyIsAnsweredThoughItsSessionEndsAmidIt) {
     const std::string query = open_polling();
     echo().act = [&](Session& session) {

@@ -223,6 +223,10 @@ void Session::on_post(SharedExchange exchange) {
         server_.refuse(*exchange, Refusal::kBadRequest);
         return fail("a POST of application/octet-stream, which was version 3's");
     }
+    if (in_hand_) {  // two at once, of which one came by another reactor
+        server_.refuse(*exchange, Refusal::kBadRequest);
+        return end(CloseReason::kTransportClosed);
+    }
     polling_->last_post.note(*exchange);
     const std::string_view body = exchange->request.body;
     in_hand_ = std::make_shared<PostInHand>(

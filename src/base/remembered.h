@@ -22,7 +22,7 @@ namespace eventbus {
 // Bounded: keys of the last `window`, at most `keys_max`; past it the oldest of whoever has most is
 //          forgotten. Nobody who keeps to their part, keys_max divided by how many there are, loses
 //          a key before its time.
-// Cost:    O(1); a key costs its length, its value and about 150 bytes, somebody who has one 150.
+// Cost:    O(1); a key costs its length, its value and about 150 bytes, an owner of keys 150.
 template <class Value>
 class Remembered {
  public:

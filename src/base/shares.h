@@ -82,7 +82,7 @@ class Shares {
         return found == holders_.end() ? nullptr : found->second.shares.first();
     }
 
-    // The oldest share of whoever holds most; of several, the one who has held so much longest.
+    // The oldest share of whoever holds most; of several, the one that has held so much longest.
     // Null: there is none.
     Share* next_to_go() const {
         return by_count_.empty() ? nullptr : by_count_.back().first()->shares.first();

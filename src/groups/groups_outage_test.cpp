@@ -106,7 +106,7 @@ TEST_F(GroupsOutage, WhoWaitsForAWriteThatFailsIsRefusedAtOnce) {
     EXPECT_EQ(joined.error().code, ErrorCode::kUnavailable);
     store_.recover();
     pass(100ms);
-    EXPECT_EQ(publish("a.x"), Got{});  // it is no member
+    EXPECT_EQ(publish("a.x"), Got{});  // it is not a member
 
     ASSERT_TRUE(join(kAnn));
     EXPECT_EQ(inbox().take(), Got{"1.1→1"});  // the group is there, and has its place

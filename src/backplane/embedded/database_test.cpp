@@ -940,7 +940,7 @@ TEST_F(ClosedDatabaseTest, OfACopyNothingIsExpected) {
     EXPECT_EQ(told_, (std::vector<bool>{false, false}));
 }
 
-// Writes for ever, so that write-ahead logs, tables and manifests come and go.
+// Writes forever, so that write-ahead logs, tables and manifests come and go.
 TEST(DatabaseLife, Writes) {
     const auto folder = folder_of_life();
     if (!folder) GTEST_SKIP() << "the life of another test";

@@ -16,7 +16,7 @@ namespace eventbus {
 // Changes with each start of the machine. Empty: it has none.
 std::string machine_boot_id();
 
-// Whether a pipe, a device or a folder is there. To open one may wait for ever.
+// Whether a pipe, a device or a folder is there. To open one may wait forever.
 bool is_special_file(const std::filesystem::path& path);
 
 // What the next start must find in the folder of a store. RocksDB takes a write-ahead log that is

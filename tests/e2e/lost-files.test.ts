@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ConnectionState, Gap } from '@shared-infra/event-bus';
 import { expect, test } from 'vitest';
 
-import { connect, fence, type PlainClient, sdk } from './support/clients.js';
+import { away, connect, fence, type PlainClient, sdk } from './support/clients.js';
 import { Seen } from './support/seen.js';
 import { BusServer } from './support/server.js';
 import { serviceToken, userToken } from './support/tokens.js';
@@ -34,17 +34,6 @@ async function count(server: BusServer, from: number, to: number): Promise<void>
 const told = ({ control }: PlainClient) => control.things.map(({ name }) => name);
 const damages = (server: BusServer, store: string) => server.metric(`eventbus_store_damages_total{store="${store}"}`, kOperations);
 const end = (server: BusServer, how: string) => (how === 'SIGTERM' ? server.stop() : server.kill());
-
-/** The client loses the server, and comes back once `act` is done. */
-async function away(client: PlainClient, act: () => Promise<unknown>): Promise<void> {
-  const lost = new Promise((resolve) => client.socket.once('disconnect', resolve));
-  client.socket.io.reconnection(false);
-  await act();
-  await lost;
-  client.socket.io.reconnection(true);
-  client.socket.connect();
-  await client.connected();
-}
 
 const kCases = ['SIGTERM', 'kill -9'].flatMap((how) => [
   { how, what: 'removed', act: kRemove },

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import { afterwards } from './support/clean-up.js';
-import { connect, fence, type PlainClient, sdk } from './support/clients.js';
+import { away, connect, fence, type PlainClient, sdk } from './support/clients.js';
 import { Seen } from './support/seen.js';
 import { BusServer, kBinary } from './support/server.js';
 import { serviceToken, userToken } from './support/tokens.js';
@@ -29,17 +29,6 @@ async function upload(server: BusServer, photoIds: readonly string[]): Promise<v
 
 const counted = ({ events }: PlainClient) => events.things.filter(({ name }) => name === 'counter.counted').map(({ data }) => data.n as number);
 const told = ({ control }: PlainClient) => control.things.map(({ name }) => name);
-
-/** The client loses the server, and comes back once `act` is done. */
-async function away(client: PlainClient, act: () => Promise<unknown>): Promise<void> {
-  const lost = new Promise((resolve) => client.socket.once('disconnect', resolve));
-  client.socket.io.reconnection(false);
-  await act();
-  await lost;
-  client.socket.io.reconnection(true);
-  client.socket.connect();
-  await client.connected();
-}
 
 /** A copy of what the server has on disk now. */
 function copy(server: BusServer): string {

@@ -75,3 +75,14 @@ export async function fence(server: BusServer, clients: readonly PlainClient[]):
   const { id } = await sdk(server, serviceToken('fence')).publish('system.announcement', { text: 'fence' });
   await Promise.all(clients.map(({ events }) => events.until((all) => all.some(({ meta }) => meta.id === id))));
 }
+
+/** The client loses the server, and comes back once `act` is done. */
+export async function away(client: PlainClient, act: () => Promise<unknown>): Promise<void> {
+  const lost = new Promise((resolve) => client.socket.once('disconnect', resolve));
+  client.socket.io.reconnection(false);
+  await act();
+  await lost;
+  client.socket.io.reconnection(true);
+  client.socket.connect();
+  await client.connected();
+}

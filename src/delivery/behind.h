@@ -39,6 +39,7 @@ struct Behind {
         kForItsTurn,  // to be looked at
         kForPage,     // it stands at its place
         kInWalk,      // it is given what a page has
+        kAside,       // the same, after others
         kForLosses,   // until it is known whether what was lost could have been for it
         kForRoom,     // until drained()
         kForAnswer,   // until release(): it is held

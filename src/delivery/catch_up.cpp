@@ -73,8 +73,9 @@ void CatchUp::joined_earlier(ReceiverId id) {
     if (behind == nullptr) return;
     behind->stretches.back().sure_of = 0;  // not of what this room has lost
     // The page was not looked through for this room, and the inquiry is not about it.
-    const bool is_late =
-        behind->waits == Behind::Waits::kInWalk || behind->waits == Behind::Waits::kForLosses;
+    const Behind::Waits waits = behind->waits;
+    const bool is_late = waits == Behind::Waits::kInWalk || waits == Behind::Waits::kAside ||
+                         waits == Behind::Waits::kForLosses;
     if (is_late) look_at_again(id);
 }
 
@@ -136,6 +137,8 @@ void CatchUp::move(ReceiverId id, Behind::Waits waits) {
             return link(id, standing_[behind.stands_at]);
         case Behind::Waits::kInWalk:
             return link(id, walk_->members);
+        case Behind::Waits::kAside:
+            return link(id, walk_->aside);
         case Behind::Waits::kForLosses:
             return link(id, unsure_);
         case Behind::Waits::kForRoom:
@@ -304,7 +307,7 @@ std::vector<SharedEntry> CatchUp::entries_of_tail(Position after, Position& thro
 void CatchUp::begin_walk(Position after, Position through, std::vector<SharedEntry> entries,
                          std::uint64_t reading) {
     std::erase_if(entries, [&](const SharedEntry& one) { return one->position > through; });
-    walk_ = Walk{.through = through, .entries = std::move(entries), .members = {}};
+    walk_ = Walk{.through = through, .entries = std::move(entries), .members = {}, .aside = {}};
     work_left_ -= std::min(work_left_, kWorkOfPush);
     List taken;
     for (auto at = standing_.lower_bound(after); at != standing_.end() && at->first < through;
@@ -317,11 +320,31 @@ void CatchUp::begin_walk(Position after, Position through, std::vector<SharedEnt
 }
 
 void CatchUp::go_on() {
-    for (; walk_->next < walk_->entries.size(); ++walk_->next) {
-        if (work_left_ == 0 || !give_to_all(*walk_->entries[walk_->next])) return;
+    const std::size_t work_before = work_left_;
+    for (; walk_->next < walk_->entries.size() && !walk_->members.empty(); ++walk_->next) {
+        if (work_left_ == 0 || !give_to_all(*walk_->entries[walk_->next])) {
+            if (walk_->aside.empty()) {
+                walk_->work += work_before - work_left_;
+                put_aside();
+            }
+            return;
+        }
         work_left_ -= std::min(work_left_, kWorkOfEntry);
     }
     end_walk();
+}
+
+// A turn's end, amid a page. What a member is given in one turn is one write: if the rest of the
+// page takes more turns, as many of the members go on as one turn can give all of it.
+void CatchUp::put_aside() {
+    const std::size_t left = walk_->entries.size() - walk_->next;
+    const std::size_t turns = walk_->work * left / (walk_->next + 1) / kWorkPerTurn + 1;
+    if (turns <= 2) return;
+    walk_->aside_from = walk_->next;
+    walk_->at_once = std::max(walk_->members.size() / turns, kAtOnceMin);
+    while (walk_->members.size() > walk_->at_once) {
+        move(walk_->members.back(), Behind::Waits::kAside);
+    }
 }
 
 // False: the turn's work was done before all had got it. Those that have it are passed by when it
@@ -393,7 +416,11 @@ void CatchUp::end_walk() {
         }
         settle(id);
     }
-    walk_.reset();
+    if (walk_->aside.empty()) return walk_.reset();
+    walk_->next = walk_->aside_from;
+    while (!walk_->aside.empty() && walk_->members.size() < walk_->at_once) {
+        move(walk_->aside.back(), Behind::Waits::kInWalk);
+    }
 }
 
 // ---- what retention took ------------------------------------------------------------------------

@@ -27,7 +27,9 @@ namespace eventbus {
 //
 // They stand sorted by place. A page (what was read of the log, or some entries of the tail's
 // memory) is gone over once, and each entry is given to whoever of those that stand on the page it
-// is for. Whoever has no room for an entry steps aside in front of it until drained(). Pages are
+// is for. Whoever has no room for an entry waits in front of it until drained(). What a member is
+// given in one turn is one write, so of many who are owed much of a page some go over it after the
+// others. Pages are
 // taken in turns: upwards from the last, so that those far behind move together; and the one that
 // stands next to the tail, so that little backlogs do not wait for large ones.
 //
@@ -56,6 +58,7 @@ class CatchUp {
     static constexpr std::size_t kWorkOfEntry = 2;
     static constexpr std::size_t kPatternsOfWork = 8;  // that are compared with a type
     static constexpr std::size_t kTailEntries = 256;   // that are one page
+    static constexpr std::size_t kAtOnceMin = 4;       // members that go over a page together
     static constexpr std::size_t kReadsMax = 2;
     static constexpr std::size_t kInquiryRooms = 4'096;
     static constexpr auto kPauseMin = std::chrono::milliseconds(10);
@@ -122,6 +125,10 @@ class CatchUp {
         std::size_t next = 0;  // of entries
         List members;
         bool is_of_log = false;
+        std::size_t work = 0;  // that it took up to `next`, before any were put aside
+        List aside;            // have all before `aside_from`; their turn comes after `members`
+        std::size_t aside_from = 0;
+        std::size_t at_once = 0;  // of those aside
     };
 
     Behind& be_behind(ReceiverId id, Position at);
@@ -148,6 +155,7 @@ class CatchUp {
     std::optional<Position> next_in_tail() const;
     std::vector<SharedEntry> entries_of_tail(Position after, Position& through);
     void go_on();
+    void put_aside();
     bool give_to_all(const Entry& entry);
     void give(ReceiverId id, const Entry& entry);
     void end_walk();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -231,6 +232,76 @@ TEST_F(CatchUpTest, WhatIsOwedToOneDoesNotDelayWhatIsLiveForAnother) {
         EXPECT_EQ(live.got.size(), static_cast<std::size_t>(i) + 1) << "it came a turn too late";
         EXPECT_LE(behind.got.size(), before + CatchUp::kWorkPerTurn / CatchUp::kWorkOfPush + 1);
         ASSERT_LT(i, 1'000);
+    }
+}
+
+// Each turn's pushes to a client are a write, which costs more than they do.
+TEST_F(CatchUpTest, AHundredThatMissedMuchAreNotGivenALittleEachInEachTurn) {
+    for (const bool is_in_tail : {true, false}) {
+        SCOPED_TRACE(is_in_tail);
+        const Position before = log_.frontier();
+        publish_to("all", 200);
+        if (!is_in_tail) publish_to_others(1'000);
+        deliver_all();
+        std::array<Client, 100> clients;
+        for (Client& client : clients) resume(client, "all", before);
+        std::size_t writes = 0;
+        for (std::size_t given = 0; given < 100 * 200;) {
+            const std::size_t given_before = std::exchange(given, 0);
+            std::array<std::size_t, 100> had{};
+            std::ranges::transform(clients, had.begin(), [](auto& one) { return one.got.size(); });
+            turn();
+            for (std::size_t i = 0; i < clients.size(); ++i) {
+                writes += clients[i].got.size() > had[i] ? 1 : 0;
+                given += clients[i].got.size();
+            }
+            EXPECT_LE(given, given_before + CatchUp::kWorkPerTurn / CatchUp::kWorkOfPush + 1);
+        }
+        EXPECT_LE(writes, 350u) << "a hundred in the first turn, each once more, and some in two";
+        deliver_all();
+        for (std::size_t i = 0; i < clients.size(); ++i) {
+            EXPECT_EQ(clients[i].caught_up, 200u);
+            EXPECT_TRUE(std::ranges::is_sorted(
+                clients[i].got, {}, [](const std::string& id) { return std::stoi(id.substr(3)); }));
+            hub_.remove(ReceiverId{static_cast<std::uint32_t>(i)});
+        }
+    }
+}
+
+TEST_F(CatchUpTest, WhatBecomesOfThoseThatWaitForOthersOnAPageIsObeyed) {
+    const Room both = Room::subject("photo:9");
+    for (int i = 0; i < 200; ++i) {
+        publish("all" + std::to_string(i), Room::user("all"));
+        if (i == 150) publish("both", both);
+    }
+    publish_to_others(1'000);
+    deliver_all();
+    std::array<Client, 100> clients;
+    std::array<ReceiverId, 100> ids{};
+    for (std::size_t i = 0; i < clients.size(); ++i) ids[i] = resume(clients[i], "all", 0_pos);
+    clients[1].room = 5;
+    while (clients[0].got.empty()) turn();
+    turn();
+    std::size_t gone = 0;
+    for (std::size_t i = 2; i < clients.size(); ++i) {  // whichever of them wait
+        if (clients[i].got.size() > 20) continue;
+        if (i % 3 == 0) hub_.join(ids[i], both, 0_pos);
+        if (i % 3 == 1) hub_.leave(ids[i], Room::user("all"));
+        if (i % 3 == 2) hub_.remove(ids[i]);
+        ++gone;
+    }
+    EXPECT_GT(gone, 50u) << "nobody waits";
+    std::array<std::size_t, 100> had{};
+    std::ranges::transform(clients, had.begin(), [](auto& one) { return one.got.size(); });
+    clients[1].room = 1'000;
+    hub_.drained(ids[1]);
+    deliver_all();
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        SCOPED_TRACE(i);
+        const bool has_waited = i > 1 && had[i] <= 20;
+        const std::size_t owed = !has_waited ? 200 : i % 3 == 0 ? 201 : had[i];
+        EXPECT_EQ(clients[i].got.size(), owed);
+        EXPECT_EQ(clients[i].caught_up.has_value(), !has_waited || i % 3 != 2);
     }
 }
 

@@ -42,7 +42,9 @@ void MemorySessionStore::claim(std::string_view pid, std::string_view principal,
     if (found != disk_.by_pid.end() && found->second.record.principal == principal) {
         const auto taken = index_.claim(pid, principal, owner, clock_.now());
         if (taken) {
-            if (taken->from != nullptr) post_taken_over(*taken->from, pid, taken->before);
+            if (SessionOwner* const from = taken->from; from != nullptr) {
+                from->executor().post(note_taken_over(*from, pid, taken->before));
+            }
             found->second.expires_at.reset();
             claimed = Claimed{found->second.record, taken->claim};
         }

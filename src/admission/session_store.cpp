@@ -35,9 +35,8 @@ void apply(SessionRecord& record, SessionChange change) {
     }
 }
 
-void post_taken_over(SessionOwner& owner, std::string_view pid, Claim claim) {
-    owner.executor().post(
-        [&owner, pid = std::string(pid), claim] { owner.on_taken_over(pid, claim); });
+Task note_taken_over(SessionOwner& owner, std::string_view pid, Claim claim) {
+    return [&owner, pid = std::string(pid), claim] { owner.on_taken_over(pid, claim); };
 }
 
 }  // namespace eventbus

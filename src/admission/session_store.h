@@ -103,8 +103,8 @@ class SessionOwner {
     virtual void on_taken_over(std::string_view pid, Claim claim) = 0;
 };
 
-// Has `owner` told, after all that it was answered before.
-void post_taken_over(SessionOwner& owner, std::string_view pid, Claim claim);
+// What tells `owner` of it: to be posted behind all that it was answered before.
+Task note_taken_over(SessionOwner& owner, std::string_view pid, Claim claim);
 
 // Seam: sessions that survive their connection. Reactor; every answer is posted to the owner's
 // executor, and those for one pid come in the order of what was asked.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace eventbus {
 
@@ -48,6 +49,11 @@ class Executor {
 
     // Any thread. Never runs `task` before it returns.
     virtual void post(Task task) = 0;
+
+    // Posts them in their order, and wakes the other thread once for all of them.
+    virtual void post_all(std::vector<Task> tasks) {
+        for (Task& task : tasks) post(std::move(task));
+    }
 
     // True on the thread that runs the tasks.
     virtual bool is_here() const = 0;

@@ -141,6 +141,18 @@ void Reactor::post(Task task) {
         const std::lock_guard lock(posted_mutex_);
         posted_.push_back(std::move(task));
     }
+    look_at_posted();
+}
+
+void Reactor::post_all(std::vector<Task> tasks) {
+    {
+        const std::lock_guard lock(posted_mutex_);
+        std::move(tasks.begin(), tasks.end(), std::back_inserter(posted_));
+    }
+    look_at_posted();
+}
+
+void Reactor::look_at_posted() {
     if (is_here()) {
         again_ = true;
     } else {

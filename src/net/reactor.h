@@ -123,6 +123,7 @@ class Reactor final : public Executor {
 
     // Executor
     void post(Task task) override;
+    void post_all(std::vector<Task> tasks) override;
     bool is_here() const override;
 
     // Makes the hooks run (again) soon; cheap if a turn is under way. Any thread.
@@ -223,6 +224,7 @@ class Reactor final : public Executor {
     void flush_one();
     void flush_batch();
     void run_deferred();
+    void look_at_posted();
     void note_begin(bool has_slept);
     void note_turn(Clock::Time began);
 

@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view kOpen = "open ";
 constexpr std::string_view kClean = "clean ";
 constexpr std::size_t kForgottenAtOnce = 1'024;
+constexpr std::size_t kAnswersAtOnce = 64;
 
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -122,6 +123,28 @@ class EmbeddedSessionStore::Batch {
     const Database& database_;
     const bool is_taken_;
     rocksdb::WriteBatchWithIndex changes_{rocksdb::BytewiseComparator(), 0, true};
+};
+
+// What is told of works that were done, in their order: some for each thread at once, as the first
+// would wake it, and on a machine with few processors stop this one, for each of them.
+class EmbeddedSessionStore::Answers {
+ public:
+    ~Answers() {
+        for (auto& [executor, tasks] : of_) executor->post_all(std::move(tasks));
+    }
+    void add(SessionOwner& owner, Task task) {
+        Executor& executor = owner.executor();
+        const auto known = std::find_if(of_.begin(), of_.end(),
+                                        [&](const auto& one) { return one.first == &executor; });
+        auto& tasks =
+            known == of_.end() ? of_.emplace_back(&executor, Tasks()).second : known->second;
+        tasks.push_back(std::move(task));
+        if (tasks.size() == kAnswersAtOnce) executor.post_all(std::exchange(tasks, {}));
+    }
+
+ private:
+    using Tasks = std::vector<Task>;
+    std::vector<std::pair<Executor*, Tasks>> of_;  // one for each reactor
 };
 
 // ---- at the start and at the end ----------------------------------------------------------------
@@ -341,6 +364,10 @@ void EmbeddedSessionStore::run() {
     for (;;) {
         wake_.wait_for(lock, Database::kLookEvery, [this] { return ending_ || !waiting_.empty(); });
         if (ending_ && waiting_.empty()) return;
+        lock.unlock();
+        // The turn that has woken it has more of them; and there may be one processor for both.
+        std::this_thread::yield();
+        lock.lock();
         std::vector<Work> works = std::exchange(waiting_, {});
         const std::size_t bytes = bytes_;
         lock.unlock();
@@ -367,8 +394,9 @@ void EmbeddedSessionStore::do_all(std::vector<Work>& works) {
         batch.put_time(encode_time());
         is_written = database_->write(batch.all(), false).has_value();
     }
+    Answers answers;
     for (Work& work : works) {
-        std::visit([&](auto& one) { answer(one, is_written); }, work);
+        std::visit([&](auto& one) { answer(one, is_written, answers); }, work);
     }
     count();
 }
@@ -390,16 +418,16 @@ void EmbeddedSessionStore::take(Create& create, Batch& batch) {
     batch.put(create.record, 0);
 }
 
-void EmbeddedSessionStore::answer(Create& create, bool is_written) {
+void EmbeddedSessionStore::answer(Create& create, bool is_written, Answers& answers) {
     if (create.result && !is_written) {
         index_.erase(create.record.pid);
         create.result = not_now();
     }
     if (!create.result) probe_.refused.add();
-    create.owner->executor().post(
-        [result = std::move(create.result), done = std::move(create.done)]() mutable {
-            done(std::move(result));
-        });
+    answers.add(*create.owner,
+                [result = std::move(create.result), done = std::move(create.done)]() mutable {
+                    done(std::move(result));
+                });
 }
 
 void EmbeddedSessionStore::take(ClaimOf& claim, Batch& batch) {
@@ -412,17 +440,18 @@ void EmbeddedSessionStore::take(ClaimOf& claim, Batch& batch) {
     whole_.erase(claim.pid);
 }
 
-void EmbeddedSessionStore::answer(ClaimOf& claim, bool) {
+void EmbeddedSessionStore::answer(ClaimOf& claim, bool, Answers& answers) {
     Result<std::optional<Claimed>> found = std::optional<Claimed>();
     if (claim.taken) {
         const SessionIndex::Taken& taken = *claim.taken;
-        if (taken.from != nullptr) post_taken_over(*taken.from, claim.pid, taken.before);
+        if (taken.from != nullptr) {
+            answers.add(*taken.from, note_taken_over(*taken.from, claim.pid, taken.before));
+        }
         found = read(claim.pid, claim.principal, taken.claim);
     }
-    claim.owner->executor().post(
-        [found = std::move(found), done = std::move(claim.done)]() mutable {
-            done(std::move(found));
-        });
+    answers.add(*claim.owner, [found = std::move(found), done = std::move(claim.done)]() mutable {
+        done(std::move(found));
+    });
 }
 
 void EmbeddedSessionStore::take(Change& change, Batch& batch) {
@@ -449,13 +478,13 @@ void EmbeddedSessionStore::take(Change& change, Batch& batch) {
     for (const Room& gone : change.change.gone) batch.erase_room(change.pid, gone);
 }
 
-void EmbeddedSessionStore::answer(Change& change, bool is_written) {
+void EmbeddedSessionStore::answer(Change& change, bool is_written, Answers& answers) {
     if (change.how == Written::kYes && !is_written) change.how = Written::kNotNow;
     if (change.how == Written::kTakenOver) probe_.taken_over.add();
     if (change.how == Written::kNotNow) probe_.not_written.add();
     if (!change.done) return;
-    change.owner->executor().post(
-        [how = change.how, done = std::move(change.done)]() mutable { done(how); });
+    answers.add(*change.owner,
+                [how = change.how, done = std::move(change.done)]() mutable { done(how); });
 }
 
 void EmbeddedSessionStore::take(Release& release, Batch& batch) {

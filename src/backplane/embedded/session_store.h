@@ -121,6 +121,7 @@ class EmbeddedSessionStore final : public SessionStore {
     };
     using Work = std::variant<Create, ClaimOf, Change, Release, End>;
     class Batch;
+    class Answers;
 
     EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<Database> database);
     Result<> load();
@@ -136,11 +137,11 @@ class EmbeddedSessionStore final : public SessionStore {
     void take(Release& release, Batch& batch);
     void take(End& end, Batch& batch);
     // Once the batch was written, or not.
-    void answer(Create& create, bool is_written);
-    void answer(ClaimOf& claim, bool is_written);
-    void answer(Change& change, bool is_written);
-    void answer(Release&, bool) {}
-    void answer(End&, bool) {}
+    void answer(Create& create, bool is_written, Answers& answers);
+    void answer(ClaimOf& claim, bool is_written, Answers& answers);
+    void answer(Change& change, bool is_written, Answers& answers);
+    void answer(Release&, bool, Answers&) {}
+    void answer(End&, bool, Answers&) {}
     static void refuse(Work& work);
     static std::size_t bytes_of(const Work& work);
 

@@ -385,7 +385,12 @@ Result<> Database::write(rocksdb::WriteBatch& batch, bool sync) {
     how.sync = sync;
     const std::string wal = wal_.path;
     rocksdb::Status status = db_->Write(how, &batch);
-    if (!look_at_place()) return Error{ErrorCode::kReadOnly, settings_.name + " is gone"};
+    if (!has_its_wal()) give_up_place();
+    const bool looks =
+        sync || wal_.path != wal || std::chrono::steady_clock::now() - looked_at_ >= kPlaceEvery;
+    if (is_gone_ || (looks && !look_at_place())) {
+        return Error{ErrorCode::kReadOnly, settings_.name + " is gone"};
+    }
     // The manifest says of a log only that is synced that it must be there (open_as()).
     if (status.ok() && !sync && wal_.path != wal) {
         status = db_->SyncWAL();
@@ -394,7 +399,7 @@ Result<> Database::write(rocksdb::WriteBatch& batch, bool sync) {
     if (status.ok()) {
         is_synced_ = sync;
         sequence_ = db_->GetLatestSequenceNumber();
-        note_files();
+        if (looks) note_files();
         pause_ = settings_.retry_after;
         return {};
     }
@@ -457,6 +462,7 @@ void Database::look_at_space() {
 
 // False: it is gone.
 bool Database::look_at_place() {
+    looked_at_ = std::chrono::steady_clock::now();
     if (!is_gone_ && !is_in_its_place()) give_up_place();
     return !is_gone_;
 }

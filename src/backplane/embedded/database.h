@@ -46,8 +46,8 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 // open (`rm -rf`, a restore from a backup, logrotate's copytruncate). RocksDB would not notice, and
 // would write on into files that nobody can find, or behind a hole of zeros. So the writer looks
 // whether LOCK, the manifest and the newest write-ahead log are still those that it has open, and
-// as long, with each look() and at each write; if they are not, it is closed for writing until the
-// process ends.
+// as long, with each look() and at each synced write (at others, each kPlaceEvery; whether the log
+// is, always); if they are not, it is closed for writing until the process ends.
 //
 // Files that go while nobody has it open are missed by the next start (expected_files.h). Without
 // the end of a write-ahead log it goes on as with one that is damaged. Without the end of a
@@ -128,6 +128,7 @@ class Database {
     // Looks at the disk, and opens it again if that is due. To be called each kLookEvery at least.
     State look();
     static constexpr std::chrono::milliseconds kLookEvery{1'000};
+    static constexpr std::chrono::milliseconds kPlaceEvery{20};
 
     // Errors: kReadOnly, it is closed: what was to be written may be there when it is open again.
     Result<> write(rocksdb::WriteBatch& batch, bool sync);
@@ -243,8 +244,9 @@ class Database {
     bool is_synced_ = true;       // all that was written
     std::uint64_t sequence_ = 0;  // RocksDB's number of the last entry
     ExpectedFiles expected_;
-    bool may_pass_ = false;            // why it could not be opened
-    std::chrono::milliseconds pause_;  // before the next try
+    std::chrono::steady_clock::time_point looked_at_{};  // its place
+    bool may_pass_ = false;                              // why it could not be opened
+    std::chrono::milliseconds pause_;                    // before the next try
     std::chrono::steady_clock::time_point next_try_;
 };
 

@@ -1,9 +1,10 @@
 #include "backplane/embedded/session_store.h"
 
 #include <rocksdb/db.h>
-#include <rocksdb/utilities/write_batch_with_index.h>
+#include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "backplane/embedded/expected_files.h"
@@ -74,8 +75,7 @@ Result<> begin_life(const Database::Opened& opened, const std::string& boot_id) 
 
 }  // namespace
 
-// What is written together. It can be read with what it holds, so that a session that ends loses
-// the rooms, too, which it has just got.
+// What is written together. A session that ends in it loses the rooms, too, which it has just got.
 class EmbeddedSessionStore::Batch {
  public:
     explicit Batch(const Database& database, bool is_taken)
@@ -83,46 +83,49 @@ class EmbeddedSessionStore::Batch {
 
     // False: the disk takes nothing now.
     bool is_taken() const { return is_taken_; }
-    rocksdb::WriteBatch& all() { return *changes_.GetWriteBatch(); }
+    rocksdb::WriteBatch& all() { return all_; }
 
     void put_room(std::string_view pid, const JoinedRoom& joined) {
-        changes_.Put(rooms_of(pid) + joined.room.key(), encode_room(joined));
+        std::string key = rooms_of(pid) + joined.room.key();
+        all_.Put(key, encode_room(joined));
+        rooms_put_[std::string(pid)].push_back(std::move(key));
     }
     void erase_room(std::string_view pid, const Room& room) {
-        changes_.Delete(rooms_of(pid) + room.key());
+        all_.Delete(rooms_of(pid) + room.key());
     }
     void put_where(std::string_view pid, const SessionChange::At& at, std::int64_t expires_ms) {
-        changes_.Put(key_of('p', pid), encode_where(at, expires_ms));
+        all_.Put(key_of('p', pid), encode_where(at, expires_ms));
     }
     void put_who(const SessionRecord& record) {
-        changes_.Put(key_of('s', record.pid), encode_who(record));
+        all_.Put(key_of('s', record.pid), encode_who(record));
     }
     void put(const SessionRecord& record, std::int64_t expires_ms) {
         put_who(record);
         put_where(record.pid, at_of(record), expires_ms);
         for (const JoinedRoom& joined : record.rooms) put_room(record.pid, joined);
     }
-    void put_time(const std::string& time) { changes_.Put("c", time); }
-    void erase(std::string_view pid) {
+    void put_time(const std::string& time) { all_.Put("c", time); }
+    void erase(const std::string& pid) {
         if (!is_taken_) return;
-        changes_.Delete(key_of('s', pid));
-        changes_.Delete(key_of('p', pid));
+        all_.Delete(key_of('s', pid));
+        all_.Delete(key_of('p', pid));
+        if (const auto put = rooms_put_.extract(pid)) {
+            for (const std::string& room : put.mapped()) all_.Delete(room);
+        }
         const Database::Reading db = database_.read();
         if (!db) return;
         const std::string prefix = rooms_of(pid);
-        std::vector<std::string> rooms;
-        const std::unique_ptr<rocksdb::Iterator> at(
-            changes_.NewIteratorWithBase(db->NewIterator({})));
+        const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
         for (at->Seek(prefix); at->Valid() && at->key().starts_with(prefix); at->Next()) {
-            rooms.push_back(at->key().ToString());
+            all_.Delete(at->key());
         }
-        for (const std::string& room : rooms) changes_.Delete(room);
     }
 
  private:
     const Database& database_;
     const bool is_taken_;
-    rocksdb::WriteBatchWithIndex changes_{rocksdb::BytewiseComparator(), 0, true};
+    rocksdb::WriteBatch all_;
+    std::unordered_map<std::string, std::vector<std::string>> rooms_put_;  // keys, by pid
 };
 
 // What is told of works that were done, in their order: some for each thread at once, as the first

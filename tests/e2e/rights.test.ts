@@ -6,18 +6,23 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import { afterwards } from './support/clean-up.js';
-import { connect, fence, sdk } from './support/clients.js';
+import { away, connect, fence, sdk } from './support/clients.js';
 import { BusServer } from './support/server.js';
 import { serviceToken, userToken } from './support/tokens.js';
 
 const kApi = serviceToken('api');
 const kBob = userToken('bob');
 
-async function start(): Promise<BusServer> {
+function writeCatalog(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'eventbus-e2e-catalog-'));
   afterwards(() => rmSync(folder, { recursive: true, force: true }));
   const catalog = join(folder, 'catalog.yaml');
-  writeFileSync(catalog, `
+  writeFileSync(catalog, text);
+  return catalog;
+}
+
+async function start(): Promise<BusServer> {
+  const catalog = writeCatalog(`
 events:
   doc.given: { subject: "doc:{data.doc}", owner: "user:{data.to}", transfer: true, audience: [watchers] }
   doc.shared: { subject: "doc:{data.doc}", audience: [watchers], grant: { watch: "user:{data.to}" } }
@@ -102,3 +107,51 @@ test('a topic at CONNECT whose right is younger than `since` goes on from the ri
   expect(bob.events.things.filter(({ name }) => name === 'doc.changed').map(({ data }) => data.to)).toEqual(['seen']);
   expect(bob.control.things).toContainEqual({ name: 'resume.gap', body: { from: offset, to: granted.offset } });
 });
+
+// What the catalog gives it gives of the past, too, so a client that was away while another catalog held misses nothing.
+const kGivenByCatalog = ['owner', 'everyone', 'role:editor', 'permission', 'consume'] as const;
+
+test.each(kGivenByCatalog.flatMap((right) => [[right, 'reloads'] as const, [right, 'restarts'] as const]))(
+  'the right by `%s` that two %s take and give back while a client is away leaves no hole',
+  async (right, how) => {
+    const text = (watch: string, consume: string) => `
+events:
+  doc.given: { subject: "doc:{data.doc}", owner: "user:{data.to}", audience: [watchers] }
+  doc.changed: { subject: "doc:{data.doc}", audience: [watchers], consume: [${consume}] }
+  system.announcement: { audience: [everyone] }
+rooms: { doc: { watch: [${watch}] } }
+`;
+    const gives = right === 'consume' ? text('role:none', 'service:worker') : text(right, 'service:none');
+    const catalog = writeCatalog(gives);
+    const server = await BusServer.start({ catalog, settings: { reactors: '2' } });
+    const publish = async (to: string, type = 'doc.changed') => expect((await server.post('/v1/events', kApi, event(type, to))).status).toBe(200);
+    const use = async (rules: string) => {
+      writeFileSync(catalog, rules);
+      if (how === 'reloads') return server.reload(/the catalog was loaded again/);
+      await server.stop();
+      await server.up();
+    };
+    await publish('bob', 'doc.given');
+    const token = right === 'consume' ? serviceToken('worker') : userToken('bob', { roles: ['editor'], permissions: ['watch:doc:*'] });
+    const [topic, options] = right === 'consume' ? ['doc.changed', { group: null }] : ['doc:1', {}];
+    const client = await connect(server, token);
+    expect(await client.ask('subscribe', topic, options)).toMatchObject({ ok: true });
+    await publish('seen');
+    await client.events.atLeast(1);
+
+    await away(client, async () => {
+      client.socket.io.engine.close();
+      await use(text('role:none', 'service:none'));
+      const other = await connect(server, token);
+      expect(await other.ask('subscribe', topic, options)).toMatchObject({ ok: false, error: { code: 'forbidden' } });
+      await publish('in between');
+      await use(gives);
+      await publish('later');
+    });
+    await fence(server, [client]);
+
+    expect(client.socket.recovered).toBe(true);
+    expect(client.control.things.map(({ name }) => name)).toEqual(['resume.done']);
+    expect(client.events.things.filter(({ name }) => name === 'doc.changed').map(({ data }) => data.to)).toEqual(['seen', 'in between', 'later']);
+  },
+);

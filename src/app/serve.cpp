@@ -221,7 +221,7 @@ Result<> Server::open_stores(const std::filesystem::path& data, Signals& signals
                    .per_service_max = 10 * config_.sessions_per_principal_max,
                    .ttl = config_.session_ttl},
          .open_files_max = tables(1)},
-        clock_);
+        clock_, log_->epochs());
     if (!sessions) return sessions.error();
     sessions_ = std::move(*sessions);
     signals.enter("while the groups are opened");

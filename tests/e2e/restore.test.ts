@@ -1,6 +1,8 @@
 // A server whose data is replaced: by a backup, by a copy of its files as it ran, or in part.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -191,6 +193,63 @@ test('`log/` moved away with the sessions kept: nobody is deaf', async () => {
 
   expect((await bob.events.atLeast(4)).map(({ data }) => data.n)).toEqual([1, 2, 3, 4]);
   expect(told(bob)).toContain('resume.unknown');
+});
+
+test.each(['SIGTERM', 'kill -9'])('`sessions/` of an earlier day with the log kept: nobody goes on without a room that they joined since (%s)', async (how) => {
+  const server = await BusServer.start();
+  const end = () => (how === 'SIGTERM' ? server.stop() : server.kill());
+  const bob = await connect(server, kBob);
+  await count(server, 1, 1);
+  let backup = '';
+  await away(bob, async () => {
+    await end();
+    backup = copy(server);
+    await server.up();
+  });
+  expect(bob.socket.recovered).toBe(true);
+  await bob.ask('subscribe', 'counter:1');
+  await count(server, 2, 2);
+  await bob.events.atLeast(1);
+
+  await away(bob, async () => {
+    await end();
+    restore(server, backup, ['sessions']);
+    await server.up();
+    await count(server, 3, 3);
+  });
+  await fence(server, [bob]);
+
+  expect(bob.socket.recovered).toBe(false);
+  expect(told(bob)).toContain('resume.unknown');
+  expect(server.output).toMatch(/all sessions are unknown.*older than the log/);
+});
+
+test('a start that is refused leaves sessions as they were', async () => {
+  const server = await BusServer.start();
+  const bob = await connect(server, kBob);
+  await bob.ask('subscribe', 'counter:1');
+  await count(server, 1, 1);
+  await bob.events.atLeast(1);
+
+  await away(bob, async () => {
+    const { url } = server;
+    await server.stop();
+    const other = createServer().listen(Number(new URL(url).port), '127.0.0.1');
+    await once(other, 'listening');
+    for (let i = 0; i < 2; ++i) await expect(server.up()).rejects.toThrow(/address/i);
+    other.close();
+    for (const store of ['sessions', 'groups']) {
+      const current = join(server.data, store, 'CURRENT');
+      renameSync(current, join(server.data, 'kept'));
+      for (let i = 0; i < 2; ++i) await expect(server.up()).rejects.toThrow(/CURRENT is missing/);
+      renameSync(join(server.data, 'kept'), current);
+    }
+    await server.up();
+    await count(server, 2, 2);
+  });
+
+  expect(bob.socket.recovered).toBe(true);
+  await bob.events.until(() => counted(bob).includes(2));
 });
 
 test('`eventbus restore` refuses what is no data directory, or one that a server has', async () => {

@@ -46,7 +46,7 @@ class EmbeddedMachine final : public Machine {
                                                        .index = {.per_user_max = kSessionsOfAUser},
                                                        .env = disk_->env(),
                                                        .retry_after = milliseconds(1)},
-                                                      clock_));
+                                                      clock_, log_->epochs()));
         groups_ = opened(EmbeddedGroupStore::open({.data_dir = folder_.path(),
                                                    .look_every = milliseconds(1),
                                                    .retry_after = milliseconds(1),

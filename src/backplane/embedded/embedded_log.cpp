@@ -168,16 +168,16 @@ Result<> EmbeddedLog::Core::load(Binder& binder) {
     tail_.start_at(recent->after);
 
     sequencer_.start_at(store_->head());
+    return {};
+}
+
+void EmbeddedLog::Core::start() {
     reserved_ = store_->head() + settings_.reserve;
     if (!store_->write({}, reserved_)) {
         reserved_ = store_->head();
         wants_reserve_ = true;
     }
     sequencer_.reserve(reserved_);
-    return {};
-}
-
-void EmbeddedLog::Core::start() {
     for (SharedEntry& entry : std::exchange(recent_, {})) tail_.push(std::move(entry));
     tail_.advance_to(sequencer_.head());
     tail_.wake_readers();

@@ -76,7 +76,8 @@ class EmbeddedLog final : public Log, public Turn {
     EmbeddedLog(const EmbeddedLog&) = delete;
     EmbeddedLog& operator=(const EmbeddedLog&) = delete;
 
-    // Shows the newest entries to the readers, and starts to write.
+    // Shows the newest entries to the readers, and starts to write. The current epoch is on disk
+    // from here on, if the disk takes it, so a start that fails before leaves none behind.
     void start();
 
     // Writes what was appended, answers it, and ends. Nothing is to be appended any more; the

@@ -43,28 +43,82 @@ std::string life(std::string_view how, const std::string& boot_id) {
     return std::string(how) + boot_id;
 }
 
-// Whether what is stored can be trusted: nothing is missing at its end, and the last life ended
-// well, or the machine still runs.
-Result<bool> is_whole(rocksdb::DB& db, const Database& store, const std::string& boot_id) {
-    if (store.lost_its_end()) return false;
+// The epochs of the log in which the store was open.
+struct OpenIn {
+    std::string current;
+    std::string before;  // the last one in which the log wrote, too
+};
+
+std::string encode(const OpenIn& open_in) {
+    std::string bytes;
+    put_string(bytes, open_in.current);
+    put_string(bytes, open_in.before);
+    return bytes;
+}
+
+// Of a new store, and of the release before: none.
+Result<OpenIn> read_open_in(rocksdb::DB& db, const Database& store) {
+    std::string bytes;
+    const rocksdb::Status known = db.Get({}, "e", &bytes);
+    if (known.IsNotFound()) return OpenIn{};
+    if (!known.ok()) return store.unreadable(known);
+    ByteReader reader(bytes);
+    OpenIn open_in;
+    open_in.current = reader.string();
+    open_in.before = reader.string();
+    if (!reader.is_at_end()) return store.damaged("the epochs in which it was open");
+    return open_in;
+}
+
+std::string newest_ended(const Epochs& epochs) {
+    return epochs.past().empty() ? std::string() : epochs.past().back().name;
+}
+
+// Whether the log has gone on without it. One that is of another branch of the log, or newer, is
+// none of this: each session is compared when it is claimed.
+bool is_older(const OpenIn& open_in, const Epochs& epochs) {
+    const auto was_open = [&](const std::string& epoch) {
+        return epoch == open_in.current || epoch == open_in.before;
+    };
+    return !was_open(epochs.current()) && !was_open(newest_ended(epochs)) &&
+           std::any_of(epochs.past().begin(), epochs.past().end(),
+                       [&](const Epochs::Past& past) { return was_open(past.name); });
+}
+
+// Why what is stored cannot be trusted, in words; empty: it is of this log, nothing is missing at
+// its end, and the last life ended well, or the machine still runs.
+Result<std::string> doubt(rocksdb::DB& db, const Database& store, const std::string& boot_id,
+                          const Epochs& epochs) {
+    if (store.lost_its_end()) return std::string("the end of their store is damaged or missing");
     std::string last;
     const rocksdb::Status known = db.Get({}, "l", &last);
-    if (known.IsNotFound()) return true;  // it is new
+    if (known.IsNotFound()) return std::string();  // it is new
     if (!known.ok()) return store.unreadable(known);
-    return last.starts_with(kClean) || (!boot_id.empty() && last == life(kOpen, boot_id));
+    if (!last.starts_with(kClean) && (boot_id.empty() || last != life(kOpen, boot_id))) {
+        return std::string("the machine went down without a clean end");
+    }
+    const Result<OpenIn> open_in = read_open_in(db, store);
+    if (!open_in) return open_in.error();
+    if (!is_older(*open_in, epochs)) return std::string();
+    return "they are older than the log: the server ran since without " + store.path().string() +
+           ", so restore the whole data directory, not a part of it";
 }
 
 // Synced, and so is what was dropped before: a loss of power from now on must show.
-Result<> begin_life(const Database::Opened& opened, const std::string& boot_id) {
-    const Result<bool> whole = is_whole(opened.db, opened.store, boot_id);
-    if (!whole) return whole.error();
+Result<> begin_life(const Database::Opened& opened, const std::string& boot_id,
+                    const Epochs& epochs) {
+    const Result<std::string> why = doubt(opened.db, opened.store, boot_id, epochs);
+    if (!why) return why.error();
+    Result<OpenIn> open_in = read_open_in(opened.db, opened.store);
+    if (!open_in) return open_in.error();
     rocksdb::WriteBatch batch;
-    if (!*whole) {
-        diagnostics::warn(
-            "all sessions are unknown, and clients begin new ones",
-            {{"reason", opened.lost_its_end ? "the end of their store is damaged or missing"
-                                            : "the machine went down without a clean end"}});
+    if (!why->empty()) {
+        diagnostics::warn("all sessions are unknown, and clients begin new ones",
+                          {{"reason", *why}});
         batch.DeleteRange("p", "t");
+    }
+    if (open_in->current != epochs.current()) {
+        batch.Put("e", encode({.current = epochs.current(), .before = newest_ended(epochs)}));
     }
     batch.Put("l", life(kOpen, boot_id));
     rocksdb::WriteOptions synced;
@@ -153,7 +207,8 @@ class EmbeddedSessionStore::Answers {
 // ---- at the start and at the end ----------------------------------------------------------------
 
 Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Settings settings,
-                                                                         const Clock& clock) {
+                                                                         const Clock& clock,
+                                                                         const Epochs& epochs) {
     if (settings.boot_id.empty()) settings.boot_id = machine_boot_id();
     auto database = Database::open(
         {.data_dir = settings.data_dir,
@@ -163,8 +218,10 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Setting
          .remedy = "move the folder sessions/ out of the data directory, and clients begin anew",
          .format_key = "f",
          .formats = {"1", "2"},
-         .prepare = [boot_id = settings.boot_id](
-                        const Database::Opened& opened) { return begin_life(opened, boot_id); },
+         .prepare =
+             [boot_id = settings.boot_id, epochs](const Database::Opened& opened) {
+                 return begin_life(opened, boot_id, epochs);
+             },
          .free_bytes_min = settings.free_bytes_min,
          .env = settings.env,
          .boot_id = settings.boot_id,
@@ -177,7 +234,7 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Setting
     if (!database) return database.error();
     std::unique_ptr<EmbeddedSessionStore> store(
         new EmbeddedSessionStore(std::move(settings), clock, std::move(*database)));
-    if (const Result<> loaded = store->load(); !loaded) return loaded.error();
+    if (const Result<> loaded = store->load(epochs); !loaded) return loaded.error();
     store->worker_ = std::thread([raw = store.get()] { raw->run(); });
     return store;
 }
@@ -206,13 +263,14 @@ EmbeddedSessionStore::~EmbeddedSessionStore() {
     }
 }
 
-Result<> EmbeddedSessionStore::load() {
+Result<> EmbeddedSessionStore::load(const Epochs& epochs) {
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
     if (database_->state() == Database::State::kClosed) {
         // What cannot be trusted is still there, as nothing could be written.
-        const Result<bool> whole = is_whole(*db, *database_, settings_.boot_id);
-        if (!whole || !*whole) return whole ? Result<>() : whole.error();
+        const Result<std::string> why = doubt(*db, *database_, settings_.boot_id, epochs);
+        if (!why) return why.error();
+        if (!why->empty()) return {};
     }
     if (Result<> loaded = load_time(*db); !loaded) return loaded;
     const Clock::Time now = clock_.now();

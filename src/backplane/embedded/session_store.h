@@ -20,6 +20,7 @@
 #include "backplane/embedded/database.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "log/epochs.h"
 
 namespace rocksdb {
 class DB;
@@ -34,6 +35,8 @@ namespace eventbus {
 //   "f"              → "2"  the format
 //   "l"              → boot id of the machine, "open" or "clean"
 //   "c"              → the wall clock and the time of sessions (8 bytes each, ms since 1970)
+//   "e"              → the epoch of the log in which it was opened, and the one before, in which
+//                      the log last wrote; strings of log/bytes.h
 //   "s" pid          → who
 //   "p" pid          → where
 //   "r" pid NUL room → room, by Room::key()
@@ -41,7 +44,9 @@ namespace eventbus {
 // A write goes to the write-ahead log and is not synced: it survives the end of the process. A
 // machine that stopped without a clean end may have lost the newest ones, and which is not known:
 // then all sessions are unknown (its boot id has changed). So they are if the end of the store is
-// damaged.
+// damaged, and if the log has gone on without it, so that it is a copy of earlier sessions: it was
+// not open in the newest epoch that the log has ended. It says its epoch before the log does, so a
+// start that fails in between changes nothing.
 //
 // Sessions expire by a time of their own, which runs with the process and, from its end to the next
 // start, with the wall clock. A wall clock that is set back meanwhile, or is more than a day ahead,
@@ -67,9 +72,10 @@ class EmbeddedSessionStore final : public SessionStore {
         int open_files_max = 64;
     };
 
+    // `epochs`: of the log, whose current one is not on disk yet.
     // Errors: kUnavailable: another process has it, it is of a newer format, or it is damaged.
-    static Result<std::unique_ptr<EmbeddedSessionStore>> open(Settings settings,
-                                                              const Clock& clock);
+    static Result<std::unique_ptr<EmbeddedSessionStore>> open(Settings settings, const Clock& clock,
+                                                              const Epochs& epochs);
 
     // Writes what waits, and says on disk that the end was clean.
     ~EmbeddedSessionStore() override;
@@ -124,7 +130,7 @@ class EmbeddedSessionStore final : public SessionStore {
     class Answers;
 
     EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<Database> database);
-    Result<> load();
+    Result<> load(const Epochs& epochs);
     Result<> load_time(rocksdb::DB& db);
     void enqueue(Work work);
     void run();

@@ -10,7 +10,8 @@ class EmbeddedSessionsUnderTest final : public SessionsUnderTest {
  public:
     void open(SessionIndex::Settings settings) override {
         auto opened = EmbeddedSessionStore::open(
-            {.data_dir = folder_.path(), .index = settings, .boot_id = "boot-1"}, clock);
+            {.data_dir = folder_.path(), .index = settings, .boot_id = "boot-1"}, clock,
+            Epochs("e1"));
         ASSERT_TRUE(opened.has_value()) << opened.error().detail;
         store_ = std::move(*opened);
     }

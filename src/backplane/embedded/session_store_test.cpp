@@ -58,7 +58,7 @@ class EmbeddedSessionStoreTest : public testing::Test {
                                                   .boot_id = boot_id,
                                                   .env = disk_.env(),
                                                   .retry_after = std::chrono::milliseconds(0)},
-                                                 clock_);
+                                                 clock_, epochs_);
         ASSERT_TRUE(opened.has_value()) << opened.error().detail;
         store_ = std::move(*opened);
     }
@@ -116,6 +116,7 @@ class EmbeddedSessionStoreTest : public testing::Test {
     static constexpr std::size_t kWaitingBytesMax = 16'000;
     FaultyDisk disk_;
     FakeClock clock_;
+    Epochs epochs_{"e1"};  // of the log
     Loop loop_;
     Owner owner_{loop_};
     Folder folder_;
@@ -361,8 +362,8 @@ TEST_F(EmbeddedSessionStoreTest, BytesThatAreNoSessionAreUnknown) {
 }
 
 TEST_F(EmbeddedSessionStoreTest, AStoreThatAnotherServerHasIsNotOpened) {
-    const auto second =
-        EmbeddedSessionStore::open({.data_dir = folder_.path(), .boot_id = "boot-1"}, clock_);
+    const auto second = EmbeddedSessionStore::open(
+        {.data_dir = folder_.path(), .boot_id = "boot-1"}, clock_, epochs_);
     ASSERT_FALSE(second.has_value());
     EXPECT_NE(second.error().detail.find("--data DIR"), std::string::npos) << second.error().detail;
 }
@@ -370,8 +371,8 @@ TEST_F(EmbeddedSessionStoreTest, AStoreThatAnotherServerHasIsNotOpened) {
 TEST_F(EmbeddedSessionStoreTest, AStoreOfANewerFormatIsNotOpened) {
     store_.reset();
     put_raw("f", "3");
-    const auto newer =
-        EmbeddedSessionStore::open({.data_dir = folder_.path(), .boot_id = "boot-1"}, clock_);
+    const auto newer = EmbeddedSessionStore::open({.data_dir = folder_.path(), .boot_id = "boot-1"},
+                                                  clock_, epochs_);
     ASSERT_FALSE(newer.has_value());
     EXPECT_NE(newer.error().detail.find("start the newer server"), std::string::npos);
 }
@@ -384,7 +385,7 @@ TEST(EmbeddedSessionStoreLife, Puts) {
     Loop loop;
     Owner owner(loop);
     const auto store =
-        EmbeddedSessionStore::open({.data_dir = *folder, .boot_id = "boot-1"}, clock);
+        EmbeddedSessionStore::open({.data_dir = *folder, .boot_id = "boot-1"}, clock, Epochs("e1"));
     ASSERT_TRUE(store.has_value());
     (*store)->create(record("p"), owner, [](const Result<Claim>& made) {
         if (made) say("put");
@@ -409,6 +410,61 @@ TEST_F(EmbeddedSessionStoreTest, AfterTheMachineWentDownWithoutACleanEndNoSessio
     open("boot-3");
     EXPECT_FALSE(is_known("p"));
     EXPECT_TRUE(is_known("q"));
+}
+
+TEST_F(EmbeddedSessionStoreTest, ACopyOfEarlierSessionsIsUnknownWhereTheLogHasGoneOn) {
+    put("p");
+    store_.reset();
+    const Folder copy;
+    std::filesystem::copy(folder_.path(), copy.path(), std::filesystem::copy_options::recursive);
+    for (const bool is_full : {false, true}) {
+        SCOPED_TRACE(is_full);
+        epochs_ = Epochs("e3", {{"e1", 20_pos}, {"e2", 30_pos}});
+        std::filesystem::remove_all(folder_.path() / "sessions");
+        std::filesystem::copy(copy.path() / "sessions", folder_.path() / "sessions");
+        disk_.free_bytes = is_full ? 0 : 1ULL << 40U;
+        open();
+        EXPECT_FALSE(is_known("p"));
+        disk_.free_bytes = 1ULL << 40U;
+        put("q");
+        store_.reset();
+        epochs_ = epochs_.next("e4", 40_pos);
+        open();
+        EXPECT_TRUE(is_known("q"));
+        EXPECT_FALSE(is_known("p"));
+        store_.reset();
+    }
+}
+
+TEST_F(EmbeddedSessionStoreTest, SessionsAreKnownWhereTheLogHasNotGoneOnWithoutThem) {
+    const std::vector<Epochs::Past> past{{"e1", 20_pos}};
+    const struct {
+        const char* what;
+        std::vector<Epochs> starts;
+    } cases[] = {
+        {"a restart", {Epochs("e2", past)}},
+        {"starts that failed before the log wrote", {Epochs("e2", past), Epochs("e3", past)}},
+        {"a log of which only the start before last wrote",
+         {Epochs("e2", past), Epochs("e3", past), Epochs("e4", past),
+          Epochs("e5", {{"e1", 20_pos}, {"e4", 30_pos}})}},
+        {"a log that was moved away: the sessions are compared one by one", {Epochs("f1")}},
+        {"a log that was restored alone",
+         {Epochs("e2", past), Epochs("e3", {{"e1", 20_pos}, {"e2", 30_pos}}), Epochs("e4", past)}},
+    };
+    put("p");
+    for (const auto& [what, starts] : cases) {
+        SCOPED_TRACE(what);
+        epochs_ = Epochs("e1");
+        store_.reset();
+        open();
+        put("p");
+        for (const Epochs& epochs : starts) {
+            store_.reset();
+            epochs_ = epochs;
+            open();
+        }
+        EXPECT_TRUE(is_known("p"));
+    }
 }
 
 TEST(SessionCodec, BytesThatAreCutOffOrLongerAreNoValue) {

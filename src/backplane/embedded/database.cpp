@@ -241,6 +241,8 @@ rocksdb::Status Database::open_as(Way way) {
     // way to a table, the manifest says that they must be there. For reading RocksDB must look,
     // too: it could not write that it did not, and would end the process.
     options.track_and_verify_wals_in_manifest = !settings_.is_copy || way == Way::kReading;
+    wal_check_ = std::make_unique<WalCheck>(env_, path_);
+    options.wal_filter = wal_check_->filter();
     std::string why = expected_.missing_of_wal();
     bool has_lost = !why.empty();
     if (has_lost && way == Way::kWriting) {
@@ -251,7 +253,9 @@ rocksdb::Status Database::open_as(Way way) {
     rocksdb::Status status = open_with(options, way, &opened);
     if (status.IsCorruption()) {
         has_lost = true;
-        why = status.ToString();
+        const std::string& hole = wal_check_->hole();
+        why = hole.empty() ? status.ToString()
+                           : "in the write-ahead logs in " + path_.string() + ", " + hole;
         status = open_without_end(options, way, why, &opened);
     } else if (status.ok() && !has_lost && env_.FileExists(lost_end_mark()).ok()) {
         has_lost = true;
@@ -301,6 +305,7 @@ rocksdb::Status Database::open_without_end(rocksdb::Options& options, Way way,
         if (!marked.ok()) return marked;
     }
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    options.wal_filter = nullptr;
     options.track_and_verify_wals_in_manifest = way == Way::kReading;
     rocksdb::Status status = open_with(options, way, opened);
     // The damage is elsewhere, as a table that is missing: once that is put right nothing is lost.

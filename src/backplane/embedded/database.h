@@ -16,6 +16,7 @@
 
 #include "backplane/embedded/disk_watch.h"
 #include "backplane/embedded/expected_files.h"
+#include "backplane/embedded/wal_check.h"
 #include "base/counters.h"
 #include "base/result.h"
 
@@ -49,9 +50,10 @@ inline constexpr std::uint64_t kFreeBytesMin = 256U << 20U;
 // as long, with each look() and at each synced write (at others, each kPlaceEvery; whether the log
 // is, always); if they are not, it is closed for writing until the process ends.
 //
-// Files that go while nobody has it open are missed by the next start (expected_files.h). Without
-// the end of a write-ahead log it goes on as with one that is damaged. Without the end of a
-// manifest it is not opened: RocksDB would delete the tables that only the rest names.
+// Files that go while nobody has it open are missed by the next start (expected_files.h), as is
+// what zeros have overwritten in a write-ahead log (wal_check.h). Without a part of a write-ahead
+// log it goes on as with one that is damaged. Without the end of a manifest it is not opened:
+// RocksDB would delete the tables that only the rest names.
 //
 // A disk that does not answer at all is watched from another thread (disk_watch.h).
 //
@@ -232,7 +234,8 @@ class Database {
     std::string failure_;  // the last that closed it
 
     // The writer's, but for what is read of db_.
-    mutable std::shared_mutex mutex_;  // of db_ and lock_: exclusive where they change
+    std::unique_ptr<WalCheck> wal_check_;  // of db_
+    mutable std::shared_mutex mutex_;      // of db_ and lock_: exclusive where they change
     std::unique_ptr<rocksdb::DB> db_;
     rocksdb::FileLock* lock_ = nullptr;  // while it is open for reading only
     std::shared_ptr<Watch> watch_;       // of what is open

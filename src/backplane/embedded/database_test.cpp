@@ -709,6 +709,66 @@ TEST_F(ClosedDatabaseTest, AnEarlierWriteAheadLogThatGoesMeanwhileIsTold) {
     }
 }
 
+// RocksDB reads on behind zeros, so what lies there has been skipped, and the end is as it was.
+TEST_F(ClosedDatabaseTest, ZerosInAWriteAheadLogAreToldThoughItsEndIsWhole) {
+    constexpr std::uintmax_t kBlockBytes = 32'768;
+    open();
+    open();  // the next log begins with the entries of the test
+    const fs::path log = files("", ".log").back();
+    ASSERT_EQ(fs::file_size(log), 0u);
+    for (int i = 100; i < 148; ++i) {
+        ASSERT_TRUE(put("k" + std::to_string(i), std::string(997, 'v')));  // 1,024 bytes each
+    }
+    ASSERT_EQ(fs::file_size(log), 48u * 1'024);
+    end(End::kKill);
+    std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(16 * 1'024);
+    file << std::string(kBlockBytes - 16 * 1'024, '\0');
+    file.close();
+    told_.clear();
+
+    open();
+
+    EXPECT_EQ(db_->probe().damages.get(), 1u);
+    EXPECT_EQ(get("k100"), std::string(997, 'v'));
+    EXPECT_EQ(get("k120"), "");
+    ASSERT_TRUE(put("after"));
+    end(End::kKill);
+    open();
+    EXPECT_EQ(told_, (std::vector<bool>{true, false}));
+    EXPECT_EQ(get("after"), "v");
+}
+
+TEST_F(ClosedDatabaseTest, AnEarlierWriteAheadLogOfZerosIsTold) {
+    open();
+    fill();
+    db_->read()->PauseBackgroundWork();
+    std::size_t puts = 0;
+    for (const std::size_t logs = files("", ".log").size(); files("", ".log").size() == logs;) {
+        ASSERT_TRUE(put("late " + std::to_string(puts++), std::string(1'000, 'v')));
+    }
+    fs::copy(things_, killed_);
+    db_->read()->ContinueBackgroundWork();
+    db_.reset();
+    fs::remove_all(things_);
+    fs::rename(killed_, things_);
+    zero_from(files("", ".log").front(), 0);
+    for (const bool is_full : {true, false}) {
+        SCOPED_TRACE(is_full);
+        told_.clear();
+        disk_.free_bytes = is_full ? 0 : 1'000'000;
+        open();
+        EXPECT_TRUE(db_->lost_its_end());
+        EXPECT_EQ(get("199"), std::string(1'000, 'v'));
+        EXPECT_EQ(get("late 0"), "");
+    }
+    ASSERT_TRUE(put("after"));
+    end(End::kKill);
+    open();
+    EXPECT_EQ(told_, (std::vector<bool>{true, false}));
+    EXPECT_EQ(get("after"), "v");
+}
+
 TEST_F(ClosedDatabaseTest, AStartThatIsKilledBeforeALossWasFollowedFindsItAgain) {
     open();
     ASSERT_TRUE(put("last"));

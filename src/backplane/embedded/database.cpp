@@ -202,8 +202,8 @@ rocksdb::Status Database::open_as(Way way) {
                                            ", which still holds " + rest +
                                            "; if you have CURRENT, put it back");
     }
-    if (is_special_file(path_ / "CURRENT")) {
-        return rocksdb::Status::Corruption("CURRENT in " + path_.string() +
+    if (const std::string name = special_file(); !name.empty()) {
+        return rocksdb::Status::Corruption(name + " in " + path_.string() +
                                            " is not a regular file; if you have the file, put it "
                                            "back");
     }
@@ -292,6 +292,20 @@ std::string Database::rest_without_current() const {
     };
     const auto rest = std::find_if(names.begin(), names.end(), is_of_store);
     return rest == names.end() ? "" : *rest;
+}
+
+// A file that RocksDB would open and then wait for, maybe forever: a pipe, a device or a socket, or
+// a folder as CURRENT; empty: there is none. Of EXPECTED a warning is enough.
+std::string Database::special_file() const {
+    std::vector<std::string> names;
+    env_.GetChildren(path_.string(), &names);
+    for (const std::string& name : names) {
+        std::error_code why;
+        const bool is_folder = std::filesystem::is_directory(path_ / name, why);
+        if (name == "EXPECTED" || (is_folder && name != "CURRENT")) continue;
+        if (is_special_file(path_ / name)) return name;
+    }
+    return "";
 }
 
 // As after a loss of power on a disk that does not keep its promises.

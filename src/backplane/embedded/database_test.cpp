@@ -962,23 +962,41 @@ TEST_F(ClosedDatabaseTest, WhereItCannotReadWhatToExpectItSaysSoOnce) {
     }
 }
 
-TEST_F(ClosedDatabaseTest, APipeAsCurrentIsRefused) {
+// To open one would wait forever.
+TEST_F(ClosedDatabaseTest, APipeInThePlaceOfAFileIsRefused) {
     open();
+    fill();
     ASSERT_TRUE(put("a"));
-    db_.reset();
-    fs::rename(things_ / "CURRENT", away_);
-    ASSERT_EQ(::mkfifo((things_ / "CURRENT").c_str(), 0600), 0);
-    for (const bool is_full : {false, true}) {
-        disk_.free_bytes = is_full ? 0 : 1'000'000;
-        const std::string error = open_error();
-        EXPECT_NE(error.find("CURRENT in " + things_.string() + " is not a regular file"),
-                  std::string::npos)
-            << error;
+    end(End::kKill);
+    std::ofstream(things_ / "LOST_END");
+    for (const auto& [begin, extension] : {std::pair("CURRENT", ""),
+                                           {"IDENTITY", ""},
+                                           {"LOCK", ""},
+                                           {"LOST_END", ""},
+                                           {"MANIFEST-", ""},
+                                           {"", ".log"},
+                                           {"", ".sst"}}) {
+        const fs::path file = files(begin, extension).front();
+        SCOPED_TRACE(file.filename());
+        fs::rename(file, away_);
+        ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+        for (const bool is_full : {false, true}) {
+            disk_.free_bytes = is_full ? 0 : 1'000'000;
+            const std::string error = open_error();
+            EXPECT_NE(error.find(file.filename().string() + " in " + things_.string() +
+                                 " is not a regular file; if you have the file, put it back"),
+                      std::string::npos)
+                << error;
+        }
+        disk_.free_bytes = 1'000'000;
+        fs::rename(away_, file);
     }
-    disk_.free_bytes = 1'000'000;
-    fs::rename(away_, things_ / "CURRENT");
+    fs::remove(things_ / "LOST_END");
+    told_.clear();
     open();
+    EXPECT_EQ(told_, std::vector<bool>{false});
     EXPECT_EQ(get("a"), "v");
+    EXPECT_EQ(get("199"), std::string(1'000, 'v'));
 }
 
 TEST_F(ClosedDatabaseTest, OfACopyNothingIsExpected) {

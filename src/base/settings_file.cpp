@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 
 namespace eventbus {
@@ -21,6 +22,14 @@ constexpr auto kWait = std::chrono::seconds(3);  // a command behind a pipe that
 Error unusable(std::string why) { return {ErrorCode::kBadRequest, std::move(why)}; }
 
 Error failed() { return unusable(fmt::format("cannot be read: {}", std::strerror(errno))); }
+
+Error not_opened(const std::string& path) {
+    const Error error = failed();
+    std::error_code is_no_link;
+    const std::filesystem::path target = std::filesystem::read_symlink(path, is_no_link);
+    if (is_no_link) return error;
+    return unusable(fmt::format("{} (it is a link to {})", error.detail, target.string()));
+}
 
 std::string size_text(std::size_t bytes) {
     constexpr std::size_t kKibi = 1U << 10U;
@@ -54,7 +63,9 @@ Result<std::string> read_all(int file, std::size_t bytes_max) {
         if (got == 0) break;
         size += static_cast<std::size_t>(got);
     }
-    if (size > bytes_max) return unusable("is larger than " + size_text(bytes_max));
+    if (size > bytes_max) {
+        return Error{ErrorCode::kTooLarge, "is larger than " + size_text(bytes_max)};
+    }
     text.resize(size);
     return text;
 }
@@ -64,7 +75,7 @@ Result<std::string> read_all(int file, std::size_t bytes_max) {
 Result<std::string> read_settings_file(const std::string& path, std::size_t bytes_max) {
     // The open of a pipe would wait for somebody who writes; a terminal must not become ours.
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (file < 0) return failed();
+    if (file < 0) return not_opened(path);
     Result<std::string> text = read_all(file, bytes_max);
     ::close(file);
     return text;

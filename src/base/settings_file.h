@@ -12,7 +12,8 @@ namespace eventbus {
 // ever write into it, and the start, a reload and the stop would wait with it.
 //
 // Any thread; takes memory for `bytes_max` at most.
-// Errors: kBadRequest, it cannot be read, has more than `bytes_max` bytes, or did not end in time.
+// Errors: kTooLarge, it has more than `bytes_max` bytes; kBadRequest, it cannot be read, or did not
+// end in time.
 // The detail goes on a sentence that names the file: "cannot be read: Permission denied".
 Result<std::string> read_settings_file(const std::string& path, std::size_t bytes_max);
 

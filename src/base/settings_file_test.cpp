@@ -57,6 +57,9 @@ TEST_F(SettingsFile, ThatCannotBeReadSaysWhy) {
     EXPECT_EQ(why(path("none")), "cannot be read: No such file or directory");
     EXPECT_EQ(why(folder_.path()), "cannot be read: Is a directory");
     EXPECT_EQ(why(path("socket")), "cannot be read: No such device or address");
+    ASSERT_EQ(::symlink("gone", path("link").c_str()), 0);
+    EXPECT_EQ(why(path("link")),
+              "cannot be read: No such file or directory (it is a link to gone)");
     ::close(socket);
 }
 

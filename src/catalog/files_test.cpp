@@ -127,8 +127,9 @@ TEST(CatalogFiles, AFileThatCannotBeReadIsAProblem) {
     const Loaded loaded = load_catalog("/nowhere/catalog.yaml");
     EXPECT_EQ(loaded.catalog, nullptr);
     EXPECT_EQ(all_problems(loaded),
-              "/nowhere/catalog.yaml: the catalog cannot be read: No such file or directory; name "
-              "another with --catalog FILE, or write patterns for types that are alike\n");
+              "/nowhere/catalog.yaml: the catalog cannot be read: No such file or directory; put a "
+              "file there that the user of this process may read, or name another with --catalog "
+              "FILE\n");
     EXPECT_NE(all_problems(load_catalog("/")).find("Is a directory"), std::string::npos);
 }
 

@@ -189,7 +189,10 @@ Loaded load_catalog(const std::string& path) {
     if (text) return parse_catalog(*text, path);
     Problems problems(path);
     problems.error(0, "the catalog " + text.error().detail,
-                   "name another with --catalog FILE, or write patterns for types that are alike");
+                   text.error().code == ErrorCode::kTooLarge
+                       ? "write patterns for types that are alike"
+                       : "put a file there that the user of this process may read, or name another "
+                         "with --catalog FILE");
     return {nullptr, problems.take_sorted()};
 }
 

@@ -16,6 +16,17 @@ bool is_of_operations(std::string_view path) {
     return path == "/healthz" || path == "/readyz" || path == "/metrics";
 }
 
+// What an operator asks for, beside that.
+bool is_of_operators(std::string_view path) {
+    return path.starts_with(kGroupsPath) || path == kRetentionPath;
+}
+
+Error not_on_admin_address() {
+    return {ErrorCode::kNotFound,
+            "this is the admin address, which has only /metrics, /healthz, /readyz, /v1/groups and "
+            "/v1/retention; events are at the address of the setting `listen`"};
+}
+
 // What the path takes; empty: there is nothing at it.
 std::string_view methods_of(std::string_view path) {
     if (path == "/v1/events" || path == "/v1/tickets" || path == kRetentionPath) {
@@ -72,19 +83,22 @@ void Api::on_request(const SharedExchange& exchange) {
 
 void Api::on_admin_request(const SharedExchange& exchange) {
     const HttpRequest& request = exchange->request;
-    if (request.path.starts_with(kGroupsPath) || request.path == kRetentionPath) {
-        return on_request(exchange);
-    }
-    if (!is_of_operations(request.path)) {
-        return refuse(*exchange, Error{ErrorCode::kNotFound,
-                                       "the admin address has /metrics, /healthz and /readyz"});
-    }
+    if (is_of_operators(request.path)) return on_request(exchange);
+    if (!is_of_operations(request.path)) return refuse(*exchange, not_on_admin_address());
     if (!list_contains(kReads, to_string(request.method))) {
         return respond(*exchange, method_refusal(kReads));
     }
     if (request.path != "/metrics") return answer_health(*exchange);
     respond(*exchange,
             text_response(200, context_.metrics(), "text/plain; version=0.0.4; charset=utf-8"));
+}
+
+void Api::complete_admin(const HttpRequest& request, HttpResponse& response) {
+    const bool has_path = is_of_operators(request.path) || is_of_operations(request.path);
+    if (response.status != 413 || has_path) return;
+    const bool closes = response.close;
+    response = problem_response(not_on_admin_address());
+    response.close = closes;
 }
 
 void Api::complete(const HttpRequest& request, HttpResponse& response) const {

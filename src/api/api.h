@@ -80,6 +80,8 @@ class Api {
     // Answers a request of the admin address: health and metrics, for whoever reaches it, and what
     // operators do, with a token.
     void on_admin_request(const SharedExchange& exchange);
+    // Of a body that the admin address does not read, what matters is that its path is not there.
+    static void complete_admin(const HttpRequest& request, HttpResponse& response);
 
     // Whether a request with this head brings a good token. Of a ticket it is known once used.
     bool is_known(const HttpRequest& head) const { return context_.sign_in(head).has_value(); }

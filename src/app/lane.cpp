@@ -44,6 +44,9 @@ class Lane::AdminHandler final : public HttpHandler {
     explicit AdminHandler(Api& api) : api_(api) {}
     std::size_t body_bytes_max(const HttpRequest&) override { return 0; }
     void on_request(SharedExchange exchange) override { api_.on_admin_request(exchange); }
+    void complete(const HttpRequest* head, HttpResponse& response) override {
+        if (head != nullptr) Api::complete_admin(*head, response);
+    }
 
  private:
     Api& api_;

@@ -103,6 +103,11 @@ test('the admin address takes GET and HEAD alone', async () => {
     expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
     expect((await fetch(`http://${admin}${path}`, { method: 'HEAD' })).status).toBe(200);
   }
+  for (const request of [{}, { method: 'POST' }, { method: 'POST', body: JSON.stringify(kUpload) }]) {
+    const refused = await fetch(`http://${admin}/v1/events`, request);
+    expect(refused.status).toBe(404);
+    expect(await refused.json()).toMatchObject({ code: 'not_found', detail: expect.stringContaining('events are at the address of the setting `listen`') as string });
+  }
 });
 
 test('a compressed body is refused with what is taken, and what follows is served', async () => {

@@ -37,7 +37,13 @@ Error failed(const error_code& why) {
     return Error{ErrorCode::kInternal, "the connection failed: " + why.message()};
 }
 
-Error too_late() { return Error{ErrorCode::kTimeout, "the server does not answer in time"}; }
+Error too_late(const ServerUrl& server, milliseconds timeout) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+    return Error{ErrorCode::kTimeout,
+                 "the server at " + server.text + " has not answered within " +
+                     std::to_string(seconds.count()) +
+                     " s; try again later, or name another with --url or EVENT_BUS_URL"};
+}
 
 // A stream may be silent for hours; a server whose machine is gone is noticed in 45 s.
 void keep_alive(int socket) {
@@ -127,7 +133,8 @@ Result<> ClientConnection::Link::connect(milliseconds timeout) {
             keep_alive(socket().native_handle());
             return {};
         }
-        why = done ? failed(done->error) : too_late();
+        why = done ? failed(done->error)
+                   : Error{ErrorCode::kTimeout, "it does not take the connection in time"};
     }
     return unreachable(server_, why.detail);
 }
@@ -169,7 +176,7 @@ Result<> ClientConnection::Link::set_up_tls(milliseconds timeout) {
     const auto done = run(timeout, [&](auto handler) {
         tls_.async_handshake(asio::ssl::stream_base::client, std::move(handler));
     });
-    if (!done) return too_late();
+    if (!done) return too_late(server_, timeout);
     if (done->error) return handshake_failed(done->error);
     return {};
 }
@@ -200,7 +207,7 @@ Result<> ClientConnection::Link::write(std::string_view bytes, milliseconds time
             asio::async_write(socket(), buffer, std::move(handler));
         }
     });
-    if (!done) return too_late();
+    if (!done) return too_late(server_, timeout);
     // A server that refuses by the head alone answers and closes before it has read the body.
     if (done->error && !is_end_of_peer(done->error)) return failed(done->error);
     return {};
@@ -215,7 +222,7 @@ Result<std::string_view> ClientConnection::Link::read(milliseconds timeout) {
             socket().async_read_some(buffer, std::move(handler));
         }
     });
-    if (!done) return too_late();
+    if (!done) return too_late(server_, timeout);
     if (done->error == asio::error::eof) return std::string_view();
     if (done->error) return failed(done->error);
     return std::string_view(buffer_.data(), done->bytes);

@@ -138,6 +138,13 @@ int run_publish(const PublishOptions& options, const CommandContext& context) {
          .headers = {{"Authorization", "Bearer " + *token}, {"Content-Type", "application/json"}},
          .body = body_of(options, *data)},
         kTimeout);
+    if (!response && response.error().code == ErrorCode::kTimeout) {
+        return fail(context, options.json,
+                    {ErrorCode::kTimeout,
+                     response.error().detail +
+                         "; it may have taken the event all the same: published with --id it is "
+                         "stored once, however often it is sent"});
+    }
     if (!response) return fail(context, options.json, response.error());
     if (response->status / 100 != 2) return fail(context, options.json, error_of(*response));
     report(options, response->body, context);

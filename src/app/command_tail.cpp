@@ -161,6 +161,12 @@ void Follower::show_line(const json::object& meta, const json::value& data) {
 }  // namespace
 
 int run_tail(const TailOptions& options, const CommandContext& context) {
+    if (options.mine && !options.topics.empty()) {
+        return refuse(context, options.json,
+                      {ErrorCode::kBadRequest,
+                       "--mine follows what comes without a topic; leave out --mine, or " +
+                           options.topics.front()});
+    }
     if (!options.since.empty()) {
         if (const auto since = parse_offset(options.since); !since) {
             return refuse(context, options.json,

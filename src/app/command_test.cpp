@@ -487,6 +487,15 @@ TEST_F(Command, TailEndsWithTheReasonWhenItsOutputIsLost) {
     EXPECT_TRUE(holds(err(), "; nothing was printed\n")) << err();
 }
 
+TEST_F(Command, TailOfTopicsAndMineIsRefused) {
+    EXPECT_EQ(run_tail({.access = {.token = "t"}, .topics = {"photo:1"}, .mine = true}, context_),
+              kExitUsage);
+    EXPECT_TRUE(holds(err(),
+                      "--mine follows what comes without a topic; leave out --mine, or "
+                      "photo:1"))
+        << err();
+}
+
 TEST_F(Command, TailRefusesAnOffsetThatIsNone) {
     for (const char* since : {"42", "k3f9", "k3f9.x", "K3F9.1", "k3f9.1 "}) {
         EXPECT_EQ(run_tail({.access = {.token = "t"}, .since = since}, context_), kExitUsage);
@@ -529,6 +538,10 @@ TEST(HttpClient, AServerThatIsSilentIsGivenUpInTime) {
                          {.method = "GET", .target = "/"}, std::chrono::milliseconds(50));
         ASSERT_FALSE(response) << scheme;
         EXPECT_EQ(response.error().code, ErrorCode::kTimeout) << response.error().detail;
+        EXPECT_TRUE(holds(
+            response.error().detail,
+            "the server at " + scheme + "://" + listener.authority() + " has not answered within "))
+            << response.error().detail;
     }
 }
 

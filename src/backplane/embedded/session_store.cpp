@@ -21,6 +21,7 @@ constexpr std::string_view kOpen = "open ";
 constexpr std::string_view kClean = "clean ";
 constexpr std::size_t kForgottenAtOnce = 1'024;
 constexpr std::size_t kAnswersAtOnce = 64;
+constexpr std::size_t kUnansweredAtOnce = 64;
 
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -337,7 +338,8 @@ Result<> EmbeddedSessionStore::load_time(rocksdb::DB& db) {
 void EmbeddedSessionStore::create(SessionRecord record, SessionOwner& owner,
                                   Callback<Result<Claim>> done) {
     BUS_ASSERT(record.pid.size() <= kPidBytesMax);
-    enqueue(Create{.record = std::move(record), .owner = &owner, .done = std::move(done)});
+    enqueue(Create{.record = std::move(record), .owner = &owner, .done = std::move(done)},
+            &owner.executor());
 }
 
 void EmbeddedSessionStore::claim(std::string_view pid, std::string_view principal,
@@ -346,7 +348,8 @@ void EmbeddedSessionStore::claim(std::string_view pid, std::string_view principa
     enqueue(ClaimOf{.pid = std::string(pid),
                     .principal = std::string(principal),
                     .owner = &owner,
-                    .done = std::move(done)});
+                    .done = std::move(done)},
+            &owner.executor());
 }
 
 void EmbeddedSessionStore::change(std::string_view pid, Claim claim, SessionChange change,
@@ -355,39 +358,43 @@ void EmbeddedSessionStore::change(std::string_view pid, Claim claim, SessionChan
                    .claim = claim,
                    .change = std::move(change),
                    .owner = &owner,
-                   .done = std::move(done)});
+                   .done = std::move(done)},
+            &owner.executor());
 }
 
 void EmbeddedSessionStore::release(std::string_view pid, Claim claim,
                                    std::optional<SessionChange::At> at) {
-    enqueue(Release{std::string(pid), claim, std::move(at)});
+    enqueue(Release{std::string(pid), claim, std::move(at)}, nullptr);
 }
 
 void EmbeddedSessionStore::end(std::string_view pid, Claim claim) {
-    enqueue(End{std::string(pid), claim});
+    enqueue(End{std::string(pid), claim}, nullptr);
 }
 
-void EmbeddedSessionStore::enqueue(Work work) {
-    const bool is_refusable =
-        !std::holds_alternative<Release>(work) && !std::holds_alternative<End>(work);
+void EmbeddedSessionStore::enqueue(Work work, Executor* asker) {
     const std::size_t bytes = bytes_of(work);
-    std::size_t ahead = 0;
     bool is_taken = false;
+    bool wakes = false;
     {
         const std::lock_guard lock(mutex_);
         BUS_ASSERT(!ending_);
-        ahead = waiting_.size();
-        is_taken = !is_refusable || bytes_ == 0 || bytes_ + bytes <= settings_.waiting_bytes_max;
+        is_taken = asker == nullptr || bytes_ == 0 || bytes_ + bytes <= settings_.waiting_bytes_max;
         if (is_taken) {
             bytes_ += bytes;
             waiting_.push_back(std::move(work));
+            wakes = !is_woken_ && (asker != nullptr || waiting_.size() >= kUnansweredAtOnce);
+            is_woken_ = is_woken_ || wakes;
         }
         probe_.waiting_bytes.set(bytes_);
     }
-    // The worker takes all that waits, so the first wakes it for all; and after the mutex was let
-    // go, as it would only wait for that.
-    if (ahead == 0) wake_.notify_one();
-    if (!is_taken) refuse(work);
+    if (!is_taken) return refuse(work);
+    if (!wakes) return;
+    // What is asked in one turn is done together; and on a machine with few processors whom a
+    // turn wakes may stop it. So it is woken by the next one.
+    if (asker != nullptr && asker->is_here()) {
+        return asker->post([this] { wake_.notify_one(); });
+    }
+    wake_.notify_one();
 }
 
 std::size_t EmbeddedSessionStore::bytes_of(const Work& work) {
@@ -423,13 +430,10 @@ void EmbeddedSessionStore::refuse(Work& work) {
 void EmbeddedSessionStore::run() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        wake_.wait_for(lock, Database::kLookEvery, [this] { return ending_ || !waiting_.empty(); });
+        wake_.wait_for(lock, Database::kLookEvery, [this] { return ending_ || is_woken_; });
         if (ending_ && waiting_.empty()) return;
-        lock.unlock();
-        // The turn that has woken it has more of them; and there may be one processor for both.
-        std::this_thread::yield();
-        lock.lock();
         std::vector<Work> works = std::exchange(waiting_, {});
+        is_woken_ = false;
         const std::size_t bytes = bytes_;
         lock.unlock();
         do_all(works);

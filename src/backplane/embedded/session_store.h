@@ -132,7 +132,9 @@ class EmbeddedSessionStore final : public SessionStore {
     EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<Database> database);
     Result<> load(const Epochs& epochs);
     Result<> load_time(rocksdb::DB& db);
-    void enqueue(Work work);
+    // `asker`: whose thread asks, and is answered; none: nobody is, and it may wait for others, for
+    // Database::kLookEvery at most.
+    void enqueue(Work work, Executor* asker);
     void run();
     void do_all(std::vector<Work>& works);
 
@@ -168,6 +170,7 @@ class EmbeddedSessionStore final : public SessionStore {
     std::condition_variable wake_;
     std::vector<Work> waiting_;  // under mutex_
     std::size_t bytes_ = 0;      // under mutex_: of what waits or is being done
+    bool is_woken_ = false;      // under mutex_: or will be in the asker's next turn
     bool ending_ = false;        // under mutex_
     std::thread worker_;         // last: it uses all the others
 };

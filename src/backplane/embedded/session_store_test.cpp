@@ -133,7 +133,7 @@ class HeldOwner final : public SessionOwner, public Executor {
         const std::lock_guard lock(gate);
         loop_.post(std::move(task));
     }
-    bool is_here() const override { return true; }
+    bool is_here() const override { return false; }
 
     std::mutex gate;
 

@@ -73,7 +73,8 @@ bool Arriving::is_good(const SessionRecord& record) const {
     Position last = std::max(record.place.given, record.place.clear);
     for (const JoinedRoom& joined : record.rooms) {
         if (joined.at != kEndOfTime) last = std::max(last, joined.at);
-        last = std::max(last, joined.owed_after.value_or(Position()));
+        last = std::max(
+            {last, joined.owed_after.value_or(Position()), joined.entered_at.value_or(Position())});
     }
     return epochs.holds({record.epoch.empty() ? epochs.first() : record.epoch, last}) &&
            record.sid.size() <= context_.sid_bytes;
@@ -209,8 +210,11 @@ void Arriving::list_rooms() {
     }
     for (JoinedRoom joined : before_) {
         if (!joined.room.is_subject() && !joined.room.is_pattern()) continue;
-        if (has_seen(offset_, joined.given_behind))
-            joined.owed_after = joined.hidden_after = joined.given_behind = std::nullopt;
+        if (has_seen(offset_, joined.given_behind)) {
+            joined = {.room = joined.room,
+                      .at = joined.entered_at.value_or(joined.at),
+                      .ended_behind = joined.ended_behind};
+        }
         if (!joined.ended_behind) {
             to_ask_.push_back(std::move(joined));
         } else if (!has_seen(offset_, joined.ended_behind)) {
@@ -282,20 +286,23 @@ void Arriving::on_room(JoinedRoom room, const Result<WatchAnswer>& right) {
     on_rooms();
 }
 
-// Nothing that came before the right of now is shown. Where the client would miss something by
-// that, the session was in the room by another right, which has ended; or the client has asked for
-// the room, and named a place that is older than its right, or does not know that it had ended.
+// Nothing that came before the right of now is shown. Where a session would miss something in order
+// by that, it was in the room by another right, which has ended. Where it has entered the room anew
+// behind that end, or only lacks a history, and where the client has asked for the room and named a
+// place that is older than its right, or may not know that it had ended, it is told of a gap.
 void Arriving::enter_room(JoinedRoom room, const WatchAnswer& right) {
     const Position since = right.right_since;
-    const Position in_order = std::max(room.at, admitted_.resume_after);
+    const Position behind = admitted_.resume_after;
+    const Position stands_at = std::max(room.entered_at.value_or(room.at), behind);
+    if (is_of_session(room.room) && stands_at + 1 < since) {
+        return end_room(std::move(room), right_was_interrupted());
+    }
+    const Position in_order = std::max(room.at, behind);
     const Position from = std::min(in_order, room.owed_after.value_or(in_order));
     const bool goes_on = room.ended_behind.has_value();
-    room.ended_behind.reset();
-    if (from + 1 < since) {
-        if (is_of_session(room.room)) return end_room(std::move(room), right_was_interrupted());
-        if (goes_on || since_ || from < now_) {
-            room.hidden_after = std::min(from, room.hidden_after.value_or(from));
-        }
+    room.ended_behind = room.entered_at = std::nullopt;
+    if (from + 1 < since && (goes_on || since_ || from < now_)) {
+        room.hidden_after = std::min(from, room.hidden_after.value_or(from));
     }
     admitted_.as_of = std::min(admitted_.as_of, right.at);
     room.at = std::max(room.at, since);
@@ -306,8 +313,9 @@ void Arriving::enter_room(JoinedRoom room, const WatchAnswer& right) {
 
 void Arriving::hide(JoinedRoom& room) {
     const Position after = *room.hidden_after;
-    const Admitted::Hidden before = admitted_.hidden.value_or(Admitted::Hidden{after, room.at});
-    admitted_.hidden = {std::min(before.after, after), std::max(before.through, room.at)};
+    const Position through = std::min(room.at, room.owed_after.value_or(room.at));
+    const Admitted::Hidden before = admitted_.hidden.value_or(Admitted::Hidden{after, through});
+    admitted_.hidden = {std::min(before.after, after), std::max(before.through, through)};
     // A history goes behind the notice, and proves it with itself.
     if (!room.owed_after) room.given_behind = admitted_.record.place.given;
 }

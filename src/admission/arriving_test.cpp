@@ -111,6 +111,11 @@ TEST_F(ArrivingTest, ASessionIsKnownIfThisLogSharesAllThatItSawAndJoined) {
         {"is owed a history from above the end",
          {.epoch = "second", .place = {15_pos, 15_pos}, .rooms = {{room, 15_pos, 21_pos}}},
          false},
+        {"entered a room anew above the end",
+         {.epoch = "second",
+          .place = {15_pos, 15_pos},
+          .rooms = {{.room = room, .at = 15_pos, .entered_at = 21_pos}}},
+         false},
         {"joined a room before the end",
          {.epoch = "second", .place = {15_pos, 15_pos}, .rooms = {{room, 20_pos}}},
          true},
@@ -300,6 +305,7 @@ TEST_F(ArrivingTest, ARoomEndsIfTheRightOfNowBeganBehindWhereTheSessionStands) {
         const char* offset;
         Position right_since;
         std::optional<Position> in_from;
+        std::optional<Position> hidden_after = {};
     };
     const Room room = Room::subject("photo:1");
     const Case cases[] = {
@@ -310,7 +316,14 @@ TEST_F(ArrivingTest, ARoomEndsIfTheRightOfNowBeganBehindWhereTheSessionStands) {
         {"with the first event that it missed", {room, 12_pos}, "third.22", 23_pos, 23_pos},
         {"while it was there: it has seen all", {room, 12_pos}, "third.22", 21_pos, 21_pos},
         {"it joined later than it stands", {room, 24_pos}, "third.22", 24_pos, 24_pos},
-        {"and is owed a history from before", {room, 12_pos, 15_pos}, "third.22", 21_pos, {}},
+        {"it has seen all but a history",
+         {room, 12_pos, 15_pos},
+         "third.22",
+         21_pos,
+         21_pos,
+         15_pos},
+        {"and that is of the right of now", {room, 12_pos, 20_pos}, "third.22", 21_pos, 21_pos},
+        {"nor of what is in order", {room, 12_pos, 15_pos}, "third.22", 24_pos, {}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.what);
@@ -320,7 +333,11 @@ TEST_F(ArrivingTest, ARoomEndsIfTheRightOfNowBeganBehindWhereTheSessionStands) {
         const Admitted admitted = arrive({.pid = "p", .offset = c.offset});
 
         ASSERT_TRUE(admitted.is_resumed);
-        EXPECT_FALSE(admitted.hidden.has_value());
+        ASSERT_EQ(admitted.hidden.has_value(), c.hidden_after.has_value());
+        if (c.hidden_after) {
+            EXPECT_EQ(admitted.hidden->after, *c.hidden_after);
+            EXPECT_EQ(admitted.hidden->through, c.right_since);
+        }
         EXPECT_EQ(admitted.ended.size(), c.in_from ? 0u : 1u);
         const JoinedRoom& now = admitted.record.rooms.back();
         EXPECT_EQ(now.room, room);
@@ -334,7 +351,7 @@ TEST_F(ArrivingTest, ARoomEndsIfTheRightOfNowBeganBehindWhereTheSessionStands) {
         const Topic topic = *parse_topic("photo:1");
         const Admitted asked = arrive({.pid = "p", .offset = c.offset, .topics = {topic}});
         EXPECT_TRUE(asked.ended.empty());
-        EXPECT_EQ(asked.hidden.has_value(), !c.in_from);
+        EXPECT_EQ(asked.hidden.has_value(), !c.in_from || c.hidden_after);
     }
 }
 

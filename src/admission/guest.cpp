@@ -35,7 +35,8 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
         std::optional<Position> after = {};         // a history
         std::optional<Position> hidden_after = {};  // a notice
         std::optional<Position> at = {};  // where it joined, should it not know of an end since
-        std::size_t under_way = 0;        // histories that are not given whole yet
+        std::optional<Position> entered_at = {};  // and behind that end
+        std::size_t under_way = 0;                // histories that are not given whole yet
     };
     std::map<Room, Owed> owed;
 
@@ -69,6 +70,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
         if (owes == owed.end()) return;
         joined.owed_after = owes->second.after;
         joined.hidden_after = owes->second.hidden_after;
+        joined.entered_at = owes->second.entered_at;
         joined.at = std::min({joined.at, owes->second.at.value_or(joined.at),
                               joined.owed_after.value_or(joined.at)});
     }
@@ -119,6 +121,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
                 // To a client that hears of neither it is one room that it never left.
                 Owed& owes = owe(put.room, owed_of_ended(*unheard));
                 owes.at = std::min(owes.at.value_or(unheard->at), unheard->at);
+                owes.entered_at = put.at;
                 if (!has_history) put.given_behind = unheard->ended_behind;
             }
             add_owed(put);

@@ -619,6 +619,86 @@ TEST_F(GuestTest, WhatWasLostBeforeAnEndOfWhichAClientDidNotHearComesAgain) {
     }
 }
 
+// Ann's right to the photo has ended and begun again, and she has subscribed anew: what ended
+// before that does not take the room from her.
+class InAnewTest : public GuestTest {
+ protected:
+    InAnewTest() {
+        ann_ = come();
+        subscribe(*ann_, publish("a"));
+        ann_->pong();
+        seen_ = publish_to_ann("b");
+        watches_.may = false;
+        ann_->recheck_rooms({});
+        deliver();
+    }
+    void let_in_anew() {
+        publish("hidden");
+        watches_.right_since = publish("right");
+        watches_.may = true;
+        publish("c");
+        ann_->enter(*parse_topic("photo:1"), {}, [](const auto& entered) { EXPECT_TRUE(entered); });
+        deliver();
+    }
+
+    std::unique_ptr<Client> ann_;
+    Position seen_;
+};
+
+TEST_F(InAnewTest, WhoMayNotKnowOfTheEndIsToldOfAGapAndStaysIn) {
+    let_in_anew();
+    for (int i = 0; i < 3; ++i) {
+        SCOPED_TRACE(i);
+        drop(ann_);
+        ann_ = come(seen_);
+        EXPECT_EQ(ann_->ended, Strings());
+        EXPECT_EQ(ann_->gaps, 1);
+        EXPECT_EQ(ann_->got, Strings({"ch"})) << "as the answer may have been lost, too";
+    }
+    ann_->pong();
+    drop(ann_);
+    ann_ = come(seen_);
+    EXPECT_EQ(ann_->ended, Strings());
+    EXPECT_EQ(ann_->gaps, 0);
+    publish("d");
+    EXPECT_EQ(ann_->got, Strings({"d"}));
+}
+
+TEST_F(InAnewTest, WhoHasShownThatItKnowsOfTheEndIsInFromTheAnswerOn) {
+    const Position seen = publish_to_ann("behind the end");
+    publish_to_ann("lost");
+    let_in_anew();
+    drop(ann_);
+    publish("d");
+    ann_ = come(seen);
+    EXPECT_EQ(ann_->ended, Strings());
+    EXPECT_EQ(ann_->gaps, 0);
+    EXPECT_EQ(ann_->got, Strings({"lost", "d"}));
+}
+
+TEST_F(InAnewTest, AnEndBehindTheAnswerEndsTheWatch) {
+    let_in_anew();
+    drop(ann_);
+    publish("d");
+    watches_.right_since = publish("another right");
+    ann_ = come(seen_);
+    EXPECT_EQ(ann_->ended, Strings({"photo:1"}));
+    EXPECT_EQ(ann_->gaps, 0);
+    EXPECT_EQ(ann_->got, Strings());
+}
+
+TEST_F(InAnewTest, AnEndOfTheNextConnectionEndsTheWatch) {
+    let_in_anew();
+    drop(ann_);
+    ann_ = come(seen_);
+    ASSERT_EQ(ann_->gaps, 1);
+    drop(ann_);
+    publish("d");
+    watches_.right_since = publish("another right");
+    ann_ = come(seen_);
+    EXPECT_EQ(ann_->ended, Strings({"photo:1"}));
+}
+
 TEST_F(GuestTest, TheBoundOfRoomsCountsThoseOfASessionThatGoesOn) {
     auto ann = come();
     std::size_t rooms = 0;

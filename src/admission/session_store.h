@@ -35,6 +35,9 @@ struct JoinedRoom {
     // until the client has shown that it knows; nobody is in it. A client that asks for it at its
     // next sign-in does not know, and goes on in it from `at` if it may.
     std::optional<Position> ended_behind = {};
+    // Where the client entered it anew, without having shown that it knows of an end before: `at`
+    // and `owed_after` are as if it had been in it all the time.
+    std::optional<Position> entered_at = {};
 
     friend bool operator==(const JoinedRoom&, const JoinedRoom&) = default;
 };

@@ -46,11 +46,14 @@ std::string encode_where(const SessionChange::At& at, std::int64_t expires_ms) {
 std::string encode_room(const JoinedRoom& joined) {
     std::string out;
     put_number(out, joined.at.number());
-    if (!joined.owed_after && !joined.ended_behind && !joined.hidden_after) return out;
+    const bool has_late_fields = joined.hidden_after || joined.entered_at;
+    if (!joined.owed_after && !joined.ended_behind && !has_late_fields) return out;
     put_place(out, joined.owed_after);
     put_place(out, joined.given_behind);
     put_place(out, joined.ended_behind);
-    if (joined.hidden_after) put_place(out, joined.hidden_after);
+    if (!has_late_fields) return out;
+    put_place(out, joined.hidden_after);
+    if (joined.entered_at) put_place(out, joined.entered_at);
     return out;
 }
 
@@ -87,7 +90,9 @@ std::optional<JoinedRoom> decode_room(std::string_view key, std::string_view byt
     }
     if (reader.is_fine() && !reader.is_at_end()) {
         joined.hidden_after = place(reader);
-        if (!joined.hidden_after) return std::nullopt;
+        const bool is_last = reader.is_at_end();
+        if (!is_last) joined.entered_at = place(reader);
+        if (!(is_last ? joined.hidden_after : joined.entered_at)) return std::nullopt;
     }
     if (!reader.is_at_end()) return std::nullopt;
     return joined;

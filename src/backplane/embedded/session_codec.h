@@ -18,8 +18,8 @@ namespace eventbus {
 //          epoch, numbers place.given, place.clear; if one of them is there, also received and
 //          unknown_behind, as those of a room
 //   room   a number at; if something is owed or the room has ended, also owed_after, given_behind
-//          and ended_behind: 0 if there is none, else the place + 1; then so hidden_after, if there
-//          is one
+//          and ended_behind: 0 if there is none, else the place + 1; then so hidden_after and
+//          entered_at, up to the last of the two that is there
 //
 // The release before kept all in one, whose first byte is 1: expires (8 bytes), strings principal,
 // sid, a number started_at, and rooms: their count, then each room's key as a string, and the place

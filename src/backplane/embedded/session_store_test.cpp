@@ -488,7 +488,14 @@ TEST(SessionCodec, BytesThatAreCutOffOrLongerAreNoValue) {
     EXPECT_EQ(decode_room("e", encode_room(ended)), ended);
     const JoinedRoom hidden{.room = Room::everyone(), .at = 300_pos, .hidden_after = 0_pos};
     EXPECT_EQ(decode_room("e", encode_room(hidden)), hidden);
+    const JoinedRoom anew{.room = Room::everyone(),
+                          .at = 300_pos,
+                          .owed_after = 400_pos,
+                          .given_behind = 400_pos,
+                          .entered_at = 500_pos};
+    EXPECT_EQ(decode_room("e", encode_room(anew)), anew);
     EXPECT_FALSE(decode_room("e", encode_room(given) + '\0'));
+    EXPECT_FALSE(decode_room("e", encode_room(hidden) + '\0'));
     for (std::size_t size = 0; size < who.size(); ++size) {
         EXPECT_FALSE(decode_who(who.substr(0, size), into)) << size;
     }

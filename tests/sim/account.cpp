@@ -30,6 +30,7 @@ void Account::begin(Position frontier) {
 
 // What came before is not known to be whole; what comes is in order again.
 void Account::unknown(Position frontier) {
+    answered_.clear();
     began_ = std::max(began_, frontier);
     for (auto& [topic, from] : confirmed_) from = std::max(from, frontier);
     signed_in_.clear();
@@ -64,15 +65,38 @@ void Account::copied() {
 }
 
 void Account::restored() {
+    answered_.clear();
+    ends_.clear();
     signed_in_.clear();
     asked_.merge(left_);
     std::erase_if(confirmed_, [&](const auto& one) { return !copied_.contains(one.first); });
 }
 
-void Account::confirm(const std::string& topic, Position from) {
+void Account::confirm(const std::string& topic, Position from, bool is_anew) {
     signed_in_.erase(topic);  // the answer says from where on
+    answered_.try_emplace(topic, is_anew ? from : Position());
     const auto [known, is_new] = confirmed_.try_emplace(topic, from);
     if (!is_new) known->second = std::min(known->second, from);
+}
+
+// Looked at once all is quiet: what took the right away may not be visible yet.
+void Account::right_ended(const std::string& topic) {
+    const auto answered = answered_.find(topic);
+    if (answered == answered_.end() || !is_subject(topic)) return;
+    ends_.push_back({topic, confirmed_.at(topic), std::max(place_, answered->second)});
+}
+
+// It has not ended if its rights since it was told to be in the room, taken together, have no gap,
+// and by the one of now it may see all that it has not come to in order.
+void Account::check_ends() {
+    for (const End& end : std::exchange(ends_, {})) {
+        if (witness_.watches_since(end.topic, principal_->id) > end.stands_at ||
+            !witness_.watches_ever_since(end.topic, principal_->id, end.from)) {
+            continue;
+        }
+        fail(name_ + " was told that " + end.topic + " has ended, to which it has had the right " +
+             "since " + to_string(end.from) + ", where it was told to be in it");
+    }
 }
 
 void Account::left(const std::string& topic) {
@@ -158,7 +182,8 @@ bool Account::is_excused(Position position) const {
     });
 }
 
-void Account::check() const {
+void Account::check() {
+    check_ends();
     for (const auto& [position, entry] : witness_.entries()) {
         if (entry->durability != Durability::kDurable || seen_.contains(position)) continue;
         if (is_excused(position)) continue;

@@ -44,7 +44,8 @@ class Account {
         asked_.insert(topic);
         left_.erase(topic);
     }
-    void confirm(const std::string& topic, Position from);
+    // `is_anew`: it was surely not in it before.
+    void confirm(const std::string& topic, Position from, bool is_anew);
     // It is in it by its sign-in: as before, or from this place on.
     void sign_in(const std::string& topic, Position from) {
         ask(topic);
@@ -52,10 +53,13 @@ class Account {
     }
     // Since it was last told that it has left, if it was.
     bool has_asked_for(const std::string& topic) const { return asked_.contains(topic); }
+    // It was told that its right to it has ended.
+    void right_ended(const std::string& topic);
     // It was told that it is not in it, or has asked to leave: nothing is owed.
     void let_go(const std::string& topic) {
         confirmed_.erase(topic);
         signed_in_.erase(topic);
+        answered_.erase(topic);
     }
     // It was told that it has left: nothing may come any more.
     void left(const std::string& topic);
@@ -73,10 +77,18 @@ class Account {
     void see(const EventFrame& frame);
 
     // Once all is quiet: all that is retained and owed has come.
-    void check() const;
+    void check();
     std::size_t seen() const { return seen_count_; }
 
  private:
+    // It was told that its right to the topic has ended.
+    struct End {
+        std::string topic;
+        Position from;       // since when it was to be in it
+        Position stands_at;  // what it got in order, or was not owed
+    };
+
+    void check_ends();
     bool is_of_person(const Entry& entry) const;
     bool is_asked_for(const Entry& entry) const;
     bool may_come(const Entry& entry) const;
@@ -97,6 +109,9 @@ class Account {
     std::set<std::string> copied_;               // topics that were confirmed at the copy
     std::map<std::string, Position> confirmed_;  // topics, and after which place they are owed
     std::set<std::string> signed_in_;            // of them, those that it named at its sign-in
+    // Those that its session surely holds, by an answer; and where it stands in them at the least.
+    std::map<std::string, Position> answered_;
+    std::vector<End> ends_;
     Position place_;
     std::set<Position> seen_;
     std::vector<std::pair<Position, Position>> gaps_;

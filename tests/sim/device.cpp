@@ -53,7 +53,9 @@ void Device::subscribe(const std::vector<std::string>& topics, bool with_history
         trace(name_ + " subscribes to " + topic + (since ? " since " + *since : ""));
         account_.ask(topic);
         commands.push_back({Command::What::kSubscribe, ++last_command_, topic, since});
-        topics_[topic].last_command = last_command_;
+        Topic& asked = topics_[topic];
+        asked.last_command = last_command_;
+        asked.anew_by = std::exchange(asked.has_ended, false) ? last_command_ : 0;
         commands_[last_command_] = {topic, true, since.has_value()};
     }
     send(std::move(commands));
@@ -175,7 +177,7 @@ void Device::on(const Answer& answer) {
     if (!is_last) return;
     topic.is_confirmed = sent.is_subscribe;
     if (sent.is_subscribe) {
-        account_.confirm(sent.topic, answer.from);
+        account_.confirm(sent.topic, answer.from, topic.anew_by == answer.command);
         if (account_.is_above(Lane::kRoomsMax + rooms_kept_)) fail(name_ + " is in too many rooms");
         return;
     }
@@ -192,13 +194,18 @@ void Device::on(const Unknown& unknown) {
 }
 
 void Device::on(const Ended& ended) {
-    trace(name_ + " is told that it is not in " + ended.topic);
+    trace(name_ + " is told that it is not in " + ended.topic + ": " + ended.error.detail);
     count(Happened::kEnded);
     if (!account_.has_asked_for(ended.topic)) {
         fail(name_ + " is told that it is not in " + ended.topic + ", which it has left");
     }
+    if (ended.error.code == ErrorCode::kForbidden) account_.right_ended(ended.topic);
     account_.let_go(ended.topic);
-    topics_[ended.topic].is_confirmed = false;
+    Topic& topic = topics_[ended.topic];
+    topic.is_confirmed = false;
+    topic.has_ended = std::none_of(commands_.begin(), commands_.end(), [&](const auto& sent) {
+        return sent.second.topic == ended.topic;
+    });
 }
 
 void Device::on(const Gap& gap) {

@@ -77,6 +77,8 @@ class Device {
     struct Topic {
         std::uint64_t last_command = 0;
         bool is_confirmed = false;
+        bool has_ended = false;     // it was told so, and has asked for nothing since
+        std::uint64_t anew_by = 0;  // the command that is the first since
     };
     struct Sent {
         std::string topic;

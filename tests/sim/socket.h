@@ -46,8 +46,8 @@ class Socket final : public Guest {
     void tell_unknown(const Admitted::Unknown& unknown, Position) override {
         send(Unknown{unknown.reason});
     }
-    void tell_ended(std::string_view topic, const Error&) override {
-        send(Ended{std::string(topic)});
+    void tell_ended(std::string_view topic, const Error& error) override {
+        send(Ended{std::string(topic), error});
     }
     void tell_gap(Position from, Position to) override { send(Gap{from, to}); }
     void close_for_take_over() override { close(false); }

@@ -32,6 +32,7 @@ struct Unknown {
 };
 struct Ended {
     std::string topic;
+    Error error;
 };
 struct Gap {
     Position from;

@@ -105,6 +105,19 @@ Position Witness::watches_since(const std::string& subject, const std::string& u
     return since;
 }
 
+bool Witness::watches_ever_since(const std::string& subject, const std::string& user,
+                                 Position at) const {
+    const std::vector<Right> rights = rights_of(subject, user);
+    while (at != kEndOfTime) {
+        const auto next = std::find_if(rights.begin(), rights.end(), [&](const Right& right) {
+            return right.from <= at && at < right.until;
+        });
+        if (next == rights.end()) return false;
+        at = next->until;
+    }
+    return true;
+}
+
 void Witness::reload(bool gives, Position frontier) {
     if (gives && !gives_after_) gives_after_ = frontier;
     if (gives) catalog_gave_until_ = kEndOfTime;

@@ -34,6 +34,8 @@ class Witness {
     // Where the oldest of the rights began by which the user may watch it now; kEndOfTime: it may
     // not.
     Position watches_since(const std::string& subject, const std::string& user) const;
+    // Whether the user has had one right or another at each place from `at` on.
+    bool watches_ever_since(const std::string& subject, const std::string& user, Position at) const;
 
     // ---- rights that the catalog gives: to friends all subjects, to services all types
     // -----------

@@ -83,6 +83,10 @@ export class Ledger {
     return branch * kBranch + position;
   }
 
+  branchOf(order: Order): number {
+    return Math.floor(Math.max(order, 0) / kBranch);
+  }
+
   /** Where the log of the last backup that was restored ended. */
   get backupEnd(): Order {
     return this.branch === 0 ? Infinity : (this.branch - 1) * kBranch + this.#branchEnds.at(-1)!;

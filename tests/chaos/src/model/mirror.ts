@@ -97,7 +97,7 @@ export class Mirror {
     this.#got.clear();
     this.#gone = [];
     if (this.#base !== undefined) this.#base = { order: Math.max(order, this.#base.order ?? order), time: this.#base.time };
-    for (const topic of this.#topics.values()) if (topic.state === 'maybe' && topic.pending.length === 0 && this.#flavour === 'package') topic.state = 'out';
+    for (const topic of this.#topics.values()) if (topic.state === 'maybe' && topic.pending.length === 0 && this.#flavour === 'package' && !this.#mayBeBack(topic)) topic.state = 'out';
     for (const topic of this.#topics.values()) if (topic.state === 'in') topic.from = Math.max(order, topic.from ?? order);
     if (this.#place !== undefined) this.#place = Math.max(this.#place, order);
   }
@@ -107,6 +107,10 @@ export class Mirror {
   }
 
   #follow(step: Step): void {
+    if (this.#flavour === 'package' && step.kind !== 'connected') {
+      if (this.#server.suffered(this.#lastAt, step.at, 'restore')) for (const topic of this.#topics.values()) if (topic.state === 'out') topic.state = 'maybe';
+      this.#lastAt = step.at;
+    }
     switch (step.kind) {
       case 'connected': return this.#connected(step);
       case 'disconnected':
@@ -168,6 +172,11 @@ export class Mirror {
       if (topic.state === 'out') topic.state = 'maybe';
       else if (topic.state === 'in' && (topic.from === undefined || topic.from > this.#ledger.backupEnd)) topic.state = 'maybe';
     }
+  }
+
+  // The package does not leave again what it has left, and a restored session may be in it.
+  #mayBeBack({ last }: Topic): boolean {
+    return this.#server.suffered(last?.answeredAt ?? 0, Infinity, 'restore');
   }
 
   // The place that it named is of another branch, or its session is not known. What it is given begins where its session stood when
@@ -237,11 +246,23 @@ export class Mirror {
       if (topic === undefined) return;
       if (topic.state === 'in' && topic.pending.length === 0 && !this.#isForgotten(step.at)) this.#checkEnded(name, topic, step.at);
       topic.state = topic.pending.length > 0 ? 'maybe' : 'out';
+      // Should it come back, and be in it anew by then, it may not have heard of the end for all that the server knows.
+      topic.since = Math.min(topic.since ?? Infinity, this.#place ?? topic.from ?? -1);
     } else if (step.name === 'resume.gap') {
-      if (!this.#server.suffered(0, step.at, 'restore', 'clock', 'full')) this.#violate('false gap', step.at, `it was told of a gap from ${String(step.body.from)} to ${String(step.body.to)}, and nothing that it could have been sent had been removed`);
+      if (!this.#server.suffered(0, step.at, 'restore', 'clock', 'full') && !this.#mayBeHidden(step)) this.#violate('false gap', step.at, `it was told of a gap from ${String(step.body.from)} to ${String(step.body.to)}, and nothing that it could have been sent had been removed`);
     } else if (step.name === 'resume.unknown') {
       if (this.#server.suffered(0, step.at, 'restore', 'full')) this.#unknown(step.at);
     }
+  }
+
+  // Of a topic nothing is shown from before its right of now. That is told where the right before has ended, and the client may not
+  // know of that, or asked for a history that begins there.
+  #mayBeHidden({ body }: Extract<Step, { kind: 'told' }>): boolean {
+    const [from, to] = [this.#ledger.orderOf(String(body.from)), this.#ledger.orderOf(String(body.to))];
+    return [...this.#topics].some(([name, topic]) => {
+      const rights = topic.state === 'out' ? [] : this.#ledger.rights(this.#who, name);
+      return rights.some((right) => from < right.from && right.from <= to) && rights.some((right) => right.from <= to && right.until < Infinity);
+    });
   }
 
   // --- An event that came -----------------------------------------------------------------------------
@@ -263,9 +284,12 @@ export class Mirror {
 
   #checkOrder(step: Extract<Step, { kind: 'event' }>, fact: Fact): void {
     const about = { id: step.id };
-    if (fact.isErased && this.#server.suffered(fact.answeredAt, this.#attemptAt, 'restore')) this.#violate('erased event', step.at, `${step.id} came, which the restored copy does not hold`, about);
+    // Until it has ended, the server of before takes sign-ins.
+    if (fact.isErased && this.#attemptAt > this.#server.restoredAt && this.#server.restoredAt > fact.answeredAt) this.#violate('erased event', step.at, `${step.id} came, which the restored copy does not hold`, about);
     if (fact.isDoubtful) return;
-    if (!fact.isErased && fact.order !== step.order) this.#violate('two offsets', step.at, `${step.id} came with the offset ${step.offset}, and its publisher was told ${fact.offset}`, about);
+    // One that was answered after the older copy had come back may have been in the log before that, too.
+    const isOfBefore = this.#ledger.branchOf(step.order) < this.#ledger.branchOf(fact.order!);
+    if (!fact.isErased && fact.order !== step.order && !isOfBefore) this.#violate('two offsets', step.at, `${step.id} came with the offset ${step.offset}, and its publisher was told ${fact.offset}`, about);
     const got = this.#got.get(step.id);
     if (this.#flavour === 'package') {
       if (got !== undefined) this.#violate('repeated', step.at, `the handler was called twice with ${step.id}`, about);

@@ -24,6 +24,8 @@ interface Topic {
   pending: Ask[];
   last: Ask | undefined;
   hadOnlySubscribes: boolean;
+  /** It was surely not in it before. */
+  isAnew: boolean;
 }
 
 interface Got {
@@ -159,7 +161,7 @@ export class Mirror {
     this.#topics.clear();
     const isOfTopics = step.topics !== undefined && step.topics.length > 0;
     this.#base = isOfTopics ? undefined : { order: step.since, time: step.at };
-    for (const name of step.topics ?? []) this.#topics.set(name, { state: 'in', from: step.since, fromTime: step.at, since: undefined, pending: [], last: undefined, hadOnlySubscribes: true });
+    for (const name of step.topics ?? []) this.#topics.set(name, { state: 'in', from: step.since, fromTime: step.at, since: undefined, pending: [], last: undefined, hadOnlySubscribes: true, isAnew: true });
   }
 
   #isRecovered = false;
@@ -198,8 +200,9 @@ export class Mirror {
 
   #asked(ask: Ask): void {
     let topic = this.#topics.get(ask.topic);
-    if (topic === undefined) this.#topics.set(ask.topic, (topic = { state: 'out', from: undefined, fromTime: Infinity, since: undefined, pending: [], last: undefined, hadOnlySubscribes: true }));
+    if (topic === undefined) this.#topics.set(ask.topic, (topic = { state: 'out', from: undefined, fromTime: Infinity, since: undefined, pending: [], last: undefined, hadOnlySubscribes: true, isAnew: true }));
     if (topic.pending.length === 0) topic.hadOnlySubscribes = true;
+    if (topic.state !== 'in') topic.isAnew = topic.state === 'out' && topic.pending.length === 0;
     topic.pending.push(ask);
     topic.last = ask;
     if (ask.since !== undefined) topic.since = Math.min(topic.since ?? Infinity, ask.since);
@@ -413,16 +416,18 @@ export class Mirror {
   }
 
   // A right that began behind the client's place would keep from it what lies between, whatever rights it had there.
+  // One that may have been in the topic before it was answered to be in it may come to an end from before that answer.
   #checkEnded(name: string, topic: Topic, at: number): void {
-    const place = Math.max(this.#place ?? -1, topic.from ?? -1);
+    const from = topic.isAnew ? topic.from ?? -1 : Math.min(topic.from ?? -1, this.#place ?? -1);
+    const place = Math.max(this.#place ?? -1, from);
     const stays = this.#ledger.rights(this.#who, name).some((right) => right.endedAt > at && right.from <= place + 1);
-    if (stays && this.#gapBehind(name, topic, at) === undefined) this.#violate('ended with the right', at, `it was told that ${name} has ended, and it has had the right all the time`, { topic: name });
+    if (stays && this.#gapBehind(name, from, at) === undefined) this.#violate('ended with the right', at, `it was told that ${name} has ended, and it has had the right all the time`, { topic: name });
   }
 
   // Where the rights to a topic, taken together, have a gap since the client is in it. Undefined: there surely is none.
-  #gapBehind(name: string, topic: Topic, at: number): Order | undefined {
+  #gapBehind(name: string, from: Order, at: number): Order | undefined {
     const rights = this.#ledger.rights(this.#who, name).filter((right) => !(right.isOfCatalog && this.#ledger.mayHaveBeenNarrow(0, at)));
-    let covered = topic.from ?? -1;
+    let covered = from;
     for (;;) {
       const further = rights.find((right) => right.from <= covered && right.until > covered);
       if (further === undefined) return covered;

@@ -53,6 +53,8 @@ export class Ledger {
   branch = 0;
   /** Of what lies before this place only owners and grants are still known. */
   keptFrom: Order = -1;
+  /** When the last backup that was restored had been made. */
+  backupMadeAt = Infinity;
   readonly #branchEnds: number[] = []; // position at which the branch after it begins
   readonly #narrowSpans: readonly NarrowSpan[];
   #subjects = new Map<string, Subject>();
@@ -87,15 +89,11 @@ export class Ledger {
     return Math.floor(Math.max(order, 0) / kBranch);
   }
 
-  /** Where the log of the last backup that was restored ended. */
-  get backupEnd(): Order {
-    return this.branch === 0 ? Infinity : (this.branch - 1) * kBranch + this.#branchEnds.at(-1)!;
-  }
-
   /** A backup that was made when the log ended at `end` has been restored. */
   restored(end: string, madeAt: number): void {
     this.#branchEnds.push(Number(end.slice(end.lastIndexOf('.') + 1)));
     ++this.branch;
+    this.backupMadeAt = madeAt;
     for (const fact of this.facts.values()) if (fact.startedAt > madeAt && fact.answeredAt < Infinity) fact.isErased = true;
   }
 

@@ -172,7 +172,7 @@ export class Mirror {
   #restored(): void {
     for (const topic of this.#topics.values()) {
       if (topic.state === 'out') topic.state = 'maybe';
-      else if (topic.state === 'in' && (topic.from === undefined || topic.from > this.#ledger.backupEnd)) topic.state = 'maybe';
+      else if (topic.state === 'in' && (topic.from === undefined || (topic.last?.answeredAt ?? 0) > this.#ledger.backupMadeAt)) topic.state = 'maybe';
     }
   }
 

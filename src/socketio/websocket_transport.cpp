@@ -50,19 +50,20 @@ void WebSocketTransport::close(std::uint16_t code, std::string_view reason) {
 
 void WebSocketTransport::on_bytes(std::span<char> bytes) {
     if (held_) {  // a peer that is gone was read to its end
-        held_->append(bytes.data(), bytes.size());
-    } else {
-        take(bytes);
+        held_->bytes.append(bytes.data(), bytes.size());
+    } else if (const std::size_t left = take(bytes); left > 0) {
+        const std::span<const char> rest = bytes.last(left);
+        hold(std::make_unique<Held>(Held{std::string(rest.begin(), rest.end())}));
     }
 }
 
-void WebSocketTransport::take(std::span<char> bytes) {
+std::size_t WebSocketTransport::take(std::span<char> bytes) {
     Reactor::Slice slice = server_.reactor_.slice();
     while (connection_.is_open()) {
         const Item item = decoder_.next(bytes);
         switch (item.kind) {
             case Item::Kind::kNeedMore:
-                return;
+                return 0;
             case Item::Kind::kText:
                 on_text(item.payload);
                 break;
@@ -84,20 +85,26 @@ void WebSocketTransport::take(std::span<char> bytes) {
                 close(
                     item.code == websocket::kNoCode ? std::uint16_t{websocket::kNormal} : item.code,
                     {});
-                if (session == nullptr) return;
-                if (is_probe_) return session->on_probe_closed();
-                return session->on_websocket_closed(CloseReason::kTransportClosed);
+                if (session == nullptr) return 0;
+                if (is_probe_) {
+                    session->on_probe_closed();
+                } else {
+                    session->on_websocket_closed(CloseReason::kTransportClosed);
+                }
+                return 0;
             }
             case Item::Kind::kError:
                 server_.note_websocket_error(connection_.client(), item.payload);
-                return fail(item.code, item.payload);
+                fail(item.code, item.payload);
+                return 0;
         }
-        if (!bytes.empty() && slice.is_over()) return hold(bytes);
+        if (!bytes.empty() && slice.is_over()) return bytes.size();
     }
+    return 0;
 }
 
-void WebSocketTransport::hold(std::span<const char> bytes) {
-    held_ = std::make_unique<std::string>(bytes.begin(), bytes.end());
+void WebSocketTransport::hold(std::unique_ptr<Held> held) {
+    held_ = std::move(held);
     connection_.pause_reading(true);
     server_.reactor_.post([this, keep = connection_.shared_from_this()] {
         if (keep->is_open()) go_on();
@@ -105,9 +112,14 @@ void WebSocketTransport::hold(std::span<const char> bytes) {
 }
 
 void WebSocketTransport::go_on() {
-    const std::unique_ptr<std::string> bytes = std::move(held_);
-    take({bytes->data(), bytes->size()});
-    if (!held_ && connection_.is_open()) connection_.pause_reading(false);
+    std::unique_ptr<Held> held = std::move(held_);
+    const std::size_t left = take(std::span(held->bytes).subspan(held->taken));
+    if (left > 0) {
+        held->taken = held->bytes.size() - left;
+        hold(std::move(held));
+    } else if (connection_.is_open()) {
+        connection_.pause_reading(false);
+    }
 }
 
 void WebSocketTransport::on_ping(std::string_view payload) {

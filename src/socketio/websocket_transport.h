@@ -48,8 +48,15 @@ class WebSocketTransport final : public Protocol {
     void on_closed() override;
 
  private:
-    void take(std::span<char> bytes);
-    void hold(std::span<const char> bytes);
+    // Of what was read: what is for the next turn.
+    struct Held {
+        std::string bytes;
+        std::size_t taken = 0;
+    };
+
+    // Returns how many of the last bytes are left to the next turn.
+    std::size_t take(std::span<char> bytes);
+    void hold(std::unique_ptr<Held> held);
     void go_on();
     void on_ping(std::string_view payload);
     void on_text(std::string_view text);
@@ -64,7 +71,7 @@ class WebSocketTransport final : public Protocol {
     const bool is_deflated_;
     bool is_probe_;
     websocket::Decoder decoder_;
-    std::unique_ptr<std::string> held_;  // was read, and is for the next turn
+    std::unique_ptr<Held> held_;
     std::unique_ptr<MemberDue<WebSocketTransport, &WebSocketTransport::on_upgrade_due>>
         upgrade_due_;
 };

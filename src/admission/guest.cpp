@@ -169,7 +169,9 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
         owed.erase(room);
     }
     void keep(const Room& room, Position since, Position as_of) override {
+        const std::optional<Position> stands = hub().history_at(id(), room);
         hub().keep(id(), room, since);
+        if (stands && *stands < since) member_.on_gap(*stands, since);
         if (room.is_subject()) hub().evict_if_late(id(), room.name(), as_of);
     }
     void release() override { hub().release(id()); }

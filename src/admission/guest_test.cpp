@@ -859,6 +859,30 @@ TEST_F(GuestTest, AHistoryThatEndsDuringALeaveDoesNotPutTheRoomBack) {
     }));
 }
 
+TEST_F(GuestTest, WhatAHistoryHasNotComeToAndTheRightThatIsLeftDoesNotCoverIsToldAsAGap) {
+    const Position since = publish("a");
+    for (const char* id : {"b", "c", "d"}) publish(id);
+    for (const bool is_covered : {true, false}) {
+        SCOPED_TRACE(is_covered);
+        auto ann = come();
+        watches_.right_since = {};
+        ann->room = 1;
+        subscribe(*ann, since);
+        EXPECT_EQ(ann->got, Strings({"bh"}));
+        watches_.right_since = since + (is_covered ? 1 : 2);
+        admissions_->set_catalog(catalog(true), {});
+        deliver();
+        ann->room = 10;
+        ann->drained();
+        deliver();
+        EXPECT_EQ(ann->got, is_covered ? Strings({"bh", "ch", "dh"}) : Strings({"bh", "dh"}));
+        EXPECT_EQ(ann->gaps, is_covered ? 0 : 1);
+        EXPECT_EQ(ann->ended, Strings());
+        ann->end(true);
+        pid_.clear();
+    }
+}
+
 TEST_F(GuestTest, AReloadTakesARoomFromThoseThatAreOnTheirWayInToo) {
     const Topic all = *parse_topic("photo.*");
     for (const bool signs_in : {true, false}) {

@@ -70,6 +70,13 @@ std::optional<Position> Hub::joined_at(ReceiverId id, const Room& room) const {
     return membership == nullptr ? std::nullopt : std::optional(membership->joined_at);
 }
 
+std::optional<Position> Hub::history_at(ReceiverId id, const Room& room) const {
+    const Behind* const behind = members_[id].behind.get();
+    if (behind == nullptr) return std::nullopt;
+    const auto stretch = std::ranges::find(behind->stretches, room, &Stretch::only);
+    return stretch == behind->stretches.end() ? std::nullopt : std::optional(stretch->at);
+}
+
 std::vector<Room> Hub::rooms_of(ReceiverId id) const {
     const Rooms& rooms = members_.rooms();
     std::vector<Room> names;

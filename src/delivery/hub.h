@@ -72,6 +72,8 @@ class Hub final : public View {
     }
     // The place at which the member joined the room; none: it is not in it.
     std::optional<Position> joined_at(ReceiverId member, const Room& room) const;
+    // Up to where the member was given the history of the room that is under way; none: none is.
+    std::optional<Position> history_at(ReceiverId member, const Room& room) const;
     std::vector<Room> rooms_of(ReceiverId member) const;
 
     // What has been delivered here; a join "from now on" is a join at this position.

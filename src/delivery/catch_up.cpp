@@ -319,6 +319,7 @@ void CatchUp::begin_walk(Position after, Position through, std::vector<SharedEnt
     for (const ReceiverId id : taken) move(id, Behind::Waits::kInWalk);
 }
 
+// Until nobody is in it any more: whoever has no room has stepped aside.
 void CatchUp::go_on() {
     const std::size_t work_before = work_left_;
     for (; walk_->next < walk_->entries.size() && !walk_->members.empty(); ++walk_->next) {

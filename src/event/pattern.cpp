@@ -27,18 +27,20 @@ bool is_name(std::string_view segment) {
 // The segments of a text, one after the other.
 class Segments {
  public:
-    explicit Segments(std::string_view text) : rest_(text) {}
+    explicit Segments(std::string_view text) : rest_(text), dot_(text.find('.')) {}
 
     bool is_done() const { return done_; }
-    std::string_view current() const { return rest_.substr(0, rest_.find('.')); }
+    std::string_view current() const { return rest_.substr(0, dot_); }
     void advance() {
-        const auto dot = rest_.find('.');
-        done_ = dot == std::string_view::npos;
-        if (!done_) rest_.remove_prefix(dot + 1);
+        done_ = dot_ == std::string_view::npos;
+        if (done_) return;
+        rest_.remove_prefix(dot_ + 1);
+        dot_ = rest_.find('.');
     }
 
  private:
     std::string_view rest_;
+    std::size_t dot_;  // that ends the current one; npos: it is the last
     bool done_ = false;
 };
 

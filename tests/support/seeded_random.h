@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <random>
 #include <span>
 
@@ -15,7 +17,12 @@ class SeededRandom final : public Random {
     explicit SeededRandom(std::uint64_t seed) : engine_(seed) {}
 
     void fill(std::span<std::byte> bytes) override {
-        for (std::byte& byte : bytes) byte = static_cast<std::byte>(engine_() & 0xffU);
+        while (!bytes.empty()) {
+            const std::uint64_t number = engine_();
+            const std::size_t count = std::min(bytes.size(), sizeof(number));
+            std::memcpy(bytes.data(), &number, count);
+            bytes = bytes.subspan(count);
+        }
     }
 
  private:

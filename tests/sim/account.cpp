@@ -106,16 +106,16 @@ void Account::left(const std::string& topic) {
 
 void Account::see(const EventFrame& frame) {
     const auto entry = witness_.entries().find(frame.position);
-    const std::string what = name_ + " was given " + to_string(frame.position);
-    if (entry == witness_.entries().end()) fail(what + ", which is no entry");
+    const auto what = [&] { return name_ + " was given " + to_string(frame.position); };
+    if (entry == witness_.entries().end()) fail(what() + ", which is no entry");
     if (!may_come(*entry->second)) {
-        fail(what + " (" + entry->second->event.type + " of " + entry->second->event.subject +
+        fail(what() + " (" + entry->second->event.type + " of " + entry->second->event.subject +
              "), which it may not see");
     }
     ++seen_count_;
     seen_.insert(frame.position);
     if (frame.place.empty()) return;  // a history's may come again
-    if (frame.position <= place_) fail(what + " after " + to_string(place_));
+    if (frame.position <= place_) fail(what() + " after " + to_string(place_));
     place_ = frame.position;
 }
 
@@ -184,7 +184,11 @@ bool Account::is_excused(Position position) const {
 
 void Account::check() {
     check_ends();
-    for (const auto& [position, entry] : witness_.entries()) {
+    Position owed_after = began_;
+    for (const auto& [topic, from] : confirmed_) owed_after = std::min(owed_after, from);
+    const auto& entries = witness_.entries();
+    for (auto at = entries.upper_bound(owed_after); at != entries.end(); ++at) {
+        const auto& [position, entry] = *at;
         if (entry->durability != Durability::kDurable || seen_.contains(position)) continue;
         if (is_excused(position)) continue;
         if (is_hidden(*entry)) fail(name_ + " was not told that it gets no " + to_string(position));

@@ -27,8 +27,10 @@ Arrival Device::arrival() const {
 void Device::connect(Lane& lane, std::vector<std::string> topics, bool goes_on) {
     at_sign_in_ = std::move(topics);
     since_ = !goes_on ? "" : place_.empty() ? left_at_ : place_;
-    trace(name_ + " connects, pid " + pid_ + ", place " + place_ +
-          (pid_.empty() && !since_.empty() ? ", since " + since_ : ""));
+    trace([&] {
+        return name_ + " connects, pid " + pid_ + ", place " + place_ +
+               (pid_.empty() && !since_.empty() ? ", since " + since_ : "");
+    });
     if (!pid_.empty()) at_sign_in_ = has_sdk_ ? this->topics() : std::vector<std::string>();
     lane_ = &lane;
     pipe_ = std::make_shared<Pipe>();
@@ -50,7 +52,8 @@ void Device::subscribe(const std::vector<std::string>& topics, bool with_history
     std::vector<Command> commands;
     for (const std::string& topic : topics) {
         const std::optional<std::string> since = with_history ? earlier_place() : std::nullopt;
-        trace(name_ + " subscribes to " + topic + (since ? " since " + *since : ""));
+        trace(
+            [&] { return name_ + " subscribes to " + topic + (since ? " since " + *since : ""); });
         account_.ask(topic);
         commands.push_back({Command::What::kSubscribe, ++last_command_, topic, since});
         Topic& asked = topics_[topic];
@@ -64,7 +67,7 @@ void Device::subscribe(const std::vector<std::string>& topics, bool with_history
 void Device::unsubscribe(const std::vector<std::string>& topics) {
     std::vector<Command> commands;
     for (const std::string& topic : topics) {
-        trace(name_ + " unsubscribes from " + topic);
+        trace([&] { return name_ + " unsubscribes from " + topic; });
         account_.let_go(topic);
         commands.push_back({Command::What::kUnsubscribe, ++last_command_, topic, {}});
         topics_[topic] = {.last_command = last_command_};
@@ -119,7 +122,9 @@ void Device::take_message() {
 }
 
 void Device::on(const Connected& connected) {
-    trace(name_ + " is in, pid " + connected.pid + ", at " + to_string(connected.frontier));
+    trace([&] {
+        return name_ + " is in, pid " + connected.pid + ", at " + to_string(connected.frontier);
+    });
     is_in_ = true;
     rooms_kept_ = 0;
     frontier_ = connected.frontier;
@@ -145,8 +150,10 @@ void Device::on(const Connected& connected) {
 }
 
 void Device::on(const EventFrame& frame) {
-    trace(name_ + " gets " + to_string(frame.position) +
-          (frame.place.empty() ? " of a history" : ""));
+    trace([&] {
+        return name_ + " gets " + to_string(frame.position) +
+               (frame.place.empty() ? " of a history" : "");
+    });
     count(frame.place.empty() ? Happened::kHistoryEvent : Happened::kEvent);
     account_.see(frame);
     if (frame.place.empty()) return;
@@ -158,9 +165,11 @@ void Device::on(const Answer& answer) {
     if (found == commands_.end()) fail(name_ + " got an answer that it had not asked for");
     const Sent sent = found->second;
     commands_.erase(found);
-    trace(name_ + " is answered " + (sent.is_subscribe ? "subscribe " : "unsubscribe ") +
-          sent.topic +
-          (answer.error ? ": " + answer.error->detail : ", from " + to_string(answer.from)));
+    trace([&] {
+        return name_ + " is answered " + (sent.is_subscribe ? "subscribe " : "unsubscribe ") +
+               sent.topic +
+               (answer.error ? ": " + answer.error->detail : ", from " + to_string(answer.from));
+    });
     Topic& topic = topics_[sent.topic];
     const bool is_last = topic.last_command == answer.command;
     if (answer.error && answer.error->code == ErrorCode::kTooManyRooms &&
@@ -186,7 +195,8 @@ void Device::on(const Answer& answer) {
 }
 
 void Device::on(const Unknown& unknown) {
-    trace(name_ + " is told that its session or place is unknown: " + unknown.reason);
+    trace(
+        [&] { return name_ + " is told that its session or place is unknown: " + unknown.reason; });
     if (!may_be_forgotten && !is_place_lost_)
         fail(name_ + " was told without a reason: " + unknown.reason);
     count(Happened::kForgotten);
@@ -194,7 +204,9 @@ void Device::on(const Unknown& unknown) {
 }
 
 void Device::on(const Ended& ended) {
-    trace(name_ + " is told that it is not in " + ended.topic + ": " + ended.error.detail);
+    trace([&] {
+        return name_ + " is told that it is not in " + ended.topic + ": " + ended.error.detail;
+    });
     count(Happened::kEnded);
     if (!account_.has_asked_for(ended.topic)) {
         fail(name_ + " is told that it is not in " + ended.topic + ", which it has left");
@@ -209,13 +221,15 @@ void Device::on(const Ended& ended) {
 }
 
 void Device::on(const Gap& gap) {
-    trace(name_ + " is told of a gap from " + to_string(gap.from) + " to " + to_string(gap.to));
+    trace([&] {
+        return name_ + " is told of a gap from " + to_string(gap.from) + " to " + to_string(gap.to);
+    });
     count(Happened::kGap);
     account_.gap(gap.from, gap.to);
 }
 
 void Device::on(const Ping& ping) {
-    trace(name_ + " is pinged");
+    trace([&] { return name_ + " is pinged"; });
     count(Happened::kReceipt);
     lane_->pong(pipe_, ping.number);
 }
@@ -224,7 +238,7 @@ void Device::on(const Ping& ping) {
 
 void Device::cut() {
     if (!pipe_) return;
-    trace(name_ + " is cut");
+    trace([&] { return name_ + " is cut"; });
     pipe_->messages.clear();
     pipe_->is_cut = true;
     if (!pipe_->is_closed) cut_.push_back({lane_, pipe_});

@@ -22,6 +22,7 @@
 
 #include "base/diagnostics.h"
 #include "sim/run.h"
+#include "sim/server.h"
 #include "sim/tally.h"
 #include "sim/trace.h"
 #include "support/folder.h"
@@ -134,6 +135,7 @@ int main(int count, char** arguments) {
     }
     eventbus::diagnostics::set_level(eventbus::diagnostics::Level::kOff);
     eventbus::sim::begin_tally();
+    eventbus::sim::catalog(true);   // read once, and not by each process
     const eventbus::Folder folder;  // for the data of those that fail, too
     ::setenv("TMPDIR", folder.path().c_str(), 1);
     if (const std::uint64_t failed = run_seeds(); failed != 0) {

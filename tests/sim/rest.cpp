@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 
 #include "sim/run.h"
 #include "sim/trace.h"
@@ -187,7 +188,9 @@ bool Run::pass_time_to(Clock::Time until) {
         next = std::min(next, server_->lane(i).reactor().next_time().value_or(next));
     }
     if (next == Clock::Time::max() || next > until) return false;
-    trace("time passes: " + std::to_string((next - clock_.peek()).count() / 1000) + " us");
+    trace([&] {
+        return "time passes: " + std::to_string((next - clock_.peek()).count() / 1000) + " us";
+    });
     if (next > clock_.peek()) clock_.advance(next - clock_.peek());
     return true;
 }
@@ -229,7 +232,7 @@ void Run::check_sockets() {
 
 // What was acknowledged is there, once.
 void Run::check_log() {
-    std::set<std::string> ids;
+    std::set<std::string_view> ids;
     for (const auto& [position, entry] : witness_.entries()) {
         if (entry->durability != Durability::kDurable) continue;
         const std::string& id = entry->event.id;

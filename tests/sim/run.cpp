@@ -116,7 +116,7 @@ void Run::trouble() {
 void Run::retain(std::uint64_t positions) {
     const Position frontier = machine_->log().frontier();
     if (frontier <= Position(positions)) return;
-    trace("retention takes all up to " + to_string(frontier - positions));
+    trace([&] { return "retention takes all up to " + to_string(frontier - positions); });
     witness_.lost_through =
         std::max(witness_.lost_through, machine_->retain_after(frontier - positions));
 }

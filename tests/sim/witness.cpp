@@ -1,6 +1,7 @@
 #include "sim/witness.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/trace.h"
 
@@ -27,7 +28,9 @@ void Witness::see(const SharedEntry& entry) {
     if (!entries_.empty() && position < entries_.rbegin()->first) {
         fail("the entry " + to_string(position) + " came to be after later ones were seen");
     }
-    trace("visible " + to_string(position) + ' ' + entry->event.type + ' ' + entry->event.data);
+    trace([&] {
+        return "visible " + to_string(position) + ' ' + entry->event.type + ' ' + entry->event.data;
+    });
     entries_.emplace(position, entry);
     learn(*entry);
 }
@@ -45,18 +48,19 @@ void Witness::forget_after(Position through) {
 void Witness::learn(const Entry& entry) {
     const Event& event = entry.event;
     const std::string& subject = event.subject;
-    std::string& owner = owners_[subject];
-    const std::string user = field_of(event.data, "user");
-    const bool begins = event.type == "photo.uploaded" && owner.empty();
-    const bool changes = event.type == "photo.given" && owner != user;
-    if (begins || changes) {
+    if (event.type == "photo.uploaded" || event.type == "photo.given") {
+        std::string& owner = owners_[subject];
+        std::string user = field_of(event.data, "user");
+        const bool begins = event.type == "photo.uploaded" && owner.empty();
+        const bool changes = event.type == "photo.given" && owner != user;
+        if (!begins && !changes) return;
         if (!owner.empty()) take({subject, owner, By::kOwnership}, entry.position);
-        owner = user;
+        owner = std::move(user);
         give({subject, owner, By::kOwnership}, entry.position);
     }
-    const Key granted{subject, field_of(event.data, "with"), By::kGrant};
-    if (event.type == "photo.shared") give(granted, entry.position);
-    if (event.type == "photo.unshared") take(granted, entry.position);
+    const auto granted = [&] { return Key{subject, field_of(event.data, "with"), By::kGrant}; };
+    if (event.type == "photo.shared") give(granted(), entry.position);
+    if (event.type == "photo.unshared") take(granted(), entry.position);
 }
 
 void Witness::give(const Key& key, Position at) {

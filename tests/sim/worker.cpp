@@ -20,18 +20,18 @@ void GroupAccount::restored() {
 }
 
 void GroupAccount::given(const GroupEvent& event) {
-    trace("the group gives out " + event.delivery);
-    const std::string what = "the group gave out " + to_string(event.position);
-    if (!witness_.entries().contains(event.position)) fail(what + ", which is no entry");
-    if (handled_.contains(event.position)) fail(what + " again, though its ack was answered");
+    trace([&] { return "the group gives out " + event.delivery; });
+    const auto what = [&] { return "the group gave out " + to_string(event.position); };
+    if (!witness_.entries().contains(event.position)) fail(what() + ", which is no entry");
+    if (handled_.contains(event.position)) fail(what() + " again, though its ack was answered");
     std::uint32_t& attempt = attempts_[event.position];
-    if (event.attempt <= attempt) fail(what + " again without a higher attempt");
+    if (event.attempt <= attempt) fail(what() + " again without a higher attempt");
     attempt = event.attempt;
 }
 
 bool GroupAccount::is_owed(const Entry& entry) const {
-    return began_ && entry.position > *began_ && matches(kTopic, entry.event.type) &&
-           !handled_.contains(entry.position) && !maybe_handled_.contains(entry.position);
+    return began_ && entry.position > *began_ && !handled_.contains(entry.position) &&
+           !maybe_handled_.contains(entry.position) && matches(kTopic, entry.event.type);
 }
 
 bool GroupAccount::is_done(Position lost_through) const {
@@ -102,7 +102,7 @@ void Worker::on(const GroupEvent& event) {
 void Worker::on(const Answer& answer) {
     if (answer.command == join_) {
         if (answer.error) {
-            trace("a member is refused: " + answer.error->detail);
+            trace([&] { return "a member is refused: " + answer.error->detail; });
             is_refused_ = true;
             return drop(true);
         }

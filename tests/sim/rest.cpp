@@ -134,12 +134,15 @@ bool Run::move_all() {
             worker->connect(any_lane());
             moves = true;
         }
+        bool tries_again = false;
         for (auto at = unanswered_.begin(); at != unanswered_.end();) {
             const auto& [id, publish] = *at++;
             if (publish.is_under_way) continue;
             send(std::string(id), any_lane());
-            moves = true;
+            tries_again = true;
         }
+        if (tries_again) machine_->wait_a_moment();  // not at once: its disk may still be broken
+        moves = moves || tries_again;
     }
     return has_moved;
 }

@@ -145,7 +145,9 @@ int main(int count, char** arguments) {
                      static_cast<unsigned long long>(settings.embedded_every));
         return 1;
     }
-    if (settings.steps == Settings().steps && settings.seeds >= kSeedsOfTally) {
+    const Settings usual;
+    if (settings.steps == usual.steps && settings.embedded_every == usual.embedded_every &&
+        settings.seeds >= kSeedsOfTally) {
         if (const std::string rare = eventbus::sim::too_rare(settings.seeds); !rare.empty()) {
             std::fprintf(stderr, "too little happened: %s\n", rare.c_str());
             return 1;

@@ -221,6 +221,7 @@ void Arriving::list_rooms() {
             ended_.push_back(std::move(joined));
         }
     }
+    const std::size_t of_session = to_ask_.size();
     for (const Topic& topic : arrival_.topics) {
         Room room = topic.room();
         const bool is_listed = std::any_of(to_ask_.begin(), to_ask_.end(),
@@ -247,8 +248,10 @@ void Arriving::list_rooms() {
         admitted_.ended.emplace_back(
             joined.room.name(), Error{ErrorCode::kForbidden, "the right to watch it has ended"});
     }
-    const std::size_t places =
-        context_.rooms_max - std::min(context_.rooms_max, record.rooms.size());
+    // A session holds more than the bound while rooms of it could not be left (RoomChanges). What
+    // was confirmed stays.
+    const std::size_t places = std::max(
+        of_session, context_.rooms_max - std::min(context_.rooms_max, record.rooms.size()));
     for (; to_ask_.size() > places; to_ask_.pop_back()) {
         end_room(std::move(to_ask_.back()),
                  {ErrorCode::kTooManyRooms, "the socket is in as many rooms as it may be"});

@@ -717,7 +717,19 @@ TEST_F(GuestTest, TheBoundOfRoomsCountsThoseOfASessionThatGoesOn) {
     record.rooms.insert(record.rooms.begin(),
                         {.room = Room::subject("photo:0"), .ended_behind = 0_pos});
     record.received = 1_pos;
-    ann = come();
+    // Nor is one ended of those that it could not leave, beyond which it entered others.
+    const auto topics = [&] {
+        const auto is_topic = [](const JoinedRoom& one) {
+            return one.room.is_subject() && !one.ended_behind;
+        };
+        const auto& stored = disk_of_sessions_.by_pid.at(pid_).record.rooms;
+        return static_cast<std::size_t>(std::ranges::count_if(stored, is_topic));
+    };
+    record.rooms.push_back({.room = Room::subject("photo:more"), .at = 1_pos});
+    const std::size_t held = topics();
+    ann = come({}, {}, {*parse_topic("photo:yet-another")});
+    EXPECT_EQ(topics(), held);
+    EXPECT_EQ(ann->ended, Strings({"photo:0", "photo:yet-another"}));
     EXPECT_EQ(enter(), ErrorCode::kTooManyRooms);
 }
 

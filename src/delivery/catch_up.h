@@ -29,9 +29,8 @@ namespace eventbus {
 // memory) is gone over once, and each entry is given to whoever of those that stand on the page it
 // is for. Whoever has no room for an entry waits in front of it until drained(). What a member is
 // given in one turn is one write, so of many who are owed much of a page some go over it after the
-// others. Pages are
-// taken in turns: upwards from the last, so that those far behind move together; and the one that
-// stands next to the tail, so that little backlogs do not wait for large ones.
+// others. Pages are taken in turns: upwards from the last, so that those far behind move together;
+// and the one that stands next to the tail, so that little backlogs do not wait for large ones.
 //
 // Receivers are called within take_turn() only.
 //

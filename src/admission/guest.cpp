@@ -121,6 +121,7 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
                 // To a client that hears of neither it is one room that it never left.
                 Owed& owes = owe(put.room, owed_of_ended(*unheard));
                 owes.at = std::min(owes.at.value_or(unheard->at), unheard->at);
+                owes.hidden_after = unheard->hidden_after;
                 owes.entered_at = put.at;
                 if (!has_history) put.given_behind = unheard->ended_behind;
             }
@@ -132,13 +133,16 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
         }
         if (!member_.claim_) return changes_->written(room, Written::kYes);
         if (!change.put.empty()) change.at = member_.written_at();
+        const bool is_leave = change.put.empty();
         context().sessions.change(
             member_.pid(), *member_.claim_, std::move(change), admissions(),
-            [weak = weak_from_this(), room, has_history, unheard](Written how) {
+            [weak = weak_from_this(), room, has_history, unheard, is_leave](Written how) {
                 const auto self = weak.lock();
                 if (!self) return;
                 if (how != Written::kYes && (has_history || unheard))
                     self->owe_not(room, has_history, unheard);
+                // The client wants nothing of it, whether it has heard of an end or not.
+                if (how == Written::kYes && is_leave) self->take_ended(room);
                 self->changes_->written(room, how);
             });
     }

@@ -88,13 +88,17 @@ class Client final : public Guest {
     std::vector<Admitted::Unknown> unknown;
     Strings ended;
     int gaps = 0;
+    std::optional<Position> gap_from;
     bool wants_receipt = false;
     std::size_t room = ~std::size_t{0};
 
  private:
     void tell_unknown(const Admitted::Unknown& told, Position) override { unknown.push_back(told); }
     void tell_ended(std::string_view topic, const Error&) override { ended.emplace_back(topic); }
-    void tell_gap(Position, Position) override { ++gaps; }
+    void tell_gap(Position from, Position) override {
+        ++gaps;
+        gap_from = std::min(gap_from.value_or(from), from);
+    }
     void close_for_take_over() override { end(false); }
     void want_receipt() override { wants_receipt = true; }
 };
@@ -697,6 +701,37 @@ TEST_F(InAnewTest, AnEndOfTheNextConnectionEndsTheWatch) {
     watches_.right_since = publish("another right");
     ann_ = come(seen_);
     EXPECT_EQ(ann_->ended, Strings({"photo:1"}));
+}
+
+TEST_F(InAnewTest, WhoHasLeftTheRoomBehindItsEndIsInFromTheNextAnswerOn) {
+    ann_->leave(*parse_topic("photo:1"), [](const Result<>& left) { EXPECT_TRUE(left); });
+    deliver();
+    let_in_anew();
+    for (int i = 0; i < 2; ++i) {
+        drop(ann_);
+        ann_ = come(seen_);
+        EXPECT_EQ(ann_->ended, Strings());
+        EXPECT_EQ(ann_->gaps, 0);
+        EXPECT_EQ(ann_->got, Strings());
+    }
+    publish("d");
+    EXPECT_EQ(ann_->got, Strings({"d"}));
+}
+
+TEST_F(InAnewTest, AGapThatWasLostIsToldWholeThoughTheRoomHasEndedSinceAndWasEnteredAnew) {
+    let_in_anew();
+    drop(ann_);
+    ann_ = come(seen_);
+    const std::optional<Position> from = ann_->gap_from;
+    ASSERT_TRUE(from);
+    watches_.may = false;
+    ann_->recheck_rooms({});
+    deliver();
+    let_in_anew();
+    drop(ann_);
+    ann_ = come(seen_);
+    EXPECT_EQ(ann_->gaps, 1);
+    EXPECT_EQ(ann_->gap_from, from);
 }
 
 TEST_F(GuestTest, TheBoundOfRoomsCountsThoseOfASessionThatGoesOn) {

@@ -204,10 +204,13 @@ export class Subscriptions {
     }
   }
 
-  /** The server ended a watch. */
+  /**
+   * The server ended a watch. It tells so again until the client has shown that it knows; what has not been confirmed
+   * since is decided by its own answer.
+   */
   ended(topic: string, error: EventBusError): void {
     for (const interest of [...this.#interests.values()]) {
-      if (interest.topic === topic) this.#end(interest, error);
+      if (interest.topic === topic && interest.confirmed !== undefined) this.#end(interest, error);
     }
   }
 

@@ -83,6 +83,9 @@ class Api {
     // Of a body that the admin address does not read, what matters is that its path is not there.
     static void complete_admin(const HttpRequest& request, HttpResponse& response);
 
+    // Whether a body is read for a request of this path.
+    static bool takes_bodies(std::string_view path) { return path == "/v1/events"; }
+
     // Whether a request with this head brings a good token. Of a ticket it is known once used.
     bool is_known(const HttpRequest& head) const { return context_.sign_in(head).has_value(); }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -31,6 +32,12 @@ Result<DataDirectory> DataDirectory::take(const std::string& path) {
         return data_directory_error(path, "opened", errno);
     }
     DataDirectory taken(descriptor);
+    if (std::error_code none; std::filesystem::exists(path + "/CURRENT", none)) {
+        return Error{ErrorCode::kUnavailable,
+                     path +
+                         " is the folder of one store, and not a data directory: name the "
+                         "folder above it, --data DIR"};
+    }
     if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return taken;
     if (errno == EWOULDBLOCK) {
         return Error{ErrorCode::kUnavailable,

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 
@@ -9,6 +11,14 @@
 
 namespace eventbus {
 namespace {
+
+TEST(DataDirectory, TheFolderOfOneStoreIsNone) {
+    const Folder folder;
+    std::ofstream(folder.path() / "CURRENT") << "MANIFEST-000005\n";
+    const auto taken = DataDirectory::take(folder.path().string());
+    ASSERT_FALSE(taken.has_value());
+    EXPECT_NE(taken.error().detail.find("name the folder above it"), std::string::npos);
+}
 
 TEST(DataDirectory, OneProcessHasItAndTheOtherIsToldWhich) {
     const Folder folder;

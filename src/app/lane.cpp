@@ -177,7 +177,10 @@ void Lane::set_catalog(const std::shared_ptr<const Catalog>& catalog,
     admissions_.set_catalog(catalog, completion);
 }
 
-std::size_t Lane::body_bytes_max(const HttpRequest&) { return settings_.engine.payload_bytes_max; }
+std::size_t Lane::body_bytes_max(const HttpRequest& head) {
+    const bool takes_bodies = is_engine_path(head.path) || Api::takes_bodies(head.path);
+    return takes_bodies ? settings_.engine.payload_bytes_max : 0;
+}
 
 std::unique_ptr<BodyWatch> Lane::watch_body(const HttpRequest& head) {
     return is_engine_path(head.path) ? engine_.watch_body(head) : nullptr;

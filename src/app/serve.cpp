@@ -221,7 +221,7 @@ Result<> Server::open_stores(const std::filesystem::path& data, Signals& signals
                    .per_service_max = 10 * config_.sessions_per_principal_max,
                    .ttl = config_.session_ttl},
          .open_files_max = tables(1)},
-        clock_, log_->epochs());
+        clock_, {.epochs = log_->epochs(), .last_open_in = log_->sessions_open_in()});
     if (!sessions) return sessions.error();
     sessions_ = std::move(*sessions);
     signals.enter("while the groups are opened");
@@ -253,7 +253,7 @@ Result<> Server::start(const std::shared_ptr<const Catalog>& catalog, const std:
     make_lanes(catalog, std::move(*keys), std::move(*stored));
     for (const auto& lane : lanes_) lane->use_tls(tls);
     if (const Result<> listening = listen(); !listening) return listening.error();
-    log_->start();  // after the readers are there
+    log_->start(sessions_->database().is_writable());  // after the readers are there
     for (const auto& lane : lanes_) lane->start_thread();
     return {};
 }

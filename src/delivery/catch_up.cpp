@@ -284,8 +284,11 @@ std::vector<SharedEntry> CatchUp::entries_of_tail(Position after, Position& thro
     bool all = false;
     for (auto at = standing_.lower_bound(after); at != standing_.end() && !all; ++at) {
         for (const ReceiverId id : at->second) {
+            const std::optional<Room>& only = context_.members[id].behind->front().only;
             for (const Rooms::Joined& joined : context_.members.rooms().rooms_of(id)) {
-                all = all || context_.members.rooms().name(joined.room).is_pattern();
+                const Room& room = context_.members.rooms().name(joined.room);
+                if (only && room != *only) continue;
+                all = all || room.is_pattern();
                 hashes.push_back(context_.members.rooms().hash(joined.room));
             }
             all = all || hashes.size() > kFilteredRoomsMax;

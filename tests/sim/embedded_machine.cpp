@@ -42,11 +42,12 @@ class EmbeddedMachine final : public Machine {
                                          .env = disk_->env()},
                                         *subjects_, clock_, random_));
         watches_ = std::make_unique<SubjectWatches>(*log_, *subjects_);
-        sessions_ = opened(EmbeddedSessionStore::open({.data_dir = folder_.path(),
-                                                       .index = {.per_user_max = kSessionsOfAUser},
-                                                       .env = disk_->env(),
-                                                       .retry_after = milliseconds(1)},
-                                                      clock_, log_->epochs()));
+        sessions_ = opened(EmbeddedSessionStore::open(
+            {.data_dir = folder_.path(),
+             .index = {.per_user_max = kSessionsOfAUser},
+             .env = disk_->env(),
+             .retry_after = milliseconds(1)},
+            clock_, {.epochs = log_->epochs(), .last_open_in = log_->sessions_open_in()}));
         groups_ = opened(EmbeddedGroupStore::open({.data_dir = folder_.path(),
                                                    .look_every = milliseconds(1),
                                                    .retry_after = milliseconds(1),

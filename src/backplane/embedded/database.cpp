@@ -28,6 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRetryMax{30'000};
 constexpr std::size_t kLineBytesMax = 512;
+constexpr std::ptrdiff_t kLogsMax = 16;  // write-ahead logs of openings that wrote little
 
 // What RocksDB says about itself. Its own file of lines is not for us: each start makes another,
 // and on a full disk the first line that does not fit aborts the process (an assertion in Debian's
@@ -63,6 +64,16 @@ std::string in_words(const rocksdb::Status& damage) {
     const std::size_t at = what.find(".ldb");
     if (at != std::string::npos) what.replace(at, 4, ".sst");
     return what + "; if you have the file, put it back";
+}
+
+// RocksDB counts its files from 1, and has the upper bits of the number for itself.
+bool is_log_of_odd_number(std::string_view name) {
+    if (!name.ends_with(".log")) return false;
+    name.remove_suffix(4);
+    const bool is_number =
+        !name.empty() && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+    name.remove_prefix(std::min(name.find_first_not_of('0'), name.size()));
+    return is_number && (name.empty() || name.size() > 15);
 }
 
 // A log that the manifest names is missing, or shorter.
@@ -172,6 +183,10 @@ Result<> Database::open_for_writing(bool is_first) {
     // What follows from it is on disk now. A mark that stays has it followed again, which is safe.
     if (lost_its_end_) env_.DeleteFile(lost_end_mark());
     is_for_writing_ = true;
+    if (const Result<> swept = sweep_empty_logs(); !swept) {
+        close();
+        return swept;
+    }
     // What is there now is what was opened.
     manifest_ = {};
     wal_ = {};
@@ -183,6 +198,19 @@ Result<> Database::open_for_writing(bool is_first) {
     expected_.sync();
     state_ = current_state();
     return {};
+}
+
+// Each opening leaves a log behind, and RocksDB removes them only when a memtable becomes a table,
+// which never happens to a store that is opened often and seldom written to.
+Result<> Database::sweep_empty_logs() {
+    std::vector<std::string> names;
+    env_.GetChildren(path_.string(), &names);
+    const auto is_log = [](const std::string& name) { return name.ends_with(".log"); };
+    if (std::count_if(names.begin(), names.end(), is_log) <= kLogsMax) return {};
+    rocksdb::Status status = db_->Put({}, settings_.format_key, settings_.formats.back());
+    if (status.ok()) status = db_->Flush({});
+    may_pass_ = is_passing(status);
+    return status.ok() ? Result<>() : can_not_open(status);
 }
 
 Result<> Database::open_for_reading() {
@@ -202,10 +230,8 @@ rocksdb::Status Database::open_as(Way way) {
                                            ", which still holds " + rest +
                                            "; if you have CURRENT, put it back");
     }
-    if (const std::string name = special_file(); !name.empty()) {
-        return rocksdb::Status::Corruption(name + " in " + path_.string() +
-                                           " is not a regular file; if you have the file, put it "
-                                           "back");
+    if (const std::string why = odd_file(); !why.empty()) {
+        return rocksdb::Status::Corruption(why);
     }
     // The files of a copy are of different moments.
     if (const std::string why = settings_.is_copy ? "" : expected_.read(); !why.empty()) {
@@ -295,15 +321,23 @@ std::string Database::rest_without_current() const {
 }
 
 // A file that RocksDB would open and then wait for, maybe forever: a pipe, a device or a socket, or
-// a folder as CURRENT; empty: there is none. Of EXPECTED a warning is enough.
-std::string Database::special_file() const {
+// a folder as CURRENT. Or one for which it would end the process: a write-ahead log of a number
+// that none can have. Empty: there is none. Of EXPECTED a warning is enough.
+std::string Database::odd_file() const {
     std::vector<std::string> names;
     env_.GetChildren(path_.string(), &names);
     for (const std::string& name : names) {
         std::error_code why;
         const bool is_folder = std::filesystem::is_directory(path_ / name, why);
         if (name == "EXPECTED" || (is_folder && name != "CURRENT")) continue;
-        if (is_special_file(path_ / name)) return name;
+        if (is_special_file(path_ / name)) {
+            return name + " in " + path_.string() +
+                   " is not a regular file; if you have the file, put it back";
+        }
+        if (is_log_of_odd_number(name)) {
+            return name + " in " + path_.string() +
+                   " is not a write-ahead log that a server wrote; move it away";
+        }
     }
     return "";
 }
@@ -418,7 +452,7 @@ Result<> Database::write(rocksdb::WriteBatch& batch, bool sync) {
     if (status.ok()) {
         is_synced_ = sync;
         sequence_ = db_->GetLatestSequenceNumber();
-        if (looks) note_files();
+        note_files();
         pause_ = settings_.retry_after;
         return {};
     }

@@ -196,7 +196,8 @@ class Database {
     Result<> open_for_reading();
     rocksdb::Status open_as(Way way);
     std::string rest_without_current() const;
-    std::string special_file() const;
+    std::string odd_file() const;
+    Result<> sweep_empty_logs();
     rocksdb::Status open_without_end(rocksdb::Options& options, Way way, const std::string& damage,
                                      rocksdb::DB** opened);
     rocksdb::Status mark_lost_end(const std::string& why);

@@ -920,6 +920,36 @@ TEST_F(ClosedDatabaseTest, AStoreOfABuildThatExpectedNoSequenceIsOpened) {
     EXPECT_EQ(told_, std::vector<bool>{false});
 }
 
+TEST_F(ClosedDatabaseTest, AWriteAheadLogOfANumberThatNoneHasIsRefusedByName) {
+    open();
+    ASSERT_TRUE(put("a"));
+    db_.reset();
+    for (const char* const name : {"0.log", "000000.log", "4611686018427387904.log"}) {
+        SCOPED_TRACE(name);
+        std::ofstream(things_ / name) << "notes";
+        const std::string error = open_error();
+        EXPECT_NE(error.find(name), std::string::npos) << error;
+        EXPECT_NE(error.find("move it away"), std::string::npos) << error;
+        fs::remove(things_ / name);
+    }
+    std::ofstream(things_ / "notes.log") << "notes";
+    open();
+    EXPECT_EQ(get("a"), "v");
+}
+
+TEST_F(ClosedDatabaseTest, OpeningsThatWriteNothingLeaveNoPileOfLogs) {
+    for (int i = 0; i < 40; ++i) {
+        open();
+        if (i == 0) {
+            ASSERT_TRUE(put("a"));
+        }
+        db_.reset();
+    }
+    EXPECT_LE(files("", ".log").size(), 18u);
+    open();
+    EXPECT_EQ(get("a"), "v");
+}
+
 TEST_F(ClosedDatabaseTest, WhereItCannotReadWhatToExpectItSaysSoOnce) {
     struct Case {
         const char* name;

@@ -58,7 +58,8 @@ class EmbeddedLog::Core {
          std::unique_ptr<LogStore> store);
 
     Result<> load(Binder& binder);
-    void start();
+    void start(bool has_sessions);
+    const std::string& sessions_open_in() const { return store_->sessions_open_in(); }
     void stop();
 
     void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
@@ -171,7 +172,8 @@ Result<> EmbeddedLog::Core::load(Binder& binder) {
     return {};
 }
 
-void EmbeddedLog::Core::start() {
+void EmbeddedLog::Core::start(bool has_sessions) {
+    if (has_sessions) store_->note_sessions();
     reserved_ = store_->head() + settings_.reserve;
     if (!store_->write({}, reserved_)) {
         reserved_ = store_->head();
@@ -462,7 +464,9 @@ Result<Position> EmbeddedLog::end_copy(const EmbeddedLogSettings& settings, cons
 EmbeddedLog::EmbeddedLog(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 EmbeddedLog::~EmbeddedLog() { stop(); }
 
-void EmbeddedLog::start() { core_->start(); }
+void EmbeddedLog::start(bool has_sessions) { core_->start(has_sessions); }
+
+const std::string& EmbeddedLog::sessions_open_in() const { return core_->sessions_open_in(); }
 void EmbeddedLog::stop() { core_->stop(); }
 
 void EmbeddedLog::append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) {

@@ -78,7 +78,10 @@ class EmbeddedLog final : public Log, public Turn {
 
     // Shows the newest entries to the readers, and starts to write. The current epoch is on disk
     // from here on, if the disk takes it, so a start that fails before leaves none behind.
-    void start();
+    // `has_sessions`: the store of sessions is open for writing in this epoch.
+    void start(bool has_sessions = false);
+    // LogStore::sessions_open_in(), as the lives before have left it.
+    const std::string& sessions_open_in() const;
 
     // Writes what was appended, answers it, and ends. Nothing is to be appended any more; the
     // executors still live.

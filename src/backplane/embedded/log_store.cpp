@@ -19,6 +19,7 @@ namespace eventbus {
 namespace {
 
 constexpr std::string_view kEpochsKey = "mepochs";
+constexpr std::string_view kSessionsKey = "msessions";
 constexpr std::string_view kEpochOfFormat1Key = "mepoch";
 constexpr std::string_view kSecretKey = "msecret";
 constexpr std::string_view kReservedKey = "mreserved";
@@ -127,6 +128,9 @@ Result<> LogStore::prepare(const Database::Opened& opened, Random& random) {
 Result<> LogStore::read_meta(Random& random) {
     const auto reserved = get(kReservedKey);
     const auto secret = get(kSecretKey);
+    const auto sessions = get(kSessionsKey);
+    if (!sessions) return sessions.error();
+    sessions_open_in_ = sessions->value_or(std::string());
     const auto before = stored_epochs();
     if (!reserved) return reserved.error();
     if (!secret) return secret.error();
@@ -278,6 +282,7 @@ Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position>
         batch.Put(slice(kReservedKey), fixed(reserve->number()));
         if (!epochs_are_written_) {
             batch.Put(slice(kEpochsKey), encode_epochs(epochs_));
+            batch.Put(slice(kSessionsKey), sessions_open_in_);
             batch.Delete(slice(kEpochOfFormat1Key));
         }
     }

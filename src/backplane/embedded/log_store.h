@@ -66,6 +66,11 @@ class LogStore {
     ~LogStore();
 
     const Epochs& epochs() const { return epochs_; }
+    // The last epoch in which the store of sessions was open for writing, when the log began to
+    // write; empty: none is known.
+    const std::string& sessions_open_in() const { return sessions_open_in_; }
+    // That it is in the current one: written with the epoch.
+    void note_sessions() { sessions_open_in_ = epochs_.current(); }
 
     // ---- at the start -------------------------------------------------------------------------
 
@@ -129,6 +134,7 @@ class LogStore {
     Epochs epochs_{std::string()};
     bool ends_at_newest_ = false;  // the epoch before
     bool epochs_are_written_ = false;
+    std::string sessions_open_in_;
     std::uint64_t secret_ = 0;
     Position reserved_;
     Position last_stored_;  // synced, by this process

@@ -71,17 +71,14 @@ Result<OpenIn> read_open_in(rocksdb::DB& db, const Database& store) {
     return open_in;
 }
 
-std::string newest_ended(const Epochs& epochs) {
-    return epochs.past().empty() ? std::string() : epochs.past().back().name;
-}
-
-// Whether the log has gone on without it. One that is of another branch of the log, or newer, is
-// none of this: each session is compared when it is claimed.
-bool is_older(const OpenIn& open_in, const Epochs& epochs) {
+// Whether it has been open since, as the log knows. One that is of another branch of the log, or
+// newer, is none of this: each session is compared when it is claimed.
+bool is_older(const OpenIn& open_in, const EmbeddedSessionStore::Life& life) {
+    const Epochs& epochs = life.epochs;
     const auto was_open = [&](const std::string& epoch) {
         return epoch == open_in.current || epoch == open_in.before;
     };
-    return !was_open(epochs.current()) && !was_open(newest_ended(epochs)) &&
+    return !life.last_open_in.empty() && !was_open(life.last_open_in) &&
            std::any_of(epochs.past().begin(), epochs.past().end(),
                        [&](const Epochs::Past& past) { return was_open(past.name); });
 }
@@ -89,7 +86,7 @@ bool is_older(const OpenIn& open_in, const Epochs& epochs) {
 // Why what is stored cannot be trusted, in words; empty: it is of this log, nothing is missing at
 // its end, and the last life ended well, or the machine still runs.
 Result<std::string> doubt(rocksdb::DB& db, const Database& store, const std::string& boot_id,
-                          const Epochs& epochs) {
+                          const EmbeddedSessionStore::Life& in) {
     if (store.lost_its_end()) return std::string("the end of their store is damaged or missing");
     std::string last;
     const rocksdb::Status known = db.Get({}, "l", &last);
@@ -100,15 +97,15 @@ Result<std::string> doubt(rocksdb::DB& db, const Database& store, const std::str
     }
     const Result<OpenIn> open_in = read_open_in(db, store);
     if (!open_in) return open_in.error();
-    if (!is_older(*open_in, epochs)) return std::string();
+    if (!is_older(*open_in, in)) return std::string();
     return "they are older than the log: the server ran since without " + store.path().string() +
            ", so restore the whole data directory, not a part of it";
 }
 
 // Synced, and so is what was dropped before: a loss of power from now on must show.
 Result<> begin_life(const Database::Opened& opened, const std::string& boot_id,
-                    const Epochs& epochs) {
-    const Result<std::string> why = doubt(opened.db, opened.store, boot_id, epochs);
+                    const EmbeddedSessionStore::Life& in) {
+    const Result<std::string> why = doubt(opened.db, opened.store, boot_id, in);
     if (!why) return why.error();
     Result<OpenIn> open_in = read_open_in(opened.db, opened.store);
     if (!open_in) return open_in.error();
@@ -118,8 +115,8 @@ Result<> begin_life(const Database::Opened& opened, const std::string& boot_id,
                           {{"reason", *why}});
         batch.DeleteRange("p", "t");
     }
-    if (open_in->current != epochs.current()) {
-        batch.Put("e", encode({.current = epochs.current(), .before = newest_ended(epochs)}));
+    if (open_in->current != in.epochs.current()) {
+        batch.Put("e", encode({.current = in.epochs.current(), .before = in.last_open_in}));
     }
     batch.Put("l", life(kOpen, boot_id));
     rocksdb::WriteOptions synced;
@@ -209,7 +206,7 @@ class EmbeddedSessionStore::Answers {
 
 Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Settings settings,
                                                                          const Clock& clock,
-                                                                         const Epochs& epochs) {
+                                                                         const Life& life) {
     if (settings.boot_id.empty()) settings.boot_id = machine_boot_id();
     auto database = Database::open(
         {.data_dir = settings.data_dir,
@@ -220,8 +217,8 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Setting
          .format_key = "f",
          .formats = {"1", "2"},
          .prepare =
-             [boot_id = settings.boot_id, epochs](const Database::Opened& opened) {
-                 return begin_life(opened, boot_id, epochs);
+             [boot_id = settings.boot_id, life](const Database::Opened& opened) {
+                 return begin_life(opened, boot_id, life);
              },
          .free_bytes_min = settings.free_bytes_min,
          .env = settings.env,
@@ -235,7 +232,7 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Setting
     if (!database) return database.error();
     std::unique_ptr<EmbeddedSessionStore> store(
         new EmbeddedSessionStore(std::move(settings), clock, std::move(*database)));
-    if (const Result<> loaded = store->load(epochs); !loaded) return loaded.error();
+    if (const Result<> loaded = store->load(life); !loaded) return loaded.error();
     store->worker_ = std::thread([raw = store.get()] { raw->run(); });
     return store;
 }
@@ -264,12 +261,12 @@ EmbeddedSessionStore::~EmbeddedSessionStore() {
     }
 }
 
-Result<> EmbeddedSessionStore::load(const Epochs& epochs) {
+Result<> EmbeddedSessionStore::load(const Life& life) {
     const Database::Reading db = database_->read();
     if (!db) return database_->unreadable("it is closed");
     if (database_->state() == Database::State::kClosed) {
         // What cannot be trusted is still there, as nothing could be written.
-        const Result<std::string> why = doubt(*db, *database_, settings_.boot_id, epochs);
+        const Result<std::string> why = doubt(*db, *database_, settings_.boot_id, life);
         if (!why) return why.error();
         if (!why->empty()) return {};
     }

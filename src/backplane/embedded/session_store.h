@@ -35,8 +35,8 @@ namespace eventbus {
 //   "f"              → "2"  the format
 //   "l"              → boot id of the machine, "open" or "clean"
 //   "c"              → the wall clock and the time of sessions (8 bytes each, ms since 1970)
-//   "e"              → the epoch of the log in which it was opened, and the one before, in which
-//                      the log last wrote; strings of log/bytes.h
+//   "e"              → the epoch of the log in which it was opened, and the one before, which the
+//                      log knew then; strings of log/bytes.h
 //   "s" pid          → who
 //   "p" pid          → where
 //   "r" pid NUL room → room, by Room::key()
@@ -44,9 +44,9 @@ namespace eventbus {
 // A write goes to the write-ahead log and is not synced: it survives the end of the process. A
 // machine that stopped without a clean end may have lost the newest ones, and which is not known:
 // then all sessions are unknown (its boot id has changed). So they are if the end of the store is
-// damaged, and if the log has gone on without it, so that it is a copy of earlier sessions: it was
-// not open in the newest epoch that the log has ended. It says its epoch before the log does, so a
-// start that fails in between changes nothing.
+// damaged, and if it has been open since, so that it is a copy of earlier sessions: the log says in
+// which epoch it last was. It says its epoch before the log does, so a start that fails in between
+// changes nothing; nor does a run in which it takes no writes, or one of an earlier release.
 //
 // Sessions expire by a time of their own, which runs with the process and, from its end to the next
 // start, with the wall clock. A wall clock that is set back meanwhile, or is more than a day ahead,
@@ -72,10 +72,15 @@ class EmbeddedSessionStore final : public SessionStore {
         int open_files_max = 64;
     };
 
-    // `epochs`: of the log, whose current one is not on disk yet.
+    // What the log knows. The current epoch is not on disk yet.
+    struct Life {
+        Epochs epochs;
+        std::string last_open_in;  // LogStore::sessions_open_in()
+    };
+
     // Errors: kUnavailable: another process has it, it is of a newer format, or it is damaged.
     static Result<std::unique_ptr<EmbeddedSessionStore>> open(Settings settings, const Clock& clock,
-                                                              const Epochs& epochs);
+                                                              const Life& life);
 
     // Writes what waits, and says on disk that the end was clean.
     ~EmbeddedSessionStore() override;
@@ -130,7 +135,7 @@ class EmbeddedSessionStore final : public SessionStore {
     class Answers;
 
     EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<Database> database);
-    Result<> load(const Epochs& epochs);
+    Result<> load(const Life& life);
     Result<> load_time(rocksdb::DB& db);
     // `asker`: whose thread asks, and is answered; none: nobody is, and it may wait for others, for
     // Database::kLookEvery at most.

@@ -11,7 +11,7 @@ class EmbeddedSessionsUnderTest final : public SessionsUnderTest {
     void open(SessionIndex::Settings settings) override {
         auto opened = EmbeddedSessionStore::open(
             {.data_dir = folder_.path(), .index = settings, .boot_id = "boot-1"}, clock,
-            Epochs("e1"));
+            {.epochs = Epochs("e1"), .last_open_in = {}});
         ASSERT_TRUE(opened.has_value()) << opened.error().detail;
         store_ = std::move(*opened);
     }

@@ -58,7 +58,7 @@ class EmbeddedSessionStoreTest : public testing::Test {
                                                   .boot_id = boot_id,
                                                   .env = disk_.env(),
                                                   .retry_after = std::chrono::milliseconds(0)},
-                                                 clock_, epochs_);
+                                                 clock_, life());
         ASSERT_TRUE(opened.has_value()) << opened.error().detail;
         store_ = std::move(*opened);
     }
@@ -116,7 +116,14 @@ class EmbeddedSessionStoreTest : public testing::Test {
     static constexpr std::size_t kWaitingBytesMax = 16'000;
     FaultyDisk disk_;
     FakeClock clock_;
-    Epochs epochs_{"e1"};  // of the log
+    Epochs epochs_{"e1"};                      // of the log
+    std::optional<std::string> last_open_in_;  // else in the newest that has ended
+
+    EmbeddedSessionStore::Life life() const {
+        const auto& past = epochs_.past();
+        const std::string newest = past.empty() ? std::string() : past.back().name;
+        return {.epochs = epochs_, .last_open_in = last_open_in_.value_or(newest)};
+    }
     Loop loop_;
     Owner owner_{loop_};
     Folder folder_;
@@ -363,7 +370,7 @@ TEST_F(EmbeddedSessionStoreTest, BytesThatAreNoSessionAreUnknown) {
 
 TEST_F(EmbeddedSessionStoreTest, AStoreThatAnotherServerHasIsNotOpened) {
     const auto second = EmbeddedSessionStore::open(
-        {.data_dir = folder_.path(), .boot_id = "boot-1"}, clock_, epochs_);
+        {.data_dir = folder_.path(), .boot_id = "boot-1"}, clock_, life());
     ASSERT_FALSE(second.has_value());
     EXPECT_NE(second.error().detail.find("--data DIR"), std::string::npos) << second.error().detail;
 }
@@ -372,7 +379,7 @@ TEST_F(EmbeddedSessionStoreTest, AStoreOfANewerFormatIsNotOpened) {
     store_.reset();
     put_raw("f", "3");
     const auto newer = EmbeddedSessionStore::open({.data_dir = folder_.path(), .boot_id = "boot-1"},
-                                                  clock_, epochs_);
+                                                  clock_, life());
     ASSERT_FALSE(newer.has_value());
     EXPECT_NE(newer.error().detail.find("start the newer server"), std::string::npos);
 }
@@ -384,8 +391,8 @@ TEST(EmbeddedSessionStoreLife, Puts) {
     const FakeClock clock;
     Loop loop;
     Owner owner(loop);
-    const auto store =
-        EmbeddedSessionStore::open({.data_dir = *folder, .boot_id = "boot-1"}, clock, Epochs("e1"));
+    const auto store = EmbeddedSessionStore::open({.data_dir = *folder, .boot_id = "boot-1"}, clock,
+                                                  {.epochs = Epochs("e1"), .last_open_in = {}});
     ASSERT_TRUE(store.has_value());
     (*store)->create(record("p"), owner, [](const Result<Claim>& made) {
         if (made) say("put");
@@ -463,6 +470,19 @@ TEST_F(EmbeddedSessionStoreTest, SessionsAreKnownWhereTheLogHasNotGoneOnWithoutT
             epochs_ = epochs;
             open();
         }
+        EXPECT_TRUE(is_known("p"));
+    }
+}
+
+// As on a disk that was full, and in those of an earlier release.
+TEST_F(EmbeddedSessionStoreTest, RunsInWhichTheStoreTookNoWritesMakeNoSessionUnknown) {
+    put("p");
+    for (const char* const first : {"", "e1"}) {
+        SCOPED_TRACE(first);
+        store_.reset();
+        last_open_in_ = first;
+        epochs_ = Epochs("e4", {{"e1", 20_pos}, {"e2", 30_pos}, {"e3", 40_pos}});
+        open();
         EXPECT_TRUE(is_known("p"));
     }
 }

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <ostream>
 
 #include "app/secret.h"
@@ -13,6 +14,8 @@
 
 namespace eventbus {
 namespace {
+
+namespace json = boost::json;
 
 constexpr auto kDefaultUrl = "http://127.0.0.1:8080";
 constexpr auto kTokenTtl = std::chrono::hours(1);
@@ -28,20 +31,18 @@ Result<std::string> first_of(const std::string& given, const CommandContext& con
     return Error{ErrorCode::kBadRequest, variable + " is empty; give it a value, or unset it"};
 }
 
-// Our code of that name; a proxy between us and the server knows none.
-ErrorCode code_of(std::string_view name, int status) {
+// The first of our codes for whose row `is_meant` holds.
+template <class IsMeant>
+std::optional<ErrorCode> find_code(IsMeant is_meant) {
     constexpr auto kCodes = std::to_array<ErrorCode>({
 #define BUS_ERROR_CODE(enumerator, name, status, retry, title) ErrorCode::enumerator,
         BUS_ERRORS(BUS_ERROR_CODE)
 #undef BUS_ERROR_CODE
     });
     for (const ErrorCode code : kCodes) {
-        if (error_info(code).name == name) return code;
+        if (is_meant(error_info(code))) return code;
     }
-    for (const ErrorCode code : kCodes) {
-        if (error_info(code).http_status == status) return code;
-    }
-    return ErrorCode::kInternal;
+    return std::nullopt;
 }
 
 std::string_view mend_of(ErrorCode code) {
@@ -55,6 +56,28 @@ std::string_view mend_of(ErrorCode code) {
         default:
             return "";
     }
+}
+
+Error not_an_event_bus(const ServerUrl& server, const ClientResponse& response) {
+    const int status = response.status;
+    const bool redirects = status / 100 == 3;
+    const auto code = find_code([&](const ErrorInfo& info) { return info.http_status == status; });
+    return {code.value_or(ErrorCode::kInternal),
+            "what answers at " + server.text + " is not an event bus (it answered " +
+                std::to_string(status) +
+                (response.media_type.empty() ? " without a content type"
+                                             : " with " + response.media_type) +
+                "): check --url or EVENT_BUS_URL" +
+                (redirects       ? "; redirects are not followed"
+                 : status >= 500 ? ", and that the server behind the proxy runs"
+                                 : ""),
+            status < 400};
+}
+
+json::object object_in(const std::string& text) {
+    json::error_code not_json;
+    const json::value value = json::parse(text, not_json);
+    return !not_json && value.is_object() ? value.get_object() : json::object();
 }
 
 }  // namespace
@@ -127,24 +150,29 @@ Result<std::string> find_token(const AccessOptions& options, const CommandContex
                       context.clock.wall_now());
 }
 
-Error error_of(const ClientResponse& response) {
-    boost::json::error_code not_json;
-    const boost::json::value problem = boost::json::parse(response.body, not_json);
-    std::string code;
-    std::string detail;
-    if (!not_json && problem.is_object()) {
-        const auto text = [&](const char* key) {
-            const auto* value = problem.get_object().if_contains(key);
-            return value != nullptr && value->is_string() ? std::string(value->get_string())
-                                                          : std::string();
-        };
-        code = text("code");
-        detail = text("detail").empty() ? text("title") : text("detail");
-    }
-    const std::string status = std::to_string(response.status);
-    const ErrorCode known = code_of(code, response.status);
-    if (detail.empty()) detail = "the server answers " + status;
-    return Error{known, detail + std::string(mend_of(known))};
+Error error_of(const ServerUrl& server, const ClientResponse& response) {
+    const json::object problem = object_in(response.body);
+    const auto text = [&](const char* key) {
+        const auto* value = problem.if_contains(key);
+        return value != nullptr && value->is_string() ? std::string(value->get_string())
+                                                      : std::string();
+    };
+    const std::string name = text("code");
+    const std::string detail = text("detail").empty() ? text("title") : text("detail");
+    const auto code = find_code([&](const ErrorInfo& info) { return info.name == name; });
+    if (response.status < 400 || !code || detail.empty()) return not_an_event_bus(server, response);
+    return Error{*code, detail + std::string(mend_of(*code))};
+}
+
+Result<json::object> object_of(const ServerUrl& server, const ClientResponse& response,
+                               std::initializer_list<std::string_view> members, json::kind kind) {
+    json::object object = object_in(response.body);
+    const bool is_whole = std::all_of(members.begin(), members.end(), [&](std::string_view member) {
+        const json::value* value = object.if_contains(member);
+        return value != nullptr && value->kind() == kind;
+    });
+    if (response.status / 100 != 2 || !is_whole) return error_of(server, response);
+    return object;
 }
 
 Result<> flush_output(std::ostream& out) {

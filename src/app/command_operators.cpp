@@ -1,5 +1,6 @@
 // `eventbus groups delete`, `eventbus retention resume`: what an operator asks of a running server.
 
+#include <boost/json.hpp>
 #include <ostream>
 #include <utility>
 
@@ -10,24 +11,26 @@
 namespace eventbus {
 namespace {
 
+namespace json = boost::json;
+
 constexpr auto kTimeout = std::chrono::seconds(30);
 
-// The body of the answer. Errors: as the server says, or why it cannot be asked.
-Result<std::string> ask(const AccessOptions& access, const CommandContext& context,
-                        std::string method, std::string target) {
+// The answer, an object with the boolean `member`. Errors: as the server says, or why it cannot be
+// asked.
+Result<json::object> ask(const AccessOptions& access, const CommandContext& context,
+                         std::string method, std::string target, std::string_view member) {
     const auto server = find_server(access, context);
     if (!server) return server.error();
     const auto token = find_token(access, context);
     if (!token) return token.error();
-    auto response = send_request(*server,
-                                 {.method = std::move(method),
-                                  .target = std::move(target),
-                                  .headers = {{"Authorization", "Bearer " + *token}},
-                                  .body = {}},
-                                 kTimeout);
+    const auto response = send_request(*server,
+                                       {.method = std::move(method),
+                                        .target = std::move(target),
+                                        .headers = {{"Authorization", "Bearer " + *token}},
+                                        .body = {}},
+                                       kTimeout);
     if (!response) return response.error();
-    if (response->status != 200) return error_of(*response);
-    return std::move(response->body);
+    return object_of(*server, *response, {member}, json::kind::bool_);
 }
 
 }  // namespace
@@ -38,18 +41,19 @@ int run_groups_delete(const GroupsDeleteOptions& options, const CommandContext& 
         fail(context, options.json, good.error());
         return kExitUsage;
     }
-    const auto answer =
-        ask(options.access, context, "DELETE", "/v1/groups/" + group.name + "/" + group.topic);
+    const auto answer = ask(options.access, context, "DELETE",
+                            "/v1/groups/" + group.name + "/" + group.topic, "deleted");
     if (!answer) return fail(context, options.json, answer.error());
-    context.out << (options.json ? *answer : "deleted " + to_string(group)) << "\n";
+    context.out << (options.json ? json::serialize(*answer) : "deleted " + to_string(group))
+                << "\n";
     return finish(context, options.json, "the group is deleted, but ");
 }
 
 int run_retention_resume(const RetentionResumeOptions& options, const CommandContext& context) {
-    const auto answer = ask(options.access, context, "POST", "/v1/retention/resume");
+    const auto answer = ask(options.access, context, "POST", "/v1/retention/resume", "wasHeld");
     if (!answer) return fail(context, options.json, answer.error());
-    const bool was_held = answer->find("true") != std::string::npos;
-    context.out << (options.json ? *answer
+    const bool was_held = answer->at("wasHeld").get_bool();
+    context.out << (options.json ? json::serialize(*answer)
                     : was_held   ? "retention deletes by age again"
                                  : "nothing was held: retention deletes by age")
                 << "\n";

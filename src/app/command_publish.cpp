@@ -98,21 +98,15 @@ std::string body_of(const PublishOptions& options, const std::string& data) {
     return body + ",\"data\":" + data + "}";
 }
 
-void report(const PublishOptions& options, const std::string& answer,
+void report(const PublishOptions& options, const boost::json::object& answer,
             const CommandContext& context) {
-    boost::json::error_code not_json;
-    const boost::json::value value = boost::json::parse(answer, not_json);
-    if (options.json || not_json || !value.is_object()) {
-        context.out << answer << "\n";
+    if (options.json) {
+        context.out << boost::json::serialize(answer) << "\n";
         return;
     }
-    const auto text = [&](const char* key) {
-        const auto* member = value.get_object().if_contains(key);
-        return member != nullptr && member->is_string() ? std::string(member->get_string())
-                                                        : std::string("?");
-    };
+    const auto text = [&](const char* key) { return answer.at(key).get_string().c_str(); };
     const auto is_set = [&](const char* key) {
-        const auto* member = value.get_object().if_contains(key);
+        const auto* member = answer.if_contains(key);
         return member != nullptr && member->is_bool() && member->get_bool();
     };
     context.out << options.type << "  id " << text("id") << "  offset " << text("offset");
@@ -146,8 +140,9 @@ int run_publish(const PublishOptions& options, const CommandContext& context) {
                          "stored once, however often it is sent"});
     }
     if (!response) return fail(context, options.json, response.error());
-    if (response->status / 100 != 2) return fail(context, options.json, error_of(*response));
-    report(options, response->body, context);
+    const auto answer = object_of(*server, *response, {"id", "offset"}, boost::json::kind::string);
+    if (!answer) return fail(context, options.json, answer.error());
+    report(options, *answer, context);
     return finish(context, options.json, "the event is published, but ");
 }
 

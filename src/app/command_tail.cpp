@@ -104,13 +104,12 @@ int Follower::run() {
         if (!written_) return fail(context_, options_.json, output_error());
         if (is_done()) return kExitDone;
 
-        const bool is_refused = response && response->status != 200;
+        const bool was_stream =
+            response && response->status == 200 && response->media_type == kEventStreamType;
         const Error error = !response    ? response.error()
-                            : is_refused ? error_of(*response)
-                                         : Error{ErrorCode::kUnavailable, "the server ended it"};
-        const bool comes_back = error_info(error.code).retry == Retry::kLater ||
-                                error.code == ErrorCode::kTimeout || (response && !is_refused);
-        if (!was_connected_ || !comes_back) return fail(context_, options_.json, error);
+                            : was_stream ? Error{ErrorCode::kUnavailable, "the server ended it"}
+                                         : error_of(server_, *response);
+        if (!was_connected_ || !error.passes()) return fail(context_, options_.json, error);
         context_.err << "eventbus: the stream is interrupted (" << error.detail
                      << "); going on from " << (last_id_.empty() ? "now" : last_id_) << "\n";
         std::this_thread::sleep_for(pause_);

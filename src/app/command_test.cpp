@@ -269,7 +269,7 @@ TEST_F(Command, PublishSaysWhyItWasRefusedAndWhatToDo) {
     EXPECT_EQ(run_publish(options, context_), kExitFailed);
     EXPECT_TRUE(holds(err(), R"({"error":{"code":"forbidden","message":)")) << err();
     EXPECT_EQ(run_publish(options, context_), kExitFailed);
-    EXPECT_TRUE(holds(err(), "the server answers 502")) << err();
+    EXPECT_TRUE(holds(err(), "(it answered 502 with application/json)")) << err();
 }
 
 TEST_F(Command, PublishRefusesDataThatIsNone) {
@@ -327,6 +327,131 @@ TEST_F(Command, PublishWhoseAnswerIsLostFailsAndSaysThatTheEventIsPublished) {
     EXPECT_EQ(err(),
               "eventbus: the event is published, but standard output cannot be written: No space "
               "left on device\n");
+}
+
+// ---- what answers is another server
+
+std::string not_a_bus(const std::string& url, const std::string& answer,
+                      const std::string& remedy = "") {
+    return "eventbus: what answers at " + url + " is not an event bus (it answered " + answer +
+           "): check --url or EVENT_BUS_URL" + remedy + "\n";
+}
+
+TEST_F(Command, AnAnswerWithoutTheFieldsOfAnEventBusIsNoSuccess) {
+    struct Case {
+        std::string answer;
+        std::string says;
+    };
+    const Case cases[] = {
+        {answer(200, "<h1>Hi</h1>", "Text/HTML; charset=utf-8"), "200 with text/html"},
+        {answer(200, "{}"), "200 with application/json"},
+        {answer(200, R"({"id":1,"offset":2,"deleted":"yes","wasHeld":null})"),
+         "200 with application/json"},
+        {answer(200, R"([{"id":"a","offset":"e.1","deleted":true,"wasHeld":true}])"),
+         "200 with application/json"},
+        {answer(200, R"({"code":"forbidden","detail":"no"})"), "200 with application/json"},
+        {answer(202, "true", "text/plain"), "202 with text/plain"},
+        {answer(200, "", "text/" + std::string(500, 'x')), "200 with text/" + std::string(59, 'x')},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "200 without a content type"},
+        {"HTTP/1.1 204 No Content\r\n\r\n", "204 without a content type"},
+    };
+    for (const auto& [bytes, says] : cases) {
+        SCOPED_TRACE(says);
+        ScriptedServer server({bytes, bytes, bytes, bytes});
+        const AccessOptions access{.url = server.url(), .token = "t"};
+        const std::string sentence = not_a_bus(server.url(), says);
+        err_.str("");
+        EXPECT_EQ(run_publish({.access = access, .type = "a"}, context_), kExitFailed);
+        EXPECT_EQ(run_groups_delete({.access = access, .name = "a", .topic = "t.a"}, context_),
+                  kExitFailed);
+        EXPECT_EQ(run_retention_resume({.access = access}, context_), kExitFailed);
+        EXPECT_EQ(err(), sentence + sentence + sentence);
+        EXPECT_EQ(run_publish({.access = access, .type = "a", .json = true}, context_),
+                  kExitFailed);
+        EXPECT_TRUE(holds(err(), R"({"error":{"code":"internal","message":"what answers at )"))
+            << err();
+    }
+    EXPECT_EQ(out(), "");
+}
+
+TEST_F(Command, OperatorsAreToldWhatWasDone) {
+    ScriptedServer server({answer(200, R"({"deleted":true})"), answer(200, R"({"wasHeld":true})"),
+                           answer(200, R"({"wasHeld":false})")});
+    const AccessOptions access{.url = server.url(), .token = "t"};
+
+    EXPECT_EQ(run_groups_delete({.access = access, .name = "a", .topic = "t.a"}, context_),
+              kExitDone);
+    EXPECT_EQ(run_retention_resume({.access = access}, context_), kExitDone);
+    EXPECT_EQ(run_retention_resume({.access = access, .json = true}, context_), kExitDone);
+
+    EXPECT_EQ(out(), "deleted a:t.a\nretention deletes by age again\n{\"wasHeld\":false}\n")
+        << err();
+}
+
+TEST_F(Command, ARefusalByAnotherServerNamesTheUrlAndWhatToDo) {
+    struct Case {
+        int status;
+        std::string body;
+        std::string remedy;
+    };
+    const Case cases[] = {
+        {404, R"({"detail":"Not Found"})", ""},
+        {403, R"({"code":"forbidden"})", ""},
+        {301, "", "; redirects are not followed"},
+        {502, "<html>", ", and that the server behind the proxy runs"},
+    };
+    for (const auto& [status, body, remedy] : cases) {
+        const std::string bytes = answer(status, body, "text/html");
+        ScriptedServer server({bytes, bytes});
+        const AccessOptions access{.url = server.url(), .token = "t"};
+        const std::string sentence =
+            not_a_bus(server.url(), std::to_string(status) + " with text/html", remedy);
+        err_.str("");
+        EXPECT_EQ(run_publish({.access = access, .type = "a"}, context_), kExitFailed);
+        EXPECT_EQ(run_tail({.access = access}, context_), kExitFailed);
+        EXPECT_EQ(err(), sentence + sentence);
+    }
+}
+
+TEST_F(Command, NoMoreThanABoundedPartOfAnAnswerIsRead) {
+    const std::string endless =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+        "Content-Length: 1000000000\r\n\r\n" +
+        std::string(kResponseBytesMax + 1, 'x');
+    ScriptedServer server({endless});
+
+    EXPECT_EQ(run_publish({.access = {.url = server.url(), .token = "t"}, .type = "a"}, context_),
+              kExitFailed);
+
+    EXPECT_EQ(err(), not_a_bus(server.url(), "200 with text/html"));
+}
+
+TEST_F(Command, TailOfWhatIsNoStreamEnds) {
+    // It does not wait for the rest of such a body.
+    const std::string page =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+        "Content-Length: 1000\r\n\r\n<h1>Hi</h1>\n";
+    ScriptedServer server({page, stream({sse(1)}), page});
+    const TailOptions options{.access = {.url = server.url(), .token = "t"}};
+    const std::string sentence = not_a_bus(server.url(), "200 with text/html");
+
+    EXPECT_EQ(run_tail(options, context_), kExitFailed);
+    EXPECT_EQ(err(), sentence);
+    EXPECT_EQ(run_tail(options, context_), kExitFailed);  // also later
+    EXPECT_TRUE(holds(out(), "{\"n\":1}"));
+    EXPECT_TRUE(err().ends_with(sentence)) << err();
+}
+
+TEST_F(Command, TailOutlastsAProxyWhoseServerIsAwayButNoRedirect) {
+    ScriptedServer server({stream({sse(1)}), answer(502, "<html>", "text/html"), stream({sse(2)}),
+                           answer(301, "", "text/html")});
+
+    EXPECT_EQ(run_tail({.access = {.url = server.url(), .token = "t"}}, context_), kExitFailed);
+
+    EXPECT_TRUE(holds(out(), "{\"n\":2}")) << out();
+    EXPECT_TRUE(err().ends_with(
+        not_a_bus(server.url(), "301 with text/html", "; redirects are not followed")))
+        << err();
 }
 
 // ---- restore

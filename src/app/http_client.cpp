@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "app/client_connection.h"
+#include "base/text.h"
 
 namespace eventbus {
 namespace {
@@ -48,10 +49,16 @@ bool asks_for_tls(const ClientResponse& response) {
            });
 }
 
+std::string media_type_of(std::string_view content_type) {
+    constexpr std::size_t kBytesMax = 64;
+    content_type = content_type.substr(0, std::min(content_type.find_first_of("; \t"), kBytesMax));
+    return to_lower_case(content_type);
+}
+
 // Feeds the parser what was read, and keeps what it does not take yet.
 class Answer {
  public:
-    Answer() {
+    explicit Answer(const ServerUrl& server) : server_(server) {
         parser_.eager(true);
         parser_.body_limit(boost::none);
     }
@@ -74,52 +81,58 @@ class Answer {
     Result<> end() {
         boost::beast::error_code error;
         if (parser_.got_some() && !parser_.is_done()) parser_.put_eof(error);
-        if (error || !parser_.got_some())
-            return Error{ErrorCode::kInternal, "the server broke off its answer"};
+        if (error || !parser_.got_some()) {
+            return Error{ErrorCode::kInternal,
+                         "the server at " + server_.text + " broke off its answer"};
+        }
         return {};
     }
 
     bool has_head() const { return parser_.is_header_done(); }
     bool is_done() const { return parser_.is_done(); }
     int status() const { return static_cast<int>(parser_.get().result_int()); }
+    std::string media_type() const {
+        return media_type_of(parser_.get()[http::field::content_type]);
+    }
     std::string& body() { return parser_.get().body(); }
 
  private:
-    static Error no_http(const std::string& why) {
-        return Error{ErrorCode::kInternal, "what answers there is no event bus: " + why};
+    Error no_http(const std::string& why) const {
+        return Error{ErrorCode::kInternal, "what answers at " + server_.text +
+                                               " is not an event bus (" + why +
+                                               "): check --url or EVENT_BUS_URL"};
     }
 
+    const ServerUrl& server_;
     Parser parser_;
     std::string rest_;
 };
 
-// One request and its answer; bytes of a body with status 200 go to `take`.
+// One request and its answer. With `take` an answer with status 200 is meant to be a stream.
 Result<ClientResponse> exchange(const ServerUrl& server, const ClientRequest& request,
-                                milliseconds timeout, milliseconds body_timeout,
+                                milliseconds timeout,
                                 const std::function<bool(std::string_view)>& take) {
     Result<ClientConnection> connection = ClientConnection::open(server, timeout);
     if (!connection) return connection.error();
     const Result<> sent = connection->write(serialize(server, request), timeout);
     if (!sent) return sent.error();
 
-    Answer answer;
+    Answer answer(server);
+    bool is_stream = false;
     while (!answer.is_done()) {
-        const bool is_good = answer.has_head() && answer.status() == 200;
-        const auto bytes = connection->read(is_good ? body_timeout : timeout);
+        const auto bytes = connection->read(is_stream ? kForever : timeout);
         if (!bytes) return bytes.error();
         if (!answer.has_head() && is_tls_alert(*bytes)) return speaks_tls(server);
         const Result<> fed = bytes->empty() ? answer.end() : answer.feed(*bytes);
         if (!fed) return fed.error();
-        if (answer.has_head() && answer.status() == 200) {
-            const bool goes_on = take(answer.body());
+        if (take && answer.has_head() && answer.status() == 200) {
+            is_stream = answer.media_type() == kEventStreamType;
+            if (!is_stream || !take(answer.body())) break;
             answer.body().clear();
-            if (!goes_on) break;
         }
-        if (answer.body().size() > kResponseBytesMax) {
-            return Error{ErrorCode::kInternal, "the server's answer is too long"};
-        }
+        if (answer.body().size() > kResponseBytesMax) break;
     }
-    ClientResponse response{answer.status(), std::move(answer.body())};
+    ClientResponse response{answer.status(), answer.media_type(), std::move(answer.body())};
     if (!server.is_tls && asks_for_tls(response)) return speaks_tls(server);
     return response;
 }
@@ -129,19 +142,12 @@ Result<ClientResponse> exchange(const ServerUrl& server, const ClientRequest& re
 Result<ClientResponse> stream_request(const ServerUrl& server, const ClientRequest& request,
                                       milliseconds timeout,
                                       const std::function<bool(std::string_view)>& take) {
-    return exchange(server, request, timeout, kForever, take);
+    return exchange(server, request, timeout, take);
 }
 
 Result<ClientResponse> send_request(const ServerUrl& server, const ClientRequest& request,
                                     milliseconds timeout) {
-    std::string body;
-    Result<ClientResponse> response =
-        exchange(server, request, timeout, timeout, [&](std::string_view bytes) {
-            body += bytes;
-            return body.size() <= kResponseBytesMax;
-        });
-    if (response && response->body.empty()) response->body = std::move(body);
-    return response;
+    return exchange(server, request, timeout, {});
 }
 
 }  // namespace eventbus

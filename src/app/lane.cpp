@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::string_view kEnginePath = "/socket.io/";
 // Socket.IO clients may leave the slash out; proxies sometimes do.
+// Of a body where none is taken, such as the `{}` that many clients send with each POST.
+constexpr std::size_t kIgnoredBytesMax = 1'024;
+
 bool is_engine_path(std::string_view path) {
     return path == kEnginePath || path == kEnginePath.substr(0, kEnginePath.size() - 1);
 }
@@ -179,7 +182,7 @@ void Lane::set_catalog(const std::shared_ptr<const Catalog>& catalog,
 
 std::size_t Lane::body_bytes_max(const HttpRequest& head) {
     const bool takes_bodies = is_engine_path(head.path) || Api::takes_bodies(head.path);
-    return takes_bodies ? settings_.engine.payload_bytes_max : 0;
+    return takes_bodies ? settings_.engine.payload_bytes_max : kIgnoredBytesMax;
 }
 
 std::unique_ptr<BodyWatch> Lane::watch_body(const HttpRequest& head) {

@@ -237,6 +237,7 @@ void Reactor::run_posted(Slice slice) {
     if (takes) {
         running_.clear();
         next_running_ = 0;
+        again_ = false;  // of this turn's own posts, which are taken here
         const std::lock_guard lock(posted_mutex_);
         running_.swap(posted_);
     }

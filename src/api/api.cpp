@@ -16,7 +16,7 @@ bool is_of_operations(std::string_view path) {
     return path == "/healthz" || path == "/readyz" || path == "/metrics";
 }
 
-// What an operator asks for, beside that.
+// What an operator asks for, apart from these.
 bool is_of_operators(std::string_view path) {
     return path.starts_with(kGroupsPath) || path == kRetentionPath;
 }

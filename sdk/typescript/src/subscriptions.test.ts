@@ -380,6 +380,22 @@ test('a watch that the server ends tells its handler why, and stays ended', asyn
   expect(bus.sent('subscribe')).toHaveLength(1);
 });
 
+test('an end that is told again does not reject a subscription that was asked for since', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const seen = new Seen<Event>();
+  bus.script('subscribe', 'silence');
+  const waiting = client.subscribe(kPhoto, seen.add);
+  await bus.until(() => bus.sent('subscribe').length === 1);
+
+  bus.sockets[0]!.emit('watch.ended', { topic: kPhoto, code: 'forbidden', message: 'No longer shared.' });
+  bus.breakAll();
+
+  await waiting;
+  bus.publish({ type: 'photo.named', subject: kPhoto, data: {} });
+  expect(idsOf(await seen.atLeast(1))).toEqual(['e1']);
+});
+
 test('a watch that ends without onEnd is told by onError', async () => {
   const bus = await startBus();
   const { client } = await subscribed(bus);

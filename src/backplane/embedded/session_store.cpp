@@ -386,8 +386,8 @@ void EmbeddedSessionStore::enqueue(Work work, Executor* asker) {
     }
     if (!is_taken) return refuse(work);
     if (!wakes) return;
-    // What is asked in one turn is done together; and on a machine with few processors whom a
-    // turn wakes may stop it. So it is woken by the next one.
+    // What is asked in one turn is done together; and on a machine with few processors the thread
+    // that a turn wakes may stop it. So the next turn wakes it.
     if (asker != nullptr && asker->is_here()) {
         return asker->post([this] { wake_.notify_one(); });
     }

@@ -126,13 +126,13 @@ void Device::on(const Connected& connected) {
         return name_ + " is in, pid " + connected.pid + ", at " + to_string(connected.frontier);
     });
     is_in_ = true;
-    rooms_kept_ = 0;
     frontier_ = connected.frontier;
     const bool had_no_session = pid_.empty();
     const bool is_recovered = !had_no_session && connected.pid == pid_;
     Position from = frontier_;  // what comes after it is its own
     if (!pid_.empty() && !is_recovered && !may_be_forgotten) fail(name_ + " lost its session");
     pid_ = connected.pid;
+    if (!is_recovered) rooms_kept_ = 0;
     std::vector<std::string> again;  // what its application asks anew for
     if (is_recovered) count(Happened::kResumed);
     if (!is_recovered) {

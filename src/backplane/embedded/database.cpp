@@ -183,7 +183,7 @@ Result<> Database::open_for_writing(bool is_first) {
     // What follows from it is on disk now. A mark that stays has it followed again, which is safe.
     if (lost_its_end_) env_.DeleteFile(lost_end_mark());
     is_for_writing_ = true;
-    if (const Result<> swept = sweep_empty_logs(); !swept) {
+    if (Result<> swept = sweep_empty_logs(); !swept) {
         close();
         return swept;
     }

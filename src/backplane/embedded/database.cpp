@@ -438,7 +438,7 @@ Result<> Database::write(rocksdb::WriteBatch& batch, bool sync) {
     how.sync = sync;
     const std::string wal = wal_.path;
     rocksdb::Status status = db_->Write(how, &batch);
-    if (!has_its_wal()) give_up_place();
+    if (!sync && !has_its_wal()) give_up_place();  // else look_at_place() asks
     const bool looks =
         sync || wal_.path != wal || std::chrono::steady_clock::now() - looked_at_ >= kPlaceEvery;
     if (is_gone_ || (looks && !look_at_place())) {

@@ -47,7 +47,7 @@ std::string life(std::string_view how, const std::string& boot_id) {
 // The epochs of the log in which the store was open.
 struct OpenIn {
     std::string current;
-    std::string before;  // the last one in which the log wrote, too
+    std::string before;  // the last one that the log knew then
 };
 
 std::string encode(const OpenIn& open_in) {

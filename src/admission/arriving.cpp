@@ -147,7 +147,7 @@ void Arriving::on_places_visible() {
         begin_new();
     }
     if (is_offset_unknown_ || is_since_unknown_)
-        admitted_.record.unknown_behind = admitted_.record.place.given;
+        admitted_.record.unknown_behind = admitted_.resume_after;
     list_rooms();
     ask_for_rooms();
 }
@@ -173,7 +173,7 @@ void Arriving::go_on() {
     } else if (!is_offset_unknown_ && !is_since_unknown_) {
         // It is not stored which of the two that was: the one that may have cost more.
         add_unknown(Unknown::Code::kSince, "a place that an earlier sign-in showed was not known");
-        record.unknown_behind = record.place.given;
+        record.unknown_behind = admitted_.resume_after;
     }
 }
 

@@ -791,6 +791,19 @@ TEST_F(GuestTest, ThatSinceIsUnknownIsToldAgainUntilThatArrives) {
     }
 }
 
+// It was queued for the socket before, so the client shows no higher offset than the session knew.
+TEST_F(GuestTest, AnEventThatWasLostAndComesAgainBehindANoticeShowsThatTheNoticeCame) {
+    auto ann = come({}, {}, {}, "lost.7");
+    const Position lost = publish_to_ann("a");
+    drop(ann);
+    ann = come();
+    EXPECT_EQ(ann->unknown.size(), 1u);
+    reactor_.run_all();
+    drop(ann);
+    ann = come(lost);
+    EXPECT_EQ(ann->unknown.size(), 0u);
+}
+
 TEST_F(GuestTest, ThatAnOffsetIsUnknownIsToldAgainUntilThatArrives) {
     auto ann = come();
     drop(ann);

@@ -59,8 +59,8 @@ struct SessionRecord {
     // The client has shown in another way than by its offset that it has all up to here: an event
     // or the notice of a loss.
     Position received;
-    // The client was told that a place which it showed is not known when `Place::given` stood here,
-    // and has not shown yet that it heard.
+    // A sign-in told the client that a place which it showed is not known, and went on from here;
+    // the client has not shown yet that it heard.
     std::optional<Position> unknown_behind;
     std::vector<JoinedRoom> rooms;
 };

@@ -165,14 +165,16 @@ bool Account::is_owed_by(const Entry& entry, const std::string& topic, Position 
 }
 
 // It lies between the place that the client named at its sign-in and its right, so it does not
-// come, and the client is told.
+// come, and the client is told. What gave a right is not shown by it: the client may have had that
+// right since, and another one by now.
 bool Account::is_hidden(const Entry& entry) const {
     if (is_friend()) return false;
     return std::any_of(signed_in_.begin(), signed_in_.end(), [&](const std::string& topic) {
         if (!is_subject(topic) || !Witness::goes_to(entry, Room::subject(topic))) return false;
         const Position since = witness_.watches_since(topic, principal_->id);
         return entry.position > confirmed_.at(topic) && entry.position < since &&
-               since != kEndOfTime;
+               since != kEndOfTime &&
+               !witness_.right_began(topic, principal_->id, entry.position);
     });
 }
 

@@ -70,7 +70,7 @@ void Device::unsubscribe(const std::vector<std::string>& topics) {
         trace([&] { return name_ + " unsubscribes from " + topic; });
         account_.let_go(topic);
         commands.push_back({Command::What::kUnsubscribe, ++last_command_, topic, {}});
-        topics_[topic] = {.last_command = last_command_};
+        topics_[topic] = {.last_command = last_command_, .left_by = last_command_};
         commands_[last_command_] = {topic};
     }
     send(std::move(commands));
@@ -171,7 +171,9 @@ void Device::on(const Answer& answer) {
                (answer.error ? ": " + answer.error->detail : ", from " + to_string(answer.from));
     });
     Topic& topic = topics_[sent.topic];
-    const bool is_last = topic.last_command == answer.command;
+    // A later subscribe takes nothing back of what an earlier one was answered.
+    const bool counts = sent.is_subscribe ? answer.command > topic.left_by
+                                          : answer.command == topic.last_command;
     if (answer.error && answer.error->code == ErrorCode::kTooManyRooms &&
         !account_.may_be_full(Lane::kRoomsMax)) {
         fail(name_ + " was refused " + sent.topic + " below the bound of rooms");
@@ -183,7 +185,7 @@ void Device::on(const Answer& answer) {
     if (answer.error && !sent.is_subscribe) ++rooms_kept_;
     if (answer.error) return;
     count(sent.is_subscribe ? Happened::kSubscribed : Happened::kUnsubscribed);
-    if (!is_last) return;
+    if (!counts) return;
     topic.is_confirmed = sent.is_subscribe;
     if (sent.is_subscribe) {
         account_.confirm(sent.topic, answer.from, topic.anew_by == answer.command);

@@ -76,6 +76,7 @@ class Device {
     };
     struct Topic {
         std::uint64_t last_command = 0;
+        std::uint64_t left_by = 0;  // the last command that left it
         bool is_confirmed = false;
         bool has_ended = false;     // it was told so, and has asked for nothing since
         std::uint64_t anew_by = 0;  // the command that is the first since

@@ -169,11 +169,13 @@ void CatchUp::unlink(ReceiverId id) {
 
 bool CatchUp::take_turn() {
     work_left_ = kWorkPerTurn;
+    turn_ends_ = context_.clock.now() + kTurnMax;
     if (inquiry_ && inquiry_->answer) on_inquiry_answered();
     settle_all();
     while (work_left_ > 0 && (walk_ || begin_walk())) {
         go_on();
         settle_all();
+        look_at_clock();
     }
     read_pages();
     return !to_settle_.empty() || walk_ || !pages_.empty() || next_in_tail();
@@ -334,8 +336,14 @@ void CatchUp::go_on() {
             return;
         }
         work_left_ -= std::min(work_left_, kWorkOfEntry);
+        if ((walk_->next + 1) % kEntriesPerLook == 0) look_at_clock();
     }
     end_walk();
+}
+
+// Work is an estimate, and where memory is slow a turn of it takes long.
+void CatchUp::look_at_clock() {
+    if (context_.clock.now() >= turn_ends_) work_left_ = 0;
 }
 
 // A turn's end, amid a page. What a member is given in one turn is one write: if the rest of the

@@ -36,10 +36,10 @@ namespace eventbus {
 //
 // Thread:  reactor.
 // Bounded: kReadsMax pages on their way or here, of kPageEntries, and one inquiry, for about
-//          kInquiryRooms rooms; a turn does work for about
-//          kWorkPerTurn, and one walk over those that stand on a page; of a member that is behind
-//          it holds its stretches and losses, of which it has one a room at most. What members are
-//          owed waits in the log.
+//          kInquiryRooms rooms; a turn does work for about kWorkPerTurn and takes about kTurnMax,
+//          and one walk over those that stand on a page; of a member that is behind it holds its
+//          stretches and losses, of which it has one a room at most. What members are owed waits
+//          in the log.
 // Cost:    a page costs O(its entries × their rooms here) and O(those that stand on it).
 // Invariants:
 //   (1) A member that is behind is in one list at most, which says what it waits for.
@@ -60,6 +60,8 @@ class CatchUp {
     static constexpr std::size_t kAtOnceMin = 4;       // members that go over a page together
     static constexpr std::size_t kReadsMax = 2;
     static constexpr std::size_t kInquiryRooms = 4'096;
+    static constexpr std::size_t kEntriesPerLook = 8;  // at the clock
+    static constexpr auto kTurnMax = std::chrono::milliseconds(2);
     static constexpr auto kPauseMin = std::chrono::milliseconds(10);
     static constexpr auto kPauseMax = std::chrono::seconds(1);
 
@@ -154,6 +156,7 @@ class CatchUp {
     std::optional<Position> next_in_tail() const;
     std::vector<SharedEntry> entries_of_tail(Position after, Position& through);
     void go_on();
+    void look_at_clock();
     void put_aside();
     bool give_to_all(const Entry& entry);
     void give(ReceiverId id, const Entry& entry);
@@ -176,6 +179,7 @@ class CatchUp {
     std::optional<Walk> walk_;
     std::vector<LocalTarget> targets_;  // of its next entry
     std::size_t work_left_ = 0;         // in this turn
+    Clock::Time turn_ends_;
     Position tail_from_;  // where the next page of the tail begins, if somebody stands there
 
     List unsure_;  // kForLosses, and in no inquiry

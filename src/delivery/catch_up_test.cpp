@@ -32,6 +32,7 @@ class Client final : public Receiver {
  public:
     bool push(const SharedFrame& frame) override {
         got.push_back(frame->bytes);
+        if (clock != nullptr) clock->advance(CatchUp::kTurnMax / 2);
         return true;
     }
     bool has_room() override { return got.size() < room; }
@@ -44,6 +45,7 @@ class Client final : public Receiver {
     std::optional<std::uint64_t> caught_up;
     int gaps = 0;
     std::size_t room = ~std::size_t{0};
+    FakeClock* clock = nullptr;  // if set, two frames take as long as a turn may
 };
 
 class NoWaker final : public Tail::Waker {
@@ -319,6 +321,22 @@ TEST_F(CatchUpTest, APageIsGoneOverForAsLongAsSomebodyTakesOfIt) {
     while (turn().more != View::More::kNo) ++turns;
     EXPECT_EQ(slow.got.size(), 1u);
     EXPECT_LE(turns, 3);
+}
+
+TEST_F(CatchUpTest, ATurnEndsWhenItsTimeIsUpThoughItsWorkIsSmall) {
+    publish_to("alice", 100);
+    publish_to_others(600);
+    deliver_all();
+    Client alice;
+    alice.clock = &clock_;
+    resume(alice, "alice", 0_pos);
+    for (int turns = 0; !alice.caught_up; ++turns) {
+        ASSERT_LT(turns, 1'000);
+        const std::size_t had = alice.got.size();
+        turn();
+        EXPECT_LE(alice.got.size() - had, CatchUp::kEntriesPerLook);
+    }
+    EXPECT_EQ(alice.got.size(), 100u);
 }
 
 TEST_F(CatchUpTest, AGapIsToldToThoseWhoseOwnEventsWereLostAndToNobodyElse) {

@@ -173,8 +173,7 @@ bool Account::is_hidden(const Entry& entry) const {
         if (!is_subject(topic) || !Witness::goes_to(entry, Room::subject(topic))) return false;
         const Position since = witness_.watches_since(topic, principal_->id);
         return entry.position > confirmed_.at(topic) && entry.position < since &&
-               since != kEndOfTime &&
-               !witness_.right_began(topic, principal_->id, entry.position);
+               since != kEndOfTime && !witness_.right_began(topic, principal_->id, entry.position);
     });
 }
 

@@ -172,8 +172,8 @@ void Device::on(const Answer& answer) {
     });
     Topic& topic = topics_[sent.topic];
     // A later subscribe takes nothing back of what an earlier one was answered.
-    const bool counts = sent.is_subscribe ? answer.command > topic.left_by
-                                          : answer.command == topic.last_command;
+    const bool counts =
+        sent.is_subscribe ? answer.command > topic.left_by : answer.command == topic.last_command;
     if (answer.error && answer.error->code == ErrorCode::kTooManyRooms &&
         !account_.may_be_full(Lane::kRoomsMax)) {
         fail(name_ + " was refused " + sent.topic + " below the bound of rooms");

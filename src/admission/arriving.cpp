@@ -209,7 +209,7 @@ void Arriving::list_rooms() {
         record.rooms.push_back({std::move(room), at});
     }
     for (JoinedRoom joined : before_) {
-        if (!joined.room.is_subject() && !joined.room.is_pattern()) continue;
+        if (joined.room.is_of_people()) continue;
         if (has_seen(offset_, joined.given_behind)) {
             joined = {.room = joined.room,
                       .at = joined.entered_at.value_or(joined.at),
@@ -391,8 +391,7 @@ void Arriving::write_resumed() {
                 const bool is_stored = std::any_of(
                     self->before_.begin(), self->before_.end(),
                     [&](const JoinedRoom& stored) { return stored.room == joined.room; });
-                const bool is_topic = joined.room.is_subject() || joined.room.is_pattern();
-                if (is_stored || !is_topic) return false;
+                if (is_stored || joined.room.is_of_people()) return false;
                 self->admitted_.ended.emplace_back(
                     joined.room.name(),
                     Error{ErrorCode::kUnavailable,

@@ -296,7 +296,7 @@ void Guest::recheck_rooms(const Completion& completion) {
     rooms.erase(std::unique(rooms.begin(), rooms.end()), rooms.end());
     for (const Room& room : rooms) {
         if (!is_begun()) return;
-        if (!room.is_subject() && !room.is_pattern()) continue;
+        if (room.is_of_people()) continue;
         admissions_.probe_.rechecks.add();
         changes().recheck(room, std::nullopt, completion);
     }

@@ -170,6 +170,26 @@ TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
                                               {Room::subject("photo:2"), 12_pos, 6_pos, 11_pos}}));
 }
 
+// An owner asks for the next before the last was answered, so one batch may hold all of them.
+TEST_P(SessionStoreContract, ChangesThatFollowAtOnceAllCount) {
+    const Result<Claim> made = create(record("p"));
+    store().change("p", *made, {.offset_before = "e1.5"}, owner(), {});
+    store().change("p", *made, {.put = {{Room::role("editor"), 12_pos}}}, owner(), {});
+    store().change("p", *made,
+                   {.at = SessionChange::At{"e2", {20_pos, 21_pos}}, .gone = {Room::user("ann")}},
+                   owner(), {});
+    store().change("p", *made, {.gone = {Room::subject("photo:1")}}, owner(), {});
+    settle();
+    restart();
+
+    const auto found = claim("p");
+
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(found->record.offset_before, "e1.5");
+    EXPECT_EQ(found->record.place, (Place{20_pos, 21_pos}));
+    EXPECT_EQ(found->record.rooms, (std::vector<JoinedRoom>{{Room::role("editor"), 12_pos}}));
+}
+
 TEST_P(SessionStoreContract, ANewSessionIsFoundAsItWasMadeAlsoAfterACrash) {
     ASSERT_TRUE(create(record("p")).has_value());
     restart();

@@ -443,7 +443,7 @@ class World {
         const auto look = [&](const Room& room, std::uint16_t as) {
             const auto in = rooms.find(room);
             if (in == rooms.end()) return;
-            const bool from_ever = only != nullptr && !room.is_subject() && !room.is_pattern();
+            const bool from_ever = only != nullptr && room.is_of_people();
             if (!from_ever && in->second.joined_at >= entry.position) return;
             if (!variant) variant = as;
             if (only != nullptr && room == *only) is_wanted = true;

@@ -3,11 +3,6 @@
 #include "event/pattern.h"
 
 namespace eventbus {
-namespace {
-
-bool is_of_person(const Room& room) { return !room.is_subject() && !room.is_pattern(); }
-
-}  // namespace
 
 void find_targets(const Entry& entry, const Rooms& rooms, std::span<const RoomId> patterns,
                   std::vector<LocalTarget>& targets) {
@@ -32,7 +27,7 @@ std::optional<std::uint16_t> shown_variant(const Entry& entry, std::span<const L
         if (membership == nullptr) continue;
         const Room& room = rooms.name(target.room);
         const bool counts =
-            membership->joined_at < entry.position || (only != nullptr && is_of_person(room));
+            membership->joined_at < entry.position || (only != nullptr && room.is_of_people());
         if (!counts) continue;
         if (!variant) variant = target.variant_of(entry);
         is_wanted = is_wanted || room == *only;

@@ -25,6 +25,7 @@ class Room {
     const std::string& key() const { return key_; }
     bool is_subject() const { return key_.starts_with("s:"); }
     bool is_pattern() const { return key_.starts_with("p:"); }
+    bool is_of_people() const { return !is_subject() && !is_pattern(); }
 
     // What follows the kind: the user's id, the role, the subject, the pattern.
     std::string_view name() const { return std::string_view(key_).substr(key_.size() < 2 ? 1 : 2); }

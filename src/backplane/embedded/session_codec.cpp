@@ -1,5 +1,6 @@
 #include "backplane/embedded/session_codec.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -9,7 +10,7 @@ namespace eventbus {
 namespace {
 
 constexpr std::uint8_t kWhole = 1;
-constexpr std::uint8_t kInParts = 2;
+constexpr std::uint8_t kInParts = 3;
 
 void put_place(std::string& out, std::optional<Position> place) {
     put_number(out, place ? place->number() + 1 : 0);
@@ -22,12 +23,20 @@ std::optional<Position> place(ByteReader& reader) {
 
 }  // namespace
 
-std::string encode_who(const SessionRecord& record) {
+std::string encode_record(const SessionRecord& record) {
     std::string out(1, static_cast<char>(kInParts));
     put_string(out, record.principal);
     put_string(out, record.sid);
     put_number(out, record.started_at.number());
-    if (!record.offset_before.empty()) put_string(out, record.offset_before);
+    put_string(out, record.offset_before);
+    put_string(out, encode_where(at_of(record), 0));
+    const auto is_of_people = [](const JoinedRoom& joined) { return joined.room.is_of_people(); };
+    put_number(out, static_cast<std::size_t>(std::ranges::count_if(record.rooms, is_of_people)));
+    for (const JoinedRoom& joined : record.rooms) {
+        if (!is_of_people(joined)) continue;
+        put_string(out, joined.room.key());
+        put_string(out, encode_room(joined));
+    }
     return out;
 }
 
@@ -57,15 +66,22 @@ std::string encode_room(const JoinedRoom& joined) {
     return out;
 }
 
-bool decode_who(std::string_view bytes, SessionRecord& record) {
+bool decode_record(std::string_view bytes, SessionRecord& record) {
     ByteReader reader(bytes);
     if (reader.byte() != kInParts) return false;
     record.principal = reader.string();
     record.sid = reader.string();
     record.started_at = Position(reader.number());
-    if (reader.is_at_end()) return true;
     record.offset_before = reader.string();
-    return reader.is_at_end() && !record.offset_before.empty();
+    std::int64_t expires_ms = 0;
+    if (!decode_where(reader.string(), record, expires_ms)) return false;
+    for (std::size_t left = reader.count(2); left > 0; --left) {
+        const std::string_view key = reader.string();
+        std::optional<JoinedRoom> joined = decode_room(key, reader.string());
+        if (!joined) return false;
+        record.rooms.push_back(std::move(*joined));
+    }
+    return reader.is_at_end();
 }
 
 bool decode_where(std::string_view bytes, SessionRecord& record, std::int64_t& expires_ms) {

@@ -22,6 +22,7 @@ constexpr std::string_view kClean = "clean ";
 constexpr std::size_t kForgottenAtOnce = 1'024;
 constexpr std::size_t kAnswersAtOnce = 64;
 constexpr std::size_t kUnansweredAtOnce = 64;
+constexpr auto kTimeEvery = std::chrono::seconds(1);
 
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -32,6 +33,14 @@ std::string key_of(char kind, std::string_view pid) {
 }
 
 std::string rooms_of(std::string_view pid) { return key_of('r', pid) + '\0'; }
+
+// Whether it changes what is in no value of its own.
+bool is_of_record(const SessionChange& change) {
+    return change.offset_before ||
+           std::ranges::any_of(change.put,
+                               [](const JoinedRoom& put) { return put.room.is_of_people(); }) ||
+           std::ranges::any_of(change.gone, [](const Room& gone) { return gone.is_of_people(); });
+}
 
 Error failed(const std::string& why) {
     return {ErrorCode::kUnavailable, "the store of sessions failed: " + why};
@@ -148,15 +157,17 @@ class EmbeddedSessionStore::Batch {
     void put_where(std::string_view pid, const SessionChange::At& at, std::int64_t expires_ms) {
         all_.Put(key_of('p', pid), encode_where(at, expires_ms));
     }
-    void put_who(const SessionRecord& record) {
-        all_.Put(key_of('s', record.pid), encode_who(record));
+    void put(const SessionRecord& record) {
+        put_record(record);
+        for (const JoinedRoom& joined : record.rooms) {
+            if (!joined.room.is_of_people()) put_room(record.pid, joined);
+        }
     }
-    void put(const SessionRecord& record, std::int64_t expires_ms) {
-        put_who(record);
-        put_where(record.pid, at_of(record), expires_ms);
-        for (const JoinedRoom& joined : record.rooms) put_room(record.pid, joined);
+    void put_record(const SessionRecord& record) {
+        all_.Put(key_of('s', record.pid), encode_record(record));
     }
-    void put_time(const std::string& time) { all_.Put("c", time); }
+    // One of which the record itself is changed, as it is in this batch; none until it was read.
+    std::optional<SessionRecord>& record(const std::string& pid) { return records_[pid]; }
     void erase(const std::string& pid) {
         if (!is_taken_) return;
         all_.Delete(key_of('s', pid));
@@ -178,6 +189,7 @@ class EmbeddedSessionStore::Batch {
     const bool is_taken_;
     rocksdb::WriteBatch all_;
     std::unordered_map<std::string, std::vector<std::string>> rooms_put_;  // keys, by pid
+    std::unordered_map<std::string, std::optional<SessionRecord>> records_;
 };
 
 // What is told of works that were done, in their order: some for each thread at once, as the first
@@ -287,9 +299,9 @@ Result<> EmbeddedSessionStore::load(const Life& life) {
         } else {
             const std::string key = key_of('p', pid);
             while (where->Valid() && where->key().compare(key) < 0) where->Next();
-            const bool has_place = where->Valid() && where->key() == rocksdb::Slice(key);
-            if (!has_place || !decode_who(view(who->value()), record) ||
-                !decode_where(view(where->value()), record, expires_ms)) {
+            const bool has_moved = where->Valid() && where->key() == rocksdb::Slice(key);
+            if (!decode_record(view(who->value()), record) ||
+                (has_moved && !decode_where(view(where->value()), record, expires_ms))) {
                 continue;  // it is found damaged, and so unknown, when it is claimed
             }
         }
@@ -453,7 +465,7 @@ void EmbeddedSessionStore::do_all(std::vector<Work>& works) {
     }
     bool is_written = batch.is_taken();
     if (batch.all().Count() > 0) {
-        batch.put_time(encode_time());
+        put_time(batch);
         is_written = database_->write(batch.all(), false).has_value();
     }
     Answers answers;
@@ -477,7 +489,7 @@ void EmbeddedSessionStore::take(Create& create, Batch& batch) {
     for (const std::string& pid : made->pushed_out) batch.erase(pid);
     probe_.pushed_out.add(made->pushed_out.size());
     create.result = made->claim;
-    batch.put(create.record, 0);
+    batch.put(create.record);
 }
 
 void EmbeddedSessionStore::answer(Create& create, bool is_written, Answers& answers) {
@@ -498,7 +510,7 @@ void EmbeddedSessionStore::take(ClaimOf& claim, Batch& batch) {
     // One of the release before is written in parts, so that changes can be.
     const auto found = read(claim.pid, claim.principal, claim.taken->claim);
     if (!found || !*found) return;
-    batch.put((**found).record, 0);
+    batch.put((**found).record);
     whole_.erase(claim.pid);
 }
 
@@ -525,19 +537,26 @@ void EmbeddedSessionStore::take(Change& change, Batch& batch) {
         change.how = Written::kNotNow;
         return;
     }
-    if (change.change.offset_before) {
-        const auto found = read(change.pid, {}, change.claim);
-        if (!found || !*found) {
+    if (is_of_record(change.change)) {
+        std::optional<SessionRecord>& record = batch.record(change.pid);
+        if (!record) {
+            auto found = read(change.pid, {}, change.claim);
+            if (found && *found) record = std::move((**found).record);
+        }
+        if (!record) {
             change.how = Written::kNotNow;
             return;
         }
-        SessionRecord record = (**found).record;
-        record.offset_before = std::move(*change.change.offset_before);
-        batch.put_who(record);
+        apply(*record, change.change);
+        batch.put_record(*record);
     }
     if (change.change.at) batch.put_where(change.pid, *change.change.at, 0);
-    for (const JoinedRoom& joined : change.change.put) batch.put_room(change.pid, joined);
-    for (const Room& gone : change.change.gone) batch.erase_room(change.pid, gone);
+    for (const JoinedRoom& joined : change.change.put) {
+        if (!joined.room.is_of_people()) batch.put_room(change.pid, joined);
+    }
+    for (const Room& gone : change.change.gone) {
+        if (!gone.is_of_people()) batch.erase_room(change.pid, gone);
+    }
 }
 
 void EmbeddedSessionStore::answer(Change& change, bool is_written, Answers& answers) {
@@ -585,11 +604,10 @@ Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::read(std::str
     if (!decode_whole(who, record, expires_ms)) {
         record = {.pid = std::string(pid)};
         std::string where;
-        const rocksdb::Status has_place = db->Get({}, key_of('p', pid), &where);
-        if (!has_place.ok() && !has_place.IsNotFound()) {
-            return database_->unreadable(has_place);
-        }
-        if (!decode_who(who, record) || !decode_where(where, record, expires_ms)) {
+        const rocksdb::Status moved = db->Get({}, key_of('p', pid), &where);
+        if (!moved.ok() && !moved.IsNotFound()) return database_->unreadable(moved);
+        if (!decode_record(who, record) ||
+            (moved.ok() && !decode_where(where, record, expires_ms))) {
             return std::optional<Claimed>();
         }
         const std::string prefix = rooms_of(pid);
@@ -612,6 +630,14 @@ std::int64_t EmbeddedSessionStore::time_ms() const {
     using std::chrono::milliseconds;
     const auto now = std::chrono::duration_cast<milliseconds>(clock_.now().time_since_epoch());
     return time_began_ms_ + now.count();
+}
+
+// Not with each batch: at the start the time that has passed since is known by the wall clock.
+void EmbeddedSessionStore::put_time(Batch& batch) {
+    const Clock::Time now = clock_.now();
+    if (time_written_ && now - *time_written_ < kTimeEvery) return;
+    time_written_ = now;
+    batch.all().Put("c", encode_time());
 }
 
 std::string EmbeddedSessionStore::encode_time() const {

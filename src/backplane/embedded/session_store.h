@@ -34,12 +34,13 @@ namespace eventbus {
 //
 //   "f"              → "2"  the format
 //   "l"              → boot id of the machine, "open" or "clean"
-//   "c"              → the wall clock and the time of sessions (8 bytes each, ms since 1970)
+//   "c"              → the wall clock and the time of sessions (8 bytes each, ms since 1970), as
+//                      they were at a write, at most a second before the last one
 //   "e"              → the epoch of the log in which it was opened, and the one before, which the
 //                      log knew then; strings of log/bytes.h
-//   "s" pid          → who
-//   "p" pid          → where
-//   "r" pid NUL room → room, by Room::key()
+//   "s" pid          → record
+//   "p" pid          → where, once it has changed
+//   "r" pid NUL room → room of a topic, by Room::key()
 //
 // A write goes to the write-ahead log and is not synced: it survives the end of the process. A
 // machine that stopped without a clean end may have lost the newest ones, and which is not known:
@@ -161,15 +162,17 @@ class EmbeddedSessionStore final : public SessionStore {
     Result<std::optional<Claimed>> read(std::string_view pid, std::string_view principal,
                                         Claim claim) const;
     std::int64_t time_ms() const;
+    void put_time(Batch& batch);
     std::string encode_time() const;
     void count();
 
     const Settings settings_;
     const Clock& clock_;
     const std::unique_ptr<Database> database_;
-    std::int64_t time_began_ms_ = 0;         // the time of sessions, less the monotonic clock
-    SessionIndex index_;                     // of the worker
-    std::unordered_set<std::string> whole_;  // pids of those that the release before has written
+    std::int64_t time_began_ms_ = 0;           // the time of sessions, less the monotonic clock
+    std::optional<Clock::Time> time_written_;  // of the worker
+    SessionIndex index_;                       // of the worker
+    std::unordered_set<std::string> whole_;    // pids of those that the release before has written
     SessionProbe probe_;
     std::mutex mutex_;
     std::condition_variable wake_;

@@ -314,6 +314,12 @@ TEST_F(EmbeddedSessionStoreTest, TheTimeThatTheServerWasOffCounts) {
     EXPECT_FALSE(is_known("p"));
 }
 
+TEST_F(EmbeddedSessionStoreTest, ASessionThatHasOnlyBegunIsOneKey) {
+    ASSERT_TRUE(create("p"));
+    store_.reset();
+    EXPECT_EQ(keys_on_disk(), 1u);
+}
+
 TEST_F(EmbeddedSessionStoreTest, AChangeWritesWhatHasChangedAndNotTheRecord) {
     const Result<Claim> made = create("p");
     for (int i = 0; i < 250; ++i) {
@@ -490,11 +496,11 @@ TEST_F(EmbeddedSessionStoreTest, RunsInWhichTheStoreTookNoWritesMakeNoSessionUnk
 TEST(SessionCodec, BytesThatAreCutOffOrLongerAreNoValue) {
     SessionRecord into;
     std::int64_t expires_ms = 0;
-    const std::string who = encode_who(record("p"));
+    const std::string who = encode_record(record("p"));
     const std::string where = encode_where({"e1", {300_pos, 301_pos}}, 5);
     const std::string room =
         encode_room({.room = Room::everyone(), .at = 300_pos, .owed_after = 400_pos});
-    EXPECT_TRUE(decode_who(who, into));
+    EXPECT_TRUE(decode_record(who, into));
     EXPECT_TRUE(decode_where(where, into, expires_ms));
     EXPECT_TRUE(
         decode_where(encode_where({"e1", {300_pos, 301_pos}, 299_pos}, 5), into, expires_ms));
@@ -517,12 +523,12 @@ TEST(SessionCodec, BytesThatAreCutOffOrLongerAreNoValue) {
     EXPECT_FALSE(decode_room("e", encode_room(given) + '\0'));
     EXPECT_FALSE(decode_room("e", encode_room(hidden) + '\0'));
     for (std::size_t size = 0; size < who.size(); ++size) {
-        EXPECT_FALSE(decode_who(who.substr(0, size), into)) << size;
+        EXPECT_FALSE(decode_record(who.substr(0, size), into)) << size;
     }
     for (std::size_t size = 0; size < where.size(); ++size) {
         EXPECT_FALSE(decode_where(where.substr(0, size), into, expires_ms)) << size;
     }
-    EXPECT_FALSE(decode_who(who + '\0', into));
+    EXPECT_FALSE(decode_record(who + '\0', into));
     EXPECT_FALSE(decode_where(where + '\0', into, expires_ms));
     EXPECT_FALSE(decode_room("e", ""));
 }

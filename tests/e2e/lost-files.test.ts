@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import type { ConnectionState, Gap } from '@shared-infra/event-bus';
 import { expect, test } from 'vitest';
 
-import { away, connect, fence, type PlainClient, sdk } from './support/clients.js';
+import { away, connect, fence, sdk } from './support/clients.js';
+import { count, kBob, told } from './support/counters.js';
 import { Seen } from './support/seen.js';
 import { BusServer } from './support/server.js';
-import { serviceToken, userToken } from './support/tokens.js';
+import { serviceToken } from './support/tokens.js';
 
-const kBob = userToken('bob', { permissions: ['watch:counter:*'] });
 const kOperations = serviceToken('operations', { permissions: ['admin:metrics'] });
 
 type Act = (file: string) => void;
@@ -25,13 +25,6 @@ function filesOf(server: BusServer, store: string, kind: RegExp): string[] {
   return files.map((name) => join(folder, name));
 }
 
-async function count(server: BusServer, from: number, to: number): Promise<void> {
-  for (let n = from; n <= to; ++n) {
-    expect((await server.post('/v1/events', serviceToken('api'), { type: 'counter.counted', data: { counterId: '1', n } })).status).toBe(200);
-  }
-}
-
-const told = ({ control }: PlainClient) => control.things.map(({ name }) => name);
 const damages = (server: BusServer, store: string) => server.metric(`eventbus_store_damages_total{store="${store}"}`, kOperations);
 const end = (server: BusServer, how: string) => (how === 'SIGTERM' ? server.stop() : server.kill());
 

@@ -5,11 +5,10 @@ import { expect, test } from 'vitest';
 
 import { afterwards } from './support/clean-up.js';
 import { connect, sdk } from './support/clients.js';
+import { kBob } from './support/counters.js';
 import { Seen } from './support/seen.js';
 import { BusServer } from './support/server.js';
-import { serviceToken, userToken } from './support/tokens.js';
-
-const kBob = userToken('bob', { permissions: ['watch:counter:*'] });
+import { serviceToken } from './support/tokens.js';
 
 /** A socket of a namespace: what it gets, as `n`, with the last argument's kind. */
 class Member {

@@ -9,18 +9,11 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import { afterwards } from './support/clean-up.js';
-import { away, connect, fence, type PlainClient, sdk } from './support/clients.js';
+import { away, connect, fence, sdk } from './support/clients.js';
+import { count, counted, kBob, told } from './support/counters.js';
 import { Seen } from './support/seen.js';
 import { BusServer, kBinary } from './support/server.js';
-import { serviceToken, userToken } from './support/tokens.js';
-
-const kBob = userToken('bob', { permissions: ['watch:counter:*'] });
-
-async function count(server: BusServer, from: number, to: number): Promise<void> {
-  for (let n = from; n <= to; ++n) {
-    expect((await server.post('/v1/events', serviceToken('api'), { type: 'counter.counted', data: { counterId: '1', n } })).status).toBe(200);
-  }
-}
+import { serviceToken } from './support/tokens.js';
 
 async function upload(server: BusServer, photoIds: readonly string[]): Promise<void> {
   for (const photoId of photoIds) {
@@ -28,9 +21,6 @@ async function upload(server: BusServer, photoIds: readonly string[]): Promise<v
     expect((await server.post('/v1/events', serviceToken('api'), { type: 'photo.uploaded', data })).status).toBe(200);
   }
 }
-
-const counted = ({ events }: PlainClient) => events.things.filter(({ name }) => name === 'counter.counted').map(({ data }) => data.n as number);
-const told = ({ control }: PlainClient) => control.things.map(({ name }) => name);
 
 /** A copy of what the server has on disk now. */
 function copy(server: BusServer): string {

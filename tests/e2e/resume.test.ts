@@ -10,11 +10,10 @@ import { expect, test } from 'vitest';
 
 import { afterwards } from './support/clean-up.js';
 import { connect, fence, PlainClient, sdk } from './support/clients.js';
+import { counted, kBob } from './support/counters.js';
 import { Seen } from './support/seen.js';
 import { BusServer } from './support/server.js';
 import { serviceToken, userToken } from './support/tokens.js';
-
-const kBob = userToken('bob', { permissions: ['watch:counter:*'] });
 
 test('the plain client that loses its transport is recovered and gets what it missed, once', async () => {
   const server = await BusServer.start();
@@ -68,8 +67,6 @@ async function dropAndComeBack(bob: PlainClient): Promise<void> {
   await back;
   expect(bob.socket.recovered).toBe(true);
 }
-
-const counted = (bob: PlainClient): unknown[] => bob.events.things.filter(({ name }) => name === 'counter.counted').map(({ data }) => data.n);
 
 test.each(kTransports)('a history comes again after each drop while nothing proves that it came (%s, %s)', async (...transports) => {
   const server = await BusServer.start();

@@ -7,10 +7,10 @@ import { expect, test } from 'vitest';
 
 import { afterwards } from './support/clean-up.js';
 import { connect, fence, PlainClient, sdk } from './support/clients.js';
+import { kBob } from './support/counters.js';
 import { BusServer } from './support/server.js';
 import { serviceToken, userToken } from './support/tokens.js';
 
-const kBob = userToken('bob', { permissions: ['watch:counter:*'] });
 const kTransports = [['WebSocket', ['websocket']], ['polling', ['polling']]] as const;
 
 const counted = (counterId: string, n: number) => ['counter.counted', { counterId, n }] as const;

@@ -174,7 +174,7 @@ class GuestTest : public testing::Test {
             pid_ = admitted->record.pid;
             client = std::make_unique<Client>(*admissions_, *admitted);
             client->room = room_;
-            client->begin(std::move(*admitted), encoder_);
+            client->begin(*admitted, encoder_);
         });
         reactor_.run_all();
         EXPECT_TRUE(client);
@@ -190,7 +190,7 @@ class GuestTest : public testing::Test {
     void forget_places() {
         for (auto& [pid, stored] : disk_of_sessions_.by_pid) stored.record.place = {};
     }
-    void subscribe(Client& client, Position since, std::string topic = "photo:1") {
+    void subscribe(Client& client, Position since, const std::string& topic = "photo:1") {
         std::optional<Result<RoomChanges::Entered>> entered;
         client.enter(*parse_topic(topic), offset_text(log_, since),
                      [&](Result<RoomChanges::Entered> how) { entered = std::move(how); });
@@ -955,7 +955,7 @@ TEST_F(GuestTest, AReloadTakesARoomFromThoseThatAreOnTheirWayInToo) {
         std::unique_ptr<Client> client;
         admissions_->sign_in(std::move(arrival), [&](Result<Admitted> admitted) {
             client = std::make_unique<Client>(*admissions_, *admitted);
-            client->begin(std::move(*admitted), encoder_);
+            client->begin(*admitted, encoder_);
         });
         if (!signs_in) {
             reactor_.run_all();

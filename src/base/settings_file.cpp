@@ -24,7 +24,7 @@ Error unusable(std::string why) { return {ErrorCode::kBadRequest, std::move(why)
 Error failed() { return unusable(fmt::format("cannot be read: {}", std::strerror(errno))); }
 
 Error not_opened(const std::string& path) {
-    const Error error = failed();
+    Error error = failed();
     std::error_code is_no_link;
     const std::filesystem::path target = std::filesystem::read_symlink(path, is_no_link);
     if (is_no_link) return error;

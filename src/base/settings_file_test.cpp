@@ -37,7 +37,7 @@ class SettingsFile : public testing::Test {
 TEST_F(SettingsFile, IsReadWholeUpToItsBound) {
     std::ofstream(path("eight")) << "12345678";
     std::ofstream(path("nine")) << "123456789";
-    std::ofstream(path("empty"));
+    std::ofstream(path("empty")) << "";
 
     EXPECT_EQ(*read_settings_file(path("eight"), 8), "12345678");
     EXPECT_EQ(*read_settings_file(path("empty"), 8), "");

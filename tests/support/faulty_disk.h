@@ -86,8 +86,8 @@ class FaultyDisk {
 
     class Files final : public rocksdb::FileSystemWrapper {
      public:
-        Files(std::shared_ptr<rocksdb::FileSystem> real, FaultyDisk& disk)
-            : FileSystemWrapper(std::move(real)), disk_(disk) {}
+        Files(const std::shared_ptr<rocksdb::FileSystem>& real, FaultyDisk& disk)
+            : FileSystemWrapper(real), disk_(disk) {}
 
         const char* Name() const override { return "FaultyDisk"; }
         rocksdb::IOStatus NewWritableFile(const std::string& name,

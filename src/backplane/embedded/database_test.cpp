@@ -998,7 +998,7 @@ TEST_F(ClosedDatabaseTest, APipeInThePlaceOfAFileIsRefused) {
     fill();
     ASSERT_TRUE(put("a"));
     end(End::kKill);
-    std::ofstream(things_ / "LOST_END");
+    std::ofstream(things_ / "LOST_END") << "";
     for (const auto& [begin, extension] : {std::pair("CURRENT", ""),
                                            {"IDENTITY", ""},
                                            {"LOCK", ""},

@@ -244,7 +244,8 @@ void Arriving::list_rooms() {
         }
         to_ask_.push_back(std::move(joined));
     }
-    for (const JoinedRoom& joined : ended_) {
+    for (JoinedRoom& joined : ended_) {
+        joined.ended_behind = std::min(*joined.ended_behind, admitted_.resume_after);
         admitted_.ended.emplace_back(
             joined.room.name(), Error{ErrorCode::kForbidden, "the right to watch it has ended"});
     }
@@ -320,11 +321,11 @@ void Arriving::hide(JoinedRoom& room) {
     const Admitted::Hidden before = admitted_.hidden.value_or(Admitted::Hidden{after, through});
     admitted_.hidden = {std::min(before.after, after), std::max(before.through, through)};
     // A history goes behind the notice, and proves it with itself.
-    if (!room.owed_after) room.given_behind = admitted_.record.place.given;
+    if (!room.owed_after) room.given_behind = admitted_.resume_after;
 }
 
 void Arriving::end_room(JoinedRoom room, Error error) {
-    room.ended_behind = admitted_.record.place.given;
+    room.ended_behind = admitted_.resume_after;
     admitted_.ended.emplace_back(room.room.name(), std::move(error));
     ended_.push_back(std::move(room));
 }

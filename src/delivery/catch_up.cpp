@@ -22,13 +22,21 @@ void CatchUp::resume(ReceiverId id, Position after) {
     be_behind(id, after).tells = true;
 }
 
-void CatchUp::send_history(ReceiverId id, const Room& room, Position after, Position live) {
+bool CatchUp::send_history(ReceiverId id, const Room& room, Position after, Position live) {
     Behind& behind = be_behind(id, live);
+    const auto under_way = std::ranges::find(behind.stretches, room, &Stretch::only);
+    if (under_way != behind.stretches.end()) {
+        if (after >= under_way->at) return false;
+        *under_way = Stretch{after, under_way->until, room};
+        look_at_again(id);
+        return false;
+    }
     // What comes in order has the rest, and goes behind it so that no later entry overtakes it.
     const Position until = behind.in_order().at;
     behind.stretches.insert(behind.stretches.end() - 1,
                             Stretch{std::min(after, until), until, room});
     look_at_again(id);
+    return true;
 }
 
 void CatchUp::miss(Position after) {

@@ -78,7 +78,7 @@ class CatchUp {
 
     // The calls of Hub. `live`: where a member that is live stands.
     void resume(ReceiverId id, Position after);
-    void send_history(ReceiverId id, const Room& room, Position after, Position live);
+    bool send_history(ReceiverId id, const Room& room, Position after, Position live);
     // Retention took entries after `after` before the live ones were read: whoever is live comes to
     // them by pages, which tell what was lost. The run has been read and not been given yet.
     void miss(Position after);

@@ -38,12 +38,13 @@ class Client final : public Receiver {
     bool has_room() override { return got.size() < room; }
     void on_caught_up(std::uint64_t missed) override { caught_up = missed; }
     void on_gap(Position, Position) override { ++gaps; }
-    void on_history_given(const Room&) override {}
+    void on_history_given(const Room&) override { ++histories; }
     void on_evicted(std::string_view, Position) override {}
 
     std::vector<std::string> got;
     std::optional<std::uint64_t> caught_up;
     int gaps = 0;
+    int histories = 0;
     std::size_t room = ~std::size_t{0};
     FakeClock* clock = nullptr;  // if set, two frames take as long as a turn may
 };
@@ -392,6 +393,30 @@ TEST_F(CatchUpTest, AGapIsToldOfTypesThatAPatternCovers) {
     for (std::size_t i = 0; i < clients.size(); ++i) {
         EXPECT_EQ(clients[i].gaps, i < 3 ? 1 : 0) << patterns[i];
     }
+}
+
+TEST_F(CatchUpTest, AHistoryThatIsAskedForWhileOneOfTheRoomIsUnderWayIsPartOfIt) {
+    const Room room = Room::subject("photo:1");
+    const Position first = publish("1", room);
+    const Position second = publish("2", room);
+    publish("3", room);
+    publish_to_others(600);
+    deliver_all();
+    Client client;
+    client.room = 0;
+    const ReceiverId id = resume(client, "alice", log_.frontier());
+    hub_.join(id, room, 0_pos);
+    EXPECT_TRUE(hub_.send_history(id, room, second));
+    for (const Position after : {second, first, second}) {
+        turn();
+        EXPECT_FALSE(hub_.send_history(id, room, after));
+    }
+    client.room = 10;
+    hub_.drained(id);
+    deliver_all();
+    EXPECT_EQ(client.got, std::vector<std::string>({"2", "3"}));
+    EXPECT_EQ(client.histories, 1);
+    EXPECT_TRUE(hub_.send_history(id, room, second));
 }
 
 TEST_F(CatchUpTest, AGapIsToldOfARoomWhoseHistoryIsAskedFor) {

@@ -97,8 +97,8 @@ Position Hub::live_place(ReceiverId id) const {
 
 void Hub::resume(ReceiverId id, Position after) { catch_up_.resume(id, after); }
 
-void Hub::send_history(ReceiverId id, const Room& room, Position after) {
-    catch_up_.send_history(id, room, after, live_place(id));
+bool Hub::send_history(ReceiverId id, const Room& room, Position after) {
+    return catch_up_.send_history(id, room, after, live_place(id));
 }
 
 void Hub::drained(ReceiverId id) { catch_up_.drained(id); }

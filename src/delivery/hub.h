@@ -89,8 +89,9 @@ class Hub final : public View {
 
     // Gives the member the entries of `room` after `after` that are not to come in order, before
     // anything later; then on_history_given(). Those of a subject's room are all that concern the
-    // subject and may be seen by this member, whichever of its rooms they went to.
-    void send_history(ReceiverId member, const Room& room, Position after);
+    // subject and may be seen by this member, whichever of its rooms they went to. False: one of
+    // this room is under way, which gives them, too, and there is one on_history_given() for both.
+    bool send_history(ReceiverId member, const Room& room, Position after);
 
     // The member's queue has drained: it may go on catching up.
     void drained(ReceiverId member);

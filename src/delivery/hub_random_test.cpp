@@ -157,8 +157,15 @@ class Life final : public Receiver {
         lane.hub.release(id);
     }
     void send_history(const Room& room, Position after) {
-        lane.hub.send_history(id, room, after);
-        histories.push_back({room, after, lane.hub.place(id).clear, rooms, {}});
+        const std::optional<Position> stands = lane.hub.history_at(id, room);
+        ASSERT_EQ(lane.hub.send_history(id, room, after), !stands);
+        if (!stands) return histories.push_back({room, after, lane.hub.place(id).clear, rooms, {}});
+        if (after >= *stands) return;
+        const auto again = std::ranges::find_if(histories, [&](const History& one) {
+            return one.room == room && !one.is_given;
+        });
+        again->after = after;
+        again->got.clear();
     }
     void changed() {
         for (History& one : histories) one.is_disturbed = one.is_disturbed || !one.is_given;

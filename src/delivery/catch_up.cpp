@@ -344,7 +344,8 @@ void CatchUp::go_on() {
             return;
         }
         work_left_ -= std::min(work_left_, kWorkOfEntry);
-        if ((walk_->next + 1) % kEntriesPerLook == 0) look_at_clock();
+        const bool is_large = walk_->entries[walk_->next]->event.data.size() >= kLargeEntryBytes;
+        if (is_large || (walk_->next + 1) % kEntriesPerLook == 0) look_at_clock();
     }
     end_walk();
 }

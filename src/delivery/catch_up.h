@@ -61,6 +61,8 @@ class CatchUp {
     static constexpr std::size_t kReadsMax = 2;
     static constexpr std::size_t kInquiryRooms = 4'096;
     static constexpr std::size_t kEntriesPerLook = 8;  // at the clock
+    // Each of this size is followed by a look: it may have been compressed, at 40 ns a byte.
+    static constexpr std::size_t kLargeEntryBytes = 4'096;
     static constexpr auto kTurnMax = std::chrono::milliseconds(2);
     static constexpr auto kPauseMin = std::chrono::milliseconds(10);
     static constexpr auto kPauseMax = std::chrono::seconds(1);

@@ -61,16 +61,18 @@ class CatchUpTest : public testing::Test {
         log_.start();
     }
 
-    Position publish(std::string id, const Room& room, std::string type = "photo.uploaded") {
+    Position publish(std::string id, const Room& room, std::string type = "photo.uploaded",
+                     std::string data = {}) {
         std::vector<Plan> plans{make_plan(std::move(id), "photo:1", std::move(type))};
+        if (!data.empty()) plans[0].event.data = std::move(data);
         plans[0].audience = {{.room = room}};
         log_.append(std::move(plans), reactor_, [](const auto&) {});
         return log_.frontier();
     }
     void publish_to_others(int entries) { publish_to("other", entries); }
-    void publish_to(const std::string& user, int entries) {
+    void publish_to(const std::string& user, int entries, const std::string& data = {}) {
         for (int i = 0; i < entries; ++i) {
-            publish(user + std::to_string(++published_), Room::user(user));
+            publish(user + std::to_string(++published_), Room::user(user), "photo.uploaded", data);
         }
     }
     ReceiverId resume(Client& client, const std::string& user, Position after) {
@@ -325,19 +327,25 @@ TEST_F(CatchUpTest, APageIsGoneOverForAsLongAsSomebodyTakesOfIt) {
 }
 
 TEST_F(CatchUpTest, ATurnEndsWhenItsTimeIsUpThoughItsWorkIsSmall) {
-    publish_to("alice", 100);
-    publish_to_others(600);
-    deliver_all();
-    Client alice;
-    alice.clock = &clock_;
-    resume(alice, "alice", 0_pos);
-    for (int turns = 0; !alice.caught_up; ++turns) {
-        ASSERT_LT(turns, 1'000);
-        const std::size_t had = alice.got.size();
-        turn();
-        EXPECT_LE(alice.got.size() - had, CatchUp::kEntriesPerLook);
+    for (const auto& [bytes, at_once] :
+         {std::pair(0, CatchUp::kEntriesPerLook), {CatchUp::kLargeEntryBytes, std::size_t{2}}}) {
+        SCOPED_TRACE(bytes);
+        const std::string user = "user" + std::to_string(bytes);
+        const Position begin = log_.frontier();
+        publish_to(user, 100, std::string(bytes, 'x'));
+        publish_to_others(600);
+        deliver_all();
+        Client client;
+        client.clock = &clock_;
+        resume(client, user, begin);
+        for (int turns = 0; !client.caught_up; ++turns) {
+            ASSERT_LT(turns, 1'000);
+            const std::size_t had = client.got.size();
+            turn();
+            EXPECT_LE(client.got.size() - had, at_once);
+        }
+        EXPECT_EQ(client.got.size(), 100u);
     }
-    EXPECT_EQ(alice.got.size(), 100u);
 }
 
 TEST_F(CatchUpTest, AGapIsToldToThoseWhoseOwnEventsWereLostAndToNobodyElse) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "backplane/embedded/expected_files.h"
@@ -166,6 +167,13 @@ class EmbeddedSessionStore::Batch {
     void put_record(const SessionRecord& record) {
         all_.Put(key_of('s', record.pid), encode_record(record));
     }
+    // One of the release before. What is put after it, counts.
+    void convert(const SessionRecord& record) {
+        put(record);
+        converted_.insert(record.pid);
+    }
+    // Pids.
+    const std::unordered_set<std::string>& converted() const { return converted_; }
     // One of which the record itself is changed, as it is in this batch; none until it was read.
     std::optional<SessionRecord>& record(const std::string& pid) { return records_[pid]; }
     void erase(const std::string& pid) {
@@ -190,6 +198,7 @@ class EmbeddedSessionStore::Batch {
     rocksdb::WriteBatch all_;
     std::unordered_map<std::string, std::vector<std::string>> rooms_put_;  // keys, by pid
     std::unordered_map<std::string, std::optional<SessionRecord>> records_;
+    std::unordered_set<std::string> converted_;
 };
 
 // What is told of works that were done, in their order: some for each thread at once, as the first
@@ -461,12 +470,15 @@ void EmbeddedSessionStore::do_all(std::vector<Work>& works) {
         std::visit([&](auto& one) { take(one, batch); }, work);
     }
     for (const std::string& pid : index_.take_expired(clock_.now(), kForgottenAtOnce)) {
-        batch.erase(pid);
+        forget(pid, batch);
     }
     bool is_written = batch.is_taken();
     if (batch.all().Count() > 0) {
         put_time(batch);
         is_written = database_->write(batch.all(), false).has_value();
+    }
+    if (is_written) {
+        for (const std::string& pid : batch.converted()) whole_.erase(pid);
     }
     Answers answers;
     for (Work& work : works) {
@@ -486,7 +498,7 @@ void EmbeddedSessionStore::take(Create& create, Batch& batch) {
         create.result = made.error();
         return;
     }
-    for (const std::string& pid : made->pushed_out) batch.erase(pid);
+    for (const std::string& pid : made->pushed_out) forget(pid, batch);
     probe_.pushed_out.add(made->pushed_out.size());
     create.result = made->claim;
     batch.put(create.record);
@@ -504,14 +516,8 @@ void EmbeddedSessionStore::answer(Create& create, bool is_written, Answers& answ
                 });
 }
 
-void EmbeddedSessionStore::take(ClaimOf& claim, Batch& batch) {
+void EmbeddedSessionStore::take(ClaimOf& claim, Batch&) {
     claim.taken = index_.claim(claim.pid, claim.principal, *claim.owner, clock_.now());
-    if (!claim.taken || !batch.is_taken() || whole_.count(claim.pid) == 0) return;
-    // One of the release before is written in parts, so that changes can be.
-    const auto found = read(claim.pid, claim.principal, claim.taken->claim);
-    if (!found || !*found) return;
-    batch.put((**found).record);
-    whole_.erase(claim.pid);
 }
 
 void EmbeddedSessionStore::answer(ClaimOf& claim, bool, Answers& answers) {
@@ -533,7 +539,7 @@ void EmbeddedSessionStore::take(Change& change, Batch& batch) {
         change.how = Written::kTakenOver;
         return;
     }
-    if (!batch.is_taken() || whole_.count(change.pid) > 0) {
+    if (!batch.is_taken() || !convert(change.pid, change.claim, batch)) {
         change.how = Written::kNotNow;
         return;
     }
@@ -570,7 +576,7 @@ void EmbeddedSessionStore::answer(Change& change, bool is_written, Answers& answ
 
 void EmbeddedSessionStore::take(Release& release, Batch& batch) {
     if (!index_.release(release.pid, release.claim, clock_.now())) return;
-    if (!batch.is_taken() || whole_.count(release.pid) > 0) return;
+    if (!batch.is_taken() || !convert(release.pid, release.claim, batch)) return;
     if (!release.at) {
         const auto found = read(release.pid, {}, release.claim);
         if (!found || !*found) return;
@@ -584,8 +590,22 @@ void EmbeddedSessionStore::take(Release& release, Batch& batch) {
 void EmbeddedSessionStore::take(End& end, Batch& batch) {
     if (!index_.is_owned(end.pid, end.claim)) return;
     index_.erase(end.pid);
-    whole_.erase(end.pid);
-    batch.erase(end.pid);
+    forget(end.pid, batch);
+}
+
+void EmbeddedSessionStore::forget(const std::string& pid, Batch& batch) {
+    whole_.erase(pid);
+    batch.erase(pid);
+}
+
+// While the whole value is on disk nothing else counts. So until a batch was written that replaces
+// it, each begins with its parts.
+bool EmbeddedSessionStore::convert(const std::string& pid, Claim claim, Batch& batch) {
+    if (whole_.count(pid) == 0 || batch.converted().count(pid) > 0) return true;
+    const auto found = read(pid, {}, claim);
+    if (!found || !*found) return false;
+    batch.convert((**found).record);
+    return true;
 }
 
 // None: it is damaged, or another principal's; an empty principal is anybody.

@@ -150,6 +150,10 @@ class EmbeddedSessionStore final : public SessionStore {
     void take(Change& change, Batch& batch);
     void take(Release& release, Batch& batch);
     void take(End& end, Batch& batch);
+    void forget(const std::string& pid, Batch& batch);
+    // One of the release before is written in parts with the first of its changes, so that they
+    // count; no other is touched. False: it cannot be read.
+    bool convert(const std::string& pid, Claim claim, Batch& batch);
     // Once the batch was written, or not.
     void answer(Create& create, bool is_written, Answers& answers);
     void answer(ClaimOf& claim, bool is_written, Answers& answers);

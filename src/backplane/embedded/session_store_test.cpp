@@ -75,12 +75,16 @@ class EmbeddedSessionStoreTest : public testing::Test {
         ASSERT_TRUE(made.has_value());
         store_->release(pid, *made, {});
     }
-    std::optional<SessionStore::Claimed> claim(const std::string& pid) {
+    Result<std::optional<SessionStore::Claimed>> try_claim(const std::string& pid) {
         std::optional<Result<std::optional<SessionStore::Claimed>>> answer;
         store_->claim(pid, "user:ann", owner_, [&](auto found) { answer = std::move(found); });
         loop_.run_until([&] { return answer.has_value(); });
-        EXPECT_TRUE(answer->has_value());
-        return **answer;
+        return *answer;
+    }
+    std::optional<SessionStore::Claimed> claim(const std::string& pid) {
+        const auto answer = try_claim(pid);
+        EXPECT_TRUE(answer.has_value());
+        return answer ? *answer : std::nullopt;
     }
     bool is_known(const std::string& pid) {
         const auto claimed = claim(pid);
@@ -93,26 +97,44 @@ class EmbeddedSessionStoreTest : public testing::Test {
         loop_.run_until([&] { return answer.has_value(); });
         return *answer;
     }
-    std::size_t keys_on_disk() {
+    std::unique_ptr<rocksdb::DB> open_raw() {
         rocksdb::DB* opened = nullptr;
         const std::string path = (folder_.path() / "sessions").string();
-        EXPECT_TRUE(rocksdb::DB::OpenForReadOnly({}, path, &opened).ok());
-        const std::unique_ptr<rocksdb::DB> db(opened);
+        EXPECT_TRUE(rocksdb::DB::Open({}, path, &opened).ok());
+        return std::unique_ptr<rocksdb::DB>(opened);
+    }
+    std::size_t keys_on_disk() {
+        const auto db = open_raw();
         const std::unique_ptr<rocksdb::Iterator> at(db->NewIterator({}));
         std::size_t count = 0;
         for (at->Seek("p"); at->Valid(); at->Next()) ++count;
         return count;
     }
     void put_raw(std::string_view key, std::string_view value) {
-        rocksdb::DB* opened = nullptr;
-        const std::string path = (folder_.path() / "sessions").string();
-        ASSERT_TRUE(rocksdb::DB::Open({}, path, &opened).ok());
-        const std::unique_ptr<rocksdb::DB> db(opened);
+        const auto db = open_raw();
         ASSERT_TRUE(db->Put({}, rocksdb::Slice(key.data(), key.size()),
                             rocksdb::Slice(value.data(), value.size()))
                         .ok());
     }
+    // A session of the release before, in the room photo:1. The store is closed.
+    void put_whole(const std::string& pid, std::chrono::milliseconds left) {
+        std::string whole(1, '\1');
+        const auto expires = clock_.wall_now().time_since_epoch() + left;
+        put_fixed(whole,
+                  static_cast<std::uint64_t>(
+                      std::chrono::duration_cast<std::chrono::milliseconds>(expires).count()));
+        for (const char* text : {"user:ann", "sid"}) put_string(whole, text);
+        put_number(whole, 7);
+        put_number(whole, 1);
+        put_string(whole, kPhoto1.key());
+        put_number(whole, 9);
+        const auto db = open_raw();
+        ASSERT_TRUE(db->Put({}, "f", "1").ok());
+        ASSERT_TRUE(db->Put({}, "s" + pid, whole).ok());
+        for (const char* const later : {"c", "e"}) ASSERT_TRUE(db->Delete({}, later).ok());
+    }
 
+    const Room kPhoto1 = Room::subject("photo:1");
     static constexpr std::size_t kWaitingBytesMax = 16'000;
     FaultyDisk disk_;
     FakeClock clock_;
@@ -335,17 +357,7 @@ TEST_F(EmbeddedSessionStoreTest, AChangeWritesWhatHasChangedAndNotTheRecord) {
 
 TEST_F(EmbeddedSessionStoreTest, ASessionOfTheReleaseBeforeGoesOnAndIsConverted) {
     store_.reset();
-    put_raw("f", "1");
-    std::string whole(1, '\1');
-    const auto expires = clock_.wall_now().time_since_epoch() + std::chrono::minutes(30);
-    put_fixed(whole, static_cast<std::uint64_t>(
-                         std::chrono::duration_cast<std::chrono::milliseconds>(expires).count()));
-    for (const char* text : {"user:ann", "sid"}) put_string(whole, text);
-    put_number(whole, 7);
-    put_number(whole, 1);
-    put_string(whole, Room::subject("photo:1").key());
-    put_number(whole, 9);
-    put_raw("sp", whole);
+    put_whole("p", std::chrono::minutes(30));
     open();
 
     const auto found = claim("p");
@@ -354,13 +366,80 @@ TEST_F(EmbeddedSessionStoreTest, ASessionOfTheReleaseBeforeGoesOnAndIsConverted)
     EXPECT_EQ(found->record.principal, "user:ann");
     EXPECT_EQ(found->record.sid, "sid");
     EXPECT_EQ(found->record.place, (Place{7_pos, 7_pos}));
-    EXPECT_EQ(found->record.rooms, (std::vector<JoinedRoom>{{Room::subject("photo:1"), 9_pos}}));
-    EXPECT_EQ(change("p", found->claim, {.gone = {Room::subject("photo:1")}}), Written::kYes);
+    EXPECT_EQ(found->record.rooms, (std::vector<JoinedRoom>{{kPhoto1, 9_pos}}));
+    EXPECT_EQ(change("p", found->claim, {.gone = {kPhoto1}}), Written::kYes);
     store_.reset();
     open();
     const auto again = claim("p");
     ASSERT_TRUE(again.has_value());
     EXPECT_TRUE(again->record.rooms.empty());
+}
+
+TEST_F(EmbeddedSessionStoreTest, ASessionOfTheReleaseBeforeKeepsItsRoomsWhereAWriteFails) {
+    const Room photo2 = Room::subject("photo:2");
+    const struct {
+        const char* name;
+        SessionChange change;
+        std::vector<JoinedRoom> rooms;
+    } cases[] = {
+        {"a room of people",
+         {.put = {{Room::everyone(), 10_pos}}},
+         {{Room::everyone(), 10_pos}, {kPhoto1, 9_pos}}},
+        {"a topic", {.put = {{photo2, 10_pos}}}, {{kPhoto1, 9_pos}, {photo2, 10_pos}}},
+        {"a topic that is left", {.gone = {kPhoto1}}, {}},
+    };
+    int count = 0;
+    for (const bool is_full : {true, false}) {
+        for (const auto& one : cases) {
+            SCOPED_TRACE(std::string(one.name) + (is_full ? ", below the bound" : ", it fails"));
+            const std::string pid = "p" + std::to_string(++count);
+            store_.reset();
+            put_whole(pid, kTtl);
+            open();
+            disk_.free_bytes = is_full ? 0 : 1ULL << 40U;
+            disk_.has_no_space = !is_full;
+            const auto found = claim(pid);
+            ASSERT_TRUE(found.has_value());
+            EXPECT_EQ(change(pid, found->claim, one.change), Written::kNotNow);
+
+            disk_.free_bytes = 1ULL << 40U;
+            disk_.has_no_space = false;
+
+            EXPECT_EQ(change(pid, found->claim, one.change), Written::kYes);
+            store_.reset();
+            open();
+            const auto again = claim(pid);
+            ASSERT_TRUE(again.has_value());
+            EXPECT_EQ(again->record.rooms, one.rooms);
+        }
+    }
+}
+
+TEST_F(EmbeddedSessionStoreTest, WhatIsWrittenFirstOfASessionOfTheReleaseBeforeConvertsItOnce) {
+    store_.reset();
+    put_whole("p", kTtl);
+    put_whole("q", kTtl);
+    open();
+    const auto p = claim("p");
+    const auto q = claim("q");
+    ASSERT_TRUE(p && q);
+
+    // In one batch.
+    store_->change("p", p->claim, {.gone = {kPhoto1}}, owner_, {});
+    store_->change("p", p->claim, {.put = {{Room::everyone(), 10_pos}}}, owner_, {});
+    store_->release("q", q->claim, SessionChange::At{"e1", {20_pos, 21_pos}});
+    EXPECT_EQ(change("p", p->claim, {.at = SessionChange::At{"e1", {8_pos, 8_pos}}}),
+              Written::kYes);
+    store_.reset();
+    open();
+
+    const auto changed = claim("p");
+    const auto released = claim("q");
+    ASSERT_TRUE(changed && released);
+    EXPECT_EQ(changed->record.rooms, (std::vector<JoinedRoom>{{Room::everyone(), 10_pos}}));
+    EXPECT_EQ(changed->record.place, (Place{8_pos, 8_pos}));
+    EXPECT_EQ(released->record.rooms, (std::vector<JoinedRoom>{{kPhoto1, 9_pos}}));
+    EXPECT_EQ(released->record.place, (Place{20_pos, 21_pos}));
 }
 
 TEST_F(EmbeddedSessionStoreTest, BytesThatAreNoSessionAreUnknown) {

@@ -25,6 +25,7 @@ class FaultyDisk {
 
     std::atomic<bool> fails_syncs{false};                // of write-ahead logs
     std::atomic<bool> has_no_space{false};               // appends to any file fail
+    std::atomic<bool> fails_reads{false};                // of tables
     std::atomic<bool> has_no_descriptors{false};         // no file can be opened
     std::atomic<std::uint64_t> free_bytes{1ULL << 40U};  // as it says when asked
     std::atomic<std::uint64_t> syncs{0};
@@ -84,6 +85,23 @@ class FaultyDisk {
         const bool is_log_;
     };
 
+    class Table final : public rocksdb::FSRandomAccessFileOwnerWrapper {
+     public:
+        Table(std::unique_ptr<rocksdb::FSRandomAccessFile> file, FaultyDisk& disk)
+            : FSRandomAccessFileOwnerWrapper(std::move(file)), disk_(disk) {}
+
+        rocksdb::IOStatus Read(std::uint64_t at, std::size_t count,
+                               const rocksdb::IOOptions& options, rocksdb::Slice* result,
+                               char* scratch, rocksdb::IODebugContext* context) const override {
+            if (disk_.fails_reads) return rocksdb::IOStatus::IOError("the disk is broken");
+            return FSRandomAccessFileOwnerWrapper::Read(at, count, options, result, scratch,
+                                                        context);
+        }
+
+     private:
+        FaultyDisk& disk_;
+    };
+
     class Files final : public rocksdb::FileSystemWrapper {
      public:
         Files(const std::shared_ptr<rocksdb::FileSystem>& real, FaultyDisk& disk)
@@ -108,6 +126,15 @@ class FaultyDisk {
                                             rocksdb::IODebugContext* context) override {
             if (disk_.has_no_descriptors) return no_descriptors();
             return FileSystemWrapper::NewSequentialFile(name, options, file, context);
+        }
+        rocksdb::IOStatus NewRandomAccessFile(const std::string& name,
+                                              const rocksdb::FileOptions& options,
+                                              std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
+                                              rocksdb::IODebugContext* context) override {
+            rocksdb::IOStatus status =
+                FileSystemWrapper::NewRandomAccessFile(name, options, file, context);
+            if (status.ok()) *file = std::make_unique<Table>(std::move(*file), disk_);
+            return status;
         }
         rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                      const rocksdb::IOOptions& options,

@@ -133,6 +133,8 @@ class EmbeddedSessionStoreTest : public testing::Test {
         ASSERT_TRUE(db->Put({}, "s" + pid, whole).ok());
         for (const char* const later : {"c", "e"}) ASSERT_TRUE(db->Delete({}, later).ok());
     }
+    // So that what is stored is read from the disk.
+    void flush() { ASSERT_TRUE(store_->database().read()->Flush({}).ok()); }
 
     const Room kPhoto1 = Room::subject("photo:1");
     static constexpr std::size_t kWaitingBytesMax = 16'000;
@@ -440,6 +442,23 @@ TEST_F(EmbeddedSessionStoreTest, WhatIsWrittenFirstOfASessionOfTheReleaseBeforeC
     EXPECT_EQ(changed->record.place, (Place{8_pos, 8_pos}));
     EXPECT_EQ(released->record.rooms, (std::vector<JoinedRoom>{{kPhoto1, 9_pos}}));
     EXPECT_EQ(released->record.place, (Place{20_pos, 21_pos}));
+}
+
+TEST_F(EmbeddedSessionStoreTest, AClaimOfWhatCannotBeReadNowLeavesTheSessionAsOneWithoutASocket) {
+    put("p");
+    flush();
+    disk_.fails_reads = true;
+
+    const auto failed = try_claim("p");
+
+    ASSERT_FALSE(failed.has_value());
+    EXPECT_EQ(failed.error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(store_->probe().connected.get(), 0u);
+    disk_.fails_reads = false;
+    EXPECT_TRUE(is_known("p"));
+    EXPECT_FALSE(claim("nobody's"));  // so that the release before has been done
+    clock_.advance(kTtl);
+    EXPECT_FALSE(is_known("p"));
 }
 
 TEST_F(EmbeddedSessionStoreTest, BytesThatAreNoSessionAreUnknown) {

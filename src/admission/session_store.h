@@ -136,7 +136,7 @@ class SessionStore {
         Claim claim{};
     };
     // Makes `owner` the owner of the session of `pid`, and tells the one before. None: there is no
-    // such session (any more), or it is another principal's.
+    // such session (any more), it is damaged, or it is another principal's.
     // Errors: kUnavailable, it cannot be looked for now; then nobody owns it.
     virtual void claim(std::string_view pid, std::string_view principal, SessionOwner& owner,
                        Callback<Result<std::optional<Claimed>>> done) = 0;

@@ -406,8 +406,8 @@ void add_store_metrics(Metrics& metrics,
                             return static_cast<double>(store.probe().failures.get());
                         }));
     metrics.add_counter("eventbus_store_damages_total",
-                        "Times a store was opened whose end was damaged or missing: what was "
-                        "written last may be lost.",
+                        "Times a store was opened whose end was damaged or missing, so that what "
+                        "was written last may be lost, or in which a damaged block was read.",
                         each([](const Database& store) {
                             return static_cast<double>(store.probe().damages.get());
                         }));

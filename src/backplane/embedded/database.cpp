@@ -225,6 +225,7 @@ Result<> Database::open_for_reading() {
 rocksdb::Status Database::open_as(Way way) {
     using rocksdb::WALRecoveryMode;
     lost_its_end_ = false;
+    has_told_damage_ = false;
     if (const std::string rest = rest_without_current(); !rest.empty()) {
         return rocksdb::Status::Corruption("the file CURRENT is missing in " + path_.string() +
                                            ", which still holds " + rest +
@@ -473,6 +474,16 @@ void Database::fail(const std::string& why) {
         diagnostics::error("nor can it be read",
                            {{"store", settings_.name}, {"reason", opened.error().detail}});
     }
+}
+
+void Database::note_damage(const rocksdb::Status& status) {
+    if (std::exchange(has_told_damage_, true)) return;
+    probe_.damages.add();
+    diagnostics::error(
+        "a block of a store is damaged, and what it holds cannot be read: look at the disk",
+        {{"store", settings_.name},
+         {"reason", status.ToString()},
+         {"remedy", "stop the server, and " + settings_.remedy}});
 }
 
 void Database::note_failure(const std::string& why) {

@@ -115,7 +115,8 @@ class Database {
     struct Probe {
         Counter failures;      // writes that failed, and openings
         Counter opened_again;  // after a failure or a start without room
-        Counter damages;       // openings that found its end damaged or missing
+        // Openings that found its end damaged or missing, or a damaged block when they were read.
+        Counter damages;
     };
 
     // Errors: kUnavailable: another process has it, it is of a newer format, it is damaged, the
@@ -134,6 +135,9 @@ class Database {
 
     // Errors: kReadOnly, it is closed: what was to be written may be there when it is open again.
     Result<> write(rocksdb::WriteBatch& batch, bool sync);
+
+    // A read of it found a block that is damaged: says so, the first time in each opening.
+    void note_damage(const rocksdb::Status& status);
 
     // ---- any thread -----------------------------------------------------------------------------
 
@@ -242,6 +246,7 @@ class Database {
     rocksdb::FileLock* lock_ = nullptr;  // while it is open for reading only
     std::shared_ptr<Watch> watch_;       // of what is open
     bool lost_its_end_ = false;          // what is open
+    bool has_told_damage_ = false;       // of a block of what is open
     bool is_for_writing_ = false;
     File lock_file_;              // LOCK, which RocksDB makes once
     File manifest_;               // as CURRENT names it; RocksDB makes another with a higher number

@@ -621,13 +621,13 @@ Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::read(std::str
     record.pid = pid;
     std::string who;
     const rocksdb::Status found = db->Get({}, key_of('s', pid), &who);
-    if (!found.ok() && !found.IsNotFound()) return database_->unreadable(found);
+    if (!found.ok() && !found.IsNotFound()) return unreadable(found);
     std::int64_t expires_ms = 0;
     if (!decode_whole(who, record, expires_ms)) {
         record = {.pid = std::string(pid)};
         std::string where;
         const rocksdb::Status moved = db->Get({}, key_of('p', pid), &where);
-        if (!moved.ok() && !moved.IsNotFound()) return database_->unreadable(moved);
+        if (!moved.ok() && !moved.IsNotFound()) return unreadable(moved);
         if (!decode_record(who, record) ||
             (moved.ok() && !decode_where(where, record, expires_ms))) {
             return std::optional<Claimed>();
@@ -640,12 +640,20 @@ Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::read(std::str
             if (!joined) return std::optional<Claimed>();
             record.rooms.push_back(*joined);
         }
-        if (!at->status().ok()) return database_->unreadable(at->status());
+        if (!at->status().ok()) return unreadable(at->status());
     }
     if (!principal.empty() && record.principal != principal) {
         return std::optional<Claimed>();
     }
     return std::optional<Claimed>(std::move(claimed));
+}
+
+// A block that is damaged stays so: who has a session in it begins anew.
+Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::unreadable(
+    const rocksdb::Status& status) const {
+    if (!status.IsCorruption()) return database_->unreadable(status);
+    database_->note_damage(status);
+    return std::optional<Claimed>();
 }
 
 std::int64_t EmbeddedSessionStore::time_ms() const {

@@ -24,7 +24,7 @@
 
 namespace rocksdb {
 class DB;
-class WriteBatchWithIndex;
+class Status;
 }  // namespace rocksdb
 
 namespace eventbus {
@@ -165,6 +165,8 @@ class EmbeddedSessionStore final : public SessionStore {
 
     Result<std::optional<Claimed>> read(std::string_view pid, std::string_view principal,
                                         Claim claim) const;
+    // What is told of a read that failed. None: it is damaged.
+    Result<std::optional<Claimed>> unreadable(const rocksdb::Status& status) const;
     std::int64_t time_ms() const;
     void put_time(Batch& batch);
     std::string encode_time() const;

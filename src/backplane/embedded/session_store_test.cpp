@@ -454,11 +454,27 @@ TEST_F(EmbeddedSessionStoreTest, AClaimOfWhatCannotBeReadNowLeavesTheSessionAsOn
     ASSERT_FALSE(failed.has_value());
     EXPECT_EQ(failed.error().code, ErrorCode::kUnavailable);
     EXPECT_EQ(store_->probe().connected.get(), 0u);
+    EXPECT_EQ(store_->database().probe().damages.get(), 0u);
     disk_.fails_reads = false;
     EXPECT_TRUE(is_known("p"));
     EXPECT_FALSE(claim("nobody's"));  // so that the release before has been done
     clock_.advance(kTtl);
     EXPECT_FALSE(is_known("p"));
+}
+
+TEST_F(EmbeddedSessionStoreTest, ADamagedSessionIsUnknownAndTheDamageIsToldOnce) {
+    put("p");
+    put("q");
+    flush();
+    damage_table(folder_.path() / "sessions", 0);
+
+    for (const char* pid : {"p", "q"}) EXPECT_FALSE(is_known(pid)) << pid;
+
+    EXPECT_EQ(store_->database().probe().damages.get(), 1u);
+    EXPECT_EQ(store_->probe().connected.get(), 0u);
+    clock_.advance(kTtl);
+    EXPECT_TRUE(create("r").has_value());
+    EXPECT_EQ(store_->probe().sessions.get(), 1u) << "the others have expired";
 }
 
 TEST_F(EmbeddedSessionStoreTest, BytesThatAreNoSessionAreUnknown) {

@@ -325,18 +325,13 @@ Result<> EmbeddedSessionStore::load(const Life& life) {
     return where->status().ok() ? Result<>() : database_->unreadable(where->status());
 }
 
-// One of the release before had the wall clock's.
 Result<> EmbeddedSessionStore::load_time(rocksdb::DB& db) {
     const std::int64_t wall = to_ms(clock_.wall_now());
     std::int64_t time = wall;
-    std::string bytes;
-    const rocksdb::Status known = db.Get({}, "c", &bytes);
-    if (!known.ok() && !known.IsNotFound()) return database_->unreadable(known);
-    if (known.ok()) {
-        ByteReader reader(bytes);
-        const auto wall_before = static_cast<std::int64_t>(reader.fixed());
-        const auto time_before = static_cast<std::int64_t>(reader.fixed());
-        if (!reader.is_at_end()) return database_->damaged("the time of sessions");
+    const Result<std::optional<StoredTime>> stored = read_time(db);
+    if (!stored) return stored.error();
+    if (*stored) {
+        const auto [wall_before, time_before] = **stored;
         const std::int64_t off = wall - wall_before;
         time = time_before + (off >= 0 && off <= RetentionHold::kGapMax.count() ? off : 0);
         if (off > RetentionHold::kGapMax.count()) {
@@ -349,6 +344,34 @@ Result<> EmbeddedSessionStore::load_time(rocksdb::DB& db) {
     }
     time_began_ms_ += time - time_ms();
     return {};
+}
+
+// One of the release before had the wall clock's, and stored when each session expires: the last
+// one that it wrote does so latest. None: there is no such session.
+Result<std::optional<EmbeddedSessionStore::StoredTime>> EmbeddedSessionStore::read_time(
+    rocksdb::DB& db) const {
+    std::string bytes;
+    const rocksdb::Status known = db.Get({}, "c", &bytes);
+    if (!known.ok() && !known.IsNotFound()) return database_->unreadable(known);
+    if (known.ok()) {
+        ByteReader reader(bytes);
+        const StoredTime stored{.wall_ms = static_cast<std::int64_t>(reader.fixed()),
+                                .time_ms = static_cast<std::int64_t>(reader.fixed())};
+        if (!reader.is_at_end()) return database_->damaged("the time of sessions");
+        return std::optional(stored);
+    }
+    std::int64_t latest_ms = 0;
+    const std::unique_ptr<rocksdb::Iterator> who(db.NewIterator({}));
+    for (who->Seek("s"); who->Valid() && who->key()[0] == 's'; who->Next()) {
+        SessionRecord record;
+        std::int64_t expires_ms = 0;
+        if (!decode_whole(view(who->value()), record, expires_ms)) continue;
+        latest_ms = std::max(latest_ms, expires_ms);
+    }
+    if (!who->status().ok()) return database_->unreadable(who->status());
+    if (latest_ms == 0) return std::optional<StoredTime>();
+    const std::int64_t written_ms = latest_ms - settings_.index.ttl.count();
+    return std::optional(StoredTime{.wall_ms = written_ms, .time_ms = written_ms});
 }
 
 // ---- what is asked ------------------------------------------------------------------------------

@@ -51,7 +51,8 @@ namespace eventbus {
 //
 // Sessions expire by a time of their own, which runs with the process and, from its end to the next
 // start, with the wall clock. A wall clock that is set back meanwhile, or is more than a day ahead,
-// is not believed: then no time has passed. So a clock that is wrong at a start ends no session.
+// is not believed: then no time has passed. So a clock that is wrong at a start ends no session. Of
+// the release before, which stored no "c", the session that expires last was the last one written.
 //
 // A claim is not written: with the process all owners are gone. Without room on the disk no session
 // is made or changed, and those that are known can be claimed as they are stored.
@@ -138,6 +139,11 @@ class EmbeddedSessionStore final : public SessionStore {
     EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<Database> database);
     Result<> load(const Life& life);
     Result<> load_time(rocksdb::DB& db);
+    struct StoredTime {
+        std::int64_t wall_ms = 0;
+        std::int64_t time_ms = 0;  // of sessions
+    };
+    Result<std::optional<StoredTime>> read_time(rocksdb::DB& db) const;
     // `asker`: whose thread asks, and is answered; none: nobody is, and it may wait for others, for
     // Database::kLookEvery at most.
     void enqueue(Work work, Executor* asker);

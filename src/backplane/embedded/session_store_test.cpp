@@ -444,6 +444,22 @@ TEST_F(EmbeddedSessionStoreTest, WhatIsWrittenFirstOfASessionOfTheReleaseBeforeC
     EXPECT_EQ(released->record.place, (Place{20_pos, 21_pos}));
 }
 
+TEST_F(EmbeddedSessionStoreTest, AClockThatIsAheadAtTheFirstStartAfterAnUpgradeEndsNoSession) {
+    store_.reset();
+    put_whole("older", kTtl / 2);
+    put_whole("newer", kTtl);
+    clock_.set_wall(clock_.wall_now() + hours(25));
+    open();
+    EXPECT_TRUE(is_known("newer"));
+
+    clock_.advance(kTtl / 2);
+    EXPECT_FALSE(is_known("older"));
+    clock_.set_wall(clock_.wall_now() - hours(25));
+    store_.reset();
+    open();
+    EXPECT_TRUE(is_known("newer"));
+}
+
 TEST_F(EmbeddedSessionStoreTest, AClaimOfWhatCannotBeReadNowLeavesTheSessionAsOneWithoutASocket) {
     put("p");
     flush();

@@ -90,28 +90,30 @@ export class Connection {
   }
 
   /**
-   * Sends a command and gives the fields of its answer. Rejects with the server's error, with
-   * `unavailable` when the connection is or goes down (the command may have been done), or with
-   * `timeout`.
+   * Sends a command. `onAnswer` is called with the fields of its answer before anything is told that came behind it; or
+   * with the server's error, with `unavailable` when the connection is or goes down (the command may have been done),
+   * or with `timeout`.
    */
-  request(command: string, args: readonly unknown[], timeoutMs: number): Promise<Json> {
+  send(command: string, args: readonly unknown[], timeoutMs: number, onAnswer: (answer: Json | EventBusError) => void): void {
     const socket = this.#socket;
     if (!socket?.connected) {
-      return Promise.reject(new EventBusError('unavailable', 'The event bus is not connected.', { cause: this.#state.error }));
+      return onAnswer(new EventBusError('unavailable', 'The event bus is not connected.', { cause: this.#state.error }));
     }
+    socket.timeout(timeoutMs).emit(command, ...args, (failure: Error | null, answer: unknown) => {
+      if (failure === null) return onAnswer(readAnswer(command, answer));
+      const isDown = !socket.connected;
+      onAnswer(
+        isDown
+          ? new EventBusError('unavailable', `The connection broke before ${command} was answered.`, { cause: failure })
+          : new EventBusError('timeout', `The event bus did not answer ${command} within ${timeoutMs} ms.`, { cause: failure }),
+      );
+    });
+  }
+
+  /** As `send`, as a promise: what came right behind the answer is told before it resolves. */
+  request(command: string, args: readonly unknown[], timeoutMs: number): Promise<Json> {
     return new Promise((resolve, reject) => {
-      socket.timeout(timeoutMs).emit(command, ...args, (failure: Error | null, answer: unknown) => {
-        if (failure === null) {
-          const read = readAnswer(command, answer);
-          return read instanceof EventBusError ? reject(read) : resolve(read);
-        }
-        const isDown = !socket.connected;
-        reject(
-          isDown
-            ? new EventBusError('unavailable', `The connection broke before ${command} was answered.`, { cause: failure })
-            : new EventBusError('timeout', `The event bus did not answer ${command} within ${timeoutMs} ms.`, { cause: failure }),
-        );
-      });
+      this.send(command, args, timeoutMs, (answer) => (answer instanceof EventBusError ? reject(answer) : resolve(answer)));
     });
   }
 

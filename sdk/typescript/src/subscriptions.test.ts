@@ -15,11 +15,11 @@ async function subscribed(bus: ScriptedBus, topic = kPhoto): Promise<{ client: E
   return { client, seen };
 }
 
-// npm's server knows a session again only if the client got an event in it.
+// npm's server knows a session again only if the client has seen an event.
 async function lose(bus: ScriptedBus, client: EventBus): Promise<void> {
   const any = new Seen<Event>();
   const off = client.on('**', any.add);
-  bus.publish({ type: 'any', data: {} });
+  bus.show(bus.publish({ type: 'any', data: {} }));
   await any.atLeast(1);
   off();
   bus.breakAll();
@@ -380,6 +380,17 @@ test('a watch that the server ends tells its handler why, and stays ended', asyn
   expect(bus.sent('subscribe')).toHaveLength(1);
 });
 
+test('a watch that ends in the same read as it was confirmed tells its handler', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const ends = new Seen<EventBusError>();
+  bus.script('subscribe', (socket) => socket.emit('watch.ended', { topic: kPhoto, code: 'forbidden', message: 'No longer shared.' }));
+
+  await client.subscribe(kPhoto, () => {}, { onEnd: ends.add });
+
+  expect(await ends.atLeast(1)).toMatchObject([{ code: 'forbidden' }]);
+});
+
 test('an end that is told again does not reject a subscription that was asked for since', async () => {
   const bus = await startBus();
   const client = clientOf(bus);
@@ -458,6 +469,20 @@ test('garbage from the wire calls no handler', async () => {
   await client.publish('end', {});
 
   expect((await seen.atLeast(1)).map(({ type }) => type)).toEqual(['end', 'end']);
+});
+
+test("what comes in the same read as a type pattern's answer is its handler's: what it had missed, and what is live", async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const seen = new Seen<Event>();
+  bus.publish({ type: 'photo.old', data: {} });
+  bus.publish({ type: 'photo.missed', data: {} });
+  bus.script('subscribe', () => bus.publish({ type: 'photo.live', data: {} }));
+
+  await client.subscribe('photo.*', seen.add, { since: '1.1' });
+  await client.publish('photo.last', {});
+
+  expect(idsOf((await seen.atLeast(1)).slice(0, 2))).toEqual(['e2', 'e3']);
 });
 
 // --- groups

@@ -158,7 +158,7 @@ export class Subscriptions {
       interest.listeners.add(listener);
       if (options.since !== undefined) interest.since = options.since;
       if (interest.confirmed !== undefined && options.since === undefined) listener.settle(interest.confirmed);
-      else void this.#ask(interest, interest.since ?? this.#resumePoint(interest));
+      else this.#ask(interest, interest.since ?? this.#resumePoint(interest));
     });
   }
 
@@ -191,7 +191,7 @@ export class Subscriptions {
       // A membership of a group ends with the connection; the rest is part of the session.
       if (recovered && interest.since === undefined && isConfirmedView(interest)) continue;
       const isCovered = isView(interest) && topics.has(interest.topic);
-      void this.#ask(interest, interest.since ?? (isCovered ? undefined : this.#resumePoint(interest)));
+      this.#ask(interest, interest.since ?? (isCovered ? undefined : this.#resumePoint(interest)));
     }
   }
 
@@ -272,7 +272,7 @@ export class Subscriptions {
     return interest;
   }
 
-  async #ask(interest: Interest, since: string | undefined): Promise<void> {
+  #ask(interest: Interest, since: string | undefined): void {
     if (!this.#connection.isLive) return; // `connected` asks
     clearTimeout(interest.retryTimer);
     interest.wasAsked = true;
@@ -282,12 +282,12 @@ export class Subscriptions {
       ...(group !== undefined && { group }),
       ...(maxInFlight !== undefined && { max_in_flight: maxInFlight }),
     };
-    try {
-      const answer = await this.#connection.request('subscribe', [topic, options], kAnswerMs);
-      this.#confirm(interest, { offset: optionalString(answer.offset) ?? '', group: optionalString(answer.group) });
-    } catch (thrown) {
-      this.#onRefused(interest, since, asEventBusError(thrown, 'internal'));
-    }
+    // Events, or the end of it, may come right behind the answer: they find it confirmed.
+    this.#connection.send('subscribe', [topic, options], kAnswerMs, (answer) => {
+      if (this.#interests.get(interest.key) !== interest) return;
+      if (answer instanceof EventBusError) this.#onRefused(interest, since, answer);
+      else this.#confirm(interest, { offset: optionalString(answer.offset) ?? '', group: optionalString(answer.group) });
+    });
   }
 
   #confirm(interest: Interest, confirmed: Confirmed): void {
@@ -303,14 +303,13 @@ export class Subscriptions {
   }
 
   #onRefused(interest: Interest, since: string | undefined, error: EventBusError): void {
-    if (this.#interests.get(interest.key) !== interest) return;
     if (error.code === 'bad_offset' && since !== undefined && since !== interest.since) {
       interest.lost = since; // its own place, in a log that was replaced: it goes on from now
-      return void this.#ask(interest, interest.since);
+      return this.#ask(interest, interest.since);
     }
     if (error.retry !== 'later' && error.code !== 'token_expired') return this.#end(interest, error);
     if (!this.#connection.isLive) return;
-    interest.retryTimer = setTimeout(() => void this.#ask(interest, since), error.retryAfterMs ?? interest.backoff.nextMs());
+    interest.retryTimer = setTimeout(() => this.#ask(interest, since), error.retryAfterMs ?? interest.backoff.nextMs());
   }
 
   // The server will not, or not any more.

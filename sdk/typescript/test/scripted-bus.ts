@@ -3,13 +3,18 @@ import type { AddressInfo } from 'node:net';
 
 import { Server } from 'socket.io';
 import type { Socket } from 'socket.io';
+import type { Session } from 'socket.io-adapter';
+import { Adapter } from 'socket.io-adapter';
 
 import { coversEvent, isSubject } from '../src/topic.js';
 
 export type Json = Record<string, unknown>;
 
-/** What the bus does with one command instead of obeying: answer so, say nothing, or break the connection. */
-export type Script = Json | 'silence' | 'break' | 'obey, then break';
+/**
+ * What the bus does with one command instead of obeying: answer so, say nothing, or break the connection. A function
+ * is called behind the answer of a bus that obeys; what it sends arrives in one read with that answer.
+ */
+export type Script = Json | 'silence' | 'break' | 'obey, then break' | ((socket: Socket) => unknown);
 
 export interface Stored {
   name: string;
@@ -60,7 +65,7 @@ export class ScriptedBus {
   /** Comes (back) up, on the port it had. */
   async listen(): Promise<void> {
     const http = createServer();
-    const io = new Server(http, this.recovery ? { connectionStateRecovery: {} } : {});
+    const io = new Server(http, this.recovery ? { connectionStateRecovery: {}, adapter: Sessions } : {});
     io.use((socket, next) => this.#onHandshake(socket, next));
     io.on('connection', (socket) => this.#onConnection(socket));
     await new Promise<void>((resolve) => http.listen(this.#port, '127.0.0.1', resolve));
@@ -109,8 +114,7 @@ export class ScriptedBus {
     const meta = { id, type, source, ...(subject !== undefined && { subject }), time: '2026-01-01T00:00:00Z', offset: `${this.epoch}.${this.log.length + 1}` };
     const stored = { name: emit, data, meta };
     this.log.push(stored);
-    if (this.recovery) this.#io?.emit(emit, data, meta); // npm's adapter puts the place behind it
-    else for (const socket of this.sockets) if (watches(socket, meta)) this.show(stored, socket);
+    for (const socket of this.sockets) if (watches(socket, meta)) this.show(stored, socket);
     return stored;
   }
 
@@ -149,11 +153,12 @@ export class ScriptedBus {
     socket.data.topics ??= new Set<string>();
     socket.on('disconnect', () => this.#stir());
     socket.onAny((name: string, ...args: unknown[]) => this.#onCommand(socket, name, args));
-    const { since, topics } = socket.handshake.auth as { since?: string; topics?: string[] };
-    if (since === undefined || socket.recovered) return;
-    for (const topic of topics ?? []) socket.data.topics.add(topic);
-    if (!this.#knows(since)) return void socket.emit('resume.unknown', { code: 'since', reason: 'It is of another log.', to: this.end });
-    const missed = this.log.filter(({ meta }) => isAfter(meta.offset, since) && watches(socket, meta));
+    const { since, topics, offset } = socket.handshake.auth as { since?: string; topics?: string[]; offset?: string };
+    const from = socket.recovered ? offset : since;
+    if (from === undefined) return;
+    if (!socket.recovered) for (const topic of topics ?? []) socket.data.topics.add(topic);
+    if (!this.#knows(from)) return void socket.emit('resume.unknown', { code: 'since', reason: 'It is of another log.', to: this.end });
+    const missed = this.log.filter(({ meta }) => isAfter(meta.offset, from) && watches(socket, meta));
     for (const stored of missed) this.show(stored, socket);
     socket.emit('resume.done', { missed: missed.length });
   }
@@ -164,28 +169,34 @@ export class ScriptedBus {
     const script = this.#scripts.get(name)?.shift();
     if (script === 'break') socket.conn.transport.close();
     else if (script === 'obey, then break') {
-      this.#obey(socket, name, args);
+      this.#obey(socket, name, args, () => {});
       socket.conn.transport.close();
-    } else if (script !== 'silence') ack(script ?? this.#obey(socket, name, args));
+    } else if (typeof script === 'object') ack(script);
+    else if (script !== 'silence') {
+      inOneWrite(socket, () => {
+        this.#obey(socket, name, args, ack);
+        script?.(socket);
+      });
+    }
     this.#stir();
   }
 
-  #obey(socket: Socket, name: string, [first, second]: unknown[]): Json {
+  #obey(socket: Socket, name: string, [first, second]: unknown[], ack: (answer: Json) => void): void {
     const topics = socket.data.topics as Set<string>;
     if (name === 'subscribe' && typeof first === 'string') {
       const { since, group = this.group } = (second ?? {}) as { since?: string; group?: string | null };
-      if (since !== undefined && !this.#knows(since)) return { ok: false, error: { code: 'bad_offset', message: 'It is of another log.' } };
+      if (since !== undefined && !this.#knows(since)) return ack({ ok: false, error: { code: 'bad_offset', message: 'It is of another log.' } });
       const isGroup = !isSubject(first) && typeof group === 'string';
       if (!isGroup) topics.add(first);
-      for (const stored of this.log) {
-        const { name: emit, data, meta } = stored;
+      ack({ ok: true, topic: first, offset: since ?? this.end, ...(isGroup && { group }) });
+      for (const { name: emit, data, meta } of this.log) {
         if (since !== undefined && isAfter(meta.offset, since) && coversEvent(first, meta)) socket.emit(emit, data, meta, { offset: meta.offset });
       }
-      return { ok: true, topic: first, offset: this.end, ...(isGroup && { group }) };
+      return;
     }
     if (name === 'unsubscribe') topics.delete(first as string);
-    if (name === 'publish') return Array.isArray(first) ? { ok: true, events: first.map((event) => this.#store(event)) } : { ok: true, ...this.#store(first as Json) };
-    return { ok: true };
+    if (name !== 'publish') return ack({ ok: true });
+    ack(Array.isArray(first) ? { ok: true, events: first.map((event) => this.#store(event)) } : { ok: true, ...this.#store(first as Json) });
   }
 
   #knows(offset: string): boolean {
@@ -200,6 +211,30 @@ export class ScriptedBus {
     this.#ids.set(id, offset);
     return { id, offset, duplicate: false };
   }
+}
+
+// Knows sessions again as the server does: by their pid, whatever the offset. What they missed is the bus's own.
+class Sessions extends Adapter {
+  readonly #known = new Map<string, Omit<Session, 'missedPackets'>>();
+
+  override persistSession(session: Omit<Session, 'missedPackets'>): void {
+    this.#known.set(session.pid, session);
+  }
+
+  override async restoreSession(pid: string): Promise<Session> {
+    const known = this.#known.get(pid);
+    return known === undefined ? (null as unknown as Session) : { ...known, missedPackets: [] };
+  }
+}
+
+// All that `turn` sends to the socket leaves together, and is read together.
+function inOneWrite({ conn }: Socket, turn: () => void): void {
+  const { transport } = conn;
+  const { writable } = transport;
+  transport.writable = false;
+  turn();
+  transport.writable = writable;
+  (conn as unknown as { flush(): void }).flush();
 }
 
 function watches(socket: Socket, event: { type: string; subject?: string }): boolean {

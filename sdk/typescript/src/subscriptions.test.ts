@@ -268,6 +268,42 @@ test('a session that the server still knows is not asked for again', async () =>
   expect(bus.sent('subscribe')).toHaveLength(1);
 });
 
+test.each([
+  ['an event of another room', (bus: ScriptedBus) => bus.show(bus.publish({ type: 'tick', data: {} }))],
+  ['nothing', () => {}],
+])('a new session that had %s before it answered is asked from the same place, over any drops', async (_what, comes) => {
+  const bus = await startBus({ recovery: true });
+  const client = clientOf(bus);
+  const ticks = new Seen<Event>();
+  client.on('tick', ticks.add);
+  await client.publish('any', {});
+  bus.show(bus.publish({ type: 'tick', data: {} })); // the last place, 1.2, is not where the subscription begins
+  await ticks.atLeast(1);
+  bus.publish({ type: 'audit.old', data: {} });
+  const seen = new Seen<Event>();
+  await client.subscribe(kPhoto, seen.add);
+  bus.script('subscribe', 'silence', 'silence');
+  await bus.stop();
+  bus.publish({ type: 'photo.missed', subject: kPhoto, data: {} });
+  await bus.listen();
+
+  for (const drops of [1, 2]) {
+    await client.publish('asked', {}); // comes after everything that the reconnect sends
+    comes(bus);
+    await client.publish('came', {});
+    expect(bus.sent('subscribe')).toHaveLength(1 + drops);
+    bus.breakAll();
+    await bus.until(() => bus.sockets.length === 0);
+  }
+
+  expect(idsOf(await seen.atLeast(1))).toEqual(['e4']);
+  expect(bus.sent('subscribe').slice(1)).toEqual(Array(3).fill([kPhoto, { since: '1.3' }]));
+  bus.breakAll();
+  await bus.until(() => bus.sockets.length === 0);
+  await client.publish('again', {});
+  expect(bus.sent('subscribe')).toHaveLength(4); // now that session has it
+});
+
 test('a subscription made while offline is confirmed when the connection is back', async () => {
   const bus = await startBus({ recovery: true });
   const { client } = await subscribed(bus);

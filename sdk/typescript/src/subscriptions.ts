@@ -81,6 +81,8 @@ interface Interest {
   readonly listeners: Set<Listener>;
   readonly backoff: Backoff;
   since: string | undefined; // from where, the next time that it is asked for: as the application says
+  isHeld: boolean; // it was confirmed in the session of now, and no earlier one
+  from: string | undefined; // where it goes on if it is not held: the places that come meanwhile are of other topics
   lost: string | undefined; // where it was to go on, and the log does not hold
   confirmed: Confirmed | undefined;
   placesAtConfirm: number;
@@ -101,7 +103,8 @@ export interface SubscriptionsUser {
  * (1) A handler gets an event that came live or by a resume at most once (source + id).
  * (2) A group's delivery is acknowledged when all handlers of it have resolved, and given back when
  *     one rejects; repeats are handled again, since the group has its reason to repeat.
- * (3) After each CONNECT the server has been asked for every interest that it does not know already.
+ * (3) After each CONNECT the server has been asked for every interest that this session has not confirmed, from
+ *     the place that an earlier one had come to.
  */
 export class Subscriptions {
   readonly #connection: Connection;
@@ -189,9 +192,11 @@ export class Subscriptions {
     const topics = new Set(asked.topics);
     for (const interest of this.#interests.values()) {
       // A membership of a group ends with the connection; the rest is part of the session.
-      if (recovered && interest.since === undefined && isConfirmedView(interest)) continue;
+      interest.isHeld &&= recovered && isConfirmedView(interest);
+      if (interest.isHeld && interest.since === undefined) continue;
       const isCovered = isView(interest) && topics.has(interest.topic);
-      this.#ask(interest, interest.since ?? (isCovered ? undefined : this.#resumePoint(interest)));
+      if (!interest.isHeld) interest.from = isCovered ? undefined : this.#resumePoint(interest);
+      this.#ask(interest, interest.since ?? interest.from);
     }
   }
 
@@ -260,6 +265,8 @@ export class Subscriptions {
       listeners: new Set(),
       backoff: new Backoff(kRetryFirstMs, kRetryMaxMs),
       since: undefined,
+      isHeld: false,
+      from: undefined,
       lost: undefined,
       confirmed: undefined,
       placesAtConfirm: 0,
@@ -293,6 +300,8 @@ export class Subscriptions {
   #confirm(interest: Interest, confirmed: Confirmed): void {
     interest.backoff.reset();
     interest.since = undefined;
+    interest.isHeld = true;
+    interest.from = undefined;
     interest.confirmed = confirmed;
     interest.placesAtConfirm = this.#places.count;
     this.#places.watch(interest.topic);
@@ -396,9 +405,11 @@ export class Subscriptions {
     return found;
   }
 
-  // Where an interest has to go on: at the last place; if none has come since it was confirmed, where
-  // it began; in a page that was loaded again, where the page before stopped.
-  #resumePoint({ topic, confirmed, placesAtConfirm }: Interest): string | undefined {
+  // Where an interest has to go on: still where a session before was asked to, if that did not answer;
+  // at the last place; if none has come since it was confirmed, where it began; in a page that was
+  // loaded again, where the page before stopped.
+  #resumePoint({ topic, from, confirmed, placesAtConfirm }: Interest): string | undefined {
+    if (from !== undefined) return from;
     if (confirmed === undefined) return this.#places.restoredFor(topic);
     if (confirmed.group !== undefined) return undefined;
     return this.#places.count > placesAtConfirm ? this.#places.place : confirmed.offset;

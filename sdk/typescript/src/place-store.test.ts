@@ -55,6 +55,35 @@ test('a page that is loaded again gets what it missed, of its own rooms and of w
   expect(fresh.offset).toBe('1.3');
 });
 
+test('a page that is loaded again before a new session has confirmed a topic gets what it missed of that', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  const ticks = new Seen<unknown>();
+  before.on('tick', ticks.add);
+  await before.publish('any', {});
+  bus.show(bus.publish({ type: 'tick', data: {} })); // the last place, 1.2, is not where the subscription begins
+  await ticks.atLeast(1);
+  bus.publish({ type: 'audit.old', data: {} });
+  await before.subscribe('photo:1', () => {});
+  bus.script('subscribe', 'silence');
+  await bus.stop();
+  bus.publish({ type: 'photo.missed', subject: 'photo:1', data: {} });
+  await bus.listen();
+  await bus.until(() => bus.sent('subscribe').length === 2);
+  bus.show(bus.publish({ type: 'tick', data: {} }));
+  await ticks.atLeast(2);
+  reload();
+  const kept = [...tab.entries];
+  await before.close();
+  for (const [key, entry] of kept) tab.setItem(key, entry);
+
+  const seen = new Seen<{ id: string }>();
+  await clientOf(bus).subscribe('photo:1', seen.add);
+
+  expect((await seen.atLeast(1)).map(({ id }) => id)).toEqual(['e4']);
+  expect(bus.sent('subscribe').at(-1)).toEqual(['photo:1', { since: '1.3' }]);
+});
+
 test('a page that is loaded again after its log was replaced goes on from now, and the gap is told', async () => {
   const bus = await startBus();
   bus.replaceLog();

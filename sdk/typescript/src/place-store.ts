@@ -8,7 +8,7 @@ const kWriteEveryMs = 500; // a page that dies without `pagehide` repeats at mos
  */
 export class PlaceStore {
   readonly #key: string | undefined;
-  readonly #topics = new Set<string>();
+  readonly #topics = new Map<string, string | undefined>(); // with the place of those that are owed from an earlier one
   readonly #restored: Restored;
   #place: string | undefined;
   #count = 0;
@@ -40,12 +40,18 @@ export class PlaceStore {
 
   /** Where the page before this one stopped, if it watched `topic` and this one does not yet. */
   restoredFor(topic: string): string | undefined {
-    return this.#restored.topics.has(topic) ? this.#restored.place : undefined;
+    return this.#restored.topics.get(topic);
   }
 
   watch(topic: string): void {
     this.#restored.topics.delete(topic);
-    this.#topics.add(topic);
+    this.#topics.set(topic, undefined);
+    this.#writeSoon();
+  }
+
+  /** Until it is watched (again), `topic` has to go on from `from`, whatever places are passed. */
+  owe(topic: string, from: string): void {
+    this.#topics.set(topic, from);
     this.#writeSoon();
   }
 
@@ -71,7 +77,7 @@ export class PlaceStore {
     if (this.#key === undefined) return;
     try {
       if (this.#place === undefined) storage()?.removeItem(this.#key);
-      else storage()?.setItem(this.#key, JSON.stringify({ place: this.#place, topics: [...this.#topics] }));
+      else storage()?.setItem(this.#key, JSON.stringify({ place: this.#place, topics: [...this.#topics].map(toEntry) }));
     } catch {
       // The storage is full: a reload then starts from now, as it would without it.
     }
@@ -80,19 +86,31 @@ export class PlaceStore {
 
 interface Restored {
   readonly place: string | undefined;
-  readonly topics: Set<string>;
+  readonly topics: Map<string, string>; // each with where it goes on
+}
+
+// A topic that goes on at the last place, or one with a place of its own.
+type Entry = string | readonly [topic: string, from: string];
+
+function toEntry([topic, from]: readonly [string, string | undefined]): Entry {
+  return from === undefined ? topic : [topic, from];
+}
+
+function isEntry(value: unknown): value is Entry {
+  return typeof value === 'string' || (Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string'));
 }
 
 function read(key: string | undefined): Restored {
   try {
     const stored: unknown = JSON.parse((key !== undefined && storage()?.getItem(key)) || 'null');
     if (isObject(stored) && typeof stored.place === 'string' && Array.isArray(stored.topics)) {
-      return { place: stored.place, topics: new Set(stored.topics.filter((topic) => typeof topic === 'string')) };
+      const { place } = stored;
+      return { place, topics: new Map(stored.topics.filter(isEntry).map((entry) => (typeof entry === 'string' ? [entry, place] : entry))) };
     }
   } catch {
     // Somebody else's entry, or a broken one: as if there were none.
   }
-  return { place: undefined, topics: new Set() };
+  return { place: undefined, topics: new Map() };
 }
 
 function storage(): Storage | undefined {

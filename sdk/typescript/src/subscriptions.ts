@@ -196,6 +196,7 @@ export class Subscriptions {
       if (interest.isHeld && interest.since === undefined) continue;
       const isCovered = isView(interest) && topics.has(interest.topic);
       if (!interest.isHeld) interest.from = isCovered ? undefined : this.#resumePoint(interest);
+      if (interest.from !== undefined) this.#places.owe(interest.topic, interest.from);
       this.#ask(interest, interest.since ?? interest.from);
     }
   }

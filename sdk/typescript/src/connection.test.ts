@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import { afterwards, clientOf, rejection, Seen, startBus } from '../test/support.js';
-import type { ConnectionState, EventBusError } from './index.js';
+import type { ConnectionState, EventBusError, Gap } from './index.js';
 import { createEventBus } from './index.js';
 
 const kExpired = { code: 'token_expired', message: 'The token has expired.' };
@@ -389,6 +389,26 @@ test.each([
   bus.sockets[0]!.emit('resume.gap', { from: '1.1', to: 'end' });
 
   expect(await gaps.until((all) => all.length > expected.length)).toEqual([...expected, { from: '1.1', to: 'end' }]);
+});
+
+test('what is missing for the session and for `since` is one gap', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const gaps = new Seen<Gap>();
+  client.onGap(gaps.add);
+  await client.subscribe('photo:1', () => {});
+  bus.breakAll();
+  await bus.until(() => bus.connects.length === 2);
+  await client.publish('tick', {});
+
+  bus.sockets[0]!.emit('resume.unknown', { code: 'offset', reason: '…', to: '2.1' });
+  bus.sockets[0]!.emit('resume.unknown', { code: 'since', reason: '…', to: '2.1' });
+  bus.sockets[0]!.emit('resume.gap', { from: '2.1', to: 'end' });
+
+  expect(await gaps.until((all) => all.at(-1)?.to === 'end')).toEqual([
+    { from: '1.0', to: '2.1' },
+    { from: '2.1', to: 'end' },
+  ]);
 });
 
 test('a forgotten session costs nothing where the client only publishes', async () => {

@@ -49,6 +49,7 @@ export class Connection {
   #state: ConnectionState = { status: 'idle' };
   #socket: Socket | undefined;
   #asked: ResumeRequest = { since: undefined, topics: [] };
+  #lostTo: string | undefined; // where the gap that this CONNECT was told of ends
   #wasLive = false;
   #connects = 0; // numbers the CONNECTs, so that a token that comes too late is not used
   #refusals = 0;
@@ -158,6 +159,7 @@ export class Connection {
     this.#wasLive = true;
     this.#refusals = 0;
     this.#refusedCode = undefined;
+    this.#lostTo = undefined;
     this.#backoff.reset();
     // Only with `since` is it certain that the end of the catching up will be told.
     this.#setState({ status: this.#asked.since === undefined ? 'live' : 'catching-up' });
@@ -212,7 +214,8 @@ export class Connection {
     const { code, to } = body;
     if (code === 'since' && !socket.recovered) this.#setState({ status: 'live' }); // no end of a catching up will be told
     const isLost = code === 'since' || code === 'offset' || (code === 'session' && since === undefined);
-    if (!isLost) return;
+    if (!isLost || to === this.#lostTo) return; // one gap, also if it is told of the session and of `since`
+    this.#lostTo = to;
     this.#user.lost({ ...(since !== undefined && { from: since }), to });
   }
 

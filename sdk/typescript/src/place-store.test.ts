@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { clientOf, Seen, startBus } from '../test/support.js';
+import type { EventBus } from './index.js';
 import { PlaceStore } from './place-store.js';
 
 // As a browser's, kept over the "reloads" of one test.
@@ -28,6 +29,14 @@ function reload(): void {
   page.dispatchEvent(new Event('pagehide'));
 }
 
+// The page goes: the browser ends its connection, and nobody calls close().
+async function leave(client: EventBus): Promise<void> {
+  reload();
+  const kept = [...tab.entries];
+  await client.close();
+  for (const [key, entry] of kept) tab.setItem(key, entry);
+}
+
 test('a page that is loaded again gets what it missed, of its own rooms and of what it watches again', async () => {
   const bus = await startBus();
   const before = clientOf(bus);
@@ -36,10 +45,7 @@ test('a page that is loaded again gets what it missed, of its own rooms and of w
   await before.subscribe('photo:2', first.add);
   bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
   await first.atLeast(1);
-  reload();
-  const kept = [...tab.entries];
-  await before.close(); // as the browser ends the page's connection
-  for (const [key, entry] of kept) tab.setItem(key, entry);
+  await leave(before);
 
   bus.publish({ type: 'photo.b', subject: 'photo:1', data: {} });
   bus.publish({ type: 'photo.c', subject: 'photo:2', data: {} });
@@ -53,6 +59,47 @@ test('a page that is loaded again gets what it missed, of its own rooms and of w
   expect(bus.connects.find(({ since }) => since === '1.1')).toMatchObject({ topics: ['photo:1'] });
   expect(bus.sent('subscribe').slice(-3)).toEqual([['photo:1', {}], ['photo:2', { since: '1.1' }], ['photo:3', {}]]);
   expect(fresh.offset).toBe('1.3');
+});
+
+test('a page that is loaded again gets nothing of a topic from before that was watched', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  await before.subscribe('photo:1', () => {});
+  bus.publish({ type: 'photo.old', subject: 'photo:2', data: {} });
+  await before.subscribe('photo:2', () => {});
+  await leave(before);
+
+  const seen = new Seen<{ id: string }>();
+  bus.publish({ type: 'photo.missed', subject: 'photo:2', data: {} });
+  await clientOf(bus).subscribe('photo:2', seen.add);
+
+  expect((await seen.atLeast(1)).map(({ id }) => id)).toEqual(['e2']);
+});
+
+test.each([
+  ['no event had come', false, ['e1']],
+  ['the page is loaded once more before it watches anything', true, ['e2']],
+])('a page that is loaded again goes on though %s', async (_what, isTwice, expected) => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  const first = new Seen<unknown>();
+  await before.subscribe('photo:1', first.add);
+  if (isTwice) bus.publish({ type: 'photo.seen', subject: 'photo:1', data: {} });
+  if (isTwice) await first.atLeast(1);
+  await leave(before);
+  if (isTwice) {
+    const between = clientOf(bus);
+    between.on('tick', () => {});
+    await leave(between);
+  }
+
+  bus.publish({ type: 'photo.missed', subject: 'photo:1', data: {} });
+  const after = clientOf(bus);
+  const seen = new Seen<{ id: string }>();
+  await after.subscribe('photo:1', seen.add);
+  await after.publish('tick', {}); // is answered behind what was missed
+
+  expect(seen.things.map(({ id }) => id)).toEqual(expected);
 });
 
 test('a page that is loaded again before a new session has confirmed a topic gets what it missed of that', async () => {
@@ -72,10 +119,7 @@ test('a page that is loaded again before a new session has confirmed a topic get
   await bus.until(() => bus.sent('subscribe').length === 2);
   bus.show(bus.publish({ type: 'tick', data: {} }));
   await ticks.atLeast(2);
-  reload();
-  const kept = [...tab.entries];
-  await before.close();
-  for (const [key, entry] of kept) tab.setItem(key, entry);
+  await leave(before);
 
   const seen = new Seen<{ id: string }>();
   await clientOf(bus).subscribe('photo:1', seen.add);

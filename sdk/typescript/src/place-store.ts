@@ -4,13 +4,15 @@ const kWriteEveryMs = 500; // a page that dies without `pagehide` repeats at mos
 
 /**
  * The last place that this client saw. In a browser it is kept in sessionStorage too, with the topics
- * that were watched, so that the page goes on from there when it is loaded again; each tab has its own.
+ * that were watched and with the places of those that go on somewhere else, so that the page goes on
+ * from there when it is loaded again; each tab has its own.
  */
 export class PlaceStore {
   readonly #key: string | undefined;
-  readonly #topics = new Map<string, string | undefined>(); // with the place of those that are owed from an earlier one
+  readonly #topics = new Map<string, OwnPlace>();
   readonly #restored: Restored;
   #place: string | undefined;
+  #began: string | undefined; // where the first topic did: a page that is loaded again before any place has come goes on there
   #count = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #onPageHide = () => this.#write();
@@ -43,15 +45,17 @@ export class PlaceStore {
     return this.#restored.topics.get(topic);
   }
 
-  watch(topic: string): void {
+  /** `topic` goes on at `offset`, where it begins, and from the next place on at the last one. */
+  watch(topic: string, offset: string): void {
+    this.#began ??= offset;
     this.#restored.topics.delete(topic);
-    this.#topics.set(topic, undefined);
+    this.#topics.set(topic, { from: offset, countMax: this.#count });
     this.#writeSoon();
   }
 
   /** Until it is watched (again), `topic` has to go on from `from`, whatever places are passed. */
   owe(topic: string, from: string): void {
-    this.#topics.set(topic, from);
+    this.#topics.set(topic, { from, countMax: Infinity });
     this.#writeSoon();
   }
 
@@ -63,6 +67,7 @@ export class PlaceStore {
   /** Forgets the place, in sessionStorage too, and leaves no listener and no timer. */
   close(): void {
     this.#place = undefined;
+    this.#began = undefined;
     this.#write();
     if (this.#key !== undefined) globalThis.removeEventListener?.('pagehide', this.#onPageHide);
   }
@@ -75,13 +80,23 @@ export class PlaceStore {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#key === undefined) return;
+    const place = this.#place ?? this.#began;
+    // As long as no place has been passed, those of the page before are as good for the next one.
+    const topics: Entry[] = this.#count === 0 ? [...this.#restored.topics] : [];
+    for (const [topic, { from, countMax }] of this.#topics) topics.push(this.#count > countMax ? topic : [topic, from]);
     try {
-      if (this.#place === undefined) storage()?.removeItem(this.#key);
-      else storage()?.setItem(this.#key, JSON.stringify({ place: this.#place, topics: [...this.#topics].map(toEntry) }));
+      if (place === undefined) storage()?.removeItem(this.#key);
+      else storage()?.setItem(this.#key, JSON.stringify({ place, topics }));
     } catch {
       // The storage is full: a reload then starts from now, as it would without it.
     }
   }
+}
+
+// Where a topic goes on, until more than `countMax` places have been passed.
+interface OwnPlace {
+  readonly from: string;
+  readonly countMax: number;
 }
 
 interface Restored {
@@ -91,10 +106,6 @@ interface Restored {
 
 // A topic that goes on at the last place, or one with a place of its own.
 type Entry = string | readonly [topic: string, from: string];
-
-function toEntry([topic, from]: readonly [string, string | undefined]): Entry {
-  return from === undefined ? topic : [topic, from];
-}
 
 function isEntry(value: unknown): value is Entry {
   return typeof value === 'string' || (Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string'));

@@ -305,7 +305,7 @@ export class Subscriptions {
     interest.from = undefined;
     interest.confirmed = confirmed;
     interest.placesAtConfirm = this.#places.count;
-    this.#places.watch(interest.topic);
+    this.#places.watch(interest.topic, confirmed.offset);
     for (const listener of interest.listeners) listener.settle(confirmed);
     const { lost } = interest;
     interest.lost = undefined;

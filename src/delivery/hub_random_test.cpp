@@ -161,9 +161,8 @@ class Life final : public Receiver {
         ASSERT_EQ(lane.hub.send_history(id, room, after), !stands);
         if (!stands) return histories.push_back({room, after, lane.hub.place(id).clear, rooms, {}});
         if (after >= *stands) return;
-        const auto again = std::ranges::find_if(histories, [&](const History& one) {
-            return one.room == room && !one.is_given;
-        });
+        const auto again = std::ranges::find_if(
+            histories, [&](const History& one) { return one.room == room && !one.is_given; });
         again->after = after;
         again->got.clear();
     }

@@ -318,6 +318,8 @@ void Arriving::enter_room(JoinedRoom room, const WatchAnswer& right) {
 void Arriving::hide(JoinedRoom& room) {
     const Position after = *room.hidden_after;
     const Position through = std::min(room.at, room.owed_after.value_or(room.at));
+    // It has asked for the room again since, with a right that covers all of that.
+    if (through <= after) return room.hidden_after.reset();
     const Admitted::Hidden before = admitted_.hidden.value_or(Admitted::Hidden{after, through});
     admitted_.hidden = {std::min(before.after, after), std::max(before.through, through)};
     // A history goes behind the notice, and proves it with itself.

@@ -324,6 +324,11 @@ TEST_F(ArrivingTest, ARoomEndsIfTheRightOfNowBeganBehindWhereTheSessionStands) {
          15_pos},
         {"and that is of the right of now", {room, 12_pos, 20_pos}, "third.22", 21_pos, 21_pos},
         {"nor of what is in order", {room, 12_pos, 15_pos}, "third.22", 24_pos, {}},
+        {"what was hidden is in a history that it asked for since",
+         {.room = room, .at = 12_pos, .owed_after = 12_pos, .hidden_after = 12_pos},
+         "third.22",
+         3_pos,
+         12_pos},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.what);

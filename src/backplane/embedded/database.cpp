@@ -476,14 +476,16 @@ void Database::fail(const std::string& why) {
     }
 }
 
-void Database::note_damage(const rocksdb::Status& status) {
-    if (std::exchange(has_told_damage_, true)) return;
-    probe_.damages.add();
-    diagnostics::error(
-        "a block of a store is damaged, and what it holds cannot be read: look at the disk",
-        {{"store", settings_.name},
-         {"reason", status.ToString()},
-         {"remedy", "stop the server, and " + settings_.remedy}});
+Error Database::read_failed(const rocksdb::Status& status) {
+    if (status.IsCorruption() && !has_told_damage_.exchange(true)) {
+        probe_.damages.add();
+        diagnostics::error(
+            "a block of a store is damaged, and what it holds cannot be read: look at the disk",
+            {{"store", settings_.name},
+             {"reason", status.ToString()},
+             {"remedy", "stop the server, and " + settings_.remedy}});
+    }
+    return unreadable(status);
 }
 
 void Database::note_failure(const std::string& why) {

@@ -136,10 +136,10 @@ class Database {
     // Errors: kReadOnly, it is closed: what was to be written may be there when it is open again.
     Result<> write(rocksdb::WriteBatch& batch, bool sync);
 
-    // A read of it found a block that is damaged: says so, the first time in each opening.
-    void note_damage(const rocksdb::Status& status);
-
     // ---- any thread -----------------------------------------------------------------------------
+
+    // A read of it failed. If a block is damaged, says so, the first time in each opening.
+    Error read_failed(const rocksdb::Status& status);
 
     // Keeps it open while it is held, for reads; false: it is closed. The writer lets go of it
     // before it writes.
@@ -243,10 +243,10 @@ class Database {
     std::unique_ptr<WalCheck> wal_check_;  // of db_
     mutable std::shared_mutex mutex_;      // of db_ and lock_: exclusive where they change
     std::unique_ptr<rocksdb::DB> db_;
-    rocksdb::FileLock* lock_ = nullptr;  // while it is open for reading only
-    std::shared_ptr<Watch> watch_;       // of what is open
-    bool lost_its_end_ = false;          // what is open
-    bool has_told_damage_ = false;       // of a block of what is open
+    rocksdb::FileLock* lock_ = nullptr;          // while it is open for reading only
+    std::shared_ptr<Watch> watch_;               // of what is open
+    bool lost_its_end_ = false;                  // what is open
+    std::atomic<bool> has_told_damage_ = false;  // of a block of what is open
     bool is_for_writing_ = false;
     File lock_file_;              // LOCK, which RocksDB makes once
     File manifest_;               // as CURRENT names it; RocksDB makes another with a higher number

@@ -413,7 +413,7 @@ Result<Page> LogStore::read(Position after, std::size_t limit, Position frontier
         page.entries.push_back(std::make_shared<const Entry>(std::move(*entry)));
         at->Next();
     }
-    if (!at->status().ok()) return database_->unreadable(at->status());
+    if (!at->status().ok()) return database_->read_failed(at->status());
     page.through = std::max(after, frontier);
     page.at_end = true;
     return page;

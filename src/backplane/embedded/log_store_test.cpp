@@ -285,6 +285,22 @@ TEST_F(LogStoreTest, ADamagedTableIsRefusedWithWhatToDo) {
         << opened.error().detail;
 }
 
+TEST_F(LogStoreTest, ATableThatIsDamagedWhileItRunsIsTold) {
+    for (int i = 0; i < 2'000; ++i) add("tick", ann_);
+    write();
+    open();  // what the write-ahead log had is in a table now
+    damage_table(folder_.path() / "log", .5);
+
+    for (int i = 0; i < 2; ++i) {
+        const Result<Page> page = store_->read(0_pos, 2'000, last_, {});
+        ASSERT_FALSE(page.has_value());
+        EXPECT_NE(page.error().detail.find("the log is damaged"), std::string::npos)
+            << page.error().detail;
+    }
+
+    EXPECT_EQ(store_->database().probe().damages.get(), 1u);
+}
+
 TEST_F(LogStoreTest, WhatIsLostIsKnownByTypeOverARestartToo) {
     add("tick", ann_, seconds(60));
     const Position tick = add("tick", ann_, seconds(60));

@@ -674,9 +674,8 @@ Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::read(std::str
 // A block that is damaged stays so: who has a session in it begins anew.
 Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::unreadable(
     const rocksdb::Status& status) const {
-    if (!status.IsCorruption()) return database_->unreadable(status);
-    database_->note_damage(status);
-    return std::optional<Claimed>();
+    const Error error = database_->read_failed(status);
+    return status.IsCorruption() ? std::optional<Claimed>() : Result<std::optional<Claimed>>(error);
 }
 
 std::int64_t EmbeddedSessionStore::time_ms() const {

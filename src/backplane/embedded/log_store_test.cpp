@@ -72,6 +72,7 @@ class LogStoreTest : public testing::Test {
 
     WantedRooms wanted(const std::vector<Room>& rooms) const {
         std::vector<std::uint64_t> keys;
+        keys.reserve(rooms.size());
         for (const Room& room : rooms) keys.push_back(store_->room_key(room));
         return std::make_shared<const std::vector<std::uint64_t>>(std::move(keys));
     }

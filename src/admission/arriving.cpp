@@ -244,8 +244,7 @@ void Arriving::list_rooms() {
         }
         to_ask_.push_back(std::move(joined));
     }
-    for (JoinedRoom& joined : ended_) {
-        joined.ended_behind = std::min(*joined.ended_behind, admitted_.resume_after);
+    for (const JoinedRoom& joined : ended_) {
         admitted_.ended.emplace_back(
             joined.room.name(), Error{ErrorCode::kForbidden, "the right to watch it has ended"});
     }
@@ -323,11 +322,11 @@ void Arriving::hide(JoinedRoom& room) {
     const Admitted::Hidden before = admitted_.hidden.value_or(Admitted::Hidden{after, through});
     admitted_.hidden = {std::min(before.after, after), std::max(before.through, through)};
     // A history goes behind the notice, and proves it with itself.
-    if (!room.owed_after) room.given_behind = admitted_.resume_after;
+    if (!room.owed_after) room.given_behind = admitted_.record.place.given;
 }
 
 void Arriving::end_room(JoinedRoom room, Error error) {
-    room.ended_behind = admitted_.resume_after;
+    room.ended_behind = admitted_.record.place.given;
     admitted_.ended.emplace_back(room.room.name(), std::move(error));
     ended_.push_back(std::move(room));
 }

@@ -181,9 +181,9 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     void release() override { hub().release(id()); }
     Position tell_ended(const Room& room, const Error& error) override {
         admissions().probe_.ended.add();
-        const Position queued = member_.queued_through();
+        const Position given = member_.place().given;
         member_.tell_ended(room.name(), error);
-        return queued;
+        return given;
     }
     void on_taken_over() override { member_.take_over(); }
 
@@ -210,8 +210,7 @@ Guest::Guest(Admissions& admissions, const Admitted& admitted)
       principal_(admitted.principal),
       pid_(admitted.record.pid.data(), admitted.record.pid.size()),
       claim_(admitted.claim),
-      base_(admitted.record.place),
-      goes_on_after_(admitted.resume_after) {}
+      base_(admitted.record.place) {}
 
 Guest::~Guest() { BUS_ASSERT(!is_begun()); }
 
@@ -338,7 +337,8 @@ void Guest::take_receipt(SessionChange& change) {
 }
 
 void Guest::ask_for_receipt() {
-    port().asked_at = queued_through();
+    // Of this connection: what an earlier one was given may have been lost with it.
+    port().asked_at = admissions_.context_.hub.place(*receiver_).given;
     want_receipt();
 }
 
@@ -381,7 +381,7 @@ void Guest::on_history_given(const Room& room) {
     // A write that is behind the one of a leave would put the room back into the session.
     if (!at || !changes().is_intended(room)) return;
     JoinedRoom given = port_->joined(room);
-    given.given_behind = queued_through();
+    given.given_behind = place().given;
     context.sessions.change(pid(), *claim_, {.at = written_at(), .put = {std::move(given)}},
                             admissions_, {});
 }
@@ -398,10 +398,6 @@ Guest::Port& Guest::port() {
 }
 
 RoomChanges& Guest::changes() { return port().changes(); }
-
-Position Guest::queued_through() const {
-    return std::max(goes_on_after_, admissions_.context_.hub.place(*receiver_).given);
-}
 
 Place Guest::place() const {
     const Place now = admissions_.context_.hub.place(*receiver_);

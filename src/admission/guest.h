@@ -94,9 +94,6 @@ class Guest : public Receiver,
 
     Port& port();
     RoomChanges& changes();
-    // Of this connection: an offset above it belongs to a frame behind all that was queued until
-    // now. What an earlier one was given may have been lost with it.
-    Position queued_through() const;
     void ask_for_receipt();
     void take_receipt(SessionChange& change);
 
@@ -106,7 +103,6 @@ class Guest : public Receiver,
     std::optional<Claim> claim_;
     std::optional<ReceiverId> receiver_;
     Place base_;                  // where the session stood when this began
-    Position goes_on_after_;      // and what it gets in order lies after
     std::shared_ptr<Port> port_;  // once a room has changed, or something is owed
 };
 

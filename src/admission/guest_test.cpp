@@ -784,39 +784,6 @@ TEST_F(GuestTest, AHistoryThatWasAskedForTwiceIsOwedUntilItHasComeOnce) {
     EXPECT_EQ(ann->got, Strings());
 }
 
-// What an earlier connection was given may have been lost with it, however much that was.
-TEST_F(GuestTest, AnOffsetOfThisConnectionProvesWhatWasQueuedOnItBefore) {
-    auto ann = come();
-    Position seen = publish_to_ann("seen");
-    subscribe(*ann, log_.frontier());
-    for (const char* id : {"1", "2", "3", "4", "5"}) publish_to_ann(id);
-    drop(ann);
-    const auto come_with_room_for = [&](std::size_t frames) {
-        room_ = frames;
-        ann = come(seen);
-        room_ = ~std::size_t{0};
-    };
-    // Its right has ended meanwhile, and it is told; it comes to one event of those that were lost.
-    watches_.may = false;
-    come_with_room_for(1);
-    EXPECT_EQ(ann->ended, Strings({"photo:1"}));
-    EXPECT_EQ(ann->got, Strings({"1"}));
-    drop(ann);
-    seen = Position(seen.number() + 1);
-    come_with_room_for(1);
-    EXPECT_EQ(ann->ended, Strings());
-    // A history that it asks for now is queued before the rest.
-    watches_.may = true;
-    subscribe(*ann, 0_pos);
-    ann->room = 100;
-    ann->drained();
-    deliver();
-    drop(ann);
-    seen = Position(seen.number() + 2);
-    ann = come(seen);
-    EXPECT_EQ(ann->got, Strings({"4", "5"}));
-}
-
 TEST_F(GuestTest, ThatSinceIsUnknownIsToldAgainUntilThatArrives) {
     for (const bool pongs : {true, false}) {
         SCOPED_TRACE(pongs);

@@ -22,13 +22,12 @@ inline Position resume_after(std::optional<Position> seen, const Place& place,
     return from >= place.given ? std::max(from, place.clear) : from;
 }
 
-// Whether a client with this offset has what was queued when its connection had been given what
-// lies up to `behind`: the end of a history, the notice that a right has ended.
+// Whether a client with this offset has what was queued when `given` stood at `behind`: the end of
+// a history, the notice that a right has ended.
 //
 // These carry no place, so the client's offset does not move with them, and they may have been lost
 // on the way. Frames arrive in the order in which they were queued: an offset *above* that of the
-// last frame in order before them, and above the place from which the connection goes on, belongs
-// to a frame behind them. One that is equal proves nothing.
+// last frame in order before them belongs to a frame behind them. One that is equal proves nothing.
 inline bool has_seen(std::optional<Position> seen, std::optional<Position> behind) {
     return seen && behind && *seen > *behind;
 }

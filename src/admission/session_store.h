@@ -28,13 +28,12 @@ struct JoinedRoom {
     // The client wanted to go on from here, its right began at `at` only, and it has not shown yet
     // that it was told so.
     std::optional<Position> hidden_after = {};
-    // The history, or else that notice, was queued whole when its connection had been given what
-    // lies up to here (resume_rule.h).
+    // The history, or else that notice, was queued whole when `Place::given` stood here
+    // (resume_rule.h).
     std::optional<Position> given_behind = {};
-    // The right to it has ended, and the client was told when its connection had been given what
-    // lies up to here. It is kept until the client has shown that it knows; nobody is in it. A
-    // client that asks for it at its next sign-in does not know, and goes on in it from `at` if it
-    // may.
+    // The right to it has ended, and the client was told when `Place::given` stood here. It is kept
+    // until the client has shown that it knows; nobody is in it. A client that asks for it at its
+    // next sign-in does not know, and goes on in it from `at` if it may.
     std::optional<Position> ended_behind = {};
     // Where the client entered it anew, without having shown that it knows of an end before: `at`
     // and `owed_after` are as if it had been in it all the time.

@@ -33,7 +33,7 @@ void Run::come_and_go() {
             if (chance_.one_in(3)) cut(*device);
         }
         for (int i = 0; i < kActs; ++i) act();
-        if (chance_.one_in(3)) take_and_give_again();
+        if (chance_.one_in(2)) take_and_give_again();
         if (chance_.one_in(4)) reload();
         while (move_server()) {
         }

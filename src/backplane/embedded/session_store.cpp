@@ -671,7 +671,7 @@ Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::read(std::str
     return std::optional<Claimed>(std::move(claimed));
 }
 
-// A block that is damaged stays so: who has a session in it begins anew.
+// A damaged block stays damaged: the client whose session is in it begins a new one.
 Result<std::optional<SessionStore::Claimed>> EmbeddedSessionStore::unreadable(
     const rocksdb::Status& status) const {
     const Error error = database_->read_failed(status);

@@ -20,7 +20,7 @@ export function counted({ events }: PlainClient): number[] {
   return events.things.filter(({ name }) => name === 'counter.counted').map(({ data }) => data.n as number);
 }
 
-/** The names of what it was told that is no event. */
+/** The names of the notices that the client got, in their order. */
 export function told({ control }: PlainClient): string[] {
   return control.things.map(({ name }) => name);
 }

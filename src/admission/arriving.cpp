@@ -60,6 +60,7 @@ void Arriving::on_session(std::optional<SessionStore::Claimed> claimed) {
         admitted_.record = std::move(claimed->record);
         admitted_.claim = claimed->claim;
         admitted_.is_resumed = true;
+        is_taken_over_ = claimed->is_taken_over;
     }
     find_places();
 }
@@ -103,9 +104,14 @@ bool Arriving::needs_since() const {
         const auto& rooms = admitted_.record.rooms;
         return std::none_of(rooms.begin(), rooms.end(),
                             [&, room = topic.room()](const auto& known) {
-                                return known.room == room && !has_seen(offset_, known.ended_behind);
+                                return known.room == room && !knows(known.ended_behind);
                             });
     });
+}
+
+// Whether the client has what the session's newest connection was told behind this.
+bool Arriving::knows(std::optional<Position> behind) const {
+    return offset_ > admitted_.record.taken_over_at && has_seen(offset_, behind);
 }
 
 // What the client has seen of the session that goes on; none: nothing.
@@ -168,7 +174,7 @@ void Arriving::go_on() {
     // told from that frame by lying above `given`.
     record.place.given = std::max(record.place.given, offset_.value_or(Position()));
     if (!record.unknown_behind) return;
-    if (has_seen(offset_, record.unknown_behind)) {
+    if (knows(record.unknown_behind)) {
         record.unknown_behind.reset();
     } else if (!is_offset_unknown_ && !is_since_unknown_) {
         // It is not stored which of the two that was: the one that may have cost more.
@@ -210,14 +216,14 @@ void Arriving::list_rooms() {
     }
     for (JoinedRoom joined : before_) {
         if (joined.room.is_of_people()) continue;
-        if (has_seen(offset_, joined.given_behind)) {
+        if (knows(joined.given_behind)) {
             joined = {.room = joined.room,
                       .at = joined.entered_at.value_or(joined.at),
                       .ended_behind = joined.ended_behind};
         }
         if (!joined.ended_behind) {
             to_ask_.push_back(std::move(joined));
-        } else if (!has_seen(offset_, joined.ended_behind)) {
+        } else if (!knows(joined.ended_behind)) {
             ended_.push_back(std::move(joined));
         }
     }
@@ -367,6 +373,8 @@ void Arriving::write_new() {
 void Arriving::write_resumed() {
     SessionRecord& record = admitted_.record;
     record.epoch = context_.log.epochs().current();
+    // As late as can be: the other socket goes on until it hears of it.
+    if (is_taken_over_) record.taken_over_at = context_.log.frontier();
     SessionChange change{.at = at_of(record)};
     if (is_offset_unknown_) change.offset_before = record.offset_before;
     for (const JoinedRoom& joined : record.rooms) {

@@ -110,6 +110,7 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
     void find_session();
     void on_session(std::optional<SessionStore::Claimed> claimed);
     void find_places();
+    bool knows(std::optional<Position> behind) const;
     std::optional<std::string_view> offset_of_session() const;
     bool needs_since() const;
     std::optional<Position> place_of(std::optional<std::string_view> offset, Unknown::Code code);
@@ -141,6 +142,7 @@ class Arriving : public std::enable_shared_from_this<Arriving> {
     std::optional<Position> since_;
     bool is_offset_unknown_ = false;
     bool is_since_unknown_ = false;
+    bool is_taken_over_ = false;
     std::vector<JoinedRoom> before_;  // what the session had
     std::vector<JoinedRoom> to_ask_;
     std::vector<JoinedRoom> ended_;  // and the client may not know it, even if it is told now

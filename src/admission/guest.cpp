@@ -210,7 +210,8 @@ Guest::Guest(Admissions& admissions, const Admitted& admitted)
       principal_(admitted.principal),
       pid_(admitted.record.pid.data(), admitted.record.pid.size()),
       claim_(admitted.claim),
-      base_(admitted.record.place) {}
+      base_(admitted.record.place),
+      taken_over_at_(admitted.record.taken_over_at) {}
 
 Guest::~Guest() { BUS_ASSERT(!is_begun()); }
 
@@ -351,7 +352,9 @@ void Guest::write_place() {
 // Goes with every room that is written: a position above the end of the epoch that the record names
 // would be taken for one of another log, and the write at the resume may have been refused.
 SessionChange::At Guest::written_at() const {
-    SessionChange::At at{admissions_.context_.log.epochs().current(), place()};
+    SessionChange::At at{.epoch = admissions_.context_.log.epochs().current(),
+                         .place = place(),
+                         .taken_over_at = taken_over_at_};
     if (port_) {
         at.received = port_->received;
         at.unknown_behind = port_->unknown_behind;

@@ -103,6 +103,7 @@ class Guest : public Receiver,
     std::optional<Claim> claim_;
     std::optional<ReceiverId> receiver_;
     Place base_;                  // where the session stood when this began
+    Position taken_over_at_;      // as SessionRecord says
     std::shared_ptr<Port> port_;  // once a room has changed, or something is owed
 };
 

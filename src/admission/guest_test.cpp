@@ -423,6 +423,32 @@ TEST_F(GuestTest, ThatAWatchHasEndedIsNotToldAgainToWhoAnsweredAPingBehindIt) {
     EXPECT_FALSE(ann->wants_receipt);
 }
 
+TEST_F(GuestTest, WhatWasGivenBeforeATakeOverDoesNotProveWhatTheNewSocketWasTold) {
+    auto ann = come();
+    subscribe(*ann, publish("a"));
+    ann->pong();
+    const Position shown = publish_to_ann("b");
+    Position seen = publish_to_ann("c");
+    ASSERT_EQ(ann->got, Strings({"b", "c"}));
+    watches_.may = false;
+    auto late = come(shown);  // a CONNECT that she had given up
+    ASSERT_FALSE(ann->is_begun());
+    ASSERT_EQ(late->ended, Strings({"photo:1"}));
+    drop(late);
+    for (int i = 0; i < 2; ++i) {
+        SCOPED_TRACE(i);
+        begin_life();
+        ann = come(seen);
+        EXPECT_EQ(ann->ended, Strings({"photo:1"}));
+        drop(ann);
+    }
+    ann = come(seen);
+    seen = publish_to_ann("d");
+    drop(ann);
+    ann = come(seen);
+    EXPECT_EQ(ann->ended, Strings());
+}
+
 TEST_F(GuestTest, ATopicThatIsRefusedAtAResumeIsToldAgainUntilThatArrives) {
     auto ann = come();
     subscribe(*ann, publish("a"));

@@ -46,7 +46,7 @@ void MemorySessionStore::claim(std::string_view pid, std::string_view principal,
                 from->executor().post(note_taken_over(*from, pid, taken->before));
             }
             found->second.expires_at.reset();
-            claimed = Claimed{found->second.record, taken->claim};
+            claimed = Claimed{found->second.record, taken->claim, taken->from != nullptr};
         }
     }
     owner.executor().post([claimed = std::move(claimed), done = std::move(done)]() mutable {

@@ -6,7 +6,8 @@
 namespace eventbus {
 
 SessionChange::At at_of(const SessionRecord& record) {
-    return {record.epoch, record.place, record.received, record.unknown_behind};
+    return {record.epoch, record.place, record.received, record.unknown_behind,
+            record.taken_over_at};
 }
 
 void apply(SessionRecord& record, SessionChange change) {
@@ -15,6 +16,7 @@ void apply(SessionRecord& record, SessionChange change) {
         record.place = change.at->place;
         record.received = change.at->received;
         record.unknown_behind = change.at->unknown_behind;
+        record.taken_over_at = change.at->taken_over_at;
     }
     if (change.offset_before) record.offset_before = std::move(*change.offset_before);
     const auto find = [&](const Room& room) {

@@ -62,6 +62,9 @@ struct SessionRecord {
     // A sign-in told the client that a place which it showed is not known, and went on from here;
     // the client has not shown yet that it heard.
     std::optional<Position> unknown_behind;
+    // Another socket had the session when its newest took it over, and may have been given what
+    // lies up to here: an offset that is not above it proves nothing of what the newest was told.
+    Position taken_over_at;
     std::vector<JoinedRoom> rooms;
 };
 
@@ -72,6 +75,7 @@ struct SessionChange {
         Place place;
         Position received = {};
         std::optional<Position> unknown_behind = {};
+        Position taken_over_at = {};
     };
     std::optional<At> at = {};
     std::optional<std::string> offset_before = {};
@@ -133,6 +137,7 @@ class SessionStore {
     struct Claimed {
         SessionRecord record;
         Claim claim{};
+        bool is_taken_over = false;  // from another socket, which may be given more until it hears
     };
     // Makes `owner` the owner of the session of `pid`, and tells the one before. None: there is no
     // such session (any more), it is damaged, or it is another principal's.

@@ -87,6 +87,7 @@ class SessionStoreContract : public testing::TestWithParam<MakeSessions> {
                 .place = {7_pos, 8_pos},
                 .received = 6_pos,
                 .unknown_behind = 7_pos,
+                .taken_over_at = 5_pos,
                 .rooms = {{Room::user("ann"), 7_pos}, {Room::subject("photo:1"), 9_pos, 5_pos}}};
     }
 
@@ -145,7 +146,7 @@ TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
                               {Room::subject("photo:1"), 9_pos}}}),
               Written::kYes);
     ASSERT_EQ(change("p", *made,
-                     {.at = SessionChange::At{"e2", {20_pos, 21_pos}, 19_pos, 0_pos},
+                     {.at = SessionChange::At{"e2", {20_pos, 21_pos}, 19_pos, 0_pos, 15_pos},
                       .gone = {Room::user("ann")}}),
               Written::kYes);
     restart();
@@ -163,6 +164,7 @@ TEST_P(SessionStoreContract, WhatWasWrittenIsFoundAlsoAfterACrash) {
     EXPECT_EQ(back.place, (Place{20_pos, 21_pos}));
     EXPECT_EQ(back.received, 19_pos);
     EXPECT_EQ(back.unknown_behind, 0_pos);
+    EXPECT_EQ(back.taken_over_at, 15_pos);
     std::vector<JoinedRoom> rooms = back.rooms;
     std::sort(rooms.begin(), rooms.end(),
               [](const JoinedRoom& a, const JoinedRoom& b) { return a.room < b.room; });
@@ -200,6 +202,7 @@ TEST_P(SessionStoreContract, ANewSessionIsFoundAsItWasMadeAlsoAfterACrash) {
     EXPECT_EQ(found->record.place, (Place{7_pos, 8_pos}));
     EXPECT_EQ(found->record.received, 6_pos);
     EXPECT_EQ(found->record.unknown_behind, 7_pos);
+    EXPECT_EQ(found->record.taken_over_at, 5_pos);
     EXPECT_EQ(found->record.rooms.size(), 2u);
 }
 
@@ -232,6 +235,7 @@ TEST_P(SessionStoreContract, OfManyThatClaimAPidTheNewestHasItAndTheOthersChange
     const auto second = claim("p", "user:ann", 1);
     const auto third = claim("p", "user:ann", 2);
     ASSERT_TRUE(second && third);
+    EXPECT_TRUE(second->is_taken_over);
 
     EXPECT_EQ(owner_of(0).taken_over, (std::vector<std::pair<std::string, Claim>>{{"p", *first}}));
     EXPECT_EQ(owner_of(1).taken_over,
@@ -248,6 +252,11 @@ TEST_P(SessionStoreContract, OfManyThatClaimAPidTheNewestHasItAndTheOthersChange
     ASSERT_TRUE(fourth.has_value());
     EXPECT_EQ(fourth->record.rooms.size(), 3u);
     EXPECT_EQ(fourth->record.place.clear, 8_pos);
+
+    store().release("p", fourth->claim, {});
+    const auto fifth = claim("p");
+    ASSERT_TRUE(fifth.has_value());
+    EXPECT_FALSE(fifth->is_taken_over);
 }
 
 TEST_P(SessionStoreContract, AnOwnerIsToldOfATakeOverAfterTheAnswersToWhatItAskedBefore) {

@@ -46,9 +46,11 @@ std::string encode_where(const SessionChange::At& at, std::int64_t expires_ms) {
     put_string(out, at.epoch);
     put_number(out, at.place.given.number());
     put_number(out, at.place.clear.number());
-    if (at.received.is_before_first() && !at.unknown_behind) return out;
+    const bool is_taken_over = !at.taken_over_at.is_before_first();
+    if (at.received.is_before_first() && !at.unknown_behind && !is_taken_over) return out;
     put_number(out, at.received.number());
     put_place(out, at.unknown_behind);
+    if (is_taken_over) put_number(out, at.taken_over_at.number());
     return out;
 }
 
@@ -90,10 +92,13 @@ bool decode_where(std::string_view bytes, SessionRecord& record, std::int64_t& e
     record.epoch = reader.string();
     record.place.given = Position(reader.number());
     record.place.clear = Position(reader.number());
+    record.taken_over_at = Position();
     if (reader.is_at_end()) return true;
     record.received = Position(reader.number());
     record.unknown_behind = place(reader);
-    return reader.is_at_end();
+    if (reader.is_at_end()) return true;
+    record.taken_over_at = Position(reader.number());
+    return reader.is_at_end() && !record.taken_over_at.is_before_first();
 }
 
 std::optional<JoinedRoom> decode_room(std::string_view key, std::string_view bytes) {

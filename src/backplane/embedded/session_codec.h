@@ -18,7 +18,7 @@ namespace eventbus {
 //          each one's key and its `room` as strings
 //   where  expires (8 bytes, ms of the time of sessions; 0: its socket is connected), a string
 //          epoch, numbers place.given, place.clear; if one of them is there, also received and
-//          unknown_behind, as those of a room
+//          unknown_behind, as those of a room; then taken_over_at, if that is there
 //   room   a number at; if something is owed or the room has ended, also owed_after, given_behind
 //          and ended_behind: 0 if there is none, else the place + 1; then so hidden_after and
 //          entered_at, up to the last of the two that is there

@@ -551,8 +551,11 @@ void EmbeddedSessionStore::answer(ClaimOf& claim, bool, Answers& answers) {
             answers.add(*taken.from, note_taken_over(*taken.from, claim.pid, taken.before));
         }
         found = read(claim.pid, claim.principal, taken.claim);
-        // Then nobody has it, and nobody will say that it ends.
-        if (!found || !*found) index_.release(claim.pid, taken.claim, clock_.now());
+        if (found && *found) {
+            (**found).is_taken_over = taken.from != nullptr;
+        } else {  // then nobody has it, and nobody will say that it ends
+            index_.release(claim.pid, taken.claim, clock_.now());
+        }
     }
     answers.add(*claim.owner, [found = std::move(found), done = std::move(claim.done)]() mutable {
         done(std::move(found));

@@ -20,6 +20,8 @@ Account::Account(const Witness& witness, std::string name, SharedPrincipal princ
 
 void Account::begin(Position frontier) {
     asked_.clear();
+    asked_at_.clear();
+    late_at_ = kEndOfTime;
     left_.clear();
     confirmed_.clear();
     signed_in_.clear();
@@ -83,7 +85,12 @@ void Account::confirm(const std::string& topic, Position from, bool is_anew) {
 void Account::right_ended(const std::string& topic) {
     const auto answered = answered_.find(topic);
     if (answered == answered_.end() || !is_subject(topic)) return;
-    ends_.push_back({topic, confirmed_.at(topic), std::max(place_, answered->second)});
+    // A session holds a room from where it was asked for, and the answer says from later on.
+    const auto asked_at = asked_at_.find(topic);
+    const Position from = asked_at == asked_at_.end()
+                              ? confirmed_.at(topic)
+                              : std::min(confirmed_.at(topic), asked_at->second);
+    ends_.push_back({topic, from, std::min(std::max(place_, answered->second), late_at_)});
 }
 
 // It has not ended if its rights since it was told to be in the room, taken together, have no gap,

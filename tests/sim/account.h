@@ -29,7 +29,8 @@ class Account {
     // --------------------------
 
     void begin(Position frontier);
-    void go_on() {}
+    // An older CONNECT of its own came late: ends are judged by the place that it showed.
+    void came_late(Position place) { late_at_ = std::min(late_at_, place); }
     void unknown(Position frontier);
     // Its session is copied; and the copy takes the place of the session, so that the rooms are as
     // they were then: those left since may send again, and those joined since owe nothing.
@@ -42,6 +43,7 @@ class Account {
 
     void ask(const std::string& topic) {
         asked_.insert(topic);
+        asked_at_.try_emplace(topic, witness_.frontier());
         left_.erase(topic);
     }
     // `is_anew`: it was surely not in it before.
@@ -58,6 +60,7 @@ class Account {
     // It was told that it is not in it, or has asked to leave: nothing is owed.
     void let_go(const std::string& topic) {
         confirmed_.erase(topic);
+        asked_at_.erase(topic);
         signed_in_.erase(topic);
         answered_.erase(topic);
     }
@@ -84,7 +87,7 @@ class Account {
     // It was told that its right to the topic has ended.
     struct End {
         std::string topic;
-        Position from;       // since when it was to be in it
+        Position from;       // since when it was to be in it, or asked for it
         Position stands_at;  // what it got in order, or was not owed
     };
 
@@ -105,6 +108,8 @@ class Account {
 
     Position began_ = kEndOfTime;                // after this, what goes to the person is owed
     std::set<std::string> asked_;                // and perhaps in the session
+    Position late_at_ = kEndOfTime;              // a CONNECT that came late stood there
+    std::map<std::string, Position> asked_at_;   // since it was not in it
     std::set<std::string> left_;                 // since the session began
     std::set<std::string> copied_;               // topics that were confirmed at the copy
     std::map<std::string, Position> confirmed_;  // topics, and after which place they are owed

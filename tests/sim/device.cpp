@@ -38,14 +38,29 @@ void Device::connect(Lane& lane, std::vector<std::string> topics, bool goes_on) 
 }
 
 void Device::connect_twice(Lane& lane, Lane& other, bool first_is_own) {
+    if (first_is_own) connect(lane, {}, false);
+    connect_nobody(other, arrival());
+    if (!first_is_own) connect(lane, {}, false);
+}
+
+// Not with a place of another branch: the client would be told of that after it knows.
+void Device::give_up_connect() {
+    if (!is_place_lost_) given_up_ = arrival();
+}
+
+void Device::late_connect_comes(Lane& lane) {
+    trace([&] { return "a CONNECT that " + name_ + " gave up comes, place " + given_up_->offset; });
+    const Result<Offset> place = parse_offset(given_up_->offset);
+    account_.came_late(place ? place->position : Position());
+    connect_nobody(lane, *std::exchange(given_up_, std::nullopt));
+}
+
+void Device::connect_nobody(Lane& lane, Arrival arrival) {
     const auto nobodys = std::make_shared<Pipe>();
     nobodys->is_cut = true;
-    cut_.push_back({&other, nobodys});
-    if (first_is_own) connect(lane, {}, false);
-    Arrival again = arrival();
-    again.topics.clear();
-    other.connect(nobodys, std::move(again));
-    if (!first_is_own) connect(lane, {}, false);
+    cut_.push_back({&lane, nobodys});
+    arrival.topics.clear();
+    lane.connect(nobodys, std::move(arrival));
 }
 
 void Device::subscribe(const std::vector<std::string>& topics, bool with_history) {
@@ -101,6 +116,7 @@ void Device::leave() {
 
 void Device::forget_session() {
     pid_.clear();
+    given_up_.reset();
     if (!place_.empty()) left_at_ = place_;
     move_to("");
     topics_.clear();
@@ -254,9 +270,11 @@ void Device::cut() {
 void Device::server_died() {
     cut();
     cut_.clear();
+    given_up_.reset();
 }
 
 void Device::restored() {
+    given_up_.reset();
     may_be_forgotten = true;
     left_at_.clear();
     is_place_lost_ = !place_.empty();

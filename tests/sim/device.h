@@ -32,6 +32,10 @@ class Device {
     void connect(Lane& lane, std::vector<std::string> topics, bool goes_on);
     // The same, twice at once: one is the client's, and the other nobody's.
     void connect_twice(Lane& lane, Lane& other, bool first_is_own);
+    // A CONNECT that it gives up is on its way, and comes once the client is in by a later one.
+    void give_up_connect();
+    bool has_connect_on_its_way() const { return given_up_ && is_in(); }
+    void late_connect_comes(Lane& lane);
     // In one tick. `with_history`: from the place of an event some time ago on.
     void subscribe(const std::vector<std::string>& topics, bool with_history);
     void unsubscribe(const std::vector<std::string>& topics);
@@ -97,6 +101,7 @@ class Device {
     void on(const Ping& ping);
 
     Arrival arrival() const;
+    void connect_nobody(Lane& lane, Arrival arrival);
     void send(std::vector<Command> commands);
     void move_to(std::string place);
     std::optional<std::string> earlier_place() const;
@@ -127,6 +132,7 @@ class Device {
     std::map<std::uint64_t, Sent> commands_;  // not answered
 
     std::vector<Connection> cut_;  // that the server believes in
+    std::optional<Arrival> given_up_;
 };
 
 }  // namespace eventbus::sim

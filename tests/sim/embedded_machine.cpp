@@ -26,6 +26,27 @@ std::unique_ptr<Store> opened(Result<std::unique_ptr<Store>> store) {
     return std::move(*store);
 }
 
+// Knows of what is not answered yet, since a reload asks without anybody who waits for an answer.
+class CountedWatches final : public Watches {
+ public:
+    explicit CountedWatches(Watches& watches) : watches_(watches) {}
+
+    void ask(WatchQuestion question, Executor& reply_to,
+             Callback<Result<WatchAnswer>> done) override {
+        ++unanswered_;
+        watches_.ask(std::move(question), reply_to,
+                     [this, done = std::move(done)](Result<WatchAnswer> answer) mutable {
+                         --unanswered_;
+                         done(std::move(answer));
+                     });
+    }
+    std::size_t unanswered() const { return unanswered_; }
+
+ private:
+    Watches& watches_;
+    std::size_t unanswered_ = 0;  // all reactors of a simulation are on one thread
+};
+
 // The embedded stores, over a disk that fails. A kill leaves what their files hold at that moment.
 class EmbeddedMachine final : public Machine {
  public:
@@ -42,6 +63,7 @@ class EmbeddedMachine final : public Machine {
                                          .env = disk_->env()},
                                         *subjects_, clock_, random_));
         watches_ = std::make_unique<SubjectWatches>(*log_, *subjects_);
+        counted_ = std::make_unique<CountedWatches>(*watches_);
         sessions_ = opened(EmbeddedSessionStore::open(
             {.data_dir = folder_.path(),
              .index = {.per_user_max = kSessionsOfAUser},
@@ -65,17 +87,19 @@ class EmbeddedMachine final : public Machine {
         groups_.reset();
     }
     void end_life() override {
+        counted_.reset();
         watches_.reset();
         log_.reset();
         disk_.reset();
     }
 
     Log& log() override { return *log_; }
-    Watches& watches() override { return *watches_; }
+    Watches& watches() override { return *counted_; }
     SessionStore& sessions() override { return *sessions_; }
     GroupStore& groups() override { return *groups_; }
 
     bool move(Chance&) override { return false; }
+    bool is_asked() const override { return counted_->unanswered() > 0; }
     bool wait_a_moment() override {
         std::this_thread::sleep_for(std::chrono::microseconds(300));
         return true;
@@ -104,6 +128,7 @@ class EmbeddedMachine final : public Machine {
     std::unique_ptr<Subjects> subjects_;
     std::unique_ptr<EmbeddedLog> log_;
     std::unique_ptr<SubjectWatches> watches_;
+    std::unique_ptr<CountedWatches> counted_;
     std::unique_ptr<EmbeddedSessionStore> sessions_;
     std::unique_ptr<EmbeddedGroupStore> groups_;
     bool is_slow_ = false;

@@ -44,6 +44,8 @@ class Machine {
 
     // Something that is late comes: a sync, a page, an answer. False: nothing is.
     virtual bool move(Chance& chance) = 0;
+    // Whether an answer of watches() is on its way that move() does not bring.
+    virtual bool is_asked() const = 0;
     // Gives what works in threads of its own the time to do so. False: there is no such thing.
     virtual bool wait_a_moment() = 0;
 

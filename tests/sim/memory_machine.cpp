@@ -47,6 +47,7 @@ class MemoryMachine final : public Machine {
         }
         return false;
     }
+    bool is_asked() const override { return false; }  // move() brings every answer
     bool wait_a_moment() override { return false; }
 
     void set_slow(bool on) override {

@@ -87,6 +87,9 @@ void Run::take_and_give_again() {
     }
     device.subscribe({topic}, chance_.one_in(4));
     move_server();
+    if (!chance_.one_in(3)) return;
+    while (device.has_messages()) device.take_message();
+    cut(device);
 }
 
 // All that the server does by itself. False: nothing.
@@ -120,6 +123,10 @@ bool Run::move_all() {
                 if (chance_.one_in(4)) continue;
                 device->let_server_notice();
                 move_server();
+            }
+            if (device->has_connect_on_its_way() && cuts_left_ > 0 && chance_.one_in(4)) {
+                device->late_connect_comes(any_lane());
+                moves = true;
             }
             if (device->must_drop()) device->cut();
             if (!device->is_away()) continue;
@@ -156,6 +163,7 @@ std::string Run::unsettled() {
     for (std::size_t i = 0; all_are_read && i < Server::kLanes; ++i) {
         if (server_->lane(i).is_behind()) return "a member is behind";
     }
+    if (machine_->is_asked()) return "a right is asked for";
     if (!unanswered_.empty()) return unanswered_.begin()->first + " is not answered";
     for (const auto& device : devices_) {
         if (!device->is_settled()) return "a client waits for an answer";

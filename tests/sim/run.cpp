@@ -124,7 +124,8 @@ void Run::retain(std::uint64_t positions) {
 void Run::reload() {
     const bool gives = !witness_.catalog_gives();
     trace(gives ? "reload: gives" : "reload: takes");
-    witness_.reload(gives, machine_->log().frontier());
+    // What is published at this moment may be judged by the catalog before.
+    witness_.reload(gives, machine_->log().frontier() + unanswered_.size());
     for (std::size_t i = 0; i < Server::kLanes; ++i) server_->lane(i).set_catalog(catalog(gives));
 }
 
@@ -200,6 +201,7 @@ void Run::act() {
 
 void Run::connect(Device& device) {
     const bool is_twice = !device.pid().empty() && chance_.one_in(4);
+    if (!device.pid().empty() && chance_.one_in(12)) device.give_up_connect();
     if (is_twice) {
         device.connect_twice(any_lane(), any_lane(), chance_.one_in(2));
     } else {

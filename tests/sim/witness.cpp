@@ -122,8 +122,8 @@ bool Witness::watches_ever_since(const std::string& subject, const std::string& 
     return true;
 }
 
-void Witness::reload(bool gives, Position frontier) {
-    if (gives && !gives_after_) gives_after_ = frontier;
+void Witness::reload(bool gives, Position holds_after) {
+    if (gives && !gives_after_) gives_after_ = holds_after;
     if (gives) catalog_gave_until_ = kEndOfTime;
     if (!gives) gives_after_.reset();
 }

@@ -23,6 +23,9 @@ class Witness {
     void forget_after(Position through);
 
     const std::map<Position, SharedEntry>& entries() const { return entries_; }
+    Position frontier() const {  // of what is visible
+        return entries_.empty() ? Position() : entries_.rbegin()->first;
+    }
     Position lost_through;  // what retention has taken of the log
     static bool goes_to(const Entry& entry, const Room& room);
 
@@ -41,7 +44,7 @@ class Witness {
     // -----------
 
     // A reload begins; and it has ended on all reactors.
-    void reload(bool gives, Position frontier);
+    void reload(bool gives, Position holds_after);
     void reload_has_ended(Position frontier);
     bool catalog_may(Position at) const { return at <= catalog_gave_until_; }
     bool catalog_gives_ever_since(Position since) const {

@@ -42,8 +42,12 @@ void Account::unknown(Position frontier) {
 }
 
 // Of what it might have got, something must be gone; or a right that it had before has ended, and
-// the one by which it was let into a room began there, and may have ended since.
+// the one by which it was let into a room began there, and may have ended since. What is left of
+// one that it was told of comes again: it has asked for the rest.
 void Account::gap(Position from, Position to) {
+    const bool is_told_again = std::any_of(gaps_.begin(), gaps_.end(), [&](const auto& gap) {
+        return gap.first <= from && to <= gap.second;
+    });
     gaps_.emplace_back(from, to);
     const auto& entries = witness_.entries();
     const bool is_lost = std::any_of(
@@ -55,7 +59,7 @@ void Account::gap(Position from, Position to) {
     const bool is_hidden = std::any_of(asked_.begin(), asked_.end(), [&](const auto& topic) {
         return is_subject(topic) && witness_.right_began(topic, principal_->id, to);
     });
-    if (!is_lost && !is_hidden) {
+    if (!is_lost && !is_hidden && !is_told_again) {
         fail(name_ + " was told of a gap from " + to_string(from) + " to " + to_string(to) +
              " in which nothing of its own was lost");
     }
@@ -74,22 +78,25 @@ void Account::restored() {
     std::erase_if(confirmed_, [&](const auto& one) { return !copied_.contains(one.first); });
 }
 
-void Account::confirm(const std::string& topic, Position from, bool is_anew) {
+void Account::confirm(const std::string& topic, Position from, Position asked_at, bool is_anew) {
     signed_in_.erase(topic);  // the answer says from where on
     answered_.try_emplace(topic, is_anew ? from : Position());
     const auto [known, is_new] = confirmed_.try_emplace(topic, from);
     if (!is_new) known->second = std::min(known->second, from);
+    if (is_new) asked_at_[topic] = {asked_at, witness_.reloads()};
 }
 
 // Looked at once all is quiet: what took the right away may not be visible yet.
 void Account::right_ended(const std::string& topic) {
     const auto answered = answered_.find(topic);
     if (answered == answered_.end() || !is_subject(topic)) return;
-    // A session holds a room from where it was asked for, and the answer says from later on.
-    const auto asked_at = asked_at_.find(topic);
-    const Position from = asked_at == asked_at_.end()
-                              ? confirmed_.at(topic)
-                              : std::min(confirmed_.at(topic), asked_at->second);
+    Position from = confirmed_.at(topic);
+    if (const auto asked = asked_at_.find(topic); asked != asked_at_.end()) {
+        // By a right that the catalog gave meanwhile it was as if it had never left the room.
+        if (is_friend() && witness_.reloads() > asked->second.reloads + 1) return;
+        // A session holds a room from where it was asked for, and the answer says from later on.
+        from = std::min(from, asked->second.at);
+    }
     ends_.push_back({topic, from, std::min(std::max(place_, answered->second), late_at_)});
 }
 
@@ -192,6 +199,7 @@ bool Account::is_excused(Position position) const {
 
 void Account::check() {
     check_ends();
+    late_at_ = kEndOfTime;  // what it ended has been told
     Position owed_after = began_;
     for (const auto& [topic, from] : confirmed_) owed_after = std::min(owed_after, from);
     const auto& entries = witness_.entries();

@@ -41,13 +41,15 @@ class Account {
     // ---- topics
     // ------------------------------------------------------------------------------------
 
-    void ask(const std::string& topic) {
+    // Returns where the log stands.
+    Position ask(const std::string& topic) {
         asked_.insert(topic);
-        asked_at_.try_emplace(topic, witness_.frontier());
         left_.erase(topic);
+        return witness_.frontier();
     }
+    // `asked_at`: the session may hold it from there on, if the answer says from later on.
     // `is_anew`: it was surely not in it before.
-    void confirm(const std::string& topic, Position from, bool is_anew);
+    void confirm(const std::string& topic, Position from, Position asked_at, bool is_anew);
     // It is in it by its sign-in: as before, or from this place on.
     void sign_in(const std::string& topic, Position from) {
         ask(topic);
@@ -84,6 +86,10 @@ class Account {
     std::size_t seen() const { return seen_count_; }
 
  private:
+    struct Asked {
+        Position at;
+        int reloads;  // before it was answered
+    };
     // It was told that its right to the topic has ended.
     struct End {
         std::string topic;
@@ -109,7 +115,7 @@ class Account {
     Position began_ = kEndOfTime;                // after this, what goes to the person is owed
     std::set<std::string> asked_;                // and perhaps in the session
     Position late_at_ = kEndOfTime;              // a CONNECT that came late stood there
-    std::map<std::string, Position> asked_at_;   // since it was not in it
+    std::map<std::string, Asked> asked_at_;      // of those that were answered
     std::set<std::string> left_;                 // since the session began
     std::set<std::string> copied_;               // topics that were confirmed at the copy
     std::map<std::string, Position> confirmed_;  // topics, and after which place they are owed

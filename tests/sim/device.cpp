@@ -33,6 +33,7 @@ void Device::connect(Lane& lane, std::vector<std::string> topics, bool goes_on) 
     });
     if (!pid_.empty()) at_sign_in_ = has_sdk_ ? this->topics() : std::vector<std::string>();
     lane_ = &lane;
+    takes_over_ = takes_over_ || !cut_.empty();
     pipe_ = std::make_shared<Pipe>();
     lane.connect(pipe_, arrival());
 }
@@ -58,6 +59,7 @@ void Device::late_connect_comes(Lane& lane) {
 void Device::connect_nobody(Lane& lane, Arrival arrival) {
     const auto nobodys = std::make_shared<Pipe>();
     nobodys->is_cut = true;
+    takes_over_ = true;
     cut_.push_back({&lane, nobodys});
     arrival.topics.clear();
     lane.connect(nobodys, std::move(arrival));
@@ -69,12 +71,12 @@ void Device::subscribe(const std::vector<std::string>& topics, bool with_history
         const std::optional<std::string> since = with_history ? earlier_place() : std::nullopt;
         trace(
             [&] { return name_ + " subscribes to " + topic + (since ? " since " + *since : ""); });
-        account_.ask(topic);
+        const Position asked_at = account_.ask(topic);
         commands.push_back({Command::What::kSubscribe, ++last_command_, topic, since});
         Topic& asked = topics_[topic];
         asked.last_command = last_command_;
         asked.anew_by = std::exchange(asked.has_ended, false) ? last_command_ : 0;
-        commands_[last_command_] = {topic, true, since.has_value()};
+        commands_[last_command_] = {topic, true, since.has_value(), asked_at};
     }
     send(std::move(commands));
 }
@@ -100,8 +102,10 @@ void Device::move_to(std::string place) {
     if (place.empty()) places_.clear();
     if (!place_.empty() && !place.empty()) places_.push_back(place_);
     if (places_.size() > kPlaces) places_.pop_front();
+    const Result<Offset> at = parse_offset(place);
+    // What a socket that was taken over may have been given proves nothing.
+    is_place_lost_ = is_place_lost_ && at && at->position <= took_over_at_;
     place_ = std::move(place);
-    is_place_lost_ = false;
 }
 
 void Device::send(std::vector<Command> commands) { lane_->take(pipe_, std::move(commands)); }
@@ -143,6 +147,7 @@ void Device::on(const Connected& connected) {
     });
     is_in_ = true;
     frontier_ = connected.frontier;
+    if (std::exchange(takes_over_, false)) took_over_at_ = frontier_;
     const bool had_no_session = pid_.empty();
     const bool is_recovered = !had_no_session && connected.pid == pid_;
     Position from = frontier_;  // what comes after it is its own
@@ -204,7 +209,13 @@ void Device::on(const Answer& answer) {
     if (!counts) return;
     topic.is_confirmed = sent.is_subscribe;
     if (sent.is_subscribe) {
-        account_.confirm(sent.topic, answer.from, topic.anew_by == answer.command);
+        // An earlier one whose answer does not come may be in it as well.
+        Position asked_at = sent.asked_at;
+        for (const auto& [command, other] : commands_) {
+            const bool is_alike = other.is_subscribe && other.topic == sent.topic;
+            if (is_alike) asked_at = std::min(asked_at, other.asked_at);
+        }
+        account_.confirm(sent.topic, answer.from, asked_at, topic.anew_by == answer.command);
         if (account_.is_above(Lane::kRoomsMax + rooms_kept_)) fail(name_ + " is in too many rooms");
         return;
     }
@@ -275,6 +286,7 @@ void Device::server_died() {
 
 void Device::restored() {
     given_up_.reset();
+    took_over_at_ = {};
     may_be_forgotten = true;
     left_at_.clear();
     is_place_lost_ = !place_.empty();

@@ -89,6 +89,7 @@ class Device {
         std::string topic;
         bool is_subscribe = false;
         bool has_since = false;
+        Position asked_at = {};
     };
 
     void on(const Connected& connected);
@@ -125,6 +126,8 @@ class Device {
     SharedPipe pipe_;
     bool is_in_ = false;
     Position frontier_;                    // when it came in
+    bool takes_over_ = false;              // the server believes in another one
+    Position took_over_at_;                // at the latest
     std::vector<std::string> at_sign_in_;  // topics
     std::string since_;                    // of a sign-in without a session; empty: from now on
     std::size_t rooms_kept_ = 0;           // that could not be left

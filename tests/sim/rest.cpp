@@ -87,7 +87,7 @@ void Run::take_and_give_again() {
     }
     device.subscribe({topic}, chance_.one_in(4));
     move_server();
-    if (!chance_.one_in(3)) return;
+    if (!chance_.one_in(4)) return;
     while (device.has_messages()) device.take_message();
     cut(device);
 }

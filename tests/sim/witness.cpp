@@ -123,6 +123,7 @@ bool Witness::watches_ever_since(const std::string& subject, const std::string& 
 }
 
 void Witness::reload(bool gives, Position holds_after) {
+    ++reloads_;
     if (gives && !gives_after_) gives_after_ = holds_after;
     if (gives) catalog_gave_until_ = kEndOfTime;
     if (!gives) gives_after_.reset();

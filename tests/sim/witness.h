@@ -51,6 +51,7 @@ class Witness {
         return gives_after_ && since >= *gives_after_;
     }
     bool catalog_gives() const { return gives_after_.has_value(); }
+    int reloads() const { return reloads_; }
 
  private:
     struct Right {
@@ -70,6 +71,7 @@ class Witness {
     std::map<Key, std::vector<Right>> rights_;
     Position last_of_life_;
     std::optional<Position> gives_after_ = Position();
+    int reloads_ = 0;
     Position catalog_gave_until_ = kEndOfTime;
 };
 

@@ -221,7 +221,10 @@ Result<> Server::open_stores(const std::filesystem::path& data, Signals& signals
                    .per_service_max = 10 * config_.sessions_per_principal_max,
                    .ttl = config_.session_ttl},
          .open_files_max = tables(1)},
-        clock_, {.epochs = log_->epochs(), .last_open_in = log_->sessions_open_in()});
+        clock_,
+        {.epochs = log_->epochs(),
+         .last_open_in = log_->sessions_open_in(),
+         .is_epoch_stored = [log = log_.get()] { return log->is_epoch_stored(); }});
     if (!sessions) return sessions.error();
     sessions_ = std::move(*sessions);
     signals.enter("while the groups are opened");

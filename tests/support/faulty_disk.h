@@ -28,6 +28,7 @@ class FaultyDisk {
     std::atomic<bool> fails_reads{false};                // of tables
     std::atomic<bool> has_no_descriptors{false};         // no file can be opened
     std::atomic<std::uint64_t> free_bytes{1ULL << 40U};  // as it says when asked
+    std::string mount;  // a folder with a disk of its own, which has none
     std::atomic<std::uint64_t> syncs{0};
 
     // Syncs wait from now on, until it is false.
@@ -147,9 +148,9 @@ class FaultyDisk {
             return disk_.unless_dead(
                 [&] { return FileSystemWrapper::DeleteFile(name, options, context); });
         }
-        rocksdb::IOStatus GetFreeSpace(const std::string&, const rocksdb::IOOptions&,
+        rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions&,
                                        std::uint64_t* bytes, rocksdb::IODebugContext*) override {
-            *bytes = disk_.free_bytes;
+            *bytes = path == disk_.mount ? 0 : disk_.free_bytes.load();
             return rocksdb::IOStatus::OK();
         }
 

@@ -512,7 +512,11 @@ void Database::put_off() {
 void Database::look_at_space() {
     const std::uint64_t min = settings_.free_bytes_min;
     std::uint64_t free = ~std::uint64_t{0};
-    if (!env_.GetFreeSpace(settings_.data_dir.string(), &free).ok()) return;
+    // Its folder may be a mount of its own.
+    if (!env_.GetFreeSpace(path().string(), &free).ok() &&
+        !env_.GetFreeSpace(settings_.data_dir.string(), &free).ok()) {
+        return;
+    }
     const bool has_room = free >= (has_room_ ? min : room_to_go_on());
     if (has_room == has_room_) return;
     has_room_ = has_room;

@@ -60,6 +60,7 @@ class EmbeddedLog::Core {
     Result<> load(Binder& binder);
     void start(bool has_sessions);
     const std::string& sessions_open_in() const { return store_->sessions_open_in(); }
+    bool is_epoch_stored() const { return store_->is_epoch_stored(); }
     void stop();
 
     void read(Position after, std::size_t limit, Executor& reply_to, ReadDone done,
@@ -467,6 +468,9 @@ EmbeddedLog::~EmbeddedLog() { stop(); }
 void EmbeddedLog::start(bool has_sessions) { core_->start(has_sessions); }
 
 const std::string& EmbeddedLog::sessions_open_in() const { return core_->sessions_open_in(); }
+
+bool EmbeddedLog::is_epoch_stored() const { return core_->is_epoch_stored(); }
+
 void EmbeddedLog::stop() { core_->stop(); }
 
 void EmbeddedLog::append(std::vector<Plan> plans, Executor& reply_to, AppendDone done) {

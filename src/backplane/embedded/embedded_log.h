@@ -82,6 +82,8 @@ class EmbeddedLog final : public Log, public Turn {
     void start(bool has_sessions = false);
     // LogStore::sessions_open_in(), as the lives before have left it.
     const std::string& sessions_open_in() const;
+    // LogStore::is_epoch_stored(). Any thread.
+    bool is_epoch_stored() const;
 
     // Writes what was appended, answers it, and ends. Nothing is to be appended any more; the
     // executors still live.

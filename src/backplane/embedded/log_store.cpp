@@ -288,7 +288,7 @@ Result<> LogStore::write(std::span<const Staged> staged, std::optional<Position>
     }
 
     Result<> written = database_->write(batch, true);
-    epochs_are_written_ = epochs_are_written_ || (written && reserve);
+    if (written && reserve) epochs_are_written_ = true;
     retention_.written(written.has_value());
     if (!written) {
         blocks_.resize(blocks);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -69,6 +70,8 @@ class LogStore {
     // The last epoch in which the store of sessions was open for writing, when the log began to
     // write; empty: none is known.
     const std::string& sessions_open_in() const { return sessions_open_in_; }
+    // Whether a next start will know the current epoch. Any thread.
+    bool is_epoch_stored() const { return epochs_are_written_; }
     // That it is in the current one: written with the epoch.
     void note_sessions() { sessions_open_in_ = epochs_.current(); }
 
@@ -133,7 +136,7 @@ class LogStore {
     std::unique_ptr<Database> database_;
     Epochs epochs_{std::string()};
     bool ends_at_newest_ = false;  // the epoch before
-    bool epochs_are_written_ = false;
+    std::atomic<bool> epochs_are_written_ = false;
     std::string sessions_open_in_;
     std::uint64_t secret_ = 0;
     Position reserved_;

@@ -252,16 +252,17 @@ Result<std::unique_ptr<EmbeddedSessionStore>> EmbeddedSessionStore::open(Setting
          .compresses = true});
     if (!database) return database.error();
     std::unique_ptr<EmbeddedSessionStore> store(
-        new EmbeddedSessionStore(std::move(settings), clock, std::move(*database)));
+        new EmbeddedSessionStore(std::move(settings), clock, std::move(*database), life));
     if (const Result<> loaded = store->load(life); !loaded) return loaded.error();
     store->worker_ = std::thread([raw = store.get()] { raw->run(); });
     return store;
 }
 
 EmbeddedSessionStore::EmbeddedSessionStore(Settings settings, const Clock& clock,
-                                           std::unique_ptr<Database> database)
+                                           std::unique_ptr<Database> database, const Life& life)
     : settings_(std::move(settings)),
       clock_(clock),
+      is_epoch_stored_(life.is_epoch_stored),
       database_(std::move(database)),
       index_(settings_.index) {}
 
@@ -488,7 +489,8 @@ void EmbeddedSessionStore::run() {
 // One batch for all that is to be written; then the answers, in their order. What a claim finds
 // holds all that was asked before it.
 void EmbeddedSessionStore::do_all(std::vector<Work>& works) {
-    Batch batch(*database_, database_->look() == Database::State::kWritable);
+    const bool is_writable = database_->look() == Database::State::kWritable;
+    Batch batch(*database_, is_writable && (!is_epoch_stored_ || is_epoch_stored_()));
     for (Work& work : works) {
         std::visit([&](auto& one) { take(one, batch); }, work);
     }
@@ -553,6 +555,8 @@ void EmbeddedSessionStore::answer(ClaimOf& claim, bool, Answers& answers) {
         found = read(claim.pid, claim.principal, taken.claim);
         if (found && *found) {
             (**found).is_taken_over = taken.from != nullptr;
+            Position& taken_over_at = (**found).record.taken_over_at;
+            taken_over_at = std::max(taken_over_at, taken.given);
         } else {  // then nobody has it, and nobody will say that it ends
             index_.release(claim.pid, taken.claim, clock_.now());
         }
@@ -603,7 +607,10 @@ void EmbeddedSessionStore::answer(Change& change, bool is_written, Answers& answ
 }
 
 void EmbeddedSessionStore::take(Release& release, Batch& batch) {
-    if (!index_.release(release.pid, release.claim, clock_.now())) return;
+    if (!index_.release(release.pid, release.claim, clock_.now())) {
+        if (release.at) index_.note_given(release.pid, release.at->place.given);
+        return;
+    }
     if (!batch.is_taken() || !convert(release.pid, release.claim, batch)) return;
     if (!release.at) {
         const auto found = read(release.pid, {}, release.claim);

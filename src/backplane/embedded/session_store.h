@@ -78,6 +78,9 @@ class EmbeddedSessionStore final : public SessionStore {
     struct Life {
         Epochs epochs;
         std::string last_open_in;  // LogStore::sessions_open_in()
+        // LogStore::is_epoch_stored(); none: it is. Until then no session is written, since the
+        // next start would take its places for those of another log.
+        std::function<bool()> is_epoch_stored = {};
     };
 
     // Errors: kUnavailable: another process has it, it is of a newer format, or it is damaged.
@@ -136,7 +139,8 @@ class EmbeddedSessionStore final : public SessionStore {
     class Batch;
     class Answers;
 
-    EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<Database> database);
+    EmbeddedSessionStore(Settings settings, const Clock& clock, std::unique_ptr<Database> database,
+                         const Life& life);
     Result<> load(const Life& life);
     Result<> load_time(rocksdb::DB& db);
     struct StoredTime {
@@ -180,6 +184,7 @@ class EmbeddedSessionStore final : public SessionStore {
 
     const Settings settings_;
     const Clock& clock_;
+    const std::function<bool()> is_epoch_stored_;
     const std::unique_ptr<Database> database_;
     std::int64_t time_began_ms_ = 0;           // the time of sessions, less the monotonic clock
     std::optional<Clock::Time> time_written_;  // of the worker

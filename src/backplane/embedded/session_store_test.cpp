@@ -142,11 +142,14 @@ class EmbeddedSessionStoreTest : public testing::Test {
     FakeClock clock_;
     Epochs epochs_{"e1"};                      // of the log
     std::optional<std::string> last_open_in_;  // else in the newest that has ended
+    bool is_epoch_stored_ = true;              // changes only while the store is closed
 
     EmbeddedSessionStore::Life life() const {
         const auto& past = epochs_.past();
         const std::string newest = past.empty() ? std::string() : past.back().name;
-        return {.epochs = epochs_, .last_open_in = last_open_in_.value_or(newest)};
+        return {.epochs = epochs_,
+                .last_open_in = last_open_in_.value_or(newest),
+                .is_epoch_stored = [this] { return is_epoch_stored_; }};
     }
     Loop loop_;
     Owner owner_{loop_};
@@ -236,6 +239,37 @@ TEST_F(EmbeddedSessionStoreTest, WhileTheDiskTakesNothingItIsToldAndWhatIsKnownI
         EXPECT_TRUE(is_known(pid));
         EXPECT_TRUE(is_known("a"));
     }
+}
+
+// The next start would take the places in it for those of another log.
+TEST_F(EmbeddedSessionStoreTest,
+       InAnEpochThatTheLogHasNotStoredNothingIsWrittenAndWhatIsKnownIsFound) {
+    put("a");
+    store_.reset();
+    is_epoch_stored_ = false;
+    open();
+    EXPECT_FALSE(create("b").has_value());
+    const auto known = claim("a");
+    ASSERT_TRUE(known.has_value());
+    EXPECT_EQ(change("a", known->claim, {.at = SessionChange::At{"e2", {20_pos, 20_pos}}}),
+              Written::kNotNow);
+    store_->release("a", known->claim, SessionChange::At{"e2", {20_pos, 20_pos}});
+    store_.reset();
+    is_epoch_stored_ = true;
+    open();
+    const auto again = claim("a");
+    ASSERT_TRUE(again.has_value());
+    EXPECT_EQ(again->record.epoch, "e1");
+    put("b");
+}
+
+TEST_F(EmbeddedSessionStoreTest, AMountOfItsOwnThatIsFullIsNoticed) {
+    put("a");
+    disk_.mount = store_->database().path();
+    store_.reset();
+    open();
+    EXPECT_FALSE(create("b").has_value());
+    EXPECT_TRUE(claim("a").has_value());
 }
 
 TEST_F(EmbeddedSessionStoreTest, AFullDiskDoesNotMakeGoodWhatALossOfPowerMayHaveTaken) {

@@ -60,7 +60,9 @@ void Arriving::on_session(std::optional<SessionStore::Claimed> claimed) {
         admitted_.record = std::move(claimed->record);
         admitted_.claim = claimed->claim;
         admitted_.is_resumed = true;
-        is_taken_over_ = claimed->is_taken_over;
+        // After a kill nobody had it, and nobody has said what was given.
+        is_taken_over_ =
+            claimed->is_taken_over || admitted_.record.epoch != context_.log.epochs().current();
     }
     find_places();
 }
@@ -373,7 +375,7 @@ void Arriving::write_new() {
 void Arriving::write_resumed() {
     SessionRecord& record = admitted_.record;
     record.epoch = context_.log.epochs().current();
-    // As late as can be: the other socket goes on until it hears of it.
+    // The other socket goes on until it hears of it, and says then how far (Guest::take_over).
     if (is_taken_over_) record.taken_over_at = context_.log.frontier();
     SessionChange change{.at = at_of(record)};
     if (is_offset_unknown_) change.offset_before = record.offset_before;

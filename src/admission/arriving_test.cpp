@@ -28,12 +28,14 @@ Codes codes_of(const Admitted& admitted) {
     return codes;
 }
 
-// Lets everybody watch everything.
+// Lets everybody watch everything, or nobody anything.
 class OpenWatches final : public Watches {
  public:
     void ask(WatchQuestion, Executor&, Callback<Result<WatchAnswer>> done) override {
+        if (!may) return done(Error{ErrorCode::kForbidden, "it may not"});
         done(WatchAnswer{kEndOfTime, right_since});
     }
+    bool may = true;
     Position right_since;
 };
 
@@ -259,6 +261,19 @@ TEST_F(ArrivingTest, AnOffsetFromBeforeTheSessionProvesNothingInIt) {
         EXPECT_EQ(later.resume_after, c.resume_after);
         EXPECT_EQ(later.unknown.size(), c.unknown);
     }
+}
+
+// A CONNECT that was given up, and comes before the client does: how far the client had come when
+// the process was killed is not known.
+TEST_F(ArrivingTest, WhatWasGivenBeforeAKillDoesNotProveWhatALateConnectWasTold) {
+    keep({.epoch = "second",
+          .place = {.given = 16_pos, .clear = 16_pos},
+          .rooms = {{Room::subject("photo:1"), 11_pos}}});
+    watches_.may = false;
+    ASSERT_EQ(arrive({.pid = "p", .offset = "second.16"}).ended.size(), 1u);
+    EXPECT_EQ(arrive({.pid = "p", .offset = "second.19"}).ended.size(), 1u);
+    log_.publish("a");
+    EXPECT_EQ(arrive({.pid = "p", .offset = "third.26"}).ended.size(), 0u);
 }
 
 // Its notice was lost in the drop, and the right was given again meanwhile.

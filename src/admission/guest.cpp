@@ -363,7 +363,9 @@ SessionChange::At Guest::written_at() const {
 }
 
 void Guest::take_over() {
-    claim_.reset();  // from now on it is another's
+    // It is another's, and hears what this one was given until it heard of that.
+    if (claim_) admissions_.context_.sessions.release(pid(), *claim_, written_at());
+    claim_.reset();
     close_for_take_over();
 }
 

@@ -64,7 +64,7 @@ std::optional<SessionIndex::Taken> SessionIndex::claim(std::string_view pid,
     const auto found = find(pid);
     if (found == sessions_.end() || found->expires_at <= now) return std::nullopt;
     if (found->principal != hash_of(principal)) return std::nullopt;
-    const Taken taken{Claim{++last_claim_}, found->owner, found->claim};
+    const Taken taken{Claim{++last_claim_}, found->owner, found->claim, found->given};
     set_connected(found, &owner, kConnected);
     sessions_.modify(found, [&](Session& session) { session.claim = taken.claim; });
     return taken;
@@ -79,6 +79,12 @@ bool SessionIndex::release(std::string_view pid, Claim claim, Clock::Time now) {
     if (!is_owned(pid, claim)) return false;
     set_connected(find(pid), nullptr, expiry(now));
     return true;
+}
+
+void SessionIndex::note_given(std::string_view pid, Position given) {
+    const auto found = find(pid);
+    if (found == sessions_.end()) return;
+    sessions_.modify(found, [&](Session& s) { s.given = std::max(s.given, given); });
 }
 
 bool SessionIndex::is_known(std::string_view pid, Clock::Time now) const {

@@ -25,7 +25,7 @@ namespace eventbus {
 // step of the wall clock ends no session.
 //
 // Thread:  one at a time.
-// Bounded: as SessionStore says. A session costs about 180 bytes.
+// Bounded: as SessionStore says. A session costs about 190 bytes.
 class SessionIndex {
  public:
     struct Settings {
@@ -52,6 +52,7 @@ class SessionIndex {
         Claim claim{};
         SessionOwner* from = nullptr;  // whose it was, and is to be told; null: nobody's
         Claim before{};
+        Position given;  // note_given()
     };
     // Makes `owner` the owner. None: there is no such session, or it is another principal's (by a
     // hash: whoever has the record compares it whole).
@@ -62,6 +63,9 @@ class SessionIndex {
 
     // False: it is another's. From now on it expires.
     bool release(std::string_view pid, Claim claim, Clock::Time now);
+
+    // What lies up to here was given to a socket from which the session was taken over.
+    void note_given(std::string_view pid, Position given);
 
     bool is_known(std::string_view pid, Clock::Time now) const;
 
@@ -87,6 +91,7 @@ class SessionIndex {
         Clock::Time expires_at = kConnected;
         Claim claim{};
         SessionOwner* owner = nullptr;  // null: not connected
+        Position given;                 // note_given()
     };
     struct ByPid {};
     struct ByExpiry {};

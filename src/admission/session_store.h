@@ -150,6 +150,7 @@ class SessionStore {
                         SessionOwner& owner, Callback<Written> done) = 0;
 
     // The socket has gone without a goodbye: from now on its session expires. `at`: where it stood.
+    // Of one that was taken over only what it was given counts, for SessionRecord::taken_over_at.
     virtual void release(std::string_view pid, Claim claim,
                          std::optional<SessionChange::At> at) = 0;
 

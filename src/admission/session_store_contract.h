@@ -257,6 +257,7 @@ TEST_P(SessionStoreContract, OfManyThatClaimAPidTheNewestHasItAndTheOthersChange
     const auto fifth = claim("p");
     ASSERT_TRUE(fifth.has_value());
     EXPECT_FALSE(fifth->is_taken_over);
+    EXPECT_EQ(fifth->record.taken_over_at, 99_pos) << "what one of the others was given at its end";
 }
 
 TEST_P(SessionStoreContract, AnOwnerIsToldOfATakeOverAfterTheAnswersToWhatItAskedBefore) {

@@ -281,6 +281,7 @@ void Device::cut() {
 void Device::server_died() {
     cut();
     cut_.clear();
+    takes_over_ = true;  // nobody knows any more what it was given
     given_up_.reset();
 }
 

@@ -102,6 +102,47 @@ test.each([
   expect(seen.things.map(({ id }) => id)).toEqual(expected);
 });
 
+test('a page that is loaded again while it catches up gets the rest, of what it had not watched again, too', async () => {
+  const bus = await startBus();
+  const first = clientOf(bus);
+  for (const topic of ['photo:1', 'photo:2', 'photo:3']) await first.subscribe(topic, () => {});
+  await leave(first);
+  bus.publish({ type: 'photo.missed', subject: 'photo:1', data: {} });
+  bus.script('subscribe', 'silence', 'silence');
+  const second = clientOf(bus);
+  const seen = new Seen<{ id: string }>();
+  for (const topic of ['photo:1', 'photo:2']) second.subscribe(topic, seen.add).catch(() => {});
+  await seen.atLeast(1); // and no answer
+  await leave(second);
+
+  for (const topic of ['photo:1', 'photo:2', 'photo:3']) bus.publish({ type: 'photo.later', subject: topic, data: {} });
+  const third = clientOf(bus);
+  for (const topic of ['photo:1', 'photo:2', 'photo:3']) await third.subscribe(topic, seen.add);
+
+  await third.publish('tick', {}); // is answered behind what was missed
+  expect(seen.things.map(({ id }) => id).sort()).toEqual(['e1', 'e2', 'e3', 'e4']);
+});
+
+test('a session that is forgotten while its topics catch up goes on from the last place, not from the answers', async () => {
+  const bus = await startBus();
+  const first = clientOf(bus);
+  await first.subscribe('photo:1', () => {});
+  await leave(first);
+  bus.publish({ type: 'photo.missed', subject: 'photo:1', data: {} });
+  bus.publish({ type: 'photo.late', subject: 'photo:1', data: {} });
+  const second = clientOf(bus);
+  const seen = new Seen<{ id: string }>();
+  // It is told to be in it from 1.2 on, and none of what comes before has come.
+  bus.script('subscribe', { ok: true, topic: 'photo:1', offset: '1.2' });
+  bus.hides = true;
+  await second.subscribe('photo:1', seen.add);
+  bus.hides = false;
+  await bus.stop();
+  await bus.listen();
+
+  expect((await seen.atLeast(2)).map(({ id }) => id)).toEqual(['e1', 'e2']);
+});
+
 test('a page that is loaded again before a new session has confirmed a topic gets what it missed of that', async () => {
   const bus = await startBus();
   const before = clientOf(bus);

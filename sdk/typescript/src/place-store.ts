@@ -60,6 +60,7 @@ export class PlaceStore {
   }
 
   unwatch(topic: string): void {
+    this.#restored.topics.delete(topic);
     this.#topics.delete(topic);
     this.#writeSoon();
   }
@@ -81,8 +82,8 @@ export class PlaceStore {
     this.#timer = undefined;
     if (this.#key === undefined) return;
     const place = this.#place ?? this.#began;
-    // As long as no place has been passed, those of the page before are as good for the next one.
-    const topics: Entry[] = this.#count === 0 ? [...this.#restored.topics] : [];
+    // What this page has not asked for yet, the next one may.
+    const topics: Entry[] = [...this.#restored.topics];
     for (const [topic, { from, countMax }] of this.#topics) topics.push(this.#count > countMax ? topic : [topic, from]);
     try {
       if (place === undefined) storage()?.removeItem(this.#key);

@@ -82,6 +82,7 @@ interface Interest {
   readonly backoff: Backoff;
   since: string | undefined; // from where, the next time that it is asked for: as the application says
   isHeld: boolean; // it was confirmed in the session of now, and no earlier one
+  isCovered: boolean; // the sign-in asked for it: it goes on at the last place, whatever its own answer says
   from: string | undefined; // where it goes on if it is not held: the places that come meanwhile are of other topics
   lost: string | undefined; // where it was to go on, and the log does not hold
   confirmed: Confirmed | undefined;
@@ -194,9 +195,12 @@ export class Subscriptions {
       // A membership of a group ends with the connection; the rest is part of the session.
       interest.isHeld &&= recovered && isConfirmedView(interest);
       if (interest.isHeld && interest.since === undefined) continue;
-      const isCovered = isView(interest) && topics.has(interest.topic);
-      if (!interest.isHeld) interest.from = isCovered ? undefined : this.#resumePoint(interest);
+      if (!interest.isHeld) {
+        interest.isCovered = !recovered && isView(interest) && topics.has(interest.topic);
+        interest.from = interest.isCovered ? undefined : this.#resumePoint(interest);
+      }
       if (interest.from !== undefined) this.#places.owe(interest.topic, interest.from);
+      else if (interest.isCovered && asked.since !== undefined) this.#places.watch(interest.topic, asked.since);
       this.#ask(interest, interest.since ?? interest.from);
     }
   }
@@ -267,6 +271,7 @@ export class Subscriptions {
       backoff: new Backoff(kRetryFirstMs, kRetryMaxMs),
       since: undefined,
       isHeld: false,
+      isCovered: false,
       from: undefined,
       lost: undefined,
       confirmed: undefined,
@@ -304,8 +309,8 @@ export class Subscriptions {
     interest.isHeld = true;
     interest.from = undefined;
     interest.confirmed = confirmed;
-    interest.placesAtConfirm = this.#places.count;
-    this.#places.watch(interest.topic, confirmed.offset);
+    interest.placesAtConfirm = interest.isCovered ? -1 : this.#places.count;
+    if (!interest.isCovered) this.#places.watch(interest.topic, confirmed.offset);
     for (const listener of interest.listeners) listener.settle(confirmed);
     const { lost } = interest;
     interest.lost = undefined;

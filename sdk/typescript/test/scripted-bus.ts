@@ -37,6 +37,8 @@ export class ScriptedBus {
   epoch = 1;
   /** What the next CONNECTs are refused with. */
   refusals: { code: string; message: string; retryAfterMs?: number }[] = [];
+  /** What a CONNECT missed is not sent: it is still on its way. */
+  hides = false;
   /** Group named after the service; undefined: users' connections, type patterns are plain views. */
   group: string | undefined;
   readonly #scripts = new Map<string, Script[]>();
@@ -158,6 +160,7 @@ export class ScriptedBus {
     if (from === undefined) return;
     if (!socket.recovered) for (const topic of topics ?? []) socket.data.topics.add(topic);
     if (!this.#knows(from)) return void socket.emit('resume.unknown', { code: 'since', reason: 'It is of another log.', to: this.end });
+    if (this.hides) return;
     const missed = this.log.filter(({ meta }) => isAfter(meta.offset, from) && watches(socket, meta));
     for (const stored of missed) this.show(stored, socket);
     socket.emit('resume.done', { missed: missed.length });

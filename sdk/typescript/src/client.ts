@@ -51,8 +51,8 @@ export interface PublishOptions extends PublishLimits {
 export class EventBus<Events extends object = UntypedEvents> {
   readonly #options: EventBusOptions;
   readonly #errors = new Observers<EventBusError>();
-  readonly #gaps = new Observers<Gap>();
-  readonly #states = new Observers<ConnectionState>();
+  readonly #gaps = new Observers<Gap>((thrown) => this.#report(observerFailed('onGap', thrown)));
+  readonly #states = new Observers<ConnectionState>((thrown) => this.#report(observerFailed('onState', thrown)));
   #parts: Parts | undefined;
   #closed: Promise<void> | undefined;
 
@@ -146,9 +146,9 @@ export class EventBus<Events extends object = UntypedEvents> {
    * });
    * ```
    */
-  onState(handler: (state: ConnectionState) => void): () => void {
+  onState(handler: (state: ConnectionState) => unknown): () => void {
     const off = this.#states.add(handler);
-    handler(this.state);
+    void this.#states.tellOne(handler, this.state);
     return off;
   }
 
@@ -161,7 +161,7 @@ export class EventBus<Events extends object = UntypedEvents> {
    * bus.onGap(() => reloadPhotos());
    * ```
    */
-  onGap(handler: (gap: Gap) => void): () => void {
+  onGap(handler: (gap: Gap) => unknown): () => void {
     return this.#gaps.add(handler);
   }
 
@@ -175,7 +175,7 @@ export class EventBus<Events extends object = UntypedEvents> {
    * bus.onError((error) => log.warn(error.code, error.message));
    * ```
    */
-  onError(handler: (error: EventBusError) => void): () => void {
+  onError(handler: (error: EventBusError) => unknown): () => void {
     return this.#errors.add(handler);
   }
 
@@ -304,6 +304,11 @@ function isNode(): boolean {
 
 function raise(error: EventBusError): never {
   throw error;
+}
+
+function observerFailed(where: string, thrown: unknown): EventBusError {
+  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  return new EventBusError('internal', `A handler of ${where} failed: ${why}`, { cause: thrown });
 }
 
 function isClosed(): EventBusError {

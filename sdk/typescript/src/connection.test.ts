@@ -463,3 +463,51 @@ test('a path in the address is kept before /socket.io/', async () => {
 
   expect(states.things.find(({ error }) => error)?.error?.message).toContain('http://127.0.0.1:1 cannot be reached');
 });
+
+test('an observer that throws or rejects is told by onError, and keeps nobody else from hearing', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const errors = new Seen<EventBusError>();
+  client.onError(errors.add);
+  client.onState(() => Promise.reject(new Error('too late')));
+  client.onState(() => {
+    throw new Error('at once');
+  });
+  const states = new Seen<ConnectionState>();
+  client.onState(states.add);
+
+  await client.publish('tick', {});
+
+  await states.until((all) => all.some(({ status }) => status === 'live'));
+  const told = (await errors.until((all) => all.length >= 6)).map(({ code, message }) => `${code}: ${message}`);
+  expect(new Set(told)).toEqual(new Set(['internal: A handler of onState failed: too late', 'internal: A handler of onState failed: at once']));
+});
+
+test('an onError handler that rejects ends nothing', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const failed = vi.spyOn(console, 'error').mockImplementation(() => {});
+  afterwards(() => failed.mockRestore());
+  client.onError(() => Promise.reject(new Error('also broken')));
+  await client.subscribe('photo:1', () => Promise.reject(new Error('broken')));
+
+  bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+
+  await expect.poll(() => failed.mock.calls.length).toBe(1);
+  expect(String(failed.mock.calls[0]?.[1])).toContain('also broken');
+});
+
+test('a call in an onState handler at closed connects again', async () => {
+  const bus = await startBus();
+  bus.refusals = [{ code: 'forbidden', message: 'Not you.' }];
+  const client = clientOf(bus);
+  let again: Promise<unknown> | undefined;
+  client.onState(({ status }) => {
+    if (status === 'closed') again ??= client.subscribe('photo:1', () => {});
+  });
+
+  expect(await rejection(client.subscribe('photo:1', () => {}))).toMatchObject({ code: 'forbidden' });
+
+  await again;
+  expect(client.state.status).toBe('live');
+});

@@ -162,8 +162,7 @@ export class Connection {
     this.#lostTo = undefined;
     this.#backoff.reset();
     // Only with `since` is it certain that the end of the catching up will be told.
-    this.#setState({ status: this.#asked.since === undefined ? 'live' : 'catching-up' });
-    this.#user.connected(socket.recovered, this.#asked);
+    this.#setState({ status: this.#asked.since === undefined ? 'live' : 'catching-up' }, () => this.#user.connected(socket.recovered, this.#asked));
   }
 
   #onConnectError(socket: Socket, thrown: Error & { data?: unknown }): void {
@@ -180,7 +179,6 @@ export class Connection {
       this.#again(error);
     } else {
       this.#stop({ status: 'closed', error });
-      this.#user.refused(error);
     }
   }
 
@@ -243,13 +241,17 @@ export class Connection {
   #stop(state: ConnectionState): void {
     clearTimeout(this.#retryTimer);
     ++this.#connects;
-    this.#setState(state);
-    this.#socket?.disconnect();
+    this.#setState(state, () => {
+      this.#socket?.disconnect();
+      if (state.error !== undefined) this.#user.refused(state.error);
+    });
   }
 
-  #setState(state: ConnectionState): void {
+  // What is told holds: an observer may ask for more at once. `begin` does what belongs to the state.
+  #setState(state: ConnectionState, begin?: () => void): void {
     this.#state = state;
-    this.states.tell(state);
+    begin?.();
+    if (this.#state === state) this.states.tell(state);
   }
 }
 

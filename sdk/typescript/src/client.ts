@@ -322,7 +322,11 @@ function isClosed(): EventBusError {
  * ```ts
  * const bus = createEventBus({
  *   url: 'https://events.photo-platform.com',
- *   token: async () => (await fetch('/api/event-token')).text(), // asked at every connect
+ *   token: async () => {
+ *     const response = await fetch('/api/event-token'); // asked at every connect
+ *     if (!response.ok) throw new Error(`/api/event-token answered ${response.status}`);
+ *     return response.text();
+ *   },
  * });
  * ```
  */

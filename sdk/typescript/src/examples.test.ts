@@ -41,7 +41,7 @@ function surroundings(bus: ScriptedBus) {
     process: { on: () => {} },
     badge: { textContent: '' },
     log: console,
-    fetch: async () => ({ json: async () => ({ photo: {}, eventBusOffset: '1.1' }) }),
+    fetch: async () => Response.json({ photo: {}, eventBusOffset: '1.1' }),
     ...Object.fromEntries(kCalled.map((name) => [name, vi.fn()])),
   };
 }
@@ -78,4 +78,25 @@ test('the first example of the README does what it says', async () => {
   bus.publish({ type: 'photo.uploaded', data: { photoId: '7' } });
 
   await vi.waitFor(() => expect((scope as Record<string, unknown>).startPhotoProcessing).toHaveBeenCalledWith('7'));
+});
+
+const withToken = all.filter(({ code }) => code.includes('token: async'));
+
+test('there are examples of a token function on every page', () => {
+  expect(withToken.map(({ from }) => from)).toEqual(['client.ts', 'README.md', '../../docs/sdk.md']);
+});
+
+test.each(withToken)('the token function in $from gives the token, and no error page in its place', async (example) => {
+  const bus = await startBus();
+  const settings: sdk.EventBusOptions[] = [];
+  const answers = [new Response('a token'), new Response('<h1>Bad Gateway</h1>', { status: 502 })];
+  await run(example, {
+    ...surroundings(bus),
+    createEventBus: (options: sdk.EventBusOptions) => (settings.push(options), clientOf(bus)),
+    fetch: async () => answers.shift(),
+  });
+  const token = settings[0]!.token as () => Promise<string>;
+
+  expect(await token()).toBe('a token');
+  await expect(token()).rejects.toThrow('/api/event-token answered 502');
 });

@@ -5,7 +5,7 @@ import { decodeJwt } from 'jose';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { writeJson } from '../shared/files.js';
 import { FILE_BYTES_MAX } from '../shared/limits.js';
-import { Media } from '../shared/media.js';
+import { Media, newId } from '../shared/media.js';
 import { BusTokens } from '../shared/tokens.js';
 import type { LibraryView, PhotoView, SessionView } from '../shared/views.js';
 import { folder } from '../test/folder.js';
@@ -277,13 +277,18 @@ describe('a link', () => {
     expect((await ana.photos())[0]!.watchers).toEqual([{ id: 'ben', name: 'Ben', admin: false }]);
   });
 
-  it.each(['', 'wrong', 'x'.repeat(22), 7, undefined])('with the key %j opens nothing', async (key) => {
+  const wrongKeys = ['', 'wrong', 'x'.repeat(22), 'é'.repeat(22), '\ud83d'.repeat(22), 7, undefined];
+  it.each(wrongKeys)('with the key %j opens nothing', async (key) => {
     const site = await Site.open();
     const [ana, ben] = [await site.as('ana'), await site.as('ben')];
     const id = await ana.uploadOne();
     await ana.ask('POST', `/photos/${id}/link`);
 
-    expect((await ben.ask('POST', `/photos/${id}/watch`, { key })).statusCode).toBe(404);
+    const answer = await ben.ask('POST', `/photos/${id}/watch`, { key });
+
+    expect(answer.statusCode).toBe(404);
+    const ofNoPhoto = await ben.ask('POST', `/photos/${newId()}/watch`, { key });
+    expect(answer.json()).toEqual(ofNoPhoto.json()); // a stranger does not learn that the photo exists
   });
 
   it('is made by the owner alone, not by a watcher', async () => {

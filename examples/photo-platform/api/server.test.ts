@@ -1,103 +1,17 @@
 import { access, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { FastifyInstance } from 'fastify';
 import { decodeJwt } from 'jose';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { writeJson } from '../shared/files.js';
 import { FILE_BYTES_MAX } from '../shared/limits.js';
-import { Media, newId } from '../shared/media.js';
-import { BusTokens } from '../shared/tokens.js';
-import type { LibraryView, PhotoView, SessionView } from '../shared/views.js';
+import { newId } from '../shared/media.js';
+import type { LibraryView } from '../shared/views.js';
+import { TOKENS } from '../test/bus-server.js';
 import { folder } from '../test/folder.js';
 import { RecordedBus } from '../test/recorded-bus.js';
-import { Announcements } from './announcements.js';
-import { Library, PHOTOS_PER_USER_MAX } from './library.js';
-import { Outbox } from './outbox.js';
-import { createServer } from './server.js';
-import { Sessions } from './sessions.js';
-import { Sharing } from './sharing.js';
-import { Uploads } from './uploads.js';
+import { NO_BUS, Site } from '../test/site.js';
+import { PHOTOS_PER_USER_MAX } from './library.js';
 
-const BUS = 'http://127.0.0.1:9';
-const TOKENS = new BusTokens('0123456789abcdef0123456789abcdef');
 const busToken = await TOKENS.forUser('ana', []);
-
-class Site {
-  private constructor(
-    readonly app: FastifyInstance,
-    readonly bus: RecordedBus,
-    readonly library: Library,
-    readonly media: Media,
-  ) {}
-
-  static async open(root?: string, bus = new RecordedBus()): Promise<Site> {
-    const media = new Media(root ?? (await folder()));
-    const library = await Library.open(media);
-    const outbox = new Outbox(bus, library);
-    const app = await createServer({
-      pageDir: media.root,
-      busPublicUrl: BUS,
-      platform: {
-        bus,
-        busPublicUrl: BUS,
-        frontier: async () => `1.${bus.told.length}`,
-        tokens: TOKENS,
-        sessions: await Sessions.open(join(media.root, 'session.key')),
-        library,
-        outbox,
-        uploads: new Uploads(library),
-        sharing: new Sharing(library, outbox),
-        announcements: await Announcements.open(join(media.root, 'announcement.json')),
-      },
-    });
-    onTestFinished(async () => {
-      outbox.close();
-      await app.close();
-    });
-    return new Site(app, bus, library, media);
-  }
-
-  async as(user: string): Promise<Visitor> {
-    const answer = await this.app.inject({ method: 'POST', url: '/api/sign-in', payload: { user } });
-    return new Visitor(this.app, answer.json<SessionView>().session);
-  }
-}
-
-class Visitor {
-  constructor(
-    readonly app: FastifyInstance,
-    readonly session: string,
-  ) {}
-
-  ask(method: 'GET' | 'POST' | 'DELETE', path: string, payload?: object) {
-    const headers = { authorization: `Bearer ${this.session}` };
-    return this.app.inject({ method, url: `/api${path}`, headers, ...(payload && { payload }) });
-  }
-
-  upload(...files: [name: string, bytes: Buffer][]) {
-    const parts = files.flatMap(([name, bytes]) => [
-      Buffer.from(
-        `--cut\r\nContent-Disposition: form-data; name="photos"; filename="${name}"\r\nContent-Type: image/jpeg\r\n\r\n`,
-      ),
-      bytes,
-      Buffer.from('\r\n'),
-    ]);
-    return this.app.inject({
-      method: 'POST',
-      url: '/api/photos',
-      headers: { authorization: `Bearer ${this.session}`, 'content-type': 'multipart/form-data; boundary=cut' },
-      payload: Buffer.concat([...parts, Buffer.from('--cut--\r\n')]),
-    });
-  }
-
-  async uploadOne(name = 'a.jpg'): Promise<string> {
-    return (await this.upload([name, Buffer.from('bytes')])).json<{ photoIds: [string] }>().photoIds[0];
-  }
-
-  async photos(): Promise<PhotoView[]> {
-    return (await this.ask('GET', '/library')).json<LibraryView>().photos;
-  }
-}
 
 async function develop({ media }: Site, id: string): Promise<void> {
   await writeFile(media.thumbnail(id, 160), 'a thumbnail');
@@ -121,7 +35,7 @@ describe('signing in', () => {
 
     const { url, token } = (await dora.ask('GET', '/bus')).json<{ url: string; token: string }>();
 
-    expect(url).toBe(BUS);
+    expect(url).toBe(NO_BUS);
     expect(decodeJwt(token)).toMatchObject({ sub: 'dora', roles: ['user', 'admin'] });
     expect(decodeJwt(token)).not.toHaveProperty('service');
   });
@@ -401,5 +315,5 @@ it('every answer lets the page connect to the bus, and to nothing else', async (
 
   const policy = (await app.inject({ url: '/api/users' })).headers['content-security-policy'];
 
-  expect(policy).toContain(`connect-src 'self' ${BUS} ws://127.0.0.1:9;`);
+  expect(policy).toContain(`connect-src 'self' ${NO_BUS} ws://127.0.0.1:9;`);
 });

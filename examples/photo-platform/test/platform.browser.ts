@@ -167,6 +167,16 @@ describe('the page', () => {
     }
   });
 
+  it('shows the way to sign in when a session ends', async () => {
+    await phone.page.route('**/api/photos', (route) => route.fulfill({ status: 401, json: {} }));
+    await phone.drop([pictures[0]!]);
+
+    await phone.page.waitForSelector('.sign-in:has-text("Your session has ended")');
+    await phone.page.unroute('**/api/photos');
+    await phone.signIn('ana');
+    expect(await phone.names()).toHaveLength(5);
+  });
+
   it('has thrown no error in any window', () => {
     expect([laptop, phone, stranger].flatMap(({ errors }) => errors)).toEqual([]);
   });

@@ -21,8 +21,12 @@ export async function signIn(user: string): Promise<SessionView> {
 }
 
 // The API as a signed-in user sees it. The answers are our own API's: their types are shared with it.
+// `onSignedOut` hears of each answer 401, whatever was asked: the session has ended.
 export class Api {
-  constructor(readonly session: string) {}
+  constructor(
+    readonly session: string,
+    readonly onSignedOut: () => void,
+  ) {}
 
   bus = (): Promise<BusView> => this.#ask('GET', '/api/bus');
   library = (): Promise<LibraryView> => this.#ask('GET', '/api/library');
@@ -36,7 +40,7 @@ export class Api {
   // An image needs the session too, and an <img> cannot send it.
   async image(url: string, signal: AbortSignal): Promise<Blob> {
     const answer = await fetch(url, { headers: this.#headers(), signal });
-    if (!answer.ok) throw await readError(answer);
+    if (!answer.ok) throw this.#heed(await readError(answer));
     return answer.blob();
   }
 
@@ -53,14 +57,23 @@ export class Api {
       request.onerror = () => reject(new ApiError(0, 'unavailable', 'The connection to the API broke'));
       request.onload = () => {
         if (request.status < 300) resolve(request.response);
-        else reject(errorFrom(request.status, request.response));
+        else reject(this.#heed(errorFrom(request.status, request.response)));
       };
       request.send(form);
     });
   }
 
-  #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-    return ask(method, path, { body, headers: this.#headers() });
+  async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    try {
+      return await ask(method, path, { body, headers: this.#headers() });
+    } catch (error) {
+      throw this.#heed(error);
+    }
+  }
+
+  #heed<Thrown>(error: Thrown): Thrown {
+    if (error instanceof ApiError && error.status === 401) this.onSignedOut();
+    return error;
   }
 
   #headers(): Record<string, string> {

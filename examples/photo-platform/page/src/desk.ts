@@ -42,7 +42,6 @@ export class Desk {
   readonly activity = signal<readonly PlatformEvent[]>([]);
   readonly notices = signal<readonly Notice[]>([]);
   readonly uploads = signal<readonly Upload[]>([]);
-  readonly api: Api;
   readonly #bus: EventBus<PlatformEvents>;
   readonly #watches = new Map<string, Promise<Subscription | undefined>>();
   #early: PlatformEvent[] = [];
@@ -51,14 +50,13 @@ export class Desk {
   #ids = 0;
   #isClosed = false;
 
-  // `url` is the bus's. Its tokens are short-lived: the API gives a new one at every connect.
-  constructor(
+  // `url` is the bus's. Its tokens are short-lived: the API gives a new one at every connect, for as
+  // long as the session holds.
+  private constructor(
     readonly user: UserView,
-    session: string,
+    readonly api: Api,
     url: string,
-    readonly onSignedOut: () => void,
   ) {
-    this.api = new Api(session);
     const token = async (): Promise<string> => (await this.api.bus()).token;
     this.#bus = createEventBus<PlatformEvents>({ url, token, resumeKey: user.id });
     this.#bus.on('**', (event) => this.#receive(event as PlatformEvent));
@@ -67,7 +65,8 @@ export class Desk {
   }
 
   static async open({ user, session }: SessionView, onSignedOut: () => void): Promise<Desk> {
-    return new Desk(user, session, (await new Api(session).bus()).url, onSignedOut);
+    const api = new Api(session, onSignedOut);
+    return new Desk(user, api, (await api.bus()).url);
   }
 
   async close(): Promise<void> {
@@ -135,7 +134,6 @@ export class Desk {
     const isFirst = !this.isLoaded.value;
     // Without `missed`, nobody has said that this connection goes on where the last one ended.
     if (state.status === 'live' && (isFirst || state.missed === undefined)) void this.#load();
-    if (state.status === 'closed' && state.error?.retry === 'new-token') void this.#checkSession();
   }
 
   // Takes in what the API knows, then what has come over the bus meanwhile.
@@ -164,10 +162,6 @@ export class Desk {
       if (!this.#isClosed) this.notify('bad', `Your photos could not be loaded: ${messageOf(error)}`);
       return false;
     }
-  }
-
-  async #checkSession(): Promise<void> {
-    await this.api.bus().catch(() => this.onSignedOut());
   }
 
   #receive(event: PlatformEvent): void {

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { SessionView } from '../../../shared/views.js';
-import { ApiError, messageOf } from '../api.js';
+import { messageOf } from '../api.js';
 import { Desk } from '../desk.js';
 import { savedSession, saveSession } from '../session.js';
 import { readWatchLink, type WatchLink } from '../watch-link.js';
@@ -9,14 +9,16 @@ import { SignIn } from './sign-in.js';
 
 export function App() {
   const [session, setSession] = useState(savedSession);
+  const [hasEnded, setEnded] = useState(false); // the last session, by itself
   const link = useWatchLink();
-  const { desk, error } = useDesk(session, () => choose(undefined));
-  const choose = (next: SessionView | undefined): void => {
+  const { desk, error } = useDesk(session, () => choose(undefined, true));
+  const choose = (next: SessionView | undefined, ended = false): void => {
     saveSession(next);
     setSession(next);
+    setEnded(ended);
   };
 
-  if (!session) return <SignIn isInvited={link !== undefined} onSession={choose} />;
+  if (!session) return <SignIn isInvited={link !== undefined} hasEnded={hasEnded} onSession={choose} />;
   if (desk) return <DeskPage key={session.session} desk={desk} link={link} onSignOut={() => choose(undefined)} />;
   return (
     <main class="sign-in">
@@ -32,21 +34,21 @@ export function App() {
 }
 
 // A session's desk: opened with it, closed with it.
-function useDesk(session: SessionView | undefined, signOut: () => void): { desk?: Desk; error?: string } {
+function useDesk(session: SessionView | undefined, onEnded: () => void): { desk?: Desk; error?: string } {
   const [state, setState] = useState<{ desk?: Desk; error?: string }>({});
   useEffect(() => {
     if (!session) return setState({});
     let opened: Desk | undefined;
     let hasLeft = false;
-    Desk.open(session, signOut).then(
+    const ended = (): void => void (hasLeft || onEnded()); // a late answer ends no other session
+    Desk.open(session, ended).then(
       (desk) => {
         opened = desk;
         if (hasLeft) void desk.close();
         else setState({ desk });
       },
       (failure: unknown) => {
-        if (failure instanceof ApiError && failure.status === 401) signOut();
-        else setState({ error: messageOf(failure) });
+        if (!hasLeft) setState({ error: messageOf(failure) });
       },
     );
     return () => {

@@ -3,14 +3,20 @@ import type { SessionView, UserView } from '../../../shared/views.js';
 import { listUsers, messageOf, signIn } from '../api.js';
 import { Mark } from './mark.js';
 
-export function SignIn({ isInvited, onSession }: { isInvited: boolean; onSession: (session: SessionView) => void }) {
+interface Props {
+  isInvited: boolean;
+  hasEnded: boolean; // a session that was open until now
+  onSession: (session: SessionView) => void;
+}
+
+export function SignIn({ isInvited, hasEnded, onSession }: Props) {
   const [users, setUsers] = useState<UserView[]>([]);
   const [error, setError] = useState<string>();
   useEffect(() => {
     listUsers().then(setUsers, (failure: unknown) => setError(messageOf(failure)));
   }, []);
   const choose = (user: string): void => {
-    signIn(user).then(onSession, (failure: unknown) => setError(messageOf(failure)));
+    signIn(user).then((session) => onSession(session), (failure: unknown) => setError(messageOf(failure)));
   };
 
   return (
@@ -18,9 +24,11 @@ export function SignIn({ isInvited, onSession }: { isInvited: boolean; onSession
       <Mark />
       <h1>Darkroom</h1>
       <p class="lead">
-        {isInvited
-          ? 'Somebody wants to show you a photo. Who are you?'
-          : 'Drop photos, watch them develop, on every device at once.'}
+        {hasEnded
+          ? 'Your session has ended. Sign in to go on.'
+          : isInvited
+            ? 'Somebody wants to show you a photo. Who are you?'
+            : 'Drop photos, watch them develop, on every device at once.'}
       </p>
       <ul class="users" aria-label="Sign in as">
         {users.map(({ id, name, admin }) => (

@@ -2,10 +2,18 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import type { PlatformEvents } from '../shared/events.js';
 import { readJson, writeJson } from '../shared/files.js';
 import { OneAtATime } from '../shared/one-at-a-time.js';
-import { isId, newId, type Batch, type Media, type Result } from '../shared/media.js';
+import { isId, newId, THUMBNAIL_SIZES, type Batch, type Media, type Result } from '../shared/media.js';
 
 type Pending = { [Type in keyof PlatformEvents]: { id: string; type: Type; data: PlatformEvents[Type] } };
 export type PendingEvent = Pending[keyof Pending];
+
+// An event that the bus refused for good.
+export interface Refusal {
+  event: PendingEvent;
+  code: string;
+  message: string;
+  at: string;
+}
 
 // photo.json. Changes and the events that tell of them are written in one go: see Outbox.
 export interface Photo {
@@ -18,6 +26,7 @@ export interface Photo {
   linkKey?: string; // who has it may ask to watch
   watchers: string[];
   pending: PendingEvent[]; // not yet on the bus
+  refused: Refusal[]; // set aside
   isDeleted?: true; // for everyone; what is left is to be told
 }
 
@@ -40,8 +49,9 @@ export class Library {
     for (const id of await readdir(media.photos())) {
       if (!isId(id)) continue;
       const photo = await readJson<Photo>(media.record(id));
-      if (photo) library.#photos.set(id, photo);
-      else await rm(media.photo(id), { recursive: true, force: true }); // an upload that a crash cut off
+      if (photo) library.#photos.set(id, { ...photo, refused: photo.refused ?? [] }); // none in what an older version wrote
+      if (photo?.isDeleted) await library.removeBytes(id); // in case that a crash came between
+      if (!photo) await rm(media.photo(id), { recursive: true, force: true }); // an upload that a crash cut off
     }
     return library;
   }
@@ -54,8 +64,9 @@ export class Library {
     return this.#photos.get(id);
   }
 
+  // Deleted ones too, until everybody has been told: they take room.
   ownedBy(user: string): Photo[] {
-    return this.all().filter((photo) => photo.owner === user && !photo.isDeleted);
+    return this.all().filter((photo) => photo.owner === user);
   }
 
   visibleTo(user: string): Photo[] {
@@ -73,6 +84,14 @@ export class Library {
     this.#photos.delete(id);
     this.#results.delete(id);
     await rm(this.media.photo(id), { recursive: true, force: true });
+  }
+
+  // All but the record, which stays until everybody has been told that the photo is deleted.
+  async removeBytes(id: string): Promise<void> {
+    const { media } = this;
+    const files = [media.original(id), media.result(id), ...THUMBNAIL_SIZES.map((size) => media.thumbnail(id, size))];
+    this.#results.delete(id);
+    await Promise.all(files.map((file) => rm(file, { force: true })));
   }
 
   add(photo: Photo): Promise<Photo> {

@@ -51,10 +51,10 @@ const stopReportingBus = reportHealth(bus, 'event-bus', async () => {
   };
 });
 const stopReporting = reportHealth(bus, 'api', async () => {
-  const waiting = outbox.waiting();
+  const [waiting, refused] = [outbox.waiting(), outbox.refused().length];
   return {
-    status: waiting > 0 ? 'degraded' : 'ok',
-    detail: `${library.all().length} photos · ${waiting} events to tell · ${ownMemory()}`,
+    status: waiting + refused > 0 ? 'degraded' : 'ok',
+    detail: `${library.all().length} photos · ${waiting} events to tell · ${refused} refused · ${ownMemory()}`,
   };
 });
 

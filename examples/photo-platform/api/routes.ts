@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { PlatformBus } from '../shared/bus.js';
 import { isId, THUMBNAIL_SIZES } from '../shared/media.js';
 import type { BusTokens } from '../shared/tokens.js';
-import type { BusView, LibraryView, PhotoView, SessionView } from '../shared/views.js';
+import type { Announced, BusView, LibraryView, PhotoView, RefusedView, SessionView, UploadView } from '../shared/views.js';
 import type { Announcements } from './announcements.js';
 import { maySee, type Library, type Photo } from './library.js';
 import type { Outbox } from './outbox.js';
@@ -32,6 +32,10 @@ export interface Platform {
 
 interface PhotoRoute {
   Params: { id: string };
+}
+
+interface EventRoute {
+  Params: { eventId: string };
 }
 
 export async function routes(app: FastifyInstance, { platform }: { platform: Platform }): Promise<void> {
@@ -89,13 +93,13 @@ function userRoutes(app: FastifyInstance, platform: Platform, userOf: (request: 
     return { photos, ...(announcement && { announcement }), ...(offset && { offset }) };
   });
 
-  app.post('/photos', async (request, reply) => {
+  app.post('/photos', async (request, reply): Promise<UploadView> => {
     const user = userOf(request);
     if (!request.isMultipart()) throw badRequest('Send the files as multipart/form-data');
     const photos = await platform.uploads.take(user.id, request.files());
     const told = await Promise.all(photos.map(({ id }) => outbox.tell(id)));
-    const announced = told.every(Boolean); // else they are told as soon as the bus is back
-    reply.status(announced ? 201 : 202);
+    const announced = (['refused', 'later'] as const).find((worse) => told.includes(worse)) ?? 'now';
+    reply.status(announced === 'now' ? 201 : 202);
     return { announced, photoIds: photos.map(({ id }) => id) };
   });
 
@@ -131,11 +135,34 @@ function userRoutes(app: FastifyInstance, platform: Platform, userOf: (request: 
     return view(library.find(photo.id) ?? photo, userOf(request));
   });
 
-  app.post<{ Body: unknown }>('/announcements', async (request, reply) => {
+  const adminOnly = (request: FastifyRequest, what: string): User => {
     const user = userOf(request);
-    if (!isAdmin(user)) throw forbidden('Only an admin can announce something to everyone');
+    if (!isAdmin(user)) throw forbidden(`Only an admin can ${what}`);
+    return user;
+  };
+
+  app.get('/refused', async (request): Promise<RefusedView[]> => {
+    adminOnly(request, 'see what the bus refuses');
+    return outbox.refused().map(({ photo, refusal: { event, code, message, at } }) => {
+      return { id: event.id, type: event.type, photoId: photo.id, code, message, at };
+    });
+  });
+
+  app.post<EventRoute>('/refused/:eventId', async (request): Promise<{ announced: Announced }> => {
+    adminOnly(request, 'send an event again');
+    return { announced: await outbox.resend(request.params.eventId) };
+  });
+
+  app.delete<EventRoute>('/refused/:eventId', async (request, reply) => {
+    adminOnly(request, 'dismiss an event');
+    await outbox.dismiss(request.params.eventId);
+    return reply.status(204).send();
+  });
+
+  app.post<{ Body: unknown }>('/announcements', async (request, reply) => {
+    const user = adminOnly(request, 'announce something to everyone');
     const message = field(request.body, 'message')?.trim();
-    if (!message || message.length > MESSAGE_MAX)
+    if (!message || [...message].length > MESSAGE_MAX)
       throw badRequest(`message is a text of 1 to ${MESSAGE_MAX} characters`);
     const announcement = { message, announcedBy: user.name, at: new Date().toISOString() };
     await platform.announcements.make(announcement, () =>
@@ -145,9 +172,10 @@ function userRoutes(app: FastifyInstance, platform: Platform, userOf: (request: 
   });
 }
 
-// A text field of a JSON body, whatever the body is.
+// A text field of a JSON body, whatever the body is. JSON can carry half of a character ("\ud83d"), which
+// is no text.
 function field(body: unknown, name: string): string | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const value = (body as Record<string, unknown>)[name];
-  return typeof value === 'string' ? value : undefined;
+  return typeof value === 'string' && !/\p{Surrogate}/u.test(value) ? value : undefined;
 }

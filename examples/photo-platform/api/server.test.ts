@@ -9,7 +9,7 @@ import { TOKENS } from '../test/bus-server.js';
 import { folder } from '../test/folder.js';
 import { RecordedBus } from '../test/recorded-bus.js';
 import { NO_BUS, Site } from '../test/site.js';
-import { PHOTOS_PER_USER_MAX } from './library.js';
+import { PHOTOS_PER_USER_MAX, type PendingEvent, type Photo } from './library.js';
 
 const busToken = await TOKENS.forUser('ana', []);
 
@@ -100,7 +100,7 @@ describe('an upload', () => {
 
     const answer = await ana.upload(['a.jpg', Buffer.from('bytes')]);
     expect(answer.statusCode).toBe(202);
-    expect(answer.json()).toMatchObject({ announced: false });
+    expect(answer.json()).toMatchObject({ announced: 'later' });
 
     const { bus } = await Site.open(root);
     await expect.poll(() => bus.types(), { timeout: 5_000 }).toEqual(['photo.uploaded']);
@@ -117,13 +117,18 @@ describe('an upload', () => {
     expect(site.bus.told).toEqual([]);
   });
 
-  it('past what there is room for is refused', async () => {
+  const untold: PendingEvent = { id: newId(), type: 'photo.deleted', data: { photoId: newId(), userId: 'ana' } };
+  it.each<[string, Partial<Photo>]>([
+    ['is there', {}],
+    ['is deleted, and not yet told of', { isDeleted: true, pending: [untold] }],
+  ])('is refused past what there is room for, of what %s', async (_, state) => {
     const site = await Site.open();
     const ana = await site.as('ana');
-    const room = { owner: 'ana', filename: 'x', bytes: 1, uploadedAt: '', watchers: [], pending: [] };
+    site.bus.isAway = true;
+    const room = { owner: 'ana', filename: 'x', bytes: 1, uploadedAt: '', watchers: [], pending: [], refused: [] };
     await Promise.all(
       Array.from({ length: PHOTOS_PER_USER_MAX }, async () =>
-        site.library.add({ ...room, id: await site.library.begin() }),
+        site.library.add({ ...room, ...state, id: await site.library.begin() }),
       ),
     );
 

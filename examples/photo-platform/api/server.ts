@@ -2,6 +2,7 @@ import multipart from '@fastify/multipart';
 import fastifyStatic from '@fastify/static';
 import { EventBusError } from '@shared-infra/event-bus';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import { isRefused } from '../shared/bus.js';
 import { FILE_BYTES_MAX, FILES_MAX } from '../shared/limits.js';
 import { Problem } from './problem.js';
 import { routes, type Platform } from './routes.js';
@@ -29,7 +30,7 @@ export async function createServer({ platform, pageDir, busPublicUrl }: ServerOp
   });
   app.setErrorHandler((error: Failure, _request, reply) => {
     const { status, code, message } = describe(error);
-    if (status === 500) console.error(error);
+    if (status === 500 && !(error instanceof Problem)) console.error(error);
     if (error instanceof Problem && error.retryAfterS) reply.header('retry-after', error.retryAfterS);
     return reply.status(status).send({ error: { code, message } });
   });
@@ -44,22 +45,22 @@ export async function createServer({ platform, pageDir, busPublicUrl }: ServerOp
 
 function describe(error: Failure): { status: number; code: string; message: string } {
   if (error instanceof Problem) return { status: error.statusCode, code: error.code, message: error.message };
-  if (error instanceof EventBusError) {
+  if (error instanceof EventBusError && !isRefused(error)) {
     return {
       status: 503,
       code: 'unavailable',
       message: 'The event bus is away for the moment; try again in a few seconds',
     };
   }
-  if (error.statusCode === 413) {
+  const statusCode = 'statusCode' in error ? error.statusCode : undefined;
+  if (statusCode === 413) {
     return {
       status: 413,
       code: 'too_large',
       message: `At most ${FILES_MAX} files of ${FILE_BYTES_MAX / 1_048_576} MB each can be sent at once`,
     };
   }
-  if (error.statusCode && error.statusCode < 500)
-    return { status: error.statusCode, code: 'bad_request', message: error.message };
+  if (statusCode && statusCode < 500) return { status: statusCode, code: 'bad_request', message: error.message };
   return { status: 500, code: 'internal', message: 'Something went wrong here; the log of the API says what' };
 }
 

@@ -1,8 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { newId } from '../shared/media.js';
 import type { PhotoSharing } from '../shared/events.js';
-import { WATCHERS_MAX, type Library, type Photo } from './library.js';
-import { noSuchPhoto, tooMany, unavailable } from './problem.js';
+import { WATCHERS_MAX, type Library, type Photo, type Refusal } from './library.js';
+import { noSuchPhoto, refusedByBus, tooMany, unavailable } from './problem.js';
 import type { Outbox } from './outbox.js';
 
 // Links to watch a photo. Who opens one while signed in becomes a watcher: photo.shared grants it on
@@ -28,25 +28,29 @@ export class Sharing {
       if (photo.watchers.length >= WATCHERS_MAX) throw tooMany(`${WATCHERS_MAX} people watch this photo already`);
       await this.library.change(photoId, (now) => ({
         ...now,
+        refused: withoutSharing(now, user),
         watchers: [...now.watchers.filter((other) => other !== user), user],
         pending: [...now.pending, { id: newId(), type: 'photo.shared', data: sharing(now, user) }],
       }));
     }
-    if (!(await this.outbox.tell(photoId))) {
+    const announced = await this.outbox.tell(photoId);
+    if (announced === 'later')
       throw unavailable('The event bus is away for the moment; the link works again in a few seconds');
-    }
+    if (announced === 'refused')
+      throw refusedByBus('The event bus refuses what concerns this photo; an admin can see why, and send it again');
     return this.library.find(photoId) ?? photo;
   }
 
-  // Takes the photo from everyone.
+  // Takes the photo from everyone. The bytes go first: whatever becomes of the telling, they are gone.
   async delete({ id }: Photo): Promise<void> {
     await this.library.change(id, (now) => {
       const shownOut = now.watchers.map(
         (user) => ({ id: newId(), type: 'photo.unshared', data: sharing(now, user) }) as const,
       );
       const deleted = { id: newId(), type: 'photo.deleted', data: { photoId: id, userId: now.owner } } as const;
-      return { ...now, isDeleted: true, watchers: [], pending: [...now.pending, ...shownOut, deleted] };
+      return { ...now, isDeleted: true, watchers: [], pending: [...now.pending, ...shownOut, deleted], refused: [] };
     });
+    await this.library.removeBytes(id);
     await this.outbox.tell(id);
   }
 
@@ -55,6 +59,7 @@ export class Sharing {
     await this.library.change(photo.id, (now) => ({
       ...now,
       linkKey: newKey(),
+      refused: withoutSharing(now, user),
       watchers: now.watchers.filter((other) => other !== user),
       pending: [...now.pending, { id: newId(), type: 'photo.unshared', data: sharing(now, user) }],
     }));
@@ -64,6 +69,12 @@ export class Sharing {
 
 function sharing(photo: Photo, sharedWith: string): PhotoSharing {
   return { photoId: photo.id, userId: photo.owner, filename: photo.filename, sharedWith };
+}
+
+// What is set aside, without what an event to come about this user makes untrue: sent again later, it
+// would let in who has been shown out since.
+function withoutSharing({ refused }: Photo, user: string): Refusal[] {
+  return refused.filter(({ event }) => !('sharedWith' in event.data && event.data.sharedWith === user));
 }
 
 function newKey(): string {

@@ -8,7 +8,7 @@ import { PHOTOS_PER_USER_MAX, type Library, type Photo } from './library.js';
 import { badRequest, tooLarge, tooMany } from './problem.js';
 
 const UPLOADS_AT_ONCE = 8;
-const FILENAME_MAX = 120;
+const FILENAME_MAX = 120; // characters
 
 interface Stored {
   id: string;
@@ -41,7 +41,9 @@ export class Uploads {
 
   async #store(owner: string, file: MultipartFile, before: number): Promise<Stored> {
     if (this.library.ownedBy(owner).length + before >= PHOTOS_PER_USER_MAX) {
-      throw tooMany(`You have ${PHOTOS_PER_USER_MAX} photos, which is as many as there is room for`);
+      throw tooMany(
+        `There is room for ${PHOTOS_PER_USER_MAX} photos, deleted ones included until everybody has been told: delete some`,
+      );
     }
     const id = await this.library.begin();
     try {
@@ -70,6 +72,7 @@ export class Uploads {
           uploadedAt,
           ...inBatch,
           watchers: [],
+          refused: [],
           pending: [
             {
               id: `uploaded-${id}`,
@@ -83,13 +86,10 @@ export class Uploads {
   }
 }
 
-// The last part of a path, without what could not be shown.
+// The last part of a path, without what could not be shown. Cut between characters: half of an emoji
+// is no text, and the bus refuses it.
 function tidy(filename: string): string {
   const name = filename.split(/[\\/]/).pop() ?? '';
-  return (
-    name
-      .replace(/[\p{C}]/gu, '')
-      .trim()
-      .slice(-FILENAME_MAX) || 'photo'
-  );
+  const shown = [...name.replace(/\p{C}/gu, '').trim()];
+  return shown.slice(-FILENAME_MAX).join('') || 'photo';
 }

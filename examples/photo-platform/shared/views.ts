@@ -43,3 +43,22 @@ export interface BusView {
   url: string;
   token: string;
 }
+
+// Whether the bus has the events of a change: it has; it will, as soon as it is back; or it refused
+// one for good, which is set aside until an admin sends it again.
+export type Announced = 'now' | 'later' | 'refused';
+
+export interface UploadView {
+  announced: Announced;
+  photoIds: string[];
+}
+
+// An event that is set aside. Not what it says: that is its user's.
+export interface RefusedView {
+  id: string;
+  type: string;
+  photoId: string;
+  code: string;
+  message: string;
+  at: string;
+}

@@ -22,11 +22,11 @@ export class BusServer {
     private address = '127.0.0.1:0',
   ) {}
 
-  static async start(): Promise<BusServer> {
+  static async start(catalog?: string): Promise<BusServer> {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: build it, or name another with EVENTBUS_BIN`);
     const server = new BusServer(await folder());
     onTestFinished(() => server.kill());
-    await server.up();
+    await server.up(catalog);
     return server;
   }
 
@@ -35,15 +35,11 @@ export class BusServer {
   }
 
   // On the port that it had before, if any. Resolves when it is ready.
-  async up(): Promise<void> {
-    const server = spawn(
-      BINARY,
-      ['serve', '--catalog', here('../catalog.yaml'), '--listen', this.address, '--data', this.data],
-      {
-        env: { EVENTBUS_JWT_SECRET: SECRET, EVENTBUS_ADMIN_LISTEN: 'off' },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
+  async up(catalog = here('../catalog.yaml')): Promise<void> {
+    const server = spawn(BINARY, ['serve', '--catalog', catalog, '--listen', this.address, '--data', this.data], {
+      env: { EVENTBUS_JWT_SECRET: SECRET, EVENTBUS_ADMIN_LISTEN: 'off' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#process = server;
     const lines: string[] = [];
     await new Promise<void>((resolve, reject) => {

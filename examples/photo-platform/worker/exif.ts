@@ -12,7 +12,7 @@ export function readOrigin(exif: Buffer | undefined): Origin {
   if (!exif) return {};
   try {
     const { Image, Photo, GPSInfo } = readExif(exif);
-    const camera = [Image?.Make, Image?.Model].filter(isText).join(' ').trim().slice(0, 80);
+    const camera = [...[Image?.Make, Image?.Model].filter(isText).join(' ').trim()].slice(0, 80).join('');
     const taken = Photo?.DateTimeOriginal;
     const gps = placeFrom(GPSInfo);
     return {

@@ -1,4 +1,13 @@
-import type { BusView, LibraryView, PhotoView, SessionView, UserView } from '../../shared/views.js';
+import type {
+  Announced,
+  BusView,
+  LibraryView,
+  PhotoView,
+  RefusedView,
+  SessionView,
+  UploadView,
+  UserView,
+} from '../../shared/views.js';
 import type { Announcement } from '../../shared/events.js';
 
 // What the API refuses, in its own words.
@@ -37,6 +46,10 @@ export class Api {
   remove = (id: string): Promise<void> => this.#ask('DELETE', `/api/photos/${id}`);
   announce = (message: string): Promise<Announcement> => this.#ask('POST', '/api/announcements', { message });
 
+  refused = (): Promise<RefusedView[]> => this.#ask('GET', '/api/refused');
+  resend = (id: string): Promise<{ announced: Announced }> => this.#ask('POST', `/api/refused/${id}`);
+  dismiss = (id: string): Promise<void> => this.#ask('DELETE', `/api/refused/${id}`);
+
   // An image needs the session too, and an <img> cannot send it.
   async image(url: string, signal: AbortSignal): Promise<Blob> {
     const answer = await fetch(url, { headers: this.#headers(), signal });
@@ -45,7 +58,7 @@ export class Api {
   }
 
   // XMLHttpRequest, because fetch does not tell how much has been sent.
-  upload(files: readonly File[], onSent: (share: number) => void): Promise<{ announced: boolean; photoIds: string[] }> {
+  upload(files: readonly File[], onSent: (share: number) => void): Promise<UploadView> {
     return new Promise((resolve, reject) => {
       const form = new FormData();
       for (const file of files) form.append('photos', file);

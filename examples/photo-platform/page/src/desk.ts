@@ -87,7 +87,10 @@ export class Desk {
     this.uploads.value = [...this.uploads.value, upload];
     try {
       const { announced } = await this.api.upload(files, show);
-      if (!announced) this.notify('plain', 'Stored safely. Developing begins as soon as the event bus is back.');
+      if (announced === 'later')
+        this.notify('plain', 'Stored safely. Developing begins as soon as the event bus is back.');
+      if (announced === 'refused')
+        this.notify('bad', 'Stored, but the event bus refuses to tell of it. An admin sees why, and can send it again.');
     } catch (error) {
       this.notify('bad', `${upload.label}: ${messageOf(error)}`);
     } finally {

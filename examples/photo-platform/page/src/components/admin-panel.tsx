@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import type { RefusedView } from '../../../shared/views.js';
 import { messageOf } from '../api.js';
 import type { Desk, HealthReport } from '../desk.js';
 
@@ -21,6 +22,7 @@ export function AdminPanel({ desk }: { desk: Desk }) {
             <HealthItem key={report.component} report={report} now={now} />
           ))}
         </ul>
+        <RefusedEvents desk={desk} />
       </div>
       <AnnouncementForm desk={desk} />
     </section>
@@ -41,6 +43,41 @@ function HealthItem({ report, now }: { report: HealthReport; now: number }) {
       <span>{report.detail}</span>
       <span class="muted">{seconds < 2 ? 'heard just now' : `heard ${seconds} s ago`}</span>
     </li>
+  );
+}
+
+// What the bus refused for good. Asked for anew with each report of the API, which says how many there are.
+function RefusedEvents({ desk }: { desk: Desk }) {
+  const [events, setEvents] = useState<RefusedView[]>([]);
+  const report = desk.health.value.get('api');
+  const load = (): Promise<void> => desk.api.refused().then(setEvents, () => undefined);
+  useEffect(() => void load(), [report]);
+  const act = (what: Promise<unknown>): Promise<void> =>
+    what.catch((error: unknown) => desk.notify('bad', messageOf(error))).then(load);
+  const resend = async (id: string): Promise<void> => {
+    const { announced } = await desk.api.resend(id);
+    if (announced !== 'now') desk.notify('bad', announced === 'later' ? 'It waits for the bus.' : 'Refused again.');
+  };
+
+  if (events.length === 0) return null;
+  return (
+    <section aria-label="Refused events">
+      <h3>Refused by the event bus</h3>
+      <ul class="refused">
+        {events.map(({ id, type, message, at }) => (
+          <li key={id} title={`${id}, ${at}`}>
+            <strong>{type}</strong>
+            <span class="muted">{message}</span>
+            <button type="button" class="quiet-button" onClick={() => void act(resend(id))}>
+              Send again
+            </button>
+            <button type="button" class="quiet-button" onClick={() => void act(desk.api.dismiss(id))}>
+              Dismiss
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

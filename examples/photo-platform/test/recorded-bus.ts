@@ -7,13 +7,15 @@ export interface Told {
   id: string | undefined;
 }
 
-// A bus that keeps what is published, knows repeats by their id, and can be away.
+// A bus that keeps what is published, knows repeats by their id, and can be away or refuse a type.
 export class RecordedBus implements Pick<PlatformBus, 'publish'> {
   readonly told: Told[] = [];
   isAway = false;
+  refuses: string | undefined; // a type
 
   publish = (async (type: string, data: unknown, options: { id?: string } = {}) => {
     if (this.isAway) throw new EventBusError('timeout', 'the bus is away');
+    if (type === this.refuses) throw new EventBusError('forbidden', `${type} is refused`);
     const { id } = options;
     const duplicate = id !== undefined && this.told.some((other) => other.id === id);
     if (!duplicate) this.told.push({ type, data, id });

@@ -15,10 +15,10 @@ const processor = new Processor(bus, new Media(required('MEDIA_DIR')));
 
 const uploads = await bus.subscribe(
   'photo.uploaded',
-  async (event) => {
+  async (event, delivery) => {
     const { photoId, batchId } = event.data;
     if (!isId(photoId) || (batchId !== undefined && !isId(batchId))) return; // not from our API
-    await processor.process(photoId, batchId);
+    await processor.process(photoId, batchId, delivery?.attempt);
   },
   { maxInFlight: PHOTOS_AT_ONCE },
 );

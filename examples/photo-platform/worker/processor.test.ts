@@ -6,7 +6,7 @@ import { Media, newId } from '../shared/media.js';
 import { folder } from '../test/folder.js';
 import { noPhoto, paint, SCENES } from '../test/pictures.js';
 import { RecordedBus } from '../test/recorded-bus.js';
-import { Processor } from './processor.js';
+import { ATTEMPTS_MAX, Processor } from './processor.js';
 
 async function darkroom(): Promise<{ media: Media; bus: RecordedBus; processor: Processor }> {
   const media = new Media(await folder());
@@ -84,6 +84,45 @@ describe('a photo', () => {
 
     expect(bus.types()).toEqual(['photo.processing.started', 'photo.processing.failed']);
     expect((bus.told.at(-1)!.data as { error: string }).error).toMatch(why);
+  });
+
+  it.each([
+    [1, 16_000],
+    [16_000, 1],
+  ])('of %i × %i pixels is one like others', async (width, height) => {
+    const { media, bus, processor } = await darkroom();
+    const line = await sharp({ create: { width, height, channels: 3, background: '#a40' } })
+      .png()
+      .toBuffer();
+
+    await processor.process(await put(media, line), undefined);
+
+    expect(bus.types()).toEqual(['photo.processing.started', 'photo.processing.completed']);
+    expect(bus.told.at(-1)!.data).toMatchObject({ width, height, placeholder: expect.stringMatching(/^.{1,500}$/) });
+  });
+
+  it('that fails at each try for what might pass is given back some times, then has failed', async () => {
+    const { media, bus, processor } = await darkroom();
+    const id = await put(media, small.buffer);
+    await mkdir(media.thumbnail(id, 480)); // where a file is to be written
+    await expect(processor.process(id, undefined, ATTEMPTS_MAX - 1)).rejects.toThrow('EISDIR');
+
+    await processor.process(id, undefined, ATTEMPTS_MAX);
+    await processor.process(id, undefined, ATTEMPTS_MAX + 1);
+
+    const told = bus.told.filter(({ type }) => type !== 'photo.processing.progress' && !type.endsWith('started'));
+    expect(told).toEqual([
+      { type: 'photo.processing.failed', data: { photoId: id, error: expect.any(String) }, id: `failed-${id}` },
+    ]);
+  });
+
+  it('of which the bus takes no word is given back some times, then is done with', async () => {
+    const { media, bus, processor } = await darkroom();
+    const id = await put(media, small.buffer);
+    bus.refuses = 'photo.processing.completed';
+    await expect(processor.process(id, undefined, ATTEMPTS_MAX - 1)).rejects.toThrow('refused');
+
+    await processor.process(id, undefined, ATTEMPTS_MAX);
   });
 
   it('that is given out again is told again, not made again', async () => {

@@ -43,16 +43,23 @@ export async function makeThumbnails(media: Media, photoId: string, onStage: OnS
   }
 
   onStage(92, 'finishing');
-  const tiny = await decoded().resize({ width: PLACEHOLDER_SIZE }).webp({ quality: 30 }).toBuffer();
+  const tiny = await readable(
+    decoded()
+      .resize({ width: PLACEHOLDER_SIZE, height: PLACEHOLDER_SIZE, fit: 'inside' }) // whichever side is the long one
+      .webp({ quality: 30 })
+      .toBuffer(),
+  );
   const placeholder = `data:image/webp;base64,${tiny.toString('base64')}`;
   return { photoId, width, height, placeholder, thumbnails, ...readOrigin(exif) };
 }
 
 async function makeOne(image: Sharp, media: Media, photoId: string, size: number): Promise<Thumbnail> {
-  const { data, info } = await image
-    .resize({ width: size, height: size, fit: 'inside', withoutEnlargement: true })
-    .webp({ quality: 82 }) // without metadata: where it was taken stays with the original
-    .toBuffer({ resolveWithObject: true });
+  const { data, info } = await readable(
+    image
+      .resize({ width: size, height: size, fit: 'inside', withoutEnlargement: true })
+      .webp({ quality: 82 }) // without metadata: where it was taken stays with the original
+      .toBuffer({ resolveWithObject: true }),
+  );
   await writeFile(media.thumbnail(photoId, size), data);
   return { size, width: info.width, height: info.height, url: `/api/photos/${photoId}/thumbnails/${size}` };
 }
@@ -62,6 +69,7 @@ function sizesFor(longSide: number): number[] {
   return THUMBNAIL_SIZES.filter((_, index) => index === 0 || THUMBNAIL_SIZES[index - 1]! < longSide);
 }
 
+// What sharp refuses once it refuses always; only files can do better at the next try.
 async function readable<T>(step: Promise<T>): Promise<T> {
   try {
     return await step;

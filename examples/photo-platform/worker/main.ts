@@ -1,4 +1,3 @@
-import sharp from 'sharp';
 import { connectService } from '../shared/bus.js';
 import { required, stopOnSignal } from '../shared/environment.js';
 import { ownMemory, reportHealth } from '../shared/health.js';
@@ -6,9 +5,7 @@ import { isId, Media } from '../shared/media.js';
 import { BusTokens } from '../shared/tokens.js';
 import { Processor } from './processor.js';
 
-const PHOTOS_AT_ONCE = 2; // each holds a decoded photo in memory
-sharp.concurrency(1); // one thread a photo
-sharp.cache(false); // no photo is read twice
+const PHOTOS_AT_ONCE = 1; // of this process: its memory and that of one photo are all that it takes. Run several for more
 
 const bus = connectService('worker', required('EVENT_BUS_URL'), new BusTokens(required('EVENTBUS_JWT_SECRET')));
 const processor = new Processor(bus, new Media(required('MEDIA_DIR')));

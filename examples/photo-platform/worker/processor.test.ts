@@ -1,4 +1,6 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { writeJson } from '../shared/files.js';
@@ -6,13 +8,16 @@ import { Media, newId } from '../shared/media.js';
 import { folder } from '../test/folder.js';
 import { noPhoto, paint, SCENES } from '../test/pictures.js';
 import { RecordedBus } from '../test/recorded-bus.js';
+import { Darkroom, LIMITS } from './darkroom.js';
 import { ATTEMPTS_MAX, Processor } from './processor.js';
+
+const DEVELOP = fileURLToPath(new URL('../dist/services/worker/develop.js', import.meta.url));
 
 async function darkroom(): Promise<{ media: Media; bus: RecordedBus; processor: Processor }> {
   const media = new Media(await folder());
   await mkdir(media.batches(), { recursive: true });
   const bus = new RecordedBus();
-  return { media, bus, processor: new Processor(bus, media) };
+  return { media, bus, processor: new Processor(bus, media, new Darkroom(media, LIMITS, DEVELOP)) };
 }
 
 async function put(media: Media, bytes: Buffer): Promise<string> {
@@ -125,13 +130,38 @@ describe('a photo', () => {
     await processor.process(id, undefined, ATTEMPTS_MAX);
   });
 
+  it.each([
+    ['memory', { bytes: 100 * 1024 * 1024 }, /takes more memory/],
+    ['time', { seconds: 0.02 }, /took more than 0.02 s/],
+  ])('that takes too much %s fails for good', async (_, limit, why) => {
+    const { media, bus } = await darkroom();
+    const processor = new Processor(bus, media, new Darkroom(media, { ...LIMITS, ...limit }, DEVELOP));
+    const avif = await sharp({ create: { width: 3_000, height: 2_000, channels: 3, background: '#888' } })
+      .avif({ effort: 0 })
+      .toBuffer();
+
+    await processor.process(await put(media, avif), undefined);
+
+    expect(bus.types()).toEqual(['photo.processing.started', 'photo.processing.failed']);
+    expect((bus.told.at(-1)!.data as { error: string }).error).toMatch(why);
+  });
+
+  it('whose process dies is given back', async () => {
+    const { media, bus } = await darkroom();
+    const crash = join(media.root, 'crash.js');
+    await writeFile(crash, 'process.abort()');
+    const processor = new Processor(bus, media, new Darkroom(media, LIMITS, crash));
+
+    await expect(processor.process(await put(media, small.buffer), undefined)).rejects.toThrow('SIGABRT');
+  });
+
   it('that is given out again is told again, not made again', async () => {
     const { media, bus, processor } = await darkroom();
     const id = await put(media, small.buffer);
     await processor.process(id, undefined);
     const toldOnce = [...bus.told];
 
-    await new Processor(bus, media).process(id, undefined); // another replica, after a crash of the first
+    await new Processor(bus, media, processor.darkroom).process(id, undefined); // another replica, after a crash of the first
 
     expect(bus.told).toEqual(toldOnce); // the same id: the bus has it already
   });
@@ -178,7 +208,7 @@ describe('a batch', () => {
     const ids = await Promise.all([small.buffer, small.buffer, noPhoto().buffer].map((bytes) => put(media, bytes)));
     const batchId = newId();
     await writeJson(media.batch(batchId), { id: batchId, owner: 'ana', photoIds: ids });
-    const replica = new Processor(bus, media);
+    const replica = new Processor(bus, media, processor.darkroom);
 
     await processor.process(ids[0]!, batchId);
     expect(bus.types()).not.toContain('batch.processing.completed');

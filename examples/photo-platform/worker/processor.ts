@@ -4,7 +4,7 @@ import { isRefused, type PlatformBus } from '../shared/bus.js';
 import type { PhotoFailed, PhotoProcessed } from '../shared/events.js';
 import { readJson, writeJson } from '../shared/files.js';
 import type { Batch, Media, Result } from '../shared/media.js';
-import { makeThumbnails, NotAPhoto } from './thumbnails.js';
+import { Darkroom, NotAPhoto } from './darkroom.js';
 
 // With the group's back-off, some two minutes. Without a bound, a photo that fails for a reason that
 // does not pass would be developed again forever, while its owner waits.
@@ -27,6 +27,7 @@ export class Processor {
   constructor(
     readonly bus: Publisher,
     readonly media: Media,
+    readonly darkroom = new Darkroom(media),
   ) {}
 
   // `attempt` counts how often the bus has given the photo out. Rejects with what may pass.
@@ -64,7 +65,7 @@ export class Processor {
       this.bus.publish('photo.processing.progress', { photoId, progress, currentStage }).catch(() => undefined);
     };
     try {
-      const processed: PhotoProcessed = await makeThumbnails(this.media, photoId, onStage);
+      const processed: PhotoProcessed = await this.darkroom.develop(photoId, onStage);
       return { status: 'completed', ...processed };
     } catch (error) {
       const failure: PhotoFailed = { photoId, error: 'It could not be developed; the log of the worker says why.' };

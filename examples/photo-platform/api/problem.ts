@@ -12,6 +12,7 @@ export class Problem extends Error {
 
 export const badRequest = (message: string): Problem => new Problem(400, 'bad_request', message);
 export const forbidden = (message: string): Problem => new Problem(403, 'forbidden', message);
+export const tooSlow = (message: string): Problem => new Problem(408, 'timeout', message);
 export const tooLarge = (message: string): Problem => new Problem(413, 'too_large', message);
 export const tooMany = (message: string): Problem => new Problem(429, 'too_many', message, 5);
 export const refusedByBus = (message: string): Problem => new Problem(500, 'internal', message);

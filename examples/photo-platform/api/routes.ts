@@ -96,7 +96,7 @@ function userRoutes(app: FastifyInstance, platform: Platform, userOf: (request: 
   app.post('/photos', async (request, reply): Promise<UploadView> => {
     const user = userOf(request);
     if (!request.isMultipart()) throw badRequest('Send the files as multipart/form-data');
-    const photos = await platform.uploads.take(user.id, request.files());
+    const photos = await platform.uploads.take(user.id, request.files(), request.raw);
     const told = await Promise.all(photos.map(({ id }) => outbox.tell(id)));
     const announced = (['refused', 'later'] as const).find((worse) => told.includes(worse)) ?? 'now';
     reply.status(announced === 'now' ? 201 : 202);

@@ -11,14 +11,28 @@ type Failure = FastifyError | EventBusError | Problem;
 
 const BODY_BYTES_MAX = 16 * 1024; // of what is no upload
 
+export interface Timeouts {
+  idleMs: number; // a connection on which nothing moves
+  requestMs: number; // until a request has arrived, an upload too
+}
+
+const TIMEOUTS: Timeouts = { idleMs: 30_000, requestMs: 15 * 60_000 };
+
 export interface ServerOptions {
   platform: Platform;
   pageDir: string;
   busPublicUrl: string; // the page may connect to it and to nothing else
+  timeouts?: Timeouts;
 }
 
-export async function createServer({ platform, pageDir, busPublicUrl }: ServerOptions): Promise<FastifyInstance> {
-  const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
+export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
+  const { platform, pageDir, busPublicUrl, timeouts = TIMEOUTS } = options;
+  const app = fastify({
+    bodyLimit: BODY_BYTES_MAX,
+    connectionTimeout: timeouts.idleMs, // fastify's own default is none
+    requestTimeout: timeouts.requestMs, // likewise
+    forceCloseConnections: true,
+  });
   const policy = contentSecurityPolicy(busPublicUrl);
 
   app.addHook('onSend', async (_request, reply) => {
@@ -28,9 +42,11 @@ export async function createServer({ platform, pageDir, busPublicUrl }: ServerOp
       'referrer-policy': 'no-referrer',
     });
   });
-  app.setErrorHandler((error: Failure, _request, reply) => {
+  app.setErrorHandler((error: Failure, request, reply) => {
     const { status, code, message } = describe(error);
-    if (status === 500 && !(error instanceof Problem)) console.error(error);
+    const hasLeft = request.raw.readableAborted; // whoever asked
+    if (status === 500 && !hasLeft && !(error instanceof Problem)) console.error(error);
+    if (status === 408) reply.raw.once('finish', () => request.raw.destroy()); // with the work on what still comes
     if (error instanceof Problem && error.retryAfterS) reply.header('retry-after', error.retryAfterS);
     return reply.status(status).send({ error: { code, message } });
   });

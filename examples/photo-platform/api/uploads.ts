@@ -1,13 +1,25 @@
 import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { MultipartFile } from '@fastify/multipart';
 import { FILE_BYTES_MAX } from '../shared/limits.js';
 import { newId } from '../shared/media.js';
 import { PHOTOS_PER_USER_MAX, type Library, type Photo } from './library.js';
+import { keepPace, type Pace } from './pace.js';
 import { badRequest, tooLarge, tooMany } from './problem.js';
 
-const UPLOADS_AT_ONCE = 8;
+export interface UploadLimits {
+  atOnce: number;
+  ofUserAtOnce: number; // so few that no user takes a large part of `atOnce`
+  pace: Pace; // a place is held no longer by who sends nothing
+}
+
+export const UPLOAD_LIMITS: UploadLimits = {
+  atOnce: 24,
+  ofUserAtOnce: 3,
+  pace: { bytesPerSecond: 16 * 1024, lookEveryMs: 5_000 },
+};
 const FILENAME_MAX = 120; // characters
 
 interface Stored {
@@ -18,14 +30,25 @@ interface Stored {
 
 // Takes what a page sends into the library: all files of a request, or none.
 export class Uploads {
-  #underWay = 0;
+  readonly #underWay: string[] = []; // their owners
 
-  constructor(readonly library: Library) {}
+  constructor(
+    readonly library: Library,
+    readonly limits = UPLOAD_LIMITS,
+  ) {}
 
-  // The photos, each with the event that is to tell of it. Several make a batch.
-  async take(owner: string, files: AsyncIterable<MultipartFile>): Promise<Photo[]> {
-    if (this.#underWay >= UPLOADS_AT_ONCE) throw tooMany('Too many uploads at once; try again in a moment');
-    this.#underWay += 1;
+  // The photos, each with the event that is to tell of it. Several make a batch. `files` come from `request`.
+  async take(owner: string, files: AsyncIterable<MultipartFile>, request: IncomingMessage): Promise<Photo[]> {
+    const { atOnce, ofUserAtOnce, pace } = this.limits;
+    const ofUser = this.#underWay.filter((other) => other === owner).length;
+    if (ofUser >= ofUserAtOnce) throw tooMany(`You have ${ofUser} uploads under way; wait until one has ended`);
+    if (this.#underWay.length >= atOnce) throw tooMany('Too many uploads at once; try again in a moment');
+    this.#underWay.push(owner);
+    const taken = this.#takeAll(owner, files).finally(() => this.#underWay.splice(this.#underWay.indexOf(owner), 1));
+    return keepPace(pace, request, taken);
+  }
+
+  async #takeAll(owner: string, files: AsyncIterable<MultipartFile>): Promise<Photo[]> {
     const stored: Stored[] = [];
     try {
       for await (const file of files) stored.push(await this.#store(owner, file, stored.length));
@@ -34,8 +57,6 @@ export class Uploads {
     } catch (error) {
       await Promise.all(stored.map(({ id }) => this.library.discard(id)));
       throw error;
-    } finally {
-      this.#underWay -= 1;
     }
   }
 

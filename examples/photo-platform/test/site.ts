@@ -4,10 +4,10 @@ import { onTestFinished } from 'vitest';
 import { Announcements } from '../api/announcements.js';
 import { Library } from '../api/library.js';
 import { Outbox } from '../api/outbox.js';
-import { createServer } from '../api/server.js';
+import { createServer, type Timeouts } from '../api/server.js';
 import { Sessions } from '../api/sessions.js';
 import { Sharing } from '../api/sharing.js';
-import { Uploads } from '../api/uploads.js';
+import { UPLOAD_LIMITS, Uploads, type UploadLimits } from '../api/uploads.js';
 import type { PlatformBus } from '../shared/bus.js';
 import { Media } from '../shared/media.js';
 import type { LibraryView, PhotoView, SessionView } from '../shared/views.js';
@@ -16,6 +16,11 @@ import { folder } from './folder.js';
 import { RecordedBus } from './recorded-bus.js';
 
 export const NO_BUS = 'http://127.0.0.1:9';
+
+interface Limits {
+  uploads?: UploadLimits;
+  timeouts?: Timeouts;
+}
 
 type Publisher = Pick<PlatformBus, 'publish'>;
 
@@ -32,13 +37,19 @@ export class Site<Bus extends Publisher = RecordedBus> {
     return Site.on(bus, NO_BUS, root);
   }
 
-  static async on<Bus extends Publisher>(bus: Bus, busPublicUrl: string, root?: string): Promise<Site<Bus>> {
+  static async on<Bus extends Publisher>(
+    bus: Bus,
+    busPublicUrl: string,
+    root?: string,
+    { uploads = UPLOAD_LIMITS, timeouts }: Limits = {},
+  ): Promise<Site<Bus>> {
     const media = new Media(root ?? (await folder()));
     const library = await Library.open(media);
     const outbox = new Outbox(bus, library);
     const app = await createServer({
       pageDir: media.root,
       busPublicUrl,
+      ...(timeouts && { timeouts }),
       platform: {
         bus,
         busPublicUrl,
@@ -47,7 +58,7 @@ export class Site<Bus extends Publisher = RecordedBus> {
         sessions: await Sessions.open(join(media.root, 'session.key')),
         library,
         outbox,
-        uploads: new Uploads(library),
+        uploads: new Uploads(library, uploads),
         sharing: new Sharing(library, outbox),
         announcements: await Announcements.open(join(media.root, 'announcement.json')),
       },

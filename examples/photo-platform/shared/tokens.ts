@@ -2,8 +2,8 @@ import { SignJWT } from 'jose';
 
 const BUS_TOKEN_LIFE = '10m'; // the SDK asks for a new one whenever it connects
 
-// The tokens that the bus asks for. It and we hold the same HS256 secret; where services are
-// apart, the sign-in service alone would hold a private key.
+// The tokens that the bus asks for. It and we hold the same HS256 secret, and who holds it can sign for
+// anybody: where services are apart, one of them signs and gives the others theirs.
 export class BusTokens {
   readonly #secret: Uint8Array;
 

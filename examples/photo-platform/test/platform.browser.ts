@@ -156,6 +156,24 @@ describe('the page', () => {
     await admin.screenshot(`${SCREENSHOTS}/admin-dark.png`);
   });
 
+  it('lets an admin see what the bus refuses, and send it again', async () => {
+    const admin = await open('dora');
+    let refused = [
+      { id: 'e', type: 'photo.shared', photoId: 'p', code: 'forbidden', message: 'api may not publish it', at: '' },
+    ];
+    await admin.page.route('**/api/refused', (route) => route.fulfill({ json: refused }));
+    await admin.page.route('**/api/refused/e', (route) => {
+      refused = [];
+      return route.fulfill({ json: { announced: 'now' } });
+    });
+
+    await admin.page.waitForSelector('.refused li:has-text("api may not publish it")');
+    expect(await admin.barriers()).toEqual([]);
+    await admin.page.click('.refused >> text=Send again');
+
+    await admin.page.waitForSelector('.refused', { state: 'detached' });
+  });
+
   it('takes a photo that is deleted from every device of its owner', async () => {
     await phone.open('minutes-of-the-meeting.jpg');
     await phone.page.click('.delete');

@@ -22,6 +22,11 @@ export function place({ latitude, longitude }: { latitude: number; longitude: nu
   return `${north}, ${east}`;
 }
 
+// The first character, which may be two code units long.
+export function initial(name: string): string {
+  return [...name][0] ?? '';
+}
+
 // 'thumbnail-generation' as people say it.
 export function stage(name: string): string {
   const words = name.replaceAll('-', ' ').trim();

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Desk } from '../desk.js';
+import { initial } from '../format.js';
 import { newestFirst, type Photo } from '../gallery.js';
 import type { WatchLink } from '../watch-link.js';
 import { Activity } from './activity.js';
@@ -38,7 +39,7 @@ export function DeskPage({
         <ConnectionBadge state={desk.connection.value} />
         <div class="who">
           <span class={`avatar avatar-${desk.user.id}`} aria-hidden="true">
-            {desk.user.name[0]}
+            {initial(desk.user.name)}
           </span>
           <span class="who-name">{desk.user.name}</span>
           <button type="button" class="quiet-button" onClick={onSignOut}>

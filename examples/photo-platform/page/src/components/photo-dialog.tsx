@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { messageOf } from '../api.js';
 import type { Desk } from '../desk.js';
-import { bytes, place, when } from '../format.js';
+import { bytes, initial, place, when } from '../format.js';
 import type { Photo } from '../gallery.js';
 import { writeWatchLink } from '../watch-link.js';
 import { Developing } from './photo-tile.js';
@@ -151,7 +151,7 @@ function Sharing({ desk, photo }: { desk: Desk; photo: Photo }) {
           {photo.watchers.map(({ id, name }) => (
             <li key={id}>
               <span class={`avatar avatar-${id}`} aria-hidden="true">
-                {name[0]}
+                {initial(name)}
               </span>
               {name}
               <button type="button" class="quiet-button" onClick={() => showOut(id)}>

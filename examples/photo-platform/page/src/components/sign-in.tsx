@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { SessionView, UserView } from '../../../shared/views.js';
 import { listUsers, messageOf, signIn } from '../api.js';
+import { initial } from '../format.js';
 import { Mark } from './mark.js';
 
 interface Props {
@@ -35,7 +36,7 @@ export function SignIn({ isInvited, hasEnded, onSession }: Props) {
           <li key={id}>
             <button type="button" onClick={() => choose(id)} data-user={id}>
               <span class={`avatar avatar-${id}`} aria-hidden="true">
-                {name[0]}
+                {initial(name)}
               </span>
               <span>
                 {name}

@@ -78,15 +78,34 @@ describe('an event that the bus refuses for good', () => {
   });
 
   it('is no break of the bus to who opens a link', async () => {
-    const site = await openSite(await BusServer.start(await catalogWithout('photo.shared')));
+    const server = await BusServer.start(await catalogWithout('photo.shared'));
+    const site = await openSite(server);
+    const [ana, ben, dora] = [await site.as('ana'), await site.as('ben'), await site.as('dora')];
+    const id = await ana.uploadOne();
+    const { key } = (await ana.ask('POST', `/photos/${id}/link`)).json<{ key: string }>();
+    const open = () => ben.ask('POST', `/photos/${id}/watch`, { key });
+
+    for (const answer of [await open(), await open()]) {
+      expect(answer.statusCode).toBe(500);
+      expect(answer.json<{ error: { message: string } }>().error.message).not.toMatch(/away/);
+    }
+    expect((await dora.ask('GET', '/refused')).json()).toHaveLength(1);
+
+    await server.kill();
+    await server.up();
+    expect((await open()).statusCode).toBe(200);
+    expect((await dora.ask('GET', '/refused')).json()).toEqual([]);
+  });
+
+  it('is told to who ends a sharing, which the bus does not', async () => {
+    const site = await openSite(await BusServer.start(await catalogWithout('photo.uploaded', 'photo.unshared')));
     const [ana, ben] = [await site.as('ana'), await site.as('ben')];
     const id = await ana.uploadOne();
     const { key } = (await ana.ask('POST', `/photos/${id}/link`)).json<{ key: string }>();
+    expect((await ben.ask('POST', `/photos/${id}/watch`, { key })).statusCode).toBe(200); // other events matter not
 
-    const answer = await ben.ask('POST', `/photos/${id}/watch`, { key });
-
-    expect(answer.statusCode).toBe(500);
-    expect(answer.json<{ error: { message: string } }>().error.message).not.toMatch(/away/);
+    expect((await ana.ask('DELETE', `/photos/${id}/watchers/ben`)).statusCode).toBe(500);
+    expect(await ben.photos()).toEqual([]);
   });
 
   it('cannot let anybody in again who has been shown out since', async () => {

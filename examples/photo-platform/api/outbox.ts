@@ -39,11 +39,14 @@ export class Outbox {
   }
 
   // Tells what is pending of a photo; of a deleted one, nothing is left then. 'later' when the bus did
-  // not take it within `timeoutMs`; 'refused' while something of the photo is set aside.
+  // not take it within `timeoutMs`; 'refused' when some of it is set aside.
   async tell(id: string, timeoutMs = 5_000): Promise<Announced> {
     let timer: NodeJS.Timeout | undefined;
+    const ids = this.library.find(id)?.pending.map((event) => event.id) ?? [];
+    const isSetAside = (): boolean =>
+      this.library.find(id)?.refused.some(({ event }) => ids.includes(event.id)) ?? false;
     const told = this.#flush(id).then(
-      (): Announced => (this.library.find(id)?.refused.length ? 'refused' : 'now'),
+      (): Announced => (isSetAside() ? 'refused' : 'now'),
       (): Announced => 'later',
     );
     const late = new Promise<Announced>((resolve) => (timer = setTimeout(resolve, timeoutMs, 'later')));

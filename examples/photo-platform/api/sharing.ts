@@ -24,11 +24,13 @@ export class Sharing {
     const photo = this.library.find(photoId);
     if (!photo || photo.isDeleted || !opens(photo, key)) throw noSuchPhoto();
     if (photo.owner === user) return photo;
-    if (!photo.watchers.includes(user)) {
-      if (photo.watchers.length >= WATCHERS_MAX) throw tooMany(`${WATCHERS_MAX} people watch this photo already`);
+    const isIn = photo.watchers.includes(user);
+    if (!isIn && photo.watchers.length >= WATCHERS_MAX)
+      throw tooMany(`${WATCHERS_MAX} people watch this photo already`);
+    if (!isIn || photo.refused.some((refusal) => isAbout(user, refusal))) {
       await this.library.change(photoId, (now) => ({
         ...now,
-        refused: withoutSharing(now, user),
+        refused: now.refused.filter((refusal) => !isAbout(user, refusal)),
         watchers: [...now.watchers.filter((other) => other !== user), user],
         pending: [...now.pending, { id: newId(), type: 'photo.shared', data: sharing(now, user) }],
       }));
@@ -36,8 +38,7 @@ export class Sharing {
     const announced = await this.outbox.tell(photoId);
     if (announced === 'later')
       throw unavailable('The event bus is away for the moment; the link works again in a few seconds');
-    if (announced === 'refused')
-      throw refusedByBus('The event bus refuses what concerns this photo; an admin can see why, and send it again');
+    if (announced === 'refused') throw refusedByBus('The event bus refuses to let you watch; an admin can see why');
     return this.library.find(photoId) ?? photo;
   }
 
@@ -59,11 +60,12 @@ export class Sharing {
     await this.library.change(photo.id, (now) => ({
       ...now,
       linkKey: newKey(),
-      refused: withoutSharing(now, user),
+      refused: now.refused.filter((refusal) => !isAbout(user, refusal)),
       watchers: now.watchers.filter((other) => other !== user),
       pending: [...now.pending, { id: newId(), type: 'photo.unshared', data: sharing(now, user) }],
     }));
-    await this.outbox.tell(photo.id);
+    if ((await this.outbox.tell(photo.id)) === 'refused')
+      throw refusedByBus('The photo is taken from them, but the event bus refuses to; an admin can see why');
   }
 }
 
@@ -71,10 +73,10 @@ function sharing(photo: Photo, sharedWith: string): PhotoSharing {
   return { photoId: photo.id, userId: photo.owner, filename: photo.filename, sharedWith };
 }
 
-// What is set aside, without what an event to come about this user makes untrue: sent again later, it
-// would let in who has been shown out since.
-function withoutSharing({ refused }: Photo, user: string): Refusal[] {
-  return refused.filter(({ event }) => !('sharedWith' in event.data && event.data.sharedWith === user));
+// Sharing with this user that is set aside. A new event about them makes it untrue: sent again later,
+// it would let in who has been shown out since.
+function isAbout(user: string, { event }: Refusal): boolean {
+  return 'sharedWith' in event.data && event.data.sharedWith === user;
 }
 
 function newKey(): string {

@@ -50,6 +50,7 @@ export class Darkroom {
     return new Promise((resolve, reject) => {
       const child = fork(this.program, [this.media.root, photoId, String(bytes)], {
         env: {},
+        execArgv: [], // no --inspect of the worker's
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
         timeout: seconds * 1_000,
         killSignal: 'SIGKILL',

@@ -70,7 +70,8 @@ void Run::lose_what_came() {
 }
 
 // A right ends and begins again, and its client asks for the topic once more before it has read any
-// of that: to a client that is cut then, it is one room that it never left.
+// of that: to a client that is cut then, it is one room that it never left. Or a CONNECT that it
+// gave up hears of that in its place.
 void Run::take_and_give_again() {
     Device& device = any_device();
     if (!device.is_in()) return;
@@ -81,9 +82,16 @@ void Run::take_and_give_again() {
     const Values values{.photo = topic.substr(kPhoto.size()),
                         .user = chance_.any("u", kUsers),
                         .with = device.user()};
+    const bool is_late = device.has_connect_on_its_way();
+    if (is_late) cut(device);
     for (const char* type : {"photo.unshared", "photo.shared", "photo.completed"}) {
         publish(any_lane(), type, values);
         if (!chance_.one_in(4)) move_server();
+    }
+    if (is_late) {
+        device.late_connect_comes(any_lane());
+        move_server();
+        return;
     }
     device.subscribe({topic}, chance_.one_in(4));
     move_server();

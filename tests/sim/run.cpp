@@ -201,7 +201,7 @@ void Run::act() {
 
 void Run::connect(Device& device) {
     const bool is_twice = !device.pid().empty() && chance_.one_in(4);
-    if (!device.pid().empty() && chance_.one_in(12)) device.give_up_connect();
+    if (!device.pid().empty() && chance_.one_in(6)) device.give_up_connect();
     if (is_twice) {
         device.connect_twice(any_lane(), any_lane(), chance_.one_in(2));
     } else {

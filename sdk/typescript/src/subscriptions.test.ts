@@ -636,3 +636,15 @@ test('close waits for the event that is being handled and for its acknowledgemen
 
   expect(bus.sent('ack')).toHaveLength(1);
 });
+
+test('a second subscription that is refused ends nothing but itself', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const events = new Seen<{ id: string }>();
+  await client.subscribe('photo:1', events.add);
+
+  expect(await rejection(client.subscribe('photo:1', () => expect.unreachable(), { since: '9.9' }))).toMatchObject({ code: 'bad_offset' });
+  bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+
+  expect((await events.atLeast(1)).map(({ id }) => id)).toEqual(['e1']);
+});

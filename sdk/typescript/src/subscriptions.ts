@@ -1,5 +1,6 @@
 import { Backoff } from './backoff.js';
 import type { Connection, ResumeRequest } from './connection.js';
+import { deadlineIn } from './deadline.js';
 import { asEventBusError, EventBusError } from './errors.js';
 import type { AnyEvent, Delivery, EventAttributes, Received, UntypedEvents } from './event.js';
 import { identityOf } from './event.js';
@@ -156,7 +157,7 @@ export class Subscriptions {
       };
       const onAbort = () => giveUp(aborted(signal));
       const timeoutMs = options.timeoutMs ?? this.#settings.timeoutMs;
-      const deadline = setTimeout(() => giveUp(this.#late(topic, timeoutMs)), timeoutMs);
+      const deadline = deadlineIn(timeoutMs, () => giveUp(this.#late(topic, timeoutMs)));
       signal?.addEventListener('abort', onAbort, { once: true });
 
       interest.listeners.add(listener);
@@ -322,9 +323,19 @@ export class Subscriptions {
       interest.lost = since; // its own place, in a log that was replaced: it goes on from now
       return this.#ask(interest, interest.since);
     }
-    if (error.retry !== 'later' && error.code !== 'token_expired') return this.#end(interest, error);
+    if (error.retry !== 'later' && error.code !== 'token_expired') return interest.isHeld ? this.#refuse(interest, error) : this.#end(interest, error);
     if (!this.#connection.isLive) return;
     interest.retryTimer = setTimeout(() => this.#ask(interest, since), error.retryAfterMs ?? interest.backoff.nextMs());
+  }
+
+  // What the session holds goes on; only those are refused who have asked since.
+  #refuse(interest: Interest, error: EventBusError): void {
+    interest.since = undefined;
+    for (const listener of [...interest.listeners]) {
+      if (listener.isConfirmed) continue;
+      listener.settle(error);
+      interest.listeners.delete(listener);
+    }
   }
 
   // The server will not, or not any more.

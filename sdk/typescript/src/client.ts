@@ -1,5 +1,6 @@
 import type { ConnectionUser } from './connection.js';
 import { Connection, readError } from './connection.js';
+import { deadlineIn } from './deadline.js';
 import { EventBusError } from './errors.js';
 import type { EventOf, EventToPublish, Published, UntypedEvents } from './event.js';
 import { readEvent } from './event.js';
@@ -197,7 +198,7 @@ export class EventBus<Events extends object = UntypedEvents> {
     const parts = this.#parts;
     if (parts === undefined) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, drainMs)));
+    const late = new Promise<void>((resolve) => (timer = deadlineIn(drainMs, resolve)));
     await Promise.race([Promise.all([parts.publisher.idle(), parts.subscriptions.drain()]), late]);
     clearTimeout(timer);
     parts.subscriptions.close(isClosed());

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import { afterwards, clientOf, rejection, Seen, startBus } from '../test/support.js';
 import type { ConnectionState, EventBusError, Gap } from './index.js';
-import { createEventBus } from './index.js';
+import { createEventBus, SignedOut } from './index.js';
 
 const kExpired = { code: 'token_expired', message: 'The token has expired.' };
 const kRefused = { code: 'unauthorized', message: 'The signature does not fit.', retryAfterMs: 1 };
@@ -140,24 +140,6 @@ test('two clients of one process have connections of their own', async () => {
   await two.publish('tick', {});
 
   expect(bus.connects.map(({ token }) => token).sort()).toEqual(['one', 'two']);
-});
-
-test('a token function that fails is asked again', async () => {
-  const bus = await startBus();
-  let calls = 0;
-  const client = clientOf(bus, {
-    token: async () => {
-      if (++calls === 1) throw new Error('The API is down.');
-      return 'a token';
-    },
-  });
-  const states = new Seen<ConnectionState>();
-  client.onState(states.add);
-
-  await client.publish('tick', {});
-
-  expect(calls).toBe(2);
-  expect(states.things.find(({ error }) => error !== undefined)?.error).toMatchObject({ code: 'unauthorized', message: 'The API is down.' });
 });
 
 test.each([
@@ -510,4 +492,64 @@ test('a call in an onState handler at closed connects again', async () => {
 
   await again;
   expect(client.state.status).toBe('live');
+});
+
+test('a token function that fails is asked again, and what waits goes through', async () => {
+  const bus = await startBus();
+  let times = 0;
+  const client = clientOf(bus, {
+    token: () => {
+      if (++times < 5) throw new Error('502 Bad Gateway');
+      return 'a token';
+    },
+    timeoutMs: 20_000,
+  });
+  const errors: (string | undefined)[] = [];
+  client.onState(({ error }) => errors.push(error && `${error.code}: ${error.message}`));
+
+  expect(await client.publish('tick', {})).toMatchObject({ duplicate: false });
+
+  expect(times).toBe(5);
+  expect(errors).toContain('unavailable: The function `token` failed: 502 Bad Gateway');
+}, 25_000);
+
+test.each([
+  ['null', () => null, 'The function `token` gave null: nobody is signed in.'],
+  ['a SignedOut', () => Promise.reject(new SignedOut('The session has ended.')), 'The session has ended.'],
+])('%s for a token closes the client, which asks no more until it is used', async (_what, token, message) => {
+  const bus = await startBus();
+  let isSignedIn = false;
+  let times = 0;
+  const client = clientOf(bus, { token: () => (++times, isSignedIn ? 'a token' : token()) });
+
+  const error = await rejection(client.publish('tick', {}));
+
+  expect(error).toMatchObject({ code: 'signed_out', retry: 'never', message });
+  expect(client.state).toMatchObject({ status: 'closed', error: { code: 'signed_out' } });
+  expect([times, bus.connects]).toEqual([1, []]);
+  isSignedIn = true;
+  await client.publish('tick', {});
+  expect(client.state.status).toBe('live');
+});
+
+test('a token function that gives nothing is told by the state', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  afterwards(() => vi.useRealTimers());
+  const bus = await startBus();
+  let isAsked = false;
+  const client = clientOf(bus, {
+    token: () => {
+      isAsked = true;
+      return new Promise<string>(() => {});
+    },
+  });
+  const states = new Seen<ConnectionState>();
+  client.onState(states.add);
+  client.on('tick', () => {});
+  while (!isAsked) await new Promise((resolve) => setImmediate(resolve));
+
+  vi.advanceTimersByTime(10_000);
+
+  const all = await states.until((some) => some.some(({ error }) => error !== undefined));
+  expect(all.at(-1)).toMatchObject({ status: 'connecting', error: { code: 'unavailable', message: 'The function `token` has given nothing for 10 s.' } });
 });

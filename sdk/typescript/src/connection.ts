@@ -2,15 +2,16 @@ import type { Socket } from 'socket.io-client';
 import { io } from 'socket.io-client';
 
 import { Backoff } from './backoff.js';
-import { asEventBusError, EventBusError } from './errors.js';
+import { EventBusError, SignedOut } from './errors.js';
 import type { Json } from './guards.js';
 import { isObject, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
-import type { Settings } from './options.js';
+import type { Settings, TokenFunction } from './options.js';
 import type { ConnectionState, Gap } from './state.js';
 
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
+const kTokenMs = 10_000; // that a function may take before the state says so
 const kRefusalsMax = 2; // in a row, with a fresh token each, before those who wait are told
 
 /** What a CONNECT asks to go on from, for when the server does not know the session. */
@@ -124,7 +125,7 @@ export class Connection {
       // WebSocket first: it carries the cookie across origins and saves the round trips of an upgrade.
       transports: ['websocket', 'polling'],
       tryAllTransports: true,
-      withCredentials: true,
+      withCredentials: this.#settings.token === undefined, // the cookie signs in; with \`allowed_origins: *\` none may be sent
       reconnectionDelay: kRetryFirstMs,
       reconnectionDelayMax: kRetryMaxMs,
       ...this.#settings.socketOptions,
@@ -141,18 +142,31 @@ export class Connection {
 
   async #sendConnect(send: (auth: Json) => void): Promise<void> {
     const connect = ++this.#connects;
-    let token: string | undefined;
-    try {
-      const source = this.#settings.token;
-      token = typeof source === 'function' ? await source(this.#refusedCode === undefined ? {} : { refused: this.#refusedCode }) : source;
-    } catch (thrown) {
-      if (connect === this.#connects) this.#tryLater(asEventBusError(thrown, 'unauthorized'));
-      return;
-    }
+    const source = this.#settings.token;
+    const token = typeof source === 'function' ? await this.#askForToken(source, connect) : source;
     if (connect !== this.#connects) return; // that connection is gone
+    if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop({ status: 'closed', error: token }) : this.#comeLater(token);
     this.#asked = this.#user.resumeRequest();
     const { since, topics } = this.#asked;
     send({ ...(token !== undefined && { token }), ...(since !== undefined && { since, topics }) });
+  }
+
+  async #askForToken(source: TokenFunction, connect: number): Promise<string | EventBusError> {
+    const late = setTimeout(() => {
+      if (connect !== this.#connects) return;
+      const error = new EventBusError('unavailable', `The function \`token\` has given nothing for ${kTokenMs / 1_000} s.`);
+      this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', error });
+    }, kTokenMs);
+    try {
+      const token = await source(this.#refusedCode === undefined ? {} : { refused: this.#refusedCode });
+      return token ?? new EventBusError('signed_out', 'The function `token` gave null: nobody is signed in.');
+    } catch (thrown) {
+      if (thrown instanceof SignedOut) return new EventBusError('signed_out', thrown.message, { cause: thrown });
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      return new EventBusError('unavailable', `The function \`token\` failed: ${why}`, { cause: thrown });
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   #onConnect(socket: Socket): void {
@@ -217,10 +231,15 @@ export class Connection {
     this.#user.lost({ ...(since !== undefined && { from: since }), to });
   }
 
-  // A token was refused or could not be had: a fresh one is asked for after a pause.
-  #tryLater(error: EventBusError): void {
+  // No token can be had now: it is asked for again after a pause, and who waits has its own deadline.
+  #comeLater(error: EventBusError): void {
     this.#socket?.disconnect();
     this.#again(error);
+  }
+
+  // A token was refused: a fresh one is asked for after a pause.
+  #tryLater(error: EventBusError): void {
+    this.#comeLater(error);
     if (++this.#refusals >= kRefusalsMax) this.#user.refused(error);
   }
 

@@ -30,6 +30,7 @@ const kRetryOfCode = {
   aborted: 'never',
   closed: 'never',
   not_configured: 'never',
+  signed_out: 'never',
 } as const satisfies Record<string, Retry>;
 
 /** The codes this version knows. A newer server may send others: treat those as final. */
@@ -41,6 +42,7 @@ export const errorCodes: Readonly<Record<EventBusErrorCode, Retry>> = kRetryOfCo
 export interface EventBusErrorOptions {
   /** How long to wait before trying again, when the server said so. */
   readonly retryAfterMs?: number | undefined;
+  readonly ids?: readonly string[] | undefined;
   readonly cause?: unknown;
 }
 
@@ -61,11 +63,19 @@ export class EventBusError extends Error {
   override readonly name = 'EventBusError';
   readonly code: EventBusErrorCode | (string & {});
   readonly retryAfterMs: number | undefined;
+  /** Of a publish: the ids of its events. To publish again with them stores nothing twice. */
+  readonly ids: readonly string[] | undefined;
 
   constructor(code: EventBusErrorCode | (string & {}), message: string, options: EventBusErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
+    this.ids = options.ids;
+  }
+
+  /** The same of one publish, where several were refused at once. */
+  of(ids: readonly string[]): EventBusError {
+    return new EventBusError(this.code, this.message, { retryAfterMs: this.retryAfterMs, ids, cause: this.cause });
   }
 
   /** What has to happen before the same request can succeed. */
@@ -79,4 +89,13 @@ export function asEventBusError(thrown: unknown, code: EventBusErrorCode): Event
   if (thrown instanceof EventBusError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new EventBusError(code, message, { cause: thrown });
+}
+
+/** Thrown by a `token` function (or `null` returned): nobody is signed in, so the client closes and does not ask again. */
+export class SignedOut extends Error {
+  override readonly name = 'SignedOut';
+
+  constructor(message = 'Nobody is signed in.') {
+    super(message);
+  }
 }

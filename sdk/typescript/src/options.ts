@@ -8,7 +8,9 @@ export interface TokenContext {
   readonly refused?: string;
 }
 
-export type TokenSource = string | ((context: TokenContext) => string | Promise<string>);
+/** `null`, as `throw new SignedOut()`: nobody is signed in. What else it throws passes: it is asked again. */
+export type TokenFunction = (context: TokenContext) => string | null | Promise<string | null>;
+export type TokenSource = string | TokenFunction;
 
 export interface EventBusOptions {
   /**

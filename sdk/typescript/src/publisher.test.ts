@@ -142,7 +142,11 @@ test('one byte more than the queue takes is refused', async () => {
   await publishWithin(bytes);
   const error = await rejection(publishWithin(bytes - 1));
 
-  expect(error.code).toBe('too_many');
+  expect(error.code).toBe('too_large');
+  await bus.stop();
+  const full = clientOf(bus, { queueBytesMax: bytes });
+  void full.publish('tick', event.data, { id: 'x' }).catch(() => {});
+  expect(await rejection(full.publish('tick', {}, { id: 'y' }))).toMatchObject({ code: 'too_many' });
 });
 
 test('data that is no JSON is refused before it is sent', async () => {
@@ -216,4 +220,30 @@ test('no more requests are under way than the bound, and all are answered', asyn
   await publisher.idle();
 
   expect(most).toBe(128);
+});
+
+test('a publish that is not acknowledged in time names its ids, and an endless time-out does not pass', async () => {
+  const bus = await startBus();
+  bus.script('publish', 'silence');
+  const client = clientOf(bus);
+
+  const endless = client.publish('tick', {}, { id: 'endless', timeoutMs: Infinity });
+  await bus.until(() => bus.sent('publish').length === 1);
+  bus.script('publish', 'silence');
+  const late = await rejection(client.publish([{ type: 'a', data: {}, id: 'one' }, { type: 'a', data: {}, id: 'two' }], { timeoutMs: 50 }));
+
+  expect(late).toMatchObject({ code: 'timeout', ids: ['one', 'two'] });
+  await bus.stop();
+  await bus.listen();
+  expect(await endless).toMatchObject({ id: 'endless' });
+});
+
+test('what is larger than the queue itself is refused for good, and bytes are those of UTF-8', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus, { queueEventsMax: 2, queueBytesMax: 200 });
+  const tick = { type: 'tick', data: {} };
+
+  expect(await rejection(client.publish([tick, tick, tick]))).toMatchObject({ code: 'too_large', retry: 'never' });
+  expect(await rejection(client.publish('tick', { text: 'ü'.repeat(80) }))).toMatchObject({ code: 'too_large' });
+  await client.publish('tick', { text: 'u'.repeat(80) });
 });

@@ -1,5 +1,6 @@
 import { Backoff } from './backoff.js';
 import type { Connection } from './connection.js';
+import { deadlineIn } from './deadline.js';
 import { asEventBusError, EventBusError } from './errors.js';
 import type { EventToPublish, Published } from './event.js';
 import type { Json } from './guards.js';
@@ -22,7 +23,9 @@ export interface PublishLimits {
 interface Request {
   readonly order: number;
   readonly json: string;
+  readonly ids: readonly string[];
   readonly events: number;
+  readonly bytes: number; // of UTF-8
   readonly backoff: Backoff;
   readonly resolve: (answer: Json) => void;
   readonly reject: (error: EventBusError) => void;
@@ -55,14 +58,16 @@ export class Publisher {
   }
 
   async publish(event: EventToPublish, limits: PublishLimits): Promise<Published> {
-    const answer = await this.#request(withId(event), 1, limits);
+    const body = withId(event);
+    const answer = await this.#request(body, [body.id], limits);
     if (isPublished(answer)) return toPublished(answer);
     throw new EventBusError('internal', 'The answer to publish lacks id, offset or duplicate.');
   }
 
   async publishAll(events: readonly EventToPublish[], limits: PublishLimits): Promise<Published[]> {
     if (events.length === 0) return [];
-    const answer = await this.#request(events.map(withId), events.length, limits);
+    const bodies = events.map(withId);
+    const answer = await this.#request(bodies, bodies.map(({ id }) => id), limits);
     const published = Array.isArray(answer.events) ? answer.events.filter(isPublished).map(toPublished) : [];
     if (published.length === events.length) return published;
     throw new EventBusError('internal', `The event bus answered ${published.length} of ${events.length} events.`);
@@ -89,11 +94,13 @@ export class Publisher {
     return this.#pending.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
-  #request(body: unknown, events: number, { timeoutMs = this.#settings.timeoutMs, signal }: PublishLimits): Promise<Json> {
+  #request(body: unknown, ids: readonly string[], { timeoutMs = this.#settings.timeoutMs, signal }: PublishLimits): Promise<Json> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw aborted(signal);
+      const events = ids.length;
       const json = toJson(body);
-      this.#reserve(events, json.length);
+      const bytes = new TextEncoder().encode(json).length;
+      this.#reserve(events, bytes);
 
       const settle = () => {
         request.isSettled = true;
@@ -105,16 +112,18 @@ export class Publisher {
       const request: Request = {
         order: this.#order++,
         json,
+        ids,
         events,
+        bytes,
         backoff: new Backoff(kRestFirstMs, kRestMaxMs),
         resolve: (answer) => (settle(), resolve(answer)),
-        reject: (error) => (settle(), reject(error)),
+        reject: (error) => (settle(), reject(error.of(ids))),
         isSettled: false,
         lastError: undefined,
         restTimer: undefined,
       };
       const onAbort = () => request.reject(aborted(signal));
-      const deadline = setTimeout(() => request.reject(this.#late(request, timeoutMs)), timeoutMs);
+      const deadline = deadlineIn(timeoutMs, () => request.reject(this.#late(request, timeoutMs)));
       signal?.addEventListener('abort', onAbort, { once: true });
 
       this.#pending.add(request);
@@ -156,6 +165,9 @@ export class Publisher {
 
   #reserve(events: number, bytes: number): void {
     const { queueEventsMax, queueBytesMax } = this.#settings;
+    if (events > queueEventsMax || bytes > queueBytesMax) {
+      throw new EventBusError('too_large', `A publish of ${events} events and ${bytes} bytes is larger than the queue (queueEventsMax ${queueEventsMax}, queueBytesMax ${queueBytesMax}): publish less at once, or raise these.`);
+    }
     if (this.#events + events > queueEventsMax) {
       throw new EventBusError('too_many', `${this.#events} events wait for an answer and ${queueEventsMax} may: await publishes, or raise queueEventsMax.`, { retryAfterMs: 1_000 });
     }
@@ -171,7 +183,7 @@ export class Publisher {
     const at = this.#waiting.indexOf(request);
     if (at >= 0) this.#waiting.splice(at, 1);
     this.#events -= request.events;
-    this.#bytes -= request.json.length;
+    this.#bytes -= request.bytes;
     if (this.#pending.size > 0) return;
     for (const tell of this.#onIdle.splice(0)) tell();
   }
@@ -182,7 +194,7 @@ export class Publisher {
   }
 }
 
-function withId(event: EventToPublish): EventToPublish {
+function withId(event: EventToPublish): EventToPublish & { readonly id: string } {
   return { ...event, id: event.id ?? uuid() };
 }
 

@@ -224,6 +224,7 @@ export class EventBus<Events extends object = UntypedEvents> {
       },
       lost: (gap) => {
         places.pass(gap.to);
+        subscriptions.lost(gap.to);
         if (gap.from !== undefined || subscriptions.isWaiting) this.#onGap(gap); // who only publishes misses nothing
       },
       emitted: (name, args) => this.#onEmitted(name, args),

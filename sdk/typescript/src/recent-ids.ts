@@ -1,6 +1,7 @@
 /**
  * The last `idsMax` ids that were seen; the oldest is forgotten first. A resume repeats at most what
- * was under way when the connection broke, so the bound is far above what is ever asked.
+ * was under way when the connection broke, so the bound is far above what is ever asked. Histories are known by their
+ * places.
  */
 export class RecentIds {
   readonly #ids = new Set<string>();

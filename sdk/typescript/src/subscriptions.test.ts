@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import type { ScriptedBus } from '../test/scripted-bus.js';
+import type { ScriptedBus, Stored } from '../test/scripted-bus.js';
 import { afterwards, clientOf, rejection, Seen, startBus } from '../test/support.js';
 import type { AnyEvent, EventBus, EventBusError, UntypedEvents } from './index.js';
 
@@ -647,4 +647,36 @@ test('a second subscription that is refused ends nothing but itself', async () =
   bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
 
   expect((await events.atLeast(1)).map(({ id }) => id)).toEqual(['e1']);
+});
+
+test('a history goes to who asked for it, once, however often it comes and however long it is', async () => {
+  const bus = await startBus();
+  for (let n = 0; n < 20; ++n) bus.publish({ type: 'photo.old', subject: 'photo:1', data: {} });
+  const client = clientOf(bus, { repeatsMax: 5 });
+  const old: string[] = [];
+  const live = new Seen<string>();
+  client.on('photo.*', ({ type }) => live.add(`on ${type}`));
+  await client.subscribe('photo:1', ({ type }) => live.add(`second ${type}`));
+  await client.subscribe('photo:1', ({ id, type }) => (type === 'photo.old' ? void old.push(id) : live.add(`first ${type}`)), { since: '1.0' });
+
+  bus.showHistory(...bus.log); // as after a drop
+  bus.publish({ type: 'photo.new', subject: 'photo:1', data: {} });
+
+  expect((await live.atLeast(3)).sort()).toEqual(['first photo.new', 'on photo.new', 'second photo.new']);
+  expect(old).toEqual(Array.from({ length: 20 }, (_, n) => `e${n + 1}`));
+});
+
+test('of two topics that share events neither takes the other\'s history away', async () => {
+  const bus = await startBus();
+  for (let n = 1; n <= 3; ++n) bus.publish({ type: `photo.${n}`, subject: 'photo:1', data: {} });
+  const client = clientOf(bus);
+  const seen = new Seen<string>();
+  bus.script('subscribe', { ok: true, offset: '1.0' }, { ok: true, offset: '1.0' }); // and both histories come interleaved
+  await client.subscribe('photo:1', ({ id }) => seen.add(id), { since: '1.0' });
+  await client.subscribe('photo.*', ({ id }) => seen.add(`${id} by type`), { since: '1.0', group: null });
+  const [first, second, third] = bus.log as [Stored, Stored, Stored];
+
+  bus.showHistory(first, second, first, third, second, third);
+
+  expect((await seen.atLeast(6)).sort()).toEqual(['e1', 'e1 by type', 'e2', 'e2 by type', 'e3', 'e3 by type']);
 });

@@ -59,6 +59,8 @@ interface Listener {
   readonly seen: RecentIds;
   readonly onEnd: ((error: EventBusError) => void) | undefined;
   isConfirmed: boolean;
+  /** The position up to which histories hold nothing for it: it began there, or has had it. Until it is confirmed, all. */
+  historyAfter: number;
   /** Settles the promise of `subscribe`, once. */
   settle: (outcome: Confirmed | EventBusError) => void;
 }
@@ -141,13 +143,16 @@ export class Subscriptions {
         seen: new RecentIds(this.#settings.repeatsMax),
         onEnd: options.onEnd,
         isConfirmed: false,
+        historyAfter: Infinity,
         settle: (outcome) => {
           clearTimeout(deadline);
           if (outcome instanceof EventBusError) {
             signal?.removeEventListener('abort', onAbort);
             return reject(outcome);
           }
+          if (listener.isConfirmed) return; // again: by another's subscription, or in a new session
           listener.isConfirmed = true;
+          listener.historyAfter = positionOf(outcome.offset);
           resolve({ topic, group: outcome.group, offset: outcome.offset, unsubscribe });
         },
       };
@@ -162,15 +167,18 @@ export class Subscriptions {
 
       interest.listeners.add(listener);
       if (options.since !== undefined) interest.since = options.since;
-      if (interest.confirmed !== undefined && options.since === undefined) listener.settle(interest.confirmed);
-      else this.#ask(interest, interest.since ?? this.#resumePoint(interest));
+      if (interest.confirmed !== undefined && options.since === undefined) {
+        listener.settle(interest.confirmed);
+        // The history that another asked for is not its own.
+        listener.historyAfter = Math.max(listener.historyAfter, positionOf(this.#places.place ?? ''));
+      } else this.#ask(interest, interest.since ?? this.#resumePoint(interest));
     });
   }
 
   /** A handler for what arrives anyway. Returns the function that takes it off. */
   listen(topic: string, handler: UntypedHandler): () => void {
     const seen = new RecentIds(this.#settings.repeatsMax);
-    const entry = { topic, listener: { handler, seen, onEnd: undefined, isConfirmed: true, settle: () => {} } };
+    const entry = { topic, listener: { handler, seen, onEnd: undefined, isConfirmed: true, historyAfter: Infinity, settle: () => {} } };
     this.#local.add(entry);
     return () => this.#local.delete(entry);
   }
@@ -207,9 +215,10 @@ export class Subscriptions {
   }
 
   /** Gives an event to whom it concerns. */
-  receive({ event, delivery }: Received): void {
+  receive({ event, place, delivery }: Received): void {
     if (delivery !== undefined) return void this.#deliver(event, delivery);
-    for (const { topic, listener } of this.#listenersOf(event)) {
+    const found = this.#listenersOf(event);
+    for (const { topic, listener } of place === undefined ? ofHistory(found, positionOf(event.offset)) : found) {
       if (!listener.seen.add(identityOf(event))) continue;
       call(listener.handler, event, undefined).catch((thrown) => this.#user.report(handlerFailed(topic, thrown)));
     }
@@ -222,6 +231,13 @@ export class Subscriptions {
   ended(topic: string, error: EventBusError): void {
     for (const interest of [...this.#interests.values()]) {
       if (interest.topic === topic && interest.confirmed !== undefined) this.#end(interest, error);
+    }
+  }
+
+  /** The log goes on somewhere else: what lies behind `to` is new, wherever this client stood. */
+  lost(to: string): void {
+    for (const { listeners } of this.#interests.values()) {
+      for (const listener of listeners) if (listener.isConfirmed) listener.historyAfter = positionOf(to);
     }
   }
 
@@ -315,6 +331,7 @@ export class Subscriptions {
     for (const listener of interest.listeners) listener.settle(confirmed);
     const { lost } = interest;
     interest.lost = undefined;
+    if (lost !== undefined) for (const listener of interest.listeners) listener.historyAfter = positionOf(confirmed.offset);
     if (lost !== undefined) this.#user.lost({ from: lost, to: confirmed.offset });
   }
 
@@ -452,6 +469,21 @@ function isView(interest: Interest): boolean {
 
 function isConfirmedView({ confirmed }: Interest): boolean {
   return confirmed !== undefined && confirmed.group === undefined;
+}
+
+// Those for whom an event of a history is new. The server sends a history again until it knows that it came.
+function ofHistory(found: readonly LocalListener[], position: number): readonly LocalListener[] {
+  const news = found.filter(({ listener }) => position > listener.historyAfter);
+  // It says nothing of the topic. What is one topic's comes in order; what is more than one's may be of either history.
+  const isOfOne = news.every(({ topic }) => topic === news[0]?.topic);
+  if (isOfOne) for (const { listener } of news) listener.historyAfter = position;
+  return news;
+}
+
+// Where in the log an offset lies (docs/wire.md, Offsets); none: before all.
+function positionOf(offset: string): number {
+  const position = Number(offset.slice(offset.lastIndexOf('.') + 1));
+  return Number.isInteger(position) ? position : -1;
 }
 
 // Whatever a handler does, it becomes a promise.

@@ -125,6 +125,11 @@ export class ScriptedBus {
     for (const socket of sockets.length > 0 ? sockets : this.sockets) socket.emit(name, data, meta, meta.offset);
   }
 
+  /** Sends what is stored as a history: none of it has a place. */
+  showHistory(...stored: Stored[]): void {
+    for (const { name, data, meta } of stored) for (const socket of this.sockets) socket.emit(name, data, meta, { offset: meta.offset });
+  }
+
   /** Gives an event to the group's member. */
   deliver({ name, data, meta }: Stored, group: string, topic: string, attempt = 1): string {
     const delivery = `d${++this.#deliveries}`;

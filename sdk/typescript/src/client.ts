@@ -56,6 +56,7 @@ export class EventBus<Events extends object = UntypedEvents> {
   readonly #states = new Observers<ConnectionState>((thrown) => this.#report(observerFailed('onState', thrown)));
   #parts: Parts | undefined;
   #closed: Promise<void> | undefined;
+  #force: () => void = () => {};
 
   /** Use `createEventBus`. */
   constructor(options: EventBusOptions = {}) {
@@ -87,9 +88,9 @@ export class EventBus<Events extends object = UntypedEvents> {
   publish(events: readonly EventsToPublish<Events>[], options?: PublishLimits): Promise<Published[]>;
 
   async publish(first: string | readonly EventToPublish[], second?: unknown, third: PublishOptions = {}): Promise<Published | Published[]> {
-    if (typeof first !== 'string') return this.#open().publisher.publishAll(first, (second as PublishLimits | undefined) ?? {});
+    if (typeof first !== 'string') return this.#openToPublish().publisher.publishAll(first, (second as PublishLimits | undefined) ?? {});
     const { timeoutMs, signal, ...attributes } = third;
-    return this.#open().publisher.publish({ type: first, data: second, ...attributes }, { timeoutMs, signal });
+    return this.#openToPublish().publisher.publish({ type: first, data: second, ...attributes }, { timeoutMs, signal });
   }
 
   /**
@@ -134,7 +135,7 @@ export class EventBus<Events extends object = UntypedEvents> {
 
   /** What the connection is doing now. */
   get state(): ConnectionState {
-    return this.#parts?.connection.state ?? { status: 'idle' };
+    return this.#parts?.connection.state ?? { status: this.#closed === undefined ? 'idle' : 'closed' };
   }
 
   /**
@@ -181,8 +182,9 @@ export class EventBus<Events extends object = UntypedEvents> {
   }
 
   /**
-   * Ends the connection. Waits at most `drainMs` (default 5 000) for the answers to what was published
-   * and for the groups' events that are being handled. Afterwards every call is refused with `closed`.
+   * Ends the connection. Waits at most `drainMs` (default 5 000) for the groups' events that are being
+   * handled, and for the answers to what was published, by those handlers too. Every other call is
+   * refused with `closed` from now on. A second `close({ drainMs: 0 })` waits no longer.
    *
    * @example
    * ```ts
@@ -190,21 +192,30 @@ export class EventBus<Events extends object = UntypedEvents> {
    * ```
    */
   close(options: { readonly drainMs?: number } = {}): Promise<void> {
+    if (options.drainMs === 0) this.#force();
     this.#closed ??= this.#close(options.drainMs ?? kDrainMs);
     return this.#closed;
   }
 
   async #close(drainMs: number): Promise<void> {
     const parts = this.#parts;
-    if (parts === undefined) return;
+    if (parts === undefined) return this.#states.tell({ status: 'closed' });
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => (timer = deadlineIn(drainMs, resolve)));
-    await Promise.race([Promise.all([parts.publisher.idle(), parts.subscriptions.drain()]), late]);
+    const late = new Promise<void>((resolve) => {
+      timer = deadlineIn(drainMs, resolve);
+      this.#force = resolve;
+    });
+    await Promise.race([parts.subscriptions.drain().then(() => parts.publisher.idle()), late]);
     clearTimeout(timer);
     parts.subscriptions.close(isClosed());
     parts.publisher.fail(isClosed());
     parts.connection.close();
     parts.places.close();
+  }
+
+  // What a handler that is still at work publishes belongs to its work.
+  #openToPublish(): Parts {
+    return this.#parts?.subscriptions.isHandling === true ? this.#parts : this.#open();
   }
 
   #open(): Parts {

@@ -553,3 +553,14 @@ test('a token function that gives nothing is told by the state', async () => {
   const all = await states.until((some) => some.some(({ error }) => error !== undefined));
   expect(all.at(-1)).toMatchObject({ status: 'connecting', error: { code: 'unavailable', message: 'The function `token` has given nothing for 10 s.' } });
 });
+
+test('the end of a client that was never used is told', async () => {
+  const client = createEventBus({ url: 'http://127.0.0.1:1' });
+  const states = new Seen<ConnectionState>();
+  client.onState(states.add);
+
+  await client.close();
+
+  expect(states.things.map(({ status }) => status)).toEqual(['idle', 'closed']);
+  expect(client.state).toEqual({ status: 'closed' });
+});

@@ -637,6 +637,45 @@ test('close waits for the event that is being handled and for its acknowledgemen
   expect(bus.sent('ack')).toHaveLength(1);
 });
 
+test('what a handler publishes during close() goes through, and its event is acknowledged', async () => {
+  const bus = await startBus();
+  const started = new Seen<unknown>();
+  let goOn = () => {};
+  const client: EventBus = await member(bus, async (event) => {
+    started.add(event);
+    await new Promise<void>((resolve) => (goOn = resolve));
+    await client.publish('photo.processing.completed', {});
+  });
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await started.atLeast(1);
+
+  const closed = client.close();
+  expect(await rejection(client.subscribe('photo:1', () => {}))).toMatchObject({ code: 'closed' });
+  goOn();
+  await closed;
+
+  expect(bus.log.map(({ name }) => name)).toEqual(['photo.uploaded', 'photo.processing.completed']);
+  expect([bus.sent('ack').length, bus.sent('nack').length]).toEqual([1, 0]);
+  expect(await rejection(client.publish('tick', {}))).toMatchObject({ code: 'closed' });
+});
+
+test('a second close({ drainMs: 0 }) waits for no handler', async () => {
+  const bus = await startBus();
+  const started = new Seen<unknown>();
+  const client = await member(bus, (event) => {
+    started.add(event);
+    return new Promise<void>(() => {});
+  });
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await started.atLeast(1);
+
+  const closed = client.close({ drainMs: Infinity });
+  void client.close({ drainMs: 0 });
+
+  await closed;
+  expect(await rejection(client.publish('tick', {}))).toMatchObject({ code: 'closed' });
+});
+
 test('a second subscription that is refused ends nothing but itself', async () => {
   const bus = await startBus();
   const client = clientOf(bus);

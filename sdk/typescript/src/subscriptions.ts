@@ -120,6 +120,7 @@ export class Subscriptions {
   readonly #unsubscribed = new Map<string, Interest>(); // taken off while the server could not be told
   #handling = 0;
   #isClosing = false;
+  #isClosed = false;
   #onIdle: (() => void)[] = [];
 
   constructor(connection: Connection, settings: Settings, places: PlaceStore, user: SubscriptionsUser) {
@@ -260,6 +261,11 @@ export class Subscriptions {
     return told;
   }
 
+  /** Whether a handler is at work on a group's event that it can still answer. */
+  get isHandling(): boolean {
+    return this.#handling > 0 && !this.#isClosed;
+  }
+
   /** Takes no more of the groups' events, and waits for those that are being handled. */
   drain(): Promise<void> {
     this.#isClosing = true;
@@ -268,6 +274,7 @@ export class Subscriptions {
 
   /** Leaves no timer and no handler. */
   close(error: EventBusError): void {
+    this.#isClosed = true;
     this.fail(error);
     for (const { retryTimer } of [...this.#interests.values(), ...this.#unsubscribed.values()]) clearTimeout(retryTimer);
     this.#interests.clear();

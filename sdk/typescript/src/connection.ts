@@ -71,6 +71,12 @@ export class Connection {
     return this.#socket?.connected === true;
   }
 
+  /** What the server takes as one message, in bytes; undefined: it has not said so yet. */
+  get maxPayload(): number | undefined {
+    const engine = this.#socket?.io.engine as { _maxPayload?: number } | undefined; // as in the server's handshake
+    return engine?._maxPayload !== undefined && engine._maxPayload > 0 ? engine._maxPayload : undefined;
+  }
+
   /** Starts to connect, if it is not connected or on the way. */
   open(): void {
     if (this.#state.status !== 'idle' && this.#state.status !== 'closed') return;

@@ -43,3 +43,20 @@ test.each(['events.example', 'ftp://events.example', '', '//x'])('%j is refused,
   expect(error.code).toBe('not_configured');
   expect(error.message).toMatch(/https:\/\/host:port|EVENT_BUS_URL/);
 });
+
+test.each([
+  ['http://events.example.com', 'not_configured'],
+  ['ws://events.example.com', 'not_configured'],
+  ['http://localhost:8080', undefined],
+  ['http://127.0.0.1:8080', undefined],
+  ['https://events.example.com', undefined],
+])('on a page that came by https, %s is told to be blocked: %s', (url, code) => {
+  vi.stubGlobal('location', { protocol: 'https:', origin: 'https://www.example.com' });
+  try {
+    const refused = () => settle({ url });
+    if (code === undefined) expect(refused).not.toThrow();
+    else expect(refused).toThrow(expect.objectContaining({ code }) as Error);
+  } finally {
+    vi.unstubAllGlobals();
+  }
+});

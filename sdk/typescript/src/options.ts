@@ -88,6 +88,9 @@ function parse(url: string): { origin: string; pathname: string } {
   if (scheme !== 'http:' && scheme !== 'https:') {
     throw new EventBusError('not_configured', `${JSON.stringify(url)} is neither http nor https: write it as https://host:port.`);
   }
+  if (scheme === 'http:' && isSecurePage() && !kLoopback.test(parsed.hostname)) {
+    throw new EventBusError('not_configured', `A browser lets no page that came by https reach ${JSON.stringify(url)}: give the bus TLS, and write https.`);
+  }
   return { origin: `${scheme}//${parsed.host}`, pathname: parsed.pathname };
 }
 
@@ -95,6 +98,14 @@ function environment(name: string): string | undefined {
   // Bundlers and browsers have no process; a bare `process.env` would throw there.
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
   return process?.env?.[name] || undefined;
+}
+
+// What browsers let a page that came by https reach without TLS.
+const kLoopback = /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+
+function isSecurePage(): boolean {
+  const { location } = globalThis as { location?: { protocol?: string } };
+  return location?.protocol === 'https:';
 }
 
 function pageOrigin(): string | undefined {

@@ -178,6 +178,7 @@ test('what has to be tried again goes before what was published later', async ()
   const sent: unknown[] = [];
   const connection = {
     isLive: true,
+    maxPayload: undefined,
     state: { status: 'live' } as const,
     request: async (_command: string, [event]: readonly unknown[]) => {
       sent.push((event as { data: unknown }).data);
@@ -206,6 +207,7 @@ test('no more requests are under way than the bound, and all are answered', asyn
   let most = 0;
   const connection = {
     isLive: true,
+    maxPayload: undefined,
     state: { status: 'live' } as const,
     request: async () => {
       most = Math.max(most, ++underWay);
@@ -246,4 +248,17 @@ test('what is larger than the queue itself is refused for good, and bytes are th
   expect(await rejection(client.publish([tick, tick, tick]))).toMatchObject({ code: 'too_large', retry: 'never' });
   expect(await rejection(client.publish('tick', { text: 'ü'.repeat(80) }))).toMatchObject({ code: 'too_large' });
   await client.publish('tick', { text: 'u'.repeat(80) });
+});
+
+test('an event above what the server takes is refused at once, and nobody else waits for it', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  await client.publish('tick', {});
+  const text = 'x'.repeat(1e6);
+
+  const [large, small] = await Promise.all([rejection(client.publish('large', { text })), client.publish('tick', {})]);
+
+  expect(large).toMatchObject({ code: 'too_large', retry: 'never' });
+  expect(small).toMatchObject({ duplicate: false });
+  expect(bus.connects).toHaveLength(1);
 });

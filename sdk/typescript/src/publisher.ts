@@ -10,6 +10,7 @@ import { uuid } from './uuid.js';
 
 const kInFlightMax = 128; // requests at once; the server's group commit needs no more to be busy
 const kAttemptMs = 10_000; // an answer that takes longer has got lost; the same id makes it safe to ask again
+const kEnvelopeBytes = 40; // of the packet around it: the type, the number of the call, the command's name
 const kRestFirstMs = 100;
 const kRestMaxMs = 5_000;
 
@@ -35,7 +36,7 @@ interface Request {
 }
 
 /** What a publisher needs of the connection. */
-export type PublisherConnection = Pick<Connection, 'isLive' | 'request' | 'state'>;
+export type PublisherConnection = Pick<Connection, 'isLive' | 'maxPayload' | 'request' | 'state'>;
 
 /**
  * Sends events until they are answered or their deadline passes. What waits is kept in the order of
@@ -78,7 +79,9 @@ export class Publisher {
     while (this.#inFlight < kInFlightMax && this.#connection.isLive) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      void this.#send(next);
+      const { maxPayload = Infinity } = this.#connection;
+      if (next.bytes + kEnvelopeBytes <= maxPayload) void this.#send(next);
+      else next.reject(new EventBusError('too_large', `The event has ${next.bytes} bytes, and the server takes messages of ${maxPayload}: keep large data elsewhere and publish where it is, or raise the server's message_bytes_max.`));
     }
   }
 

@@ -5,6 +5,7 @@ import { EventBusError } from './errors.js';
 import type { EventOf, EventToPublish, Published, UntypedEvents } from './event.js';
 import { readEvent } from './event.js';
 import { isObject } from './guards.js';
+import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { Observers } from './observers.js';
 import type { EventBusOptions, Settings } from './options.js';
 import { settle } from './options.js';
@@ -13,7 +14,7 @@ import { PlaceStore } from './place-store.js';
 import type { PublishLimits } from './publisher.js';
 import { Publisher } from './publisher.js';
 import type { ConnectionState, Gap } from './state.js';
-import type { DeliveryContext, SubscribeOptions, Subscription, UntypedHandler } from './subscriptions.js';
+import type { SubscribeOptions, Subscription } from './subscriptions.js';
 import { Subscriptions } from './subscriptions.js';
 
 const kDrainMs = 5_000;
@@ -205,7 +206,7 @@ export class EventBus<Events extends object = UntypedEvents> {
       timer = deadlineIn(drainMs, resolve);
       this.#force = resolve;
     });
-    await Promise.race([parts.subscriptions.drain().then(() => parts.publisher.idle()), late]);
+    await Promise.race([parts.subscriptions.work.drain().then(() => parts.publisher.idle()), late]);
     clearTimeout(timer);
     parts.subscriptions.close(isClosed());
     parts.publisher.fail(isClosed());
@@ -215,7 +216,7 @@ export class EventBus<Events extends object = UntypedEvents> {
 
   // What a handler that is still at work publishes belongs to its work.
   #openToPublish(): Parts {
-    return this.#parts?.subscriptions.isHandling === true ? this.#parts : this.#open();
+    return this.#parts?.subscriptions.work.isHandling === true ? this.#parts : this.#open();
   }
 
   #open(): Parts {

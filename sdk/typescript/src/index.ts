@@ -6,4 +6,5 @@ export type { AnyEvent, BusEvent, EventAttributes, EventOf, EventToPublish, Publ
 export type { EventBusOptions, TokenContext, TokenFunction, TokenSource } from './options.js';
 export type { PublishLimits } from './publisher.js';
 export type { ConnectionState, Gap } from './state.js';
-export type { DeliveryContext, SubscribeOptions, Subscription } from './subscriptions.js';
+export type { DeliveryContext } from './handler.js';
+export type { SubscribeOptions, Subscription } from './subscriptions.js';

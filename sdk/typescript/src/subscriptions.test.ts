@@ -581,9 +581,82 @@ test("a group's event that is given again is handled again", async () => {
 
   const stored = bus.publish({ type: 'photo.uploaded', data: {} });
   bus.deliver(stored, 'worker', 'photo.uploaded');
+  await bus.until(() => bus.sent('ack').length === 1);
   bus.deliver(stored, 'worker', 'photo.uploaded', 2);
 
   expect(idsOf(await seen.atLeast(2))).toEqual(['e1', 'e1']);
+});
+
+test("a group's event that is given again while it is handled is handled once, and the newest delivery is answered", async () => {
+  const bus = await startBus();
+  const seen = new Seen<Event>();
+  const finish: (() => void)[] = [];
+  await member(bus, (event) => {
+    seen.add(event);
+    return new Promise<void>((resolve) => finish.push(resolve));
+  });
+  const stored = bus.publish({ type: 'photo.uploaded', data: {} });
+  bus.deliver(stored, 'worker', 'photo.uploaded');
+  await seen.atLeast(1);
+
+  await bus.stop();
+  await bus.listen();
+  await bus.until(() => bus.sent('subscribe').length === 2);
+  const newest = bus.deliver(stored, 'worker', 'photo.uploaded', 2);
+  const other = bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await seen.atLeast(2); // the other, so the newest delivery has come
+  for (const resolve of finish) resolve();
+  await bus.until(() => bus.sent('ack').length === 2);
+
+  expect(idsOf(seen.things)).toEqual(['e1', 'e2']);
+  expect(bus.sent('ack').flat().sort()).toEqual([newest, other].sort());
+});
+
+test('maxInFlight holds though a connection after a drop gives more', async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const seen = new Seen<Event>();
+  const finish: (() => void)[] = [];
+  const client = clientOf(bus);
+  const handler = (event: Event) => {
+    seen.add(event);
+    return new Promise<void>((resolve) => finish.push(resolve));
+  };
+  await client.subscribe('photo.uploaded', handler, { maxInFlight: 1 });
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await seen.atLeast(1);
+
+  await bus.stop();
+  await bus.listen();
+  await bus.until(() => bus.sent('subscribe').length === 2);
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await client.publish('tick', {}); // is answered behind it
+  expect(idsOf(seen.things)).toEqual(['e1']);
+  finish[0]?.();
+
+  expect(idsOf(await seen.atLeast(2))).toEqual(['e1', 'e2']);
+  finish[1]?.();
+});
+
+test("a group's event is given back once all its handlers have settled, and each failure is told", async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  const errors = new Seen<EventBusError>();
+  client.onError(errors.add);
+  let finish = () => {};
+  await client.subscribe('photo.uploaded', () => Promise.reject(new Error('first')));
+  await client.subscribe('photo.uploaded', () => new Promise<void>((_resolve, reject) => (finish = () => reject(new Error('second')))));
+
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await expect.poll(() => String(finish)).toContain('second');
+  await client.publish('tick', {});
+  expect(bus.sent('nack')).toEqual([]);
+  finish();
+  await bus.until(() => bus.sent('nack').length === 1);
+
+  expect(bus.sent('nack')[0]?.[1]).toEqual({ reason: 'first' });
+  expect((await errors.atLeast(2)).map(({ message }) => message)).toEqual(['A handler of photo.uploaded failed: first', 'A handler of photo.uploaded failed: second']);
 });
 
 test("a group's handler does not get what the same connection watches otherwise", async () => {

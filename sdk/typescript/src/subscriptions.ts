@@ -2,9 +2,12 @@ import { Backoff } from './backoff.js';
 import type { Connection, ResumeRequest } from './connection.js';
 import { deadlineIn } from './deadline.js';
 import { asEventBusError, EventBusError } from './errors.js';
-import type { AnyEvent, Delivery, EventAttributes, Received, UntypedEvents } from './event.js';
+import type { Delivery, EventAttributes, Received } from './event.js';
 import { identityOf } from './event.js';
+import { GroupWork } from './group-work.js';
 import { optionalString } from './guards.js';
+import type { UntypedHandler } from './handler.js';
+import { call, handlerFailed } from './handler.js';
 import type { Settings } from './options.js';
 import type { PlaceStore } from './place-store.js';
 import { RecentIds } from './recent-ids.js';
@@ -14,16 +17,6 @@ import { coversEvent, isSubject } from './topic.js';
 const kAnswerMs = 10_000;
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 30_000;
-const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
-
-/** How a group got to give an event to this handler; undefined for what is not a group's. */
-export interface DeliveryContext {
-  readonly group: string;
-  /** 1 for the first time that the event is given to anybody. */
-  readonly attempt: number;
-}
-
-export type UntypedHandler = (event: AnyEvent<UntypedEvents>, delivery: DeliveryContext | undefined) => unknown;
 
 export interface SubscribeOptions {
   /** A place or an offset, as of an `Event-Bus-Offset` header: events of the topic after it come first. */
@@ -111,6 +104,7 @@ export interface SubscriptionsUser {
  *     the place that an earlier one had come to.
  */
 export class Subscriptions {
+  readonly work: GroupWork;
   readonly #connection: Connection;
   readonly #settings: Settings;
   readonly #places: PlaceStore;
@@ -118,16 +112,13 @@ export class Subscriptions {
   readonly #interests = new Map<string, Interest>();
   readonly #local = new Set<LocalListener>();
   readonly #unsubscribed = new Map<string, Interest>(); // taken off while the server could not be told
-  #handling = 0;
-  #isClosing = false;
-  #isClosed = false;
-  #onIdle: (() => void)[] = [];
 
   constructor(connection: Connection, settings: Settings, places: PlaceStore, user: SubscriptionsUser) {
     this.#connection = connection;
     this.#settings = settings;
     this.#places = places;
     this.#user = user;
+    this.work = new GroupWork(connection, (error) => user.report(error));
   }
 
   subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions): Promise<Subscription> {
@@ -217,7 +208,7 @@ export class Subscriptions {
 
   /** Gives an event to whom it concerns. */
   receive({ event, place, delivery }: Received): void {
-    if (delivery !== undefined) return void this.#deliver(event, delivery);
+    if (delivery !== undefined) return this.work.take(event, delivery, this.#memberOf(delivery));
     const found = this.#listenersOf(event);
     for (const { topic, listener } of place === undefined ? ofHistory(found, positionOf(event.offset)) : found) {
       if (!listener.seen.add(identityOf(event))) continue;
@@ -261,20 +252,9 @@ export class Subscriptions {
     return told;
   }
 
-  /** Whether a handler is at work on a group's event that it can still answer. */
-  get isHandling(): boolean {
-    return this.#handling > 0 && !this.#isClosed;
-  }
-
-  /** Takes no more of the groups' events, and waits for those that are being handled. */
-  drain(): Promise<void> {
-    this.#isClosing = true;
-    return this.#handling === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
-  }
-
   /** Leaves no timer and no handler. */
   close(error: EventBusError): void {
-    this.#isClosed = true;
+    this.work.close();
     this.fail(error);
     for (const { retryTimer } of [...this.#interests.values(), ...this.#unsubscribed.values()]) clearTimeout(retryTimer);
     this.#interests.clear();
@@ -401,32 +381,7 @@ export class Subscriptions {
     }
   }
 
-  async #deliver(event: AnyEvent<UntypedEvents>, { delivery, group, topic, attempt }: Delivery): Promise<void> {
-    if (this.#isClosing) return; // the disconnect that follows gives it to another member
-    const interest = this.#memberOf(topic, group);
-    if (interest === undefined) return this.#answer('nack', delivery, { reason: 'This member has unsubscribed.' });
-    ++this.#handling;
-    try {
-      const context = { group, attempt };
-      await Promise.all([...interest.listeners].map(({ handler }) => call(handler, event, context)));
-      await this.#answer('ack', delivery);
-    } catch (thrown) {
-      this.#user.report(handlerFailed(topic, thrown));
-      await this.#answer('nack', delivery, { reason: messageOf(thrown).slice(0, kReasonCharsMax) });
-    } finally {
-      if (--this.#handling === 0) for (const tell of this.#onIdle.splice(0)) tell();
-    }
-  }
-
-  // If the answer does not arrive, the group gives the event out again: nothing is left to do here.
-  async #answer(command: 'ack' | 'nack', delivery: Delivery['delivery'], options?: object): Promise<void> {
-    const args = options === undefined ? [delivery] : [delivery, options];
-    await this.#connection.request(command, args, kAnswerMs).catch((error: EventBusError) => {
-      if (error.code !== 'unavailable' && error.code !== 'not_found') this.#user.report(error);
-    });
-  }
-
-  #memberOf(topic: string, group: string): Interest | undefined {
+  #memberOf({ topic, group }: Delivery): Interest | undefined {
     for (const interest of this.#interests.values()) {
       if (interest.topic !== topic || interest.group === null) continue;
       // Without a name the server chose it; a delivery may overtake the answer that tells it.
@@ -491,19 +446,6 @@ function ofHistory(found: readonly LocalListener[], position: number): readonly 
 function positionOf(offset: string): number {
   const position = Number(offset.slice(offset.lastIndexOf('.') + 1));
   return Number.isInteger(position) ? position : -1;
-}
-
-// Whatever a handler does, it becomes a promise.
-async function call<Args extends readonly unknown[]>(handler: (...args: Args) => unknown, ...args: Args): Promise<void> {
-  await handler(...args);
-}
-
-function handlerFailed(topic: string, thrown: unknown): EventBusError {
-  return new EventBusError('internal', `A handler of ${topic} failed: ${messageOf(thrown)}`, { cause: thrown });
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 function aborted(signal: AbortSignal | undefined): EventBusError {

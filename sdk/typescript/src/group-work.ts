@@ -1,0 +1,117 @@
+import type { Connection } from './connection.js';
+import type { EventBusError } from './errors.js';
+import type { AnyEvent, Delivery, UntypedEvents } from './event.js';
+import { identityOf } from './event.js';
+import type { UntypedHandler } from './handler.js';
+import { call, handlerFailed, messageOf } from './handler.js';
+
+const kAnswerMs = 10_000;
+const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
+const kInFlightMax = 64; // the server's, where a subscription does not say
+
+/** A membership of a group. */
+export interface Member {
+  readonly topic: string;
+  readonly maxInFlight: number | undefined;
+  readonly listeners: ReadonlySet<{ readonly handler: UntypedHandler }>;
+}
+
+// An event in this process, from its first delivery until the last of its handlers has settled.
+interface Run {
+  readonly key: string;
+  readonly member: Member;
+  readonly event: AnyEvent<UntypedEvents>;
+  delivery: Delivery; // the newest: only that one is still open
+  isStarted: boolean;
+}
+
+/**
+ * The groups' events that this process handles.
+ *
+ * (1) An event of a group is handled once at a time. A delivery of one that runs, as after a drop, is answered when it ends.
+ * (2) It is answered when all its handlers have settled: acknowledged, or given back if one of them failed.
+ * (3) Of one member no more than `maxInFlight` run, whatever it was given over several connections; the others wait.
+ */
+export class GroupWork {
+  readonly #connection: Connection;
+  readonly #report: (error: EventBusError) => void;
+  readonly #runs = new Map<string, Run>(); // in the order of their first deliveries
+  #isClosing = false;
+  #isClosed = false;
+  #onIdle: (() => void)[] = [];
+
+  constructor(connection: Connection, report: (error: EventBusError) => void) {
+    this.#connection = connection;
+    this.#report = report;
+  }
+
+  /** Whether a handler is at work on an event that it can still answer. */
+  get isHandling(): boolean {
+    return this.#count > 0 && !this.#isClosed;
+  }
+
+  /** `member`: whose it is; undefined: it has unsubscribed since. */
+  take(event: AnyEvent<UntypedEvents>, delivery: Delivery, member: Member | undefined): void {
+    if (this.#isClosing) return; // the disconnect that follows gives it to another member
+    const key = `${delivery.group}\n${identityOf(event)}`;
+    const known = this.#runs.get(key);
+    if (known !== undefined) {
+      known.delivery = delivery;
+    } else if (member === undefined) {
+      void this.#answer('nack', delivery, { reason: 'This member has unsubscribed.' });
+    } else {
+      this.#runs.set(key, { key, member, event, delivery, isStarted: false });
+      this.#startThoseOf(member);
+    }
+  }
+
+  /** Takes no more, and waits for those that are being handled. */
+  drain(): Promise<void> {
+    this.#isClosing = true;
+    for (const run of [...this.#runs.values()]) if (!run.isStarted) this.#runs.delete(run.key);
+    return this.#count === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  get #count(): number {
+    return this.#runs.size;
+  }
+
+  #startThoseOf(member: Member): void {
+    const own = [...this.#runs.values()].filter((run) => run.member === member);
+    let room = (member.maxInFlight ?? kInFlightMax) - own.filter(({ isStarted }) => isStarted).length;
+    for (const run of own) {
+      if (run.isStarted) continue;
+      if (room-- <= 0) return;
+      void this.#handle(run);
+    }
+  }
+
+  async #handle(run: Run): Promise<void> {
+    run.isStarted = true;
+    const { member, event } = run;
+    const context = { group: run.delivery.group, attempt: run.delivery.attempt };
+    const outcomes = await Promise.allSettled([...member.listeners].map(({ handler }) => call(handler, event, context)));
+    const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
+    for (const thrown of failures) this.#report(handlerFailed(member.topic, thrown));
+    const { delivery } = run;
+    if (failures.length === 0) await this.#answer('ack', delivery);
+    else await this.#answer('nack', delivery, { reason: messageOf(failures[0]).slice(0, kReasonCharsMax) });
+    this.#runs.delete(run.key);
+    // What came while the answer was on its way is another try.
+    if (run.delivery !== delivery) this.take(event, run.delivery, member);
+    if (!this.#isClosing) this.#startThoseOf(member);
+    if (this.#count === 0) for (const tell of this.#onIdle.splice(0)) tell();
+  }
+
+  // If the answer does not arrive, the group gives the event out again: nothing is left to do here.
+  async #answer(command: 'ack' | 'nack', { delivery }: Delivery, options?: object): Promise<void> {
+    const args = options === undefined ? [delivery] : [delivery, options];
+    await this.#connection.request(command, args, kAnswerMs).catch((error: EventBusError) => {
+      if (error.code !== 'unavailable' && error.code !== 'not_found') this.#report(error);
+    });
+  }
+}

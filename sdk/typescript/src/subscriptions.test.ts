@@ -638,6 +638,27 @@ test('maxInFlight holds though a connection after a drop gives more', async () =
   finish[1]?.();
 });
 
+test.each([
+  ['without its name first', [undefined, 'worker']],
+  ['by its name first', ['worker', undefined]],
+])('a group that is asked for with and without its name, %s, is one: each handler is called, and ends alone', async (_what, groups) => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  const seen = new Seen<string>();
+  const [first, second] = await Promise.all(groups.map((group, n) => client.subscribe('photo.uploaded', () => seen.add(`handler ${n}`), { group })));
+
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  expect((await seen.atLeast(2)).sort()).toEqual(['handler 0', 'handler 1']);
+  await second?.unsubscribe();
+  expect(bus.sent('unsubscribe')).toEqual([]);
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  expect(await seen.atLeast(3)).toEqual(['handler 0', 'handler 1', 'handler 0']);
+  await first?.unsubscribe();
+
+  expect(bus.sent('unsubscribe')).toHaveLength(1);
+});
+
 test("a group's event is given back once all its handlers have settled, and each failure is told", async () => {
   const bus = await startBus();
   bus.group = 'worker';

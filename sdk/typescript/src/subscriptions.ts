@@ -85,6 +85,7 @@ interface Interest {
   placesAtConfirm: number;
   wasAsked: boolean; // the server may know of it
   retryTimer: ReturnType<typeof setTimeout> | undefined;
+  mergedInto: Interest | undefined; // it asked for a group without its name, and that one by it
 }
 
 /** Who hears what no promise tells. */
@@ -264,7 +265,7 @@ export class Subscriptions {
 
   #interestIn(topic: string, { group, maxInFlight }: SubscribeOptions): Interest {
     const key = JSON.stringify([topic, group === undefined ? {} : group]);
-    const known = this.#interests.get(key);
+    const known = this.#interests.get(key) ?? (typeof group === 'string' ? this.#ofGroup(topic, group) : undefined);
     if (known !== undefined) return known;
     const interest: Interest = {
       key,
@@ -282,6 +283,7 @@ export class Subscriptions {
       placesAtConfirm: 0,
       wasAsked: false,
       retryTimer: undefined,
+      mergedInto: undefined,
     };
     this.#interests.set(key, interest);
     clearTimeout(this.#unsubscribed.get(key)?.retryTimer);
@@ -313,6 +315,7 @@ export class Subscriptions {
     interest.isHeld = true;
     interest.from = undefined;
     interest.confirmed = confirmed;
+    this.#mergeIntoTwin(interest, confirmed.group);
     interest.placesAtConfirm = interest.isCovered ? -1 : this.#places.count;
     if (!interest.isCovered) this.#places.watch(interest.topic, confirmed.offset);
     for (const listener of interest.listeners) listener.settle(confirmed);
@@ -320,6 +323,19 @@ export class Subscriptions {
     interest.lost = undefined;
     if (lost !== undefined) for (const listener of interest.listeners) listener.historyAfter = positionOf(confirmed.offset);
     if (lost !== undefined) this.#user.lost({ from: lost, to: confirmed.offset });
+  }
+
+  // The group named after the service, and the same by its name, are one membership: what is given to it is both's.
+  #mergeIntoTwin(interest: Interest, group: string | undefined): void {
+    const twin = group === undefined ? undefined : this.#ofGroup(interest.topic, group, interest);
+    if (twin === undefined) return;
+    for (const listener of interest.listeners) twin.listeners.add(listener);
+    interest.mergedInto = twin;
+    this.#interests.delete(interest.key);
+  }
+
+  #ofGroup(topic: string, group: string, except?: Interest): Interest | undefined {
+    return [...this.#interests.values()].find((other) => other !== except && other.topic === topic && (other.group ?? other.confirmed?.group) === group);
   }
 
   #onRefused(interest: Interest, since: string | undefined, error: EventBusError): void {
@@ -352,7 +368,8 @@ export class Subscriptions {
     }
   }
 
-  async #remove(interest: Interest, listener: Listener): Promise<void> {
+  async #remove(asked: Interest, listener: Listener): Promise<void> {
+    const interest = asked.mergedInto ?? asked;
     if (!interest.listeners.delete(listener) || interest.listeners.size > 0) return;
     if (!this.#drop(interest) || !interest.wasAsked) return;
     this.#unsubscribed.set(interest.key, interest);

@@ -2,7 +2,7 @@ import type { ConnectionUser } from './connection.js';
 import { Connection, readError } from './connection.js';
 import { deadlineIn } from './deadline.js';
 import { EventBusError } from './errors.js';
-import type { EventOf, EventToPublish, Published, UntypedEvents } from './event.js';
+import type { EventOf, EventToPublish, KnownTopic, Published, UntypedEvents } from './event.js';
 import { readEvent } from './event.js';
 import { isObject } from './guards.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
@@ -116,7 +116,7 @@ export class EventBus<Events extends object = UntypedEvents> {
    * });
    * ```
    */
-  async subscribe<const Topic extends string>(topic: Topic, handler: Handler<EventOf<Events, Topic>>, options: SubscribeOptions = {}): Promise<Subscription> {
+  async subscribe<const Topic extends string>(topic: KnownTopic<Events, Topic>, handler: Handler<EventOf<Events, Topic>>, options: SubscribeOptions = {}): Promise<Subscription> {
     return this.#open().subscriptions.subscribe(topic, handler as UntypedHandler, options);
   }
 
@@ -130,7 +130,7 @@ export class EventBus<Events extends object = UntypedEvents> {
    * off();
    * ```
    */
-  on<const Topic extends string>(topic: Topic, handler: Handler<EventOf<Events, Topic>>): () => void {
+  on<const Topic extends string>(topic: KnownTopic<Events, Topic>, handler: Handler<EventOf<Events, Topic>>): () => void {
     return this.#open().subscriptions.listen(topic, handler as UntypedHandler);
   }
 

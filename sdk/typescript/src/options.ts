@@ -17,27 +17,27 @@ export interface EventBusOptions {
    * The address of the bus: `https://events.photo-platform.com`. A path before `/socket.io/` may be
    * part of it. Default: `EVENT_BUS_URL` in Node, the page's own origin in a browser.
    */
-  readonly url?: string;
+  readonly url?: string | undefined;
   /**
    * The JWT, or a function that gives one and is asked at every connect. Default: `EVENT_BUS_TOKEN`
    * in Node; in a browser none, then the cookie signs in.
    */
-  readonly token?: TokenSource;
+  readonly token?: TokenSource | undefined;
   /** How long a publish, and the first answer to a subscribe, may take. Default 30 000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** How many events may wait for an answer, while offline too. Past it, `too_many`. Default 1 000. */
-  readonly queueEventsMax?: number;
+  readonly queueEventsMax?: number | undefined;
   /** How many bytes of them. Default 8 MiB. */
-  readonly queueBytesMax?: number;
+  readonly queueBytesMax?: number | undefined;
   /** How many events each handler remembers to know repeats. Default 1 000. */
-  readonly repeatsMax?: number;
+  readonly repeatsMax?: number | undefined;
   /**
    * The name under which a browser tab keeps its place over a reload. Give the user's id, so that
    * another who signs in begins anew; `false` keeps none. Default: the url.
    */
-  readonly resumeKey?: string | false;
+  readonly resumeKey?: string | false | undefined;
   /** What goes on to socket.io-client: `transports`, `ca`, `extraHeaders`, … */
-  readonly socketOptions?: Partial<ManagerOptions & SocketOptions>;
+  readonly socketOptions?: Partial<ManagerOptions & SocketOptions> | undefined;
 }
 
 /** The options with every default filled in. */

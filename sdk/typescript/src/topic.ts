@@ -26,8 +26,12 @@ function coversSegments(pattern: readonly string[], p: number, type: readonly st
 /** As `coversType`, for the type checker. */
 export type Covers<Pattern extends string, Type extends string> = Pattern extends '**' | Type
   ? true
+  : string extends Pattern
+  ? true // known at run time only: `photo.${kind}` may be any that begins so
   : Pattern extends `${infer P}.${infer PatternRest}`
-    ? P extends '**'
+    ? string extends P
+      ? true
+      : P extends '**'
       ? true // a `**` before the end is rare: the checker then promises no less than arrives
       : Type extends `${infer T}.${infer TypeRest}`
         ? P extends '*' | T

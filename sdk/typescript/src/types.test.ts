@@ -48,6 +48,26 @@ test('a pattern gives the union of what it covers', () => {
   expectTypeOf<EventOf<PhotoEvents, 'photo:1'>['type']>().toEqualTypeOf<keyof PhotoEvents>();
 });
 
+test('a topic that covers no type of the map is refused, and one that is known at run time only is not', () => {
+  const kind: string = 'uploaded';
+  unused.bind(() => {
+    // @ts-expect-error there is no such type
+    void bus.subscribe('photo.uploded', () => {});
+    // @ts-expect-error nor one that it covers
+    bus.on('album.*', () => {});
+    void bus.subscribe(`photo.${kind}`, (event) => void event.photoId);
+    void bus.subscribe(`photo:${kind}`, () => {});
+    void bus.subscribe(kind, () => {});
+    for (const type of ['photo.uploaded', 'system.health.update'] as const) bus.on(type, () => {});
+  });
+  expectTypeOf<EventOf<PhotoEvents, `photo.${string}`>['type']>().toEqualTypeOf<Exclude<keyof PhotoEvents, 'system.health.update'>>();
+  expectTypeOf<EventOf<PhotoEvents, `system.${string}.update`>['type']>().toEqualTypeOf<'system.health.update'>();
+});
+
+test('an option may be there and undefined', () => {
+  expectTypeOf(createEventBus<PhotoEvents>({ url: process.env.NO_SUCH_VARIABLE })).toEqualTypeOf<typeof bus>();
+});
+
 test('without a map every field may be read', () => {
   unused.bind(() => {
     void createEventBus().subscribe('photo.uploaded', async (event) => {

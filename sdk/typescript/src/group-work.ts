@@ -1,5 +1,5 @@
 import type { Connection } from './connection.js';
-import type { EventBusError } from './errors.js';
+import { EventBusError } from './errors.js';
 import type { AnyEvent, Delivery, UntypedEvents } from './event.js';
 import { identityOf } from './event.js';
 import type { UntypedHandler } from './handler.js';
@@ -7,6 +7,7 @@ import { call, handlerFailed, messageOf } from './handler.js';
 
 const kAnswerMs = 10_000;
 const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
+const kStuckMs = 300_000; // then a handler will never settle
 const kInFlightMax = 64; // the server's, where a subscription does not say
 
 /** A membership of a group. */
@@ -22,13 +23,15 @@ interface Run {
   readonly member: Member;
   readonly event: AnyEvent<UntypedEvents>;
   delivery: Delivery; // the newest: only that one is still open
-  isStarted: boolean;
+  startedAt: number | undefined; // by performance.now()
+  isGivenUp: boolean;
 }
 
 /**
  * The groups' events that this process handles.
  *
- * (1) An event of a group is handled once at a time. A delivery of one that runs, as after a drop, is answered when it ends.
+ * (1) An event of a group is handled once at a time. A delivery of one that runs, as after a drop, is answered when it ends;
+ *     only a run that has lasted for 5 minutes is given up for it.
  * (2) It is answered when all its handlers have settled: acknowledged, or given back if one of them failed.
  * (3) Of one member no more than `maxInFlight` run, whatever it was given over several connections; the others wait.
  */
@@ -55,12 +58,12 @@ export class GroupWork {
     if (this.#isClosing) return; // the disconnect that follows gives it to another member
     const key = `${delivery.group}\n${identityOf(event)}`;
     const known = this.#runs.get(key);
-    if (known !== undefined) {
+    if (known !== undefined && !this.#giveUpIfStuck(known)) {
       known.delivery = delivery;
     } else if (member === undefined) {
       void this.#answer('nack', delivery, { reason: 'This member has unsubscribed.' });
     } else {
-      this.#runs.set(key, { key, member, event, delivery, isStarted: false });
+      this.#runs.set(key, { key, member, event, delivery, startedAt: undefined, isGivenUp: false });
       this.#startThoseOf(member);
     }
   }
@@ -68,7 +71,7 @@ export class GroupWork {
   /** Takes no more, and waits for those that are being handled. */
   drain(): Promise<void> {
     this.#isClosing = true;
-    for (const run of [...this.#runs.values()]) if (!run.isStarted) this.#runs.delete(run.key);
+    for (const run of [...this.#runs.values()]) if (run.startedAt === undefined) this.#runs.delete(run.key);
     return this.#count === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
@@ -82,19 +85,28 @@ export class GroupWork {
 
   #startThoseOf(member: Member): void {
     const own = [...this.#runs.values()].filter((run) => run.member === member);
-    let room = (member.maxInFlight ?? kInFlightMax) - own.filter(({ isStarted }) => isStarted).length;
+    let room = (member.maxInFlight ?? kInFlightMax) - own.filter(({ startedAt }) => startedAt !== undefined).length;
     for (const run of own) {
-      if (run.isStarted) continue;
+      if (run.startedAt !== undefined) continue;
       if (room-- <= 0) return;
       void this.#handle(run);
     }
   }
 
+  #giveUpIfStuck(run: Run): boolean {
+    if (run.startedAt === undefined || performance.now() - run.startedAt < kStuckMs) return false;
+    run.isGivenUp = true;
+    this.#runs.delete(run.key);
+    this.#report(new EventBusError('timeout', `A handler of ${run.member.topic} has not settled for ${kStuckMs / 60_000} minutes: event ${run.event.id} is handled again.`));
+    return true;
+  }
+
   async #handle(run: Run): Promise<void> {
-    run.isStarted = true;
+    run.startedAt = performance.now();
     const { member, event } = run;
     const context = { group: run.delivery.group, attempt: run.delivery.attempt };
     const outcomes = await Promise.allSettled([...member.listeners].map(({ handler }) => call(handler, event, context)));
+    if (run.isGivenUp) return;
     const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
     for (const thrown of failures) this.#report(handlerFailed(member.topic, thrown));
     const { delivery } = run;

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import type { ScriptedBus, Stored } from '../test/scripted-bus.js';
 import { afterwards, clientOf, rejection, Seen, startBus } from '../test/support.js';
@@ -610,6 +610,26 @@ test("a group's event that is given again while it is handled is handled once, a
 
   expect(idsOf(seen.things)).toEqual(['e1', 'e2']);
   expect(bus.sent('ack').flat().sort()).toEqual([newest, other].sort());
+});
+
+test('a handler that never settles keeps its event only for a while', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  afterwards(() => vi.useRealTimers());
+  const bus = await startBus();
+  const seen = new Seen<Event>();
+  const client = await member(bus, (event) => (seen.add(event), seen.things.length === 1 ? new Promise<void>(() => {}) : undefined));
+  const errors = new Seen<EventBusError>();
+  client.onError(errors.add);
+  const stored = bus.publish({ type: 'photo.uploaded', data: {} });
+  bus.deliver(stored, 'worker', 'photo.uploaded');
+  await seen.atLeast(1);
+
+  vi.advanceTimersByTime(300_000);
+  const second = bus.deliver(stored, 'worker', 'photo.uploaded', 2);
+  await bus.until(() => bus.sent('ack').length === 1);
+
+  expect(bus.sent('ack')).toEqual([[second]]);
+  expect((await errors.atLeast(1)).map(({ code }) => code)).toEqual(['timeout']);
 });
 
 test('maxInFlight holds though a connection after a drop gives more', async () => {

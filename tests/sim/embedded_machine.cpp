@@ -26,7 +26,7 @@ std::unique_ptr<Store> opened(Result<std::unique_ptr<Store>> store) {
     return std::move(*store);
 }
 
-// Knows of what is not answered yet, since a reload asks without anybody who waits for an answer.
+// Counts the questions without an answer: a reload asks, and no client waits for the answer.
 class CountedWatches final : public Watches {
  public:
     explicit CountedWatches(Watches& watches) : watches_(watches) {}

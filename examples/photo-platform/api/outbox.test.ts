@@ -108,7 +108,7 @@ describe('an event that the bus refuses for good', () => {
     expect(await ben.photos()).toEqual([]);
   });
 
-  it('cannot let anybody in again who has been shown out since', async () => {
+  it('cannot give access again to a user whose access has ended since', async () => {
     const site = await openSite(await BusServer.start(await catalogWithout('photo.shared')));
     const [ana, ben, dora] = [await site.as('ana'), await site.as('ben'), await site.as('dora')];
     const id = await ana.uploadOne();

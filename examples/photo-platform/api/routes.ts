@@ -173,7 +173,7 @@ function userRoutes(app: FastifyInstance, platform: Platform, userOf: (request: 
 }
 
 // A text field of a JSON body, whatever the body is. JSON can carry half of a character ("\ud83d"), which
-// is no text.
+// is not valid text.
 function field(body: unknown, name: string): string | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const value = (body as Record<string, unknown>)[name];

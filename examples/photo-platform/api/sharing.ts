@@ -74,7 +74,7 @@ function sharing(photo: Photo, sharedWith: string): PhotoSharing {
 }
 
 // Sharing with this user that is set aside. A new event about them makes it untrue: sent again later,
-// it would let in who has been shown out since.
+// it would give access to a user whose access has ended since.
 function isAbout(user: string, { event }: Refusal): boolean {
   return 'sharedWith' in event.data && event.data.sharedWith === user;
 }

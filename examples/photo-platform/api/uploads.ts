@@ -108,7 +108,7 @@ export class Uploads {
 }
 
 // The last part of a path, without what could not be shown. Cut between characters: half of an emoji
-// is no text, and the bus refuses it.
+// is not valid text, and the bus refuses it.
 function tidy(filename: string): string {
   const name = filename.split(/[\\/]/).pop() ?? '';
   const shown = [...name.replace(/\p{C}/gu, '').trim()];

@@ -6,6 +6,7 @@ import type { EventOf, EventToPublish, KnownTopic, Published, UntypedEvents } fr
 import { readEvent } from './event.js';
 import { isObject } from './guards.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
+import { handlerFailed } from './handler.js';
 import { Observers } from './observers.js';
 import type { EventBusOptions, Settings } from './options.js';
 import { settle } from './options.js';
@@ -53,8 +54,8 @@ export interface PublishOptions extends PublishLimits {
 export class EventBus<Events extends object = UntypedEvents> {
   readonly #options: EventBusOptions;
   readonly #errors = new Observers<EventBusError>();
-  readonly #gaps = new Observers<Gap>((thrown) => this.#report(observerFailed('onGap', thrown)));
-  readonly #states = new Observers<ConnectionState>((thrown) => this.#report(observerFailed('onState', thrown)));
+  readonly #gaps = new Observers<Gap>((thrown) => this.#report(handlerFailed('onGap', thrown)));
+  readonly #states = new Observers<ConnectionState>((thrown) => this.#report(handlerFailed('onState', thrown)));
   #parts: Parts | undefined;
   #closed: Promise<void> | undefined;
   #force: () => void = () => {};
@@ -318,11 +319,6 @@ function isNode(): boolean {
 
 function raise(error: EventBusError): never {
   throw error;
-}
-
-function observerFailed(where: string, thrown: unknown): EventBusError {
-  const why = thrown instanceof Error ? thrown.message : String(thrown);
-  return new EventBusError('internal', `A handler of ${where} failed: ${why}`, { cause: thrown });
 }
 
 function isClosed(): EventBusError {

@@ -2,7 +2,7 @@ import type { Socket } from 'socket.io-client';
 import { io } from 'socket.io-client';
 
 import { Backoff } from './backoff.js';
-import { EventBusError, SignedOut } from './errors.js';
+import { EventBusError, messageOf, SignedOut } from './errors.js';
 import type { Json } from './guards.js';
 import { isObject, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
@@ -131,7 +131,7 @@ export class Connection {
       // WebSocket first: it carries the cookie across origins and saves the round trips of an upgrade.
       transports: ['websocket', 'polling'],
       tryAllTransports: true,
-      withCredentials: this.#settings.token === undefined, // the cookie signs in; with \`allowed_origins: *\` none may be sent
+      withCredentials: this.#settings.token === undefined, // the cookie signs in; with `allowed_origins: *` none may be sent
       reconnectionDelay: kRetryFirstMs,
       reconnectionDelayMax: kRetryMaxMs,
       ...this.#settings.socketOptions,
@@ -168,8 +168,7 @@ export class Connection {
       return token ?? new EventBusError('signed_out', 'The function `token` gave null: nobody is signed in.');
     } catch (thrown) {
       if (thrown instanceof SignedOut) return new EventBusError('signed_out', thrown.message, { cause: thrown });
-      const why = thrown instanceof Error ? thrown.message : String(thrown);
-      return new EventBusError('unavailable', `The function \`token\` failed: ${why}`, { cause: thrown });
+      return new EventBusError('unavailable', `The function \`token\` failed: ${messageOf(thrown)}`, { cause: thrown });
     } finally {
       clearTimeout(late);
     }
@@ -237,7 +236,7 @@ export class Connection {
     this.#user.lost({ ...(since !== undefined && { from: since }), to });
   }
 
-  // No token can be had now: it is asked for again after a pause, and who waits has its own deadline.
+  // No token can be had now: it is asked for again after a pause. Each call that waits has its own deadline.
   #comeLater(error: EventBusError): void {
     this.#socket?.disconnect();
     this.#again(error);

@@ -87,8 +87,12 @@ export class EventBusError extends Error {
 /** `thrown` as it is if it is one of ours, else wrapped with `code`. */
 export function asEventBusError(thrown: unknown, code: EventBusErrorCode): EventBusError {
   if (thrown instanceof EventBusError) return thrown;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new EventBusError(code, message, { cause: thrown });
+  return new EventBusError(code, messageOf(thrown), { cause: thrown });
+}
+
+/** What to say of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 /** Thrown by a `token` function (or `null` returned): nobody is signed in, so the client closes and does not ask again. */

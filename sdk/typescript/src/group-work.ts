@@ -1,9 +1,9 @@
 import type { Connection } from './connection.js';
-import { EventBusError } from './errors.js';
+import { EventBusError, messageOf } from './errors.js';
 import type { AnyEvent, Delivery, UntypedEvents } from './event.js';
 import { identityOf } from './event.js';
 import type { UntypedHandler } from './handler.js';
-import { call, handlerFailed, messageOf } from './handler.js';
+import { call, handlerFailed } from './handler.js';
 
 const kAnswerMs = 10_000;
 const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
@@ -50,7 +50,7 @@ export class GroupWork {
 
   /** Whether a handler is at work on an event that it can still answer. */
   get isHandling(): boolean {
-    return this.#count > 0 && !this.#isClosed;
+    return this.#runs.size > 0 && !this.#isClosed;
   }
 
   /** `member`: whose it is; undefined: it has unsubscribed since. */
@@ -72,15 +72,11 @@ export class GroupWork {
   drain(): Promise<void> {
     this.#isClosing = true;
     for (const run of [...this.#runs.values()]) if (run.startedAt === undefined) this.#runs.delete(run.key);
-    return this.#count === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
+    return this.#runs.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
   close(): void {
     this.#isClosed = true;
-  }
-
-  get #count(): number {
-    return this.#runs.size;
   }
 
   #startThoseOf(member: Member): void {
@@ -116,7 +112,7 @@ export class GroupWork {
     // What came while the answer was on its way is another try.
     if (run.delivery !== delivery) this.take(event, run.delivery, member);
     if (!this.#isClosing) this.#startThoseOf(member);
-    if (this.#count === 0) for (const tell of this.#onIdle.splice(0)) tell();
+    if (this.#runs.size === 0) for (const tell of this.#onIdle.splice(0)) tell();
   }
 
   // If the answer does not arrive, the group gives the event out again: nothing is left to do here.

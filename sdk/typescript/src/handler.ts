@@ -1,4 +1,4 @@
-import { EventBusError } from './errors.js';
+import { EventBusError, messageOf } from './errors.js';
 import type { AnyEvent, UntypedEvents } from './event.js';
 
 /** How a group got to give an event to this handler; undefined for what is not a group's. */
@@ -15,10 +15,7 @@ export async function call<Args extends readonly unknown[]>(handler: (...args: A
   await handler(...args);
 }
 
-export function handlerFailed(topic: string, thrown: unknown): EventBusError {
-  return new EventBusError('internal', `A handler of ${topic} failed: ${messageOf(thrown)}`, { cause: thrown });
-}
-
-export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+/** `where`: the topic, or the method of the client that took the handler. */
+export function handlerFailed(where: string, thrown: unknown): EventBusError {
+  return new EventBusError('internal', `A handler of ${where} failed: ${messageOf(thrown)}`, { cause: thrown });
 }

@@ -1,7 +1,7 @@
 import { Backoff } from './backoff.js';
 import type { Connection } from './connection.js';
 import { deadlineIn } from './deadline.js';
-import { asEventBusError, EventBusError } from './errors.js';
+import { asEventBusError, EventBusError, messageOf } from './errors.js';
 import type { EventToPublish, Published } from './event.js';
 import type { Json } from './guards.js';
 import { isObject } from './guards.js';
@@ -205,7 +205,7 @@ function toJson(body: unknown): string {
   try {
     return JSON.stringify(body);
   } catch (cause) {
-    throw new EventBusError('bad_event', `The event is no JSON: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
+    throw new EventBusError('bad_event', `The event is no JSON: ${messageOf(cause)}.`, { cause });
   }
 }
 

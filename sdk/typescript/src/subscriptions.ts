@@ -321,8 +321,9 @@ export class Subscriptions {
     for (const listener of interest.listeners) listener.settle(confirmed);
     const { lost } = interest;
     interest.lost = undefined;
-    if (lost !== undefined) for (const listener of interest.listeners) listener.historyAfter = positionOf(confirmed.offset);
-    if (lost !== undefined) this.#user.lost({ from: lost, to: confirmed.offset });
+    if (lost === undefined) return;
+    for (const listener of interest.listeners) listener.historyAfter = positionOf(confirmed.offset);
+    this.#user.lost({ from: lost, to: confirmed.offset });
   }
 
   // The group named after the service, and the same by its name, are one membership: what is given to it is both's.

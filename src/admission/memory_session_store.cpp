@@ -46,9 +46,7 @@ void MemorySessionStore::claim(std::string_view pid, std::string_view principal,
                 from->executor().post(note_taken_over(*from, pid, taken->before));
             }
             found->second.expires_at.reset();
-            claimed = Claimed{found->second.record, taken->claim, taken->from != nullptr};
-            Position& taken_over_at = claimed->record.taken_over_at;
-            taken_over_at = std::max(taken_over_at, taken->given);
+            claimed = taken->with(found->second.record);
         }
     }
     owner.executor().post([claimed = std::move(claimed), done = std::move(done)]() mutable {
@@ -72,10 +70,8 @@ void MemorySessionStore::change(std::string_view pid, Claim claim, SessionChange
 
 void MemorySessionStore::release(std::string_view pid, Claim claim,
                                  std::optional<SessionChange::At> at) {
-    if (!index_.release(pid, claim, clock_.now())) {
-        if (at) index_.note_given(pid, at->place.given);
-        return;
-    }
+    const Position given = at ? at->place.given : Position();
+    if (!index_.release(pid, claim, clock_.now(), given)) return;
     MemorySessions::Stored& stored = disk_.by_pid.find(pid)->second;
     stored.expires_at = index_.expiry(clock_.now());
     if (at && !disk_.is_full) apply(stored.record, {.at = std::move(at)});

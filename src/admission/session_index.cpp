@@ -75,16 +75,20 @@ bool SessionIndex::is_owned(std::string_view pid, Claim claim) const {
     return found != sessions_.end() && found->owner != nullptr && found->claim == claim;
 }
 
-bool SessionIndex::release(std::string_view pid, Claim claim, Clock::Time now) {
-    if (!is_owned(pid, claim)) return false;
-    set_connected(find(pid), nullptr, expiry(now));
-    return true;
+SessionStore::Claimed SessionIndex::Taken::with(SessionRecord record) const {
+    record.taken_over_at = std::max(record.taken_over_at, given);
+    return {std::move(record), claim, from != nullptr};
 }
 
-void SessionIndex::note_given(std::string_view pid, Position given) {
+bool SessionIndex::release(std::string_view pid, Claim claim, Clock::Time now, Position given) {
     const auto found = find(pid);
-    if (found == sessions_.end()) return;
+    if (is_owned(pid, claim)) {
+        set_connected(found, nullptr, expiry(now));
+        return true;
+    }
+    if (found == sessions_.end()) return false;
     sessions_.modify(found, [&](Session& s) { s.given = std::max(s.given, given); });
+    return false;
 }
 
 bool SessionIndex::is_known(std::string_view pid, Clock::Time now) const {

@@ -52,7 +52,10 @@ class SessionIndex {
         Claim claim{};
         SessionOwner* from = nullptr;  // whose it was, and is to be told; null: nobody's
         Claim before{};
-        Position given;  // note_given()
+        Position given;  // release()
+
+        // What a store answers, of the record as it is stored.
+        SessionStore::Claimed with(SessionRecord record) const;
     };
     // Makes `owner` the owner. None: there is no such session, or it is another principal's (by a
     // hash: whoever has the record compares it whole).
@@ -61,11 +64,9 @@ class SessionIndex {
 
     bool is_owned(std::string_view pid, Claim claim) const;
 
-    // False: it is another's. From now on it expires.
-    bool release(std::string_view pid, Claim claim, Clock::Time now);
-
-    // What lies up to here was given to a socket from which the session was taken over.
-    void note_given(std::string_view pid, Position given);
+    // From now on it expires. False: it is another's, and keeps `given`: what lies up to there was
+    // given to the socket from which it was taken over.
+    bool release(std::string_view pid, Claim claim, Clock::Time now, Position given = {});
 
     bool is_known(std::string_view pid, Clock::Time now) const;
 
@@ -91,7 +92,7 @@ class SessionIndex {
         Clock::Time expires_at = kConnected;
         Claim claim{};
         SessionOwner* owner = nullptr;  // null: not connected
-        Position given;                 // note_given()
+        Position given;                 // release()
     };
     struct ByPid {};
     struct ByExpiry {};

@@ -554,9 +554,7 @@ void EmbeddedSessionStore::answer(ClaimOf& claim, bool, Answers& answers) {
         }
         found = read(claim.pid, claim.principal, taken.claim);
         if (found && *found) {
-            (**found).is_taken_over = taken.from != nullptr;
-            Position& taken_over_at = (**found).record.taken_over_at;
-            taken_over_at = std::max(taken_over_at, taken.given);
+            *found = taken.with(std::move((**found).record));
         } else {  // then nobody has it, and nobody will say that it ends
             index_.release(claim.pid, taken.claim, clock_.now());
         }
@@ -607,10 +605,8 @@ void EmbeddedSessionStore::answer(Change& change, bool is_written, Answers& answ
 }
 
 void EmbeddedSessionStore::take(Release& release, Batch& batch) {
-    if (!index_.release(release.pid, release.claim, clock_.now())) {
-        if (release.at) index_.note_given(release.pid, release.at->place.given);
-        return;
-    }
+    const Position given = release.at ? release.at->place.given : Position();
+    if (!index_.release(release.pid, release.claim, clock_.now(), given)) return;
     if (!batch.is_taken() || !convert(release.pid, release.claim, batch)) return;
     if (!release.at) {
         const auto found = read(release.pid, {}, release.claim);

@@ -119,7 +119,7 @@ SessionIndex::Sessions::const_iterator SessionIndex::find(std::string_view pid) 
     return sessions_.find(Pid(pid.data(), pid.size()));
 }
 
-void SessionIndex::add(Session session) {
+void SessionIndex::add(const Session& session) {
     const bool is_connected = session.owner != nullptr;
     const std::uint64_t principal = session.principal;
     if (!sessions_.insert(session).second) return;

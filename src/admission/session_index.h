@@ -116,7 +116,7 @@ class SessionIndex {
     Sessions::const_iterator find(std::string_view pid) const;
     void erase(Sessions::const_iterator session);
     void set_connected(Sessions::const_iterator session, SessionOwner* owner, Clock::Time expires);
-    void add(Session session);
+    void add(const Session& session);
 
     const Settings settings_;
     Sessions sessions_;

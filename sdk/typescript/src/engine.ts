@@ -4,7 +4,7 @@ import { deadlineIn } from './deadline.js';
 import { EventBusError } from './errors.js';
 import type { EventToPublish, Published } from './event.js';
 import { readEvent } from './event.js';
-import { isObject } from './guards.js';
+import { isObject, optionalString } from './guards.js';
 import type { UntypedHandler } from './handler.js';
 import type { Settings } from './options.js';
 import { Outage } from './outage.js';
@@ -148,7 +148,7 @@ export class OwnConnection implements Engine {
     const [body] = args;
     if (!isObject(body)) return;
     if (name === 'watch.ended' && typeof body.topic === 'string') {
-      this.#subscriptions.ended(body.topic, readError(body, `The watch of ${body.topic} has ended.`));
+      this.#subscriptions.ended(body.topic, optionalString(body.group), readError(body, `The watch of ${body.topic} has ended.`));
     } else if (name === 'resume.gap' && typeof body.from === 'string' && typeof body.to === 'string') {
       this.#user.gap({ from: body.from, to: body.to });
     }

@@ -14,7 +14,7 @@ const kInFlightMax = 64; // the server's, where a subscription does not say
 export interface Member {
   readonly topic: string;
   readonly maxInFlight: number | undefined;
-  readonly listeners: ReadonlySet<{ readonly handler: UntypedHandler }>;
+  readonly subscribers: ReadonlySet<{ readonly handler: UntypedHandler }>;
 }
 
 // An event in this process, from its first delivery until the last of its handlers has settled.
@@ -101,7 +101,7 @@ export class GroupWork {
     run.startedAt = performance.now();
     const { member, event } = run;
     const context = { group: run.delivery.group, attempt: run.delivery.attempt };
-    const outcomes = await Promise.allSettled([...member.listeners].map(({ handler }) => call(handler, event, context)));
+    const outcomes = await Promise.allSettled([...member.subscribers].map(({ handler }) => call(handler, event, context)));
     if (run.isGivenUp) return;
     const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
     for (const thrown of failures) this.#report(handlerFailed(member.topic, thrown));

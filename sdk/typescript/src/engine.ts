@@ -1,5 +1,5 @@
-import type { ConnectionUser } from './connection.js';
-import { Connection, readError } from './connection.js';
+import type { Connection, ConnectionUser } from './connection.js';
+import { readError, SocketConnection } from './connection.js';
 import { deadlineIn } from './deadline.js';
 import { EventBusError } from './errors.js';
 import type { EventToPublish, Published } from './event.js';
@@ -57,7 +57,7 @@ export class OwnConnection implements Engine {
     this.#origin = settings.origin;
     this.#user = user;
     this.#places = new PlaceStore(settings.resumeKey);
-    this.#connection = new Connection(settings, this.#connectionUser());
+    this.#connection = new SocketConnection(settings, this.#connectionUser());
     this.#publisher = new Publisher(this.#connection, settings);
     this.#subscriptions = new Subscriptions(this.#connection, settings, this.#places, {
       report: (error) => user.error(error),

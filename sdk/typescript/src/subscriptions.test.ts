@@ -714,6 +714,43 @@ test('a handler that never settles keeps its event only for a while', async () =
   expect((await errors.atLeast(1)).map(({ code }) => code)).toEqual(['timeout']);
 });
 
+test('an event that two topics of one group name cover is handled for each of them', async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  const seen = new Seen<string>();
+  let finish = () => {};
+  await client.subscribe('photo.uploaded', () => (seen.add('photo.uploaded'), new Promise<void>((resolve) => (finish = resolve))));
+  await client.subscribe('photo.*', () => seen.add('photo.*'));
+  const stored = bus.publish({ type: 'photo.uploaded', data: {} });
+
+  const first = bus.deliver(stored, 'worker', 'photo.uploaded');
+  const second = bus.deliver(stored, 'worker', 'photo.*');
+  expect(await seen.atLeast(2)).toEqual(['photo.uploaded', 'photo.*']);
+  finish();
+
+  await bus.until(() => bus.sent('ack').length === 2);
+  expect(bus.sent('ack')).toEqual([[second], [first]]);
+});
+
+test('what waits for a place among maxInFlight is given back when its member unsubscribes', async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const seen = new Seen<Event>();
+  let finish = () => {};
+  const client = clientOf(bus);
+  const subscription = await client.subscribe('photo.uploaded', (event) => (seen.add(event), new Promise<void>((resolve) => (finish = resolve))), { maxInFlight: 1 });
+  const running = bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  const waiting = bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await seen.atLeast(1);
+  await subscription.unsubscribe(); // is answered behind both
+  finish();
+
+  await bus.until(() => bus.sent('ack').length + bus.sent('nack').length === 2);
+  expect(bus.sent('ack')).toEqual([[running]]);
+  expect(bus.sent('nack').map(([delivery]) => delivery)).toEqual([waiting]);
+});
+
 test('maxInFlight holds though a connection after a drop gives more', async () => {
   const bus = await startBus();
   bus.group = 'worker';

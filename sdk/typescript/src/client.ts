@@ -1,22 +1,15 @@
-import type { ConnectionUser } from './connection.js';
-import { Connection, readError } from './connection.js';
-import { deadlineIn } from './deadline.js';
+import type { Engine } from './engine.js';
+import { OwnConnection } from './engine.js';
 import { EventBusError } from './errors.js';
 import type { EventOf, EventToPublish, KnownTopic, Published, UntypedEvents } from './event.js';
-import { readEvent } from './event.js';
-import { isObject } from './guards.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { handlerFailed } from './handler.js';
 import { Observers } from './observers.js';
-import type { EventBusOptions, Settings } from './options.js';
+import type { EventBusOptions } from './options.js';
 import { settle } from './options.js';
-import { Outage } from './outage.js';
-import { PlaceStore } from './place-store.js';
 import type { PublishLimits } from './publisher.js';
-import { Publisher } from './publisher.js';
 import type { ConnectionState, Gap } from './state.js';
 import type { SubscribeOptions, Subscription } from './subscriptions.js';
-import { Subscriptions } from './subscriptions.js';
 
 const kDrainMs = 5_000;
 
@@ -56,9 +49,8 @@ export class EventBus<Events extends object = UntypedEvents> {
   readonly #errors = new Observers<EventBusError>();
   readonly #gaps = new Observers<Gap>((thrown) => this.#report(handlerFailed('onGap', thrown)));
   readonly #states = new Observers<ConnectionState>((thrown) => this.#report(handlerFailed('onState', thrown)));
-  #parts: Parts | undefined;
+  #engine: Engine | undefined;
   #closed: Promise<void> | undefined;
-  #force: () => void = () => {};
 
   /** Use `createEventBus`. */
   constructor(options: EventBusOptions = {}) {
@@ -90,9 +82,11 @@ export class EventBus<Events extends object = UntypedEvents> {
   publish(events: readonly EventsToPublish<Events>[], options?: PublishLimits): Promise<Published[]>;
 
   async publish(first: string | readonly EventToPublish[], second?: unknown, third: PublishOptions = {}): Promise<Published | Published[]> {
-    if (typeof first !== 'string') return this.#openToPublish().publisher.publishAll(first, (second as PublishLimits | undefined) ?? {});
+    // What a handler that is still at work publishes belongs to its work.
+    const engine = this.#engine?.isHandling === true ? this.#engine : this.#open();
+    if (typeof first !== 'string') return engine.publishAll(first, (second as PublishLimits | undefined) ?? {});
     const { timeoutMs, signal, ...attributes } = third;
-    return this.#openToPublish().publisher.publish({ type: first, data: second, ...attributes }, { timeoutMs, signal });
+    return engine.publish({ type: first, data: second, ...attributes }, { timeoutMs, signal });
   }
 
   /**
@@ -118,7 +112,7 @@ export class EventBus<Events extends object = UntypedEvents> {
    * ```
    */
   async subscribe<const Topic extends string>(topic: KnownTopic<Events, Topic>, handler: Handler<EventOf<Events, Topic>>, options: SubscribeOptions = {}): Promise<Subscription> {
-    return this.#open().subscriptions.subscribe(topic, handler as UntypedHandler, options);
+    return this.#open().subscribe(topic, handler as UntypedHandler, options);
   }
 
   /**
@@ -132,12 +126,12 @@ export class EventBus<Events extends object = UntypedEvents> {
    * ```
    */
   on<const Topic extends string>(topic: KnownTopic<Events, Topic>, handler: Handler<EventOf<Events, Topic>>): () => void {
-    return this.#open().subscriptions.listen(topic, handler as UntypedHandler);
+    return this.#open().listen(topic, handler as UntypedHandler);
   }
 
   /** What the connection is doing now. */
   get state(): ConnectionState {
-    return this.#parts?.connection.state ?? { status: this.#closed === undefined ? 'idle' : 'closed' };
+    return this.#engine?.state ?? { status: this.#closed === undefined ? 'idle' : 'closed' };
   }
 
   /**
@@ -194,87 +188,27 @@ export class EventBus<Events extends object = UntypedEvents> {
    * ```
    */
   close(options: { readonly drainMs?: number } = {}): Promise<void> {
-    if (options.drainMs === 0) this.#force();
-    this.#closed ??= this.#close(options.drainMs ?? kDrainMs);
-    return this.#closed;
+    const drainMs = options.drainMs ?? kDrainMs;
+    if (this.#engine !== undefined) return (this.#closed = this.#engine.close(drainMs));
+    if (this.#closed === undefined) this.#states.tell({ status: 'closed' });
+    return (this.#closed ??= Promise.resolve());
   }
 
-  async #close(drainMs: number): Promise<void> {
-    const parts = this.#parts;
-    if (parts === undefined) return this.#states.tell({ status: 'closed' });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = deadlineIn(drainMs, resolve);
-      this.#force = resolve;
+  #open(): Engine {
+    if (this.#closed !== undefined) throw new EventBusError('closed', 'This event bus client has been closed.');
+    this.#engine ??= this.#begin();
+    this.#engine.open();
+    return this.#engine;
+  }
+
+  #begin(): Engine {
+    return new OwnConnection(settle(this.#options), {
+      state: (state) => this.#states.tell(state),
+      isStateHeard: () => this.#states.size > 0,
+      gap: (gap) => this.#onGap(gap),
+      error: (error) => this.#report(error),
+      ended: (origin, error, isWaiting) => this.#ended(origin, error, isWaiting),
     });
-    await Promise.race([parts.subscriptions.work.drain().then(() => parts.publisher.idle()), late]);
-    clearTimeout(timer);
-    parts.subscriptions.close(isClosed());
-    parts.publisher.fail(isClosed());
-    parts.connection.close();
-    parts.places.close();
-  }
-
-  // What a handler that is still at work publishes belongs to its work.
-  #openToPublish(): Parts {
-    return this.#parts?.subscriptions.work.isHandling === true ? this.#parts : this.#open();
-  }
-
-  #open(): Parts {
-    if (this.#closed !== undefined) throw isClosed();
-    this.#parts ??= this.#assemble(settle(this.#options));
-    this.#parts.connection.open();
-    return this.#parts;
-  }
-
-  #assemble(settings: Settings): Parts {
-    const places = new PlaceStore(settings.resumeKey);
-    const user: ConnectionUser = {
-      resumeRequest: () => subscriptions.resumeRequest(),
-      connected: (recovered, asked) => {
-        subscriptions.connected(recovered, asked);
-        publisher.flush();
-      },
-      lost: (gap) => {
-        places.pass(gap.to);
-        subscriptions.lost(gap.to);
-        if (gap.from !== undefined || subscriptions.isWaiting) this.#onGap(gap); // who only publishes misses nothing
-      },
-      emitted: (name, args) => this.#onEmitted(name, args),
-      refused: (error) => {
-        const told = subscriptions.fail(error) + publisher.fail(error);
-        const { isWaiting } = subscriptions;
-        if (connection.state.status === 'closed' && (isWaiting || told === 0)) this.#ended(settings.origin, error, isWaiting);
-      },
-    };
-    const connection = new Connection(settings, user);
-    const publisher = new Publisher(connection, settings);
-    const subscriptions = new Subscriptions(connection, settings, places, {
-      report: (error) => this.#report(error),
-      lost: (gap) => this.#onGap(gap),
-    });
-    const outage = new Outage(settings.origin, () => this.#states.size > 0);
-    connection.states.add((state) => outage.follow(state));
-    connection.states.add((state) => this.#states.tell(state));
-    return { connection, publisher, subscriptions, places };
-  }
-
-  #onEmitted(name: string, args: readonly unknown[]): void {
-    const parts = this.#parts;
-    if (parts === undefined) return;
-    const received = readEvent(args);
-    if (received !== undefined) {
-      parts.subscriptions.receive(received);
-      if (received.place !== undefined) parts.places.pass(received.place);
-      return;
-    }
-    const [body] = args;
-    if (!isObject(body)) return;
-    if (name === 'watch.ended' && typeof body.topic === 'string') {
-      parts.subscriptions.ended(body.topic, readError(body, `The watch of ${body.topic} has ended.`));
-    } else if (name === 'resume.gap' && typeof body.from === 'string' && typeof body.to === 'string') {
-      this.#onGap({ from: body.from, to: body.to });
-    }
   }
 
   #onGap(gap: Gap): void {
@@ -306,23 +240,12 @@ export type EventsToPublish<Events extends object> = {
   [Type in keyof Events & string]: EventToPublish<Type, Events[Type]>;
 }[keyof Events & string];
 
-interface Parts {
-  readonly connection: Connection;
-  readonly publisher: Publisher;
-  readonly subscriptions: Subscriptions;
-  readonly places: PlaceStore;
-}
-
 function isNode(): boolean {
   return typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string';
 }
 
 function raise(error: EventBusError): never {
   throw error;
-}
-
-function isClosed(): EventBusError {
-  return new EventBusError('closed', 'This event bus client has been closed.');
 }
 
 /**

@@ -26,6 +26,7 @@ struct Auth {
     std::string offset;  // Socket.IO's own recovery sends it with the pid
     std::optional<std::string> since;
     std::vector<Topic> topics;
+    std::string principal;     // whose fingerprint: `pid`, `since` and `topics` are of that one
     bool wants_place = false;  // resume.done with its first place
     // What could not be read. The sign-in stands: a client is told, and has the rest.
     std::string since_unread;
@@ -102,6 +103,7 @@ Result<Auth> read_auth(JsonChecker& json, const std::string& text) {
     take("token", auth.token);
     take("pid", auth.pid);
     take("offset", auth.offset);
+    take("principal", auth.principal);
     if (!take("since", auth.since)) {
         auth.since_unread = "'since' must be a string: the offset or the place of an event";
     }
@@ -130,6 +132,12 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
     }
     Result<SharedPrincipal> principal = context_.tokens.verify(*token);
     if (!principal) return refuse(*connecting, principal.error());
+    if (!auth->principal.empty() && auth->principal != (*principal)->fingerprint()) {
+        return refuse(*connecting,
+                      Error{ErrorCode::kPrincipalChanged,
+                            "somebody else is signed in than the one whom auth.principal names; "
+                            "forget what you keep of that one, and connect without it"});
+    }
 
     Arrival arrival{.principal = std::move(*principal),
                     .pid = settings_.recovery ? std::move(auth->pid) : std::string(),

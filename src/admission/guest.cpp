@@ -229,7 +229,8 @@ void Guest::begin(const Admitted& admitted, Encoder& encoder) {
     if (!record.received.is_before_first()) port().received = record.received;
     if (record.unknown_behind) port().unknown_behind = record.unknown_behind;
     // Before anybody can ask for its place(): what it is owed holds that back.
-    if (admitted.is_resumed || admitted.had_since || admitted.resume_after < hub.cursor()) {
+    const bool is_behind = admitted.resume_after < hub.cursor();
+    if (admitted.is_resumed || admitted.had_since || admitted.wants_place || is_behind) {
         hub.resume(*receiver_, admitted.resume_after);
     }
     admissions_.add(*this);
@@ -403,6 +404,9 @@ Guest::Port& Guest::port() {
 }
 
 RoomChanges& Guest::changes() { return port().changes(); }
+
+// Not `base_`: another reactor may have been ahead, and the client has not come to that here.
+Position Guest::show_place() { return admissions_.context_.hub.show_place(*receiver_); }
 
 Place Guest::place() const {
     const Place now = admissions_.context_.hub.place(*receiver_);

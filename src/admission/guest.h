@@ -87,6 +87,8 @@ class Guest : public Receiver,
 
     // How far it has come. Requires is_begun().
     Place place() const;
+    // As Hub::show_place().
+    Position show_place();
     SessionChange::At written_at() const;
 
  private:

@@ -77,7 +77,11 @@ class Client final : public Guest {
         return true;
     }
     bool has_room() override { return got.size() < room; }
-    void on_caught_up(std::uint64_t) override {}
+    void on_caught_up(std::uint64_t) override {
+        if (!wants_place) return;
+        place_told = show_place();
+        got.push_back("place");
+    }
 
     // The client answers a ping that was sent behind all that it got.
     void pong() {
@@ -90,6 +94,8 @@ class Client final : public Guest {
     int gaps = 0;
     std::optional<Position> gap_from;
     bool wants_receipt = false;
+    bool wants_place = false;
+    std::optional<Position> place_told;
     std::size_t room = ~std::size_t{0};
 
  private:
@@ -172,7 +178,9 @@ class GuestTest : public testing::Test {
         admissions_->sign_in(std::move(arrival), [&](Result<Admitted> admitted) {
             ASSERT_TRUE(admitted);
             pid_ = admitted->record.pid;
+            admitted->wants_place = wants_place_;
             client = std::make_unique<Client>(*admissions_, *admitted);
+            client->wants_place = wants_place_;
             client->room = room_;
             client->begin(*admitted, encoder_);
         });
@@ -216,7 +224,79 @@ class GuestTest : public testing::Test {
     std::optional<Admissions> admissions_;
     std::string pid_;
     std::size_t room_ = ~std::size_t{0};  // of those that come
+    bool wants_place_ = false;            // the same
 };
+
+TEST_F(GuestTest, WhoWantsAPlaceIsToldItThoughItMissedNothing) {
+    wants_place_ = true;
+    auto ann = come();
+    EXPECT_EQ(ann->place_told, Position()) << "nothing was published yet";
+    const Position last = publish_to_ann("a");
+    drop(ann);
+    publish("for nobody");
+    ann = come(last);
+    EXPECT_EQ(ann->got, Strings({"place"}));
+    EXPECT_EQ(ann->place_told, log_.frontier());
+    drop(ann);
+    ann = come(log_.frontier());
+    EXPECT_EQ(ann->got, Strings({"place"})) << "it has a place, from which it missed nothing";
+    publish_to_ann("b");
+    EXPECT_EQ(ann->got, Strings({"place", "b"}));
+}
+
+TEST_F(GuestTest, ThePlaceHidesNothingThatWasPublishedDuringTheSignIn) {
+    wants_place_ = true;
+    watches_.is_late = true;
+    std::unique_ptr<Client> ann;
+    admissions_->sign_in({.principal = std::make_shared<const Principal>(Principal{.id = "ann"}),
+                          .topics = {*parse_topic("photo:1")}},
+                         [&](Result<Admitted> admitted) {
+                             admitted->wants_place = true;
+                             ann = std::make_unique<Client>(*admissions_, *admitted);
+                             ann->wants_place = true;
+                             ann->begin(*admitted, encoder_);
+                         });
+    publish("a");
+    const Position last = publish_to_ann("b");
+    ASSERT_FALSE(ann);
+    watches_.answer_late();
+    publish("c");
+    EXPECT_EQ(ann->got, Strings({"a", "b", "c", "place"}));
+    EXPECT_GT(ann->place_told, last);
+}
+
+TEST_F(GuestTest, APlaceThatWasToldProvesNothingOfWhatWasSentBehindIt) {
+    wants_place_ = true;
+    auto ann = come();
+    const Position seen = publish("a");
+    subscribe(*ann, seen);
+    drop(ann);
+    publish("for nobody", "photo:2");
+    ann = come(seen);
+    const std::optional<Position> place = ann->place_told;
+    ASSERT_EQ(place, log_.frontier());
+    watches_.may = false;
+    ann->recheck_rooms({});
+    deliver();
+    ASSERT_EQ(ann->ended, Strings({"photo:1"}));
+    watches_.may = true;
+    drop(ann);
+    ann = come(place);
+    EXPECT_EQ(ann->ended, Strings({"photo:1"})) << "the notice may have been lost";
+}
+
+TEST_F(GuestTest, APlaceThatWasLostIsNoLoss) {
+    wants_place_ = true;
+    auto ann = come();
+    const Position seen = publish_to_ann("a");
+    drop(ann);
+    publish_to_ann("b");
+    ann = come(seen);
+    ASSERT_EQ(ann->got, Strings({"b", "place"}));
+    drop(ann);
+    ann = come(seen);
+    EXPECT_EQ(ann->got, Strings({"b", "place"}));
+}
 
 // After a start, or while events wait for company, the reactor is behind the end of the log.
 TEST_F(GuestTest, WhoIsNewGetsNothingFromBeforeHoweverFarTheReactorHasRead) {

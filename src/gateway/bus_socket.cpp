@@ -15,6 +15,7 @@ BusSocket::BusSocket(Gateway& gateway, Admissions& admissions, const Admitted& a
 void BusSocket::attach(Socket& socket, const Admitted& admitted, Encoder& encoder) {
     socket_ = &socket;
     tells_resume = admitted.is_resumed || admitted.had_since;
+    tells_place = admitted.wants_place;
     begin(admitted, encoder);
 }
 
@@ -35,7 +36,12 @@ void BusSocket::prefetch(int link) const {
 bool BusSocket::has_room() { return socket_ != nullptr && socket_->has_room(); }
 
 void BusSocket::on_caught_up(std::uint64_t missed) {
-    if (socket_ != nullptr && tells_resume) socket_->emit(notices::resume_done(missed));
+    if (socket_ == nullptr) return;
+    if (tells_place) {
+        socket_->emit(gateway_.resume_done(missed, principal(), show_place()));
+    } else if (tells_resume) {
+        socket_->emit(notices::resume_done(missed));
+    }
 }
 
 void BusSocket::tell_gap(Position from, Position to) {

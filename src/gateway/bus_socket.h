@@ -42,6 +42,7 @@ class BusSocket final : public SocketData, public Guest, public Expiring {
 
  public:
     bool tells_resume = false;  // the client asked to go on from a place
+    bool tells_place = false;   // it asked for one
     bool is_in_groups = false;  // it ever subscribed to one
 
  private:

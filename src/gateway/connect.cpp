@@ -26,6 +26,7 @@ struct Auth {
     std::string offset;  // Socket.IO's own recovery sends it with the pid
     std::optional<std::string> since;
     std::vector<Topic> topics;
+    bool wants_place = false;  // resume.done with its first place
     // What could not be read. The sign-in stands: a client is told, and has the rest.
     std::string since_unread;
     std::vector<std::pair<std::string, Error>> ended;
@@ -94,12 +95,17 @@ Result<Auth> read_auth(JsonChecker& json, const std::string& text) {
         }
         return given.error() != simdjson::SUCCESS || given.is_null();
     };
+    const auto is_true = [&](const char* name) {
+        bool value = false;
+        return (*parsed)[name].get_bool().get(value) == simdjson::SUCCESS && value;
+    };
     take("token", auth.token);
     take("pid", auth.pid);
     take("offset", auth.offset);
     if (!take("since", auth.since)) {
         auth.since_unread = "'since' must be a string: the offset or the place of an event";
     }
+    auth.wants_place = is_true("place");
     const auto topics = (*parsed)["topics"];
     if (topics.error() == simdjson::SUCCESS && !topics.is_null()) {
         take_topics(auth, topics.value_unsafe());
@@ -133,9 +139,10 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
                     .topics = std::move(auth->topics),
                     .wants_session = settings_.recovery};
     context_.admissions.sign_in(
-        std::move(arrival),
-        [this, connecting, ended = std::move(auth->ended)](Result<Admitted> admitted) mutable {
+        std::move(arrival), [this, connecting, ended = std::move(auth->ended),
+                             wants_place = auth->wants_place](Result<Admitted> admitted) mutable {
             if (!admitted) return come_again(*connecting, admitted.error());
+            admitted->wants_place = wants_place;
             std::move(ended.begin(), ended.end(), std::back_inserter(admitted->ended));
             admit(*connecting, *admitted);
         });

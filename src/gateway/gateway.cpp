@@ -62,4 +62,10 @@ SocketEncoder& Gateway::encoder_of(const Namespace& nsp) {
 
 std::string Gateway::offset(Position position) const { return offset_text(context_.log, position); }
 
+std::string Gateway::resume_done(std::uint64_t missed, const Principal& who, Position place) const {
+    return notices::resume_done(missed, {.principal = who.fingerprint(),
+                                         .dedupe_window = settings_.dedupe_window,
+                                         .place = offset(place)});
+}
+
 }  // namespace eventbus

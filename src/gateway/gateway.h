@@ -76,6 +76,7 @@ class Gateway final {
     // For BusSocket.
     SocketEncoder& encoder_of(const Namespace& nsp);
     std::string offset(Position position) const;
+    std::string resume_done(std::uint64_t missed, const Principal& who, Position place) const;
     void end_with_token(Socket& socket);
 
     const GatewayProbe& probe() const { return probe_; }

@@ -27,6 +27,12 @@ std::string resume_done(std::uint64_t missed) {
     return fmt::format(R"(["resume.done",{{"missed":{}}}])", missed);
 }
 
+std::string resume_done(std::uint64_t missed, const FirstPlace& first) {
+    return fmt::format(
+        R"(["resume.done",{{"missed":{},"principal":"{}","dedupeWindowMs":{}}},"{}"])", missed,
+        first.principal, first.dedupe_window.count(), first.place);
+}
+
 std::string resume_unknown(const Admitted::Unknown& unknown, std::string_view to) {
     return fmt::format(R"(["resume.unknown",{{"code":"{}","reason":{},"to":{}}}])",
                        name_of(unknown.code), json_string(unknown.reason), json_string(to));

@@ -34,6 +34,28 @@ export interface ConnectionUser {
   refused(error: EventBusError): void;
 }
 
+/** What publishers and subscriptions talk over. */
+export interface Connection {
+  readonly states: Observers<ConnectionState>;
+  readonly state: ConnectionState;
+  /** Whether commands can be sent now. */
+  readonly isLive: boolean;
+  /** What the server takes as one message, in bytes; undefined: it has not said so yet. */
+  readonly maxPayload: number | undefined;
+  /** Starts to connect, if it is not connected or on the way. */
+  open(): void;
+  /** Ends it, and tells the server that it need not keep the session. */
+  close(): void;
+  /**
+   * Sends a command. `onAnswer` is called with the fields of its answer before anything is told that came behind it; or
+   * with the server's error, with `unavailable` when the connection is or goes down (the command may have been done),
+   * or with `timeout`.
+   */
+  send(command: string, args: readonly unknown[], timeoutMs: number, onAnswer: (answer: Json | EventBusError) => void): void;
+  /** As `send`, as a promise: what came right behind the answer is told before it resolves. */
+  request(command: string, args: readonly unknown[], timeoutMs: number): Promise<Json>;
+}
+
 /**
  * One Socket.IO connection that comes back by itself: after a drop, a restart of the server, a close
  * by the server, and a refused token where a new one can be had.
@@ -42,7 +64,7 @@ export interface ConnectionUser {
  * (2) Nothing is emitted while the socket is down: socket.io-client would keep it and send it later
  *     beside our own retry.
  */
-export class Connection {
+export class SocketConnection implements Connection {
   readonly states = new Observers<ConnectionState>();
   readonly #settings: Settings;
   readonly #user: ConnectionUser;
@@ -71,13 +93,11 @@ export class Connection {
     return this.#socket?.connected === true;
   }
 
-  /** What the server takes as one message, in bytes; undefined: it has not said so yet. */
   get maxPayload(): number | undefined {
     const engine = this.#socket?.io.engine as { _maxPayload?: number } | undefined; // as in the server's handshake
     return engine?._maxPayload !== undefined && engine._maxPayload > 0 ? engine._maxPayload : undefined;
   }
 
-  /** Starts to connect, if it is not connected or on the way. */
   open(): void {
     if (this.#state.status !== 'idle' && this.#state.status !== 'closed') return;
     this.#refusals = 0;
@@ -89,7 +109,6 @@ export class Connection {
     this.#socket.connect();
   }
 
-  /** Ends it, and tells the server that it need not keep the session. */
   close(): void {
     this.#stop({ status: 'closed' });
     globalThis.removeEventListener?.('online', this.#onOnline);
@@ -97,11 +116,6 @@ export class Connection {
     this.#socket = undefined;
   }
 
-  /**
-   * Sends a command. `onAnswer` is called with the fields of its answer before anything is told that came behind it; or
-   * with the server's error, with `unavailable` when the connection is or goes down (the command may have been done),
-   * or with `timeout`.
-   */
   send(command: string, args: readonly unknown[], timeoutMs: number, onAnswer: (answer: Json | EventBusError) => void): void {
     const socket = this.#socket;
     if (!socket?.connected) {
@@ -118,11 +132,8 @@ export class Connection {
     });
   }
 
-  /** As `send`, as a promise: what came right behind the answer is told before it resolves. */
   request(command: string, args: readonly unknown[], timeoutMs: number): Promise<Json> {
-    return new Promise((resolve, reject) => {
-      this.send(command, args, timeoutMs, (answer) => (answer instanceof EventBusError ? reject(answer) : resolve(answer)));
-    });
+    return requestOver(this, command, args, timeoutMs);
   }
 
   #makeSocket(): Socket {
@@ -277,6 +288,13 @@ export class Connection {
     begin?.();
     if (this.#state === state) this.states.tell(state);
   }
+}
+
+/** `request` by `send`. */
+export function requestOver(connection: Pick<Connection, 'send'>, command: string, args: readonly unknown[], timeoutMs: number): Promise<Json> {
+  return new Promise((resolve, reject) => {
+    connection.send(command, args, timeoutMs, (answer) => (answer instanceof EventBusError ? reject(answer) : resolve(answer)));
+  });
 }
 
 function readAnswer(command: string, answer: unknown): Json | EventBusError {

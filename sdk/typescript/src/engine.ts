@@ -1,10 +1,10 @@
-import type { ConnectionUser } from './connection.js';
-import { Connection, readError } from './connection.js';
+import type { Connection, ConnectionUser } from './connection.js';
+import { readError, SocketConnection } from './connection.js';
 import { deadlineIn } from './deadline.js';
 import { EventBusError } from './errors.js';
 import type { EventToPublish, Published } from './event.js';
 import { readEvent } from './event.js';
-import { isObject } from './guards.js';
+import { isObject, optionalString } from './guards.js';
 import type { UntypedHandler } from './handler.js';
 import type { Settings } from './options.js';
 import { Outage } from './outage.js';
@@ -57,7 +57,7 @@ export class OwnConnection implements Engine {
     this.#origin = settings.origin;
     this.#user = user;
     this.#places = new PlaceStore(settings.resumeKey);
-    this.#connection = new Connection(settings, this.#connectionUser());
+    this.#connection = new SocketConnection(settings, this.#connectionUser());
     this.#publisher = new Publisher(this.#connection, settings);
     this.#subscriptions = new Subscriptions(this.#connection, settings, this.#places, {
       report: (error) => user.error(error),
@@ -148,7 +148,7 @@ export class OwnConnection implements Engine {
     const [body] = args;
     if (!isObject(body)) return;
     if (name === 'watch.ended' && typeof body.topic === 'string') {
-      this.#subscriptions.ended(body.topic, readError(body, `The watch of ${body.topic} has ended.`));
+      this.#subscriptions.ended(body.topic, optionalString(body.group), readError(body, `The watch of ${body.topic} has ended.`));
     } else if (name === 'resume.gap' && typeof body.from === 'string' && typeof body.to === 'string') {
       this.#user.gap({ from: body.from, to: body.to });
     }

@@ -7,6 +7,7 @@ import { call, handlerFailed } from './handler.js';
 
 const kAnswerMs = 10_000;
 const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
+const kUnsubscribed = { reason: 'This member has unsubscribed.' };
 const kStuckMs = 300_000; // then a handler will never settle
 const kInFlightMax = 64; // the server's, where a subscription does not say
 
@@ -14,7 +15,7 @@ const kInFlightMax = 64; // the server's, where a subscription does not say
 export interface Member {
   readonly topic: string;
   readonly maxInFlight: number | undefined;
-  readonly listeners: ReadonlySet<{ readonly handler: UntypedHandler }>;
+  readonly subscribers: ReadonlySet<{ readonly handler: UntypedHandler }>;
 }
 
 // An event in this process, from its first delivery until the last of its handlers has settled.
@@ -56,12 +57,12 @@ export class GroupWork {
   /** `member`: whose it is; undefined: it has unsubscribed since. */
   take(event: AnyEvent<UntypedEvents>, delivery: Delivery, member: Member | undefined): void {
     if (this.#isClosing) return; // the disconnect that follows gives it to another member
-    const key = `${delivery.group}\n${identityOf(event)}`;
+    const key = `${delivery.group}\n${delivery.topic}\n${identityOf(event)}`;
     const known = this.#runs.get(key);
     if (known !== undefined && !this.#giveUpIfStuck(known)) {
       known.delivery = delivery;
     } else if (member === undefined) {
-      void this.#answer('nack', delivery, { reason: 'This member has unsubscribed.' });
+      void this.#answer('nack', delivery, kUnsubscribed);
     } else {
       this.#runs.set(key, { key, member, event, delivery, startedAt: undefined, isGivenUp: false });
       this.#startThoseOf(member);
@@ -101,12 +102,13 @@ export class GroupWork {
     run.startedAt = performance.now();
     const { member, event } = run;
     const context = { group: run.delivery.group, attempt: run.delivery.attempt };
-    const outcomes = await Promise.allSettled([...member.listeners].map(({ handler }) => call(handler, event, context)));
+    const outcomes = await Promise.allSettled([...member.subscribers].map(({ handler }) => call(handler, event, context)));
     if (run.isGivenUp) return;
     const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
     for (const thrown of failures) this.#report(handlerFailed(member.topic, thrown));
     const { delivery } = run;
-    if (failures.length === 0) await this.#answer('ack', delivery);
+    if (outcomes.length === 0) await this.#answer('nack', delivery, kUnsubscribed);
+    else if (failures.length === 0) await this.#answer('ack', delivery);
     else await this.#answer('nack', delivery, { reason: messageOf(failures[0]).slice(0, kReasonCharsMax) });
     this.#runs.delete(run.key);
     // What came while the answer was on its way is another try.

@@ -39,6 +39,8 @@ export class ScriptedBus {
   refusals: { code: string; message: string; retryAfterMs?: number }[] = [];
   /** What a CONNECT missed is not sent: it is still on its way. */
   hides = false;
+  /** What an event is refused with, and the whole list that it is in. */
+  judge: (event: Json) => Json | undefined = () => undefined;
   /** Group named after the service; undefined: users' connections, type patterns are plain views. */
   group: string | undefined;
   readonly #scripts = new Map<string, Script[]>();
@@ -204,6 +206,8 @@ export class ScriptedBus {
     }
     if (name === 'unsubscribe') topics.delete(first as string);
     if (name !== 'publish') return ack({ ok: true });
+    const error = ([first].flat() as Json[]).map((event) => this.judge(event)).find((refusal) => refusal !== undefined);
+    if (error !== undefined) return ack({ ok: false, error });
     ack(Array.isArray(first) ? { ok: true, events: first.map((event) => this.#store(event)) } : { ok: true, ...this.#store(first as Json) });
   }
 

@@ -12,6 +12,8 @@ export interface Entry {
   readonly subject: string | undefined;
   readonly data: Readonly<Record<string, unknown>>;
   readonly time: string;
+  /** Which log it is in: 1, and one more for each that began anew. */
+  readonly log: number;
   /** Of one about a subject: which users watch that may see it. */
   visibleTo?: ReadonlySet<string>;
 }
@@ -37,6 +39,7 @@ export class Log {
   #epoch = 1;
   #firstEpoch = 1;
   #sequence = 0;
+  #logs = 1;
   #rights = new Map<string, Right[]>();
 
   constructor() {
@@ -54,7 +57,7 @@ export class Log {
   append({ id, source, type, data }: NewEntry): Entry {
     const position = this.entries.length + 1;
     const subject = typeof data.photoId === 'string' ? `photo:${data.photoId}` : undefined;
-    const entry: Entry = { sequence: ++this.#sequence, position, offset: `${this.#epoch}.${position}`, id, source, type, subject, data, time: new Date(World.current.date).toISOString() };
+    const entry: Entry = { sequence: ++this.#sequence, position, offset: `${this.#epoch}.${position}`, id, source, type, subject, data, time: new Date(World.current.date).toISOString(), log: this.#logs };
     this.entries.push(entry);
     this.everything.push(entry);
     this.sequences.set(entry.offset, entry.sequence);
@@ -83,6 +86,7 @@ export class Log {
   /** It was moved away, and a new one begins. */
   replace(): void {
     this.entries = [];
+    ++this.#logs;
     this.#rights = new Map();
     this.restart();
   }

@@ -22,6 +22,8 @@ export interface Manners {
   handlersPublish: number;
   readonly handlersMs: number;
   readonly repeatsMax: number | undefined;
+  /** What they watch. */
+  readonly topics: readonly string[];
   readonly timeoutMs: number;
 }
 
@@ -32,12 +34,13 @@ export interface Surroundings {
   readonly manners: Manners;
 }
 
-const kTopics = ['photo:1', 'photo:2', 'photo:3', 'photo:5', 'photo:6', 'photo.changed', 'photo.*', '**'];
 export const kTypes = ['photo.changed', 'photo.liked'];
 
 /** Somebody who uses the package as its README says. All of it runs in the client's realm. */
 export class User {
   readonly client: Client;
+  /** A group's member has one, however many handlers it has. */
+  readonly maxInFlight: number;
   readonly #names = { watches: 0, events: 0 };
   readonly #offs = new Map<Watch | Member, () => unknown>();
 
@@ -48,6 +51,7 @@ export class User {
     options: { readonly keepsItsPlace: boolean; readonly heritage?: Map<string, Heritage>; readonly settings?: Partial<EventBusOptions> },
   ) {
     const { witness, manners, bus, chance } = around;
+    this.maxInFlight = chance.of([1, 2, 64]);
     const eventBus = new EventBus<UntypedEvents>({
       url: 'https://bus.example.com',
       token: () => this.#token(),
@@ -154,6 +158,11 @@ export class User {
     World.current.say(`${watch.label} is taken off`);
     const done = off?.();
     if (done instanceof Promise) this.around.witness.expects(this.client, `unsubscribe of ${watch.label}`, 60_000, done);
+  }
+
+  /** Those of them that can be taken off. */
+  get confirmedWatches(): Watch[] {
+    return this.ownWatches.filter((watch) => this.#offs.has(watch));
   }
 
   get ownWatches(): Watch[] {
@@ -268,7 +277,7 @@ export class User {
       if (error.code !== 'closed' && JSON.stringify(error.ids) !== JSON.stringify(ids)) return `its ids are ${JSON.stringify(error.ids)}`;
       if (error.code === 'too_large') return padding > 0 ? undefined : 'it is small';
       if (error.code === 'closed' && wasRunning && client.closesAt !== undefined && World.current.now - client.closesAt < 4_900 && client.closedAt === undefined) return 'its handler is still at work';
-      if (padding > 0 && error.code === 'timeout') return 'it is too large, and that is known';
+      if (padding > 0 && error.code === 'timeout' && client.bus.state.status === 'live') return 'it is too large, and that is known';
       return witness.mayReject(client, error, calledAt, manners.timeoutMs);
     });
     return promise.then(
@@ -314,7 +323,7 @@ export class User {
 
   /** A topic that a user may like. */
   topic(): string {
-    return this.around.chance.of(kTopics);
+    return this.around.chance.of(this.around.manners.topics);
   }
 }
 

@@ -8,6 +8,9 @@ import { kTypes, User } from './person.js';
 import { Witness } from './witness.js';
 import { Realm, World } from './world.js';
 
+const kSubjects = ['photo:1', 'photo:2', 'photo:3', 'photo:5', 'photo:6'];
+const kTopics = [kSubjects, ['photo.changed', 'photo.liked', 'photo:5'], [...kSubjects, 'photo.changed', 'photo.*', '**']];
+
 export interface Outcome {
   readonly faults: readonly string[];
   readonly trace: readonly string[];
@@ -46,6 +49,7 @@ export async function runSeed(seed: number): Promise<Outcome> {
     handlersPublish: rare(0.4, 0.3),
     handlersMs: chance.of([50, 500, 4_000]),
     repeatsMax: chance.is(0.3) ? 5 : undefined,
+    topics: chance.of(kTopics),
     timeoutMs: chance.of([8_000, 30_000]),
   };
   const around: Surroundings = { bus, chance, witness, manners };
@@ -66,6 +70,8 @@ export async function runSeed(seed: number): Promise<Outcome> {
   await world.run(world.now + 150_000);
   scene.probe();
   await world.run(world.now + 10_000);
+  // One whose token has just ended is on its way back.
+  await world.run(world.now + 15_000, () => witness.isLive());
   witness.judge();
 
   world.say('the end');
@@ -156,6 +162,7 @@ class Scene {
     if (users.length === 0) return;
     const user = this.#chance.of(users);
     World.current.in(0, user.client.realm, () => {
+      if (!user.canAct) return;
       for (let times = this.#chance.weighted([[6, 1], [2, 2], [1, 4]]); times > 0; --times) this.#actsAs(user);
     });
   }
@@ -164,10 +171,10 @@ class Scene {
     const { kind, name } = user.client.person;
     this.#chance.weighted<() => void>([
       [5, () => this.#subscribes(user)],
-      [2, () => user.ownWatches.length > 0 && user.unsubscribe(this.#chance.of(user.ownWatches))],
+      [2, () => user.confirmedWatches.length > 0 && user.unsubscribe(this.#chance.of(user.confirmedWatches))],
       [1, () => void user.listen(this.#chance.of(['mail.sent', 'photo.changed', '**']))],
       [3, () => void user.publish(this.#chance.of([1, 1, 1, 2, 5]))],
-      [kind === 'service' && name === 'worker' ? 6 : 0, () => user.work(this.#chance.of(['photo.changed', 'photo.*']), this.#chance.of([undefined, 'worker', 'other']), this.#chance.of([1, 2, 64]))],
+      [kind === 'service' && name === 'worker' ? 6 : 0, () => user.work(this.#chance.of(['photo.changed', 'photo.*']), this.#chance.of([undefined, 'worker', 'other']), user.maxInFlight)],
       [0.5, () => void user.publish(1, false, 3_000)],
     ])();
   }

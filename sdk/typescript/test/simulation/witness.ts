@@ -176,10 +176,19 @@ export class Witness {
     for (const client of this.clients) this.#judgePublications(client);
   }
 
+  isLive(): boolean {
+    return this.clients.every((client) => !client.realm.isAlive || this.#isLive(client));
+  }
+
+  // Or it has no reason to be.
+  #isLive({ watches, groups, published, closesAt, isSignedOut, bus }: Client): boolean {
+    const isUsed = watches.length + groups.length + published.length > 0;
+    return closesAt !== undefined || !isUsed || isSignedOut || bus.state.status === 'live';
+  }
+
   #judgeClient(client: Client): void {
-    const { label, bus, isSignedOut, closesAt } = client;
-    const isUsed = client.watches.length + client.groups.length + client.published.length > 0;
-    if (closesAt === undefined && isUsed && !isSignedOut && bus.state.status !== 'live') World.current.fault(`${label} is ${bus.state.status} when all is calm (${bus.state.error?.message ?? 'no error'})`);
+    const { label, bus } = client;
+    if (!this.#isLive(client)) World.current.fault(`${label} is ${bus.state.status} when all is calm (${bus.state.error?.message ?? 'no error'})`);
     for (const watch of client.watches) this.judgeWatch(client, watch, Infinity);
   }
 
@@ -197,7 +206,9 @@ export class Witness {
     if (from === undefined || from === Infinity) return [];
     const { kind, name } = client.person;
     const isOfUser = kind === 'user' && watch.topic.includes(':');
-    let to = Math.min(until, watch.until ?? Infinity, log.endSequence);
+    // Of one that was taken off, what was still on its way does not count.
+    const last = watch.seen[watch.seen.length - 1] ?? 0;
+    let to = Math.min(until, watch.until !== undefined && watch.ended === undefined ? last : log.endSequence);
     if (watch.ended !== undefined) to = Math.min(to, ...log.ends.filter((end) => end.user === name && end.subject === watch.topic && end.sequence > from).map(({ sequence }) => sequence));
     const seen = new Set(watch.seen);
     const excuses = [...client.gaps, ...(watch.heritage?.gaps ?? [])];
@@ -231,19 +242,19 @@ export class Witness {
   #judgePublications(client: Client): void {
     const { everything } = this.bus.log;
     const source = `${client.person.kind}:${client.person.name}`;
-    const stored = new Map<string, number[]>();
-    for (const { id, source: by, sequence } of everything) if (by === source) stored.set(id, [...(stored.get(id) ?? []), sequence]);
-    let last = 0;
+    const stored = new Map<string, Entry[]>();
+    for (const entry of everything) if (entry.source === source) stored.set(entry.id, [...(stored.get(entry.id) ?? []), entry]);
+    let last: Entry | undefined;
     for (const { ids, outcome } of client.published) {
       for (const id of ids) {
-        const times = stored.get(id)?.length ?? 0;
-        if (times > 1) World.current.fault(`${client.label}: ${id} is stored ${times} times`);
-        if (outcome === 'stored' && times === 0) World.current.fault(`${client.label}: ${id} was told to be stored and is not`);
+        const logs = (stored.get(id) ?? []).map(({ log }) => log);
+        if (new Set(logs).size < logs.length) World.current.fault(`${client.label}: ${id} is stored ${logs.length} times`);
+        if (outcome === 'stored' && logs.length === 0) World.current.fault(`${client.label}: ${id} was told to be stored and is not`);
       }
       const first = stored.get(ids[0]!)?.[0];
       if (first === undefined) continue;
-      if (first < last) World.current.fault(`${client.label}: ${ids[0]} is stored before one that was published earlier`);
-      last = Math.max(last, first);
+      if (first.sequence < (last?.sequence ?? 0)) World.current.fault(`${client.label}: ${ids[0]} is stored before ${last!.id}, which was published earlier`);
+      else last = first;
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Engine } from './engine.js';
 import { OwnConnection } from './engine.js';
 import { EventBusError } from './errors.js';
-import type { EventOf, EventToPublish, KnownTopic, Published, UntypedEvents } from './event.js';
+import type { AnyEvent, EventOf, EventToPublish, KnownTopic, Published, Subject, UntypedEvents } from './event.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { handlerFailed } from './handler.js';
 import { Observers } from './observers.js';
@@ -43,8 +43,10 @@ export interface PublishOptions extends PublishLimits {
  * }
  * const bus = createEventBus<PhotoEvents>({ url, token });
  * ```
+ * A client of many types goes where one of fewer, or a plain `EventBus`, is asked for.
  */
-export class EventBus<Events extends object = UntypedEvents> {
+// `out` says so, and is checked: `Own` is nothing but `Events`. In an overload, type parameters of a call do not count.
+export class EventBus<out Events extends object = UntypedEvents> {
   readonly #options: EventBusOptions;
   readonly #errors = new Observers<EventBusError>();
   readonly #gaps = new Observers<Gap>((thrown) => this.#report(handlerFailed('onGap', thrown)));
@@ -79,7 +81,7 @@ export class EventBus<Events extends object = UntypedEvents> {
    * ]);
    * ```
    */
-  publish(events: readonly EventsToPublish<Events>[], options?: PublishLimits): Promise<Published[]>;
+  publish<Own extends Events = Events>(events: readonly EventsToPublish<Own>[], options?: PublishLimits): Promise<Published[]>;
 
   async publish(first: string | readonly EventToPublish[], second?: unknown, third: PublishOptions = {}): Promise<Published | Published[]> {
     // What a handler that is still at work publishes belongs to its work.
@@ -90,12 +92,8 @@ export class EventBus<Events extends object = UntypedEvents> {
   }
 
   /**
-   * Calls `handler` with the events of a topic: a subject (`photo:123`), or a type pattern
-   * (`photo.uploaded`; `photo.*` for one segment; `photo.**` for any). Resolves when the server has
-   * confirmed it, rejects with an `EventBusError` when it refuses. Holds over reconnects.
-   *
-   * A service's type pattern is by default a consumer group named after the service: each event goes
-   * to one of its processes.
+   * Calls `handler` with the events about a subject, such as `photo:123`. Resolves when the server has confirmed it,
+   * rejects with an `EventBusError` when it refuses. Holds over reconnects.
    *
    * @example
    * ```ts
@@ -104,6 +102,13 @@ export class EventBus<Events extends object = UntypedEvents> {
    * });
    * await watch.unsubscribe();
    * ```
+   */
+  subscribe<Own extends Events = Events>(subject: Subject, handler: Handler<AnyEvent<Own>>, options?: SubscribeOptions): Promise<Subscription>;
+
+  /**
+   * Calls `handler` with the events that a type pattern covers: `photo.uploaded`; `photo.*` for one segment; `photo.**`
+   * for any. A service's is by default a consumer group named after the service: each event goes to one of its processes.
+   *
    * @example
    * ```ts
    * await bus.subscribe('photo.uploaded', async (event) => {
@@ -111,7 +116,9 @@ export class EventBus<Events extends object = UntypedEvents> {
    * });
    * ```
    */
-  async subscribe<const Topic extends string>(topic: KnownTopic<Events, Topic>, handler: Handler<EventOf<Events, Topic>>, options: SubscribeOptions = {}): Promise<Subscription> {
+  subscribe<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, handler: Handler<EventOf<Own, Topic>>, options?: SubscribeOptions): Promise<Subscription>;
+
+  async subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions = {}): Promise<Subscription> {
     return this.#open().subscribe(topic, handler as UntypedHandler, options);
   }
 
@@ -125,7 +132,12 @@ export class EventBus<Events extends object = UntypedEvents> {
    * off();
    * ```
    */
-  on<const Topic extends string>(topic: KnownTopic<Events, Topic>, handler: Handler<EventOf<Events, Topic>>): () => void {
+  on<Own extends Events = Events>(subject: Subject, handler: Handler<AnyEvent<Own>>): () => void;
+
+  /** The same of the types that a pattern covers. */
+  on<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, handler: Handler<EventOf<Own, Topic>>): () => void;
+
+  on(topic: string, handler: Handler<never>): () => void {
     return this.#open().listen(topic, handler as UntypedHandler);
   }
 

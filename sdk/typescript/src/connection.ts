@@ -2,16 +2,16 @@ import type { Socket } from 'socket.io-client';
 import { io } from 'socket.io-client';
 
 import { Backoff } from './backoff.js';
-import { EventBusError, messageOf, SignedOut } from './errors.js';
+import { EventBusError } from './errors.js';
 import type { Json } from './guards.js';
 import { isObject, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
 import type { Settings, TokenFunction } from './options.js';
 import type { ConnectionState, Gap } from './state.js';
+import { askForToken } from './token.js';
 
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
-const kTokenMs = 10_000; // that a function may take before the state says so
 const kRefusalsMax = 2; // in a row, with a fresh token each, before those who wait are told
 
 /** What a CONNECT asks to go on from, for when the server does not know the session. */
@@ -168,21 +168,10 @@ export class SocketConnection implements Connection {
     send({ ...(token !== undefined && { token }), ...(since !== undefined && { since, topics }) });
   }
 
-  async #askForToken(source: TokenFunction, connect: number): Promise<string | EventBusError> {
-    const late = setTimeout(() => {
-      if (connect !== this.#connects) return;
-      const error = new EventBusError('unavailable', `The function \`token\` has given nothing for ${kTokenMs / 1_000} s.`);
-      this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', error });
-    }, kTokenMs);
-    try {
-      const token = await source(this.#refusedCode === undefined ? {} : { refused: this.#refusedCode });
-      return token ?? new EventBusError('signed_out', 'The function `token` gave null: nobody is signed in.');
-    } catch (thrown) {
-      if (thrown instanceof SignedOut) return new EventBusError('signed_out', thrown.message, { cause: thrown });
-      return new EventBusError('unavailable', `The function \`token\` failed: ${messageOf(thrown)}`, { cause: thrown });
-    } finally {
-      clearTimeout(late);
-    }
+  #askForToken(source: TokenFunction, connect: number): Promise<string | EventBusError> {
+    return askForToken(source, this.#refusedCode === undefined ? {} : { refused: this.#refusedCode }, (error) => {
+      if (connect === this.#connects) this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', error });
+    });
   }
 
   #onConnect(socket: Socket): void {

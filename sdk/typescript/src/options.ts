@@ -36,6 +36,12 @@ export interface EventBusOptions {
    * another who signs in begins anew; `false` keeps none. Default: the url.
    */
   readonly resumeKey?: string | false | undefined;
+  /**
+   * `true`: all tabs of one user share one connection; each still hears what it would hear alone. Whose a tab is says the
+   * `sub` of its token. Without one to read (a cookie signs in) name the user: `{ name: userId }`; a tab whose user is not
+   * known has a connection of its own, as every tab has where the browser has no Web Locks. Default: false.
+   */
+  readonly shareTabs?: boolean | { readonly name: string } | undefined;
   /** What goes on to socket.io-client: `transports`, `ca`, `extraHeaders`, … */
   readonly socketOptions?: Partial<ManagerOptions & SocketOptions> | undefined;
 }
@@ -50,6 +56,7 @@ export interface Settings {
   readonly queueBytesMax: number;
   readonly repeatsMax: number;
   readonly resumeKey: string | undefined;
+  readonly shareTabs: { readonly name: string | undefined } | undefined;
   readonly socketOptions: Partial<ManagerOptions & SocketOptions>;
 }
 
@@ -72,6 +79,7 @@ export function settle(options: EventBusOptions): Settings {
     queueBytesMax: options.queueBytesMax ?? 8 * 1024 * 1024,
     repeatsMax: options.repeatsMax ?? 1_000,
     resumeKey: options.resumeKey === false ? undefined : (options.resumeKey ?? url),
+    shareTabs: options.shareTabs === true ? { name: undefined } : options.shareTabs || undefined,
     socketOptions: options.socketOptions ?? {},
   };
 }

@@ -10,6 +10,7 @@ import type { UntypedHandler } from './handler.js';
 import { call, handlerFailed } from './handler.js';
 import type { Settings } from './options.js';
 import type { PlaceStore } from './place-store.js';
+import { positionOf } from './position.js';
 import { RecentIds } from './recent-ids.js';
 import type { Gap } from './state.js';
 import { coversEvent, isSubject } from './topic.js';
@@ -458,12 +459,6 @@ function ofHistory(found: readonly LocalListener[], position: number): readonly 
   const isOfOne = news.every(({ topic }) => topic === news[0]?.topic);
   if (isOfOne) for (const { listener } of news) listener.historyAfter = position;
   return news;
-}
-
-// Where in the log an offset lies (docs/wire.md, Offsets); none: before all.
-function positionOf(offset: string): number {
-  const position = Number(offset.slice(offset.lastIndexOf('.') + 1));
-  return Number.isInteger(position) ? position : -1;
 }
 
 function aborted(signal: AbortSignal | undefined): EventBusError {

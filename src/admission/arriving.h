@@ -44,6 +44,7 @@ struct Admitted {
     std::optional<Claim> claim;  // of its session
     bool is_resumed = false;
     bool had_since = false;                  // a good one
+    bool wants_place = false;                // on_caught_up() is to follow, whatever it has missed
     Position resume_after;                   // what comes after it is for the receiver
     Position as_of;                          // the rights to its rooms were told as of here
     std::shared_ptr<const Catalog> catalog;  // by this one

@@ -1,7 +1,11 @@
 #include "auth/principal.h"
 
-#include <algorithm>
+#include <openssl/sha.h>
 
+#include <algorithm>
+#include <array>
+
+#include "auth/base64url.h"
 #include "event/pattern.h"
 
 namespace eventbus {
@@ -11,6 +15,14 @@ bool Principal::has_role(std::string_view role) const {
 }
 
 std::string Principal::key() const { return (is_user() ? "user:" : "service:") + id; }
+
+std::string Principal::fingerprint() const {
+    constexpr std::size_t kBytes = 16;
+    const std::string name = key();
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> hash;
+    ::SHA256(reinterpret_cast<const unsigned char*>(name.data()), name.size(), hash.data());
+    return to_base64url({reinterpret_cast<const char*>(hash.data()), kBytes});
+}
 
 bool Principal::may(std::string_view verb, std::string_view what) const {
     return std::any_of(permissions.begin(), permissions.end(), [&](std::string_view permission) {

@@ -26,6 +26,10 @@ struct Principal {
     // events.
     std::string key() const;
 
+    // A hash of key(), 22 characters: the same for this principal on every node and after every
+    // restart. It tells two people's state apart, and says no name.
+    std::string fingerprint() const;
+
     // True if a permission covers `verb` on `what` (a subject or a type):
     // may("watch", "photo:123"), may("publish", "photo.uploaded").
     bool may(std::string_view verb, std::string_view what) const;

@@ -53,6 +53,16 @@ TEST(Principal, UsersAndServicesOfOneNameAreNotOne) {
     EXPECT_EQ(service.key(), "service:api");
 }
 
+// Clients keep it: another one would part them from what they have stored.
+TEST(Principal, TheFingerprintIsOfTheWholeNameAndStaysAsItIs) {
+    const Principal user{.kind = Principal::Kind::kUser, .id = "anna", .roles = {"admin"}};
+    const Principal service{.kind = Principal::Kind::kService, .id = "anna"};
+
+    EXPECT_EQ(user.fingerprint(), "wu0-8QMkcEYlDmB55DlYaA");
+    EXPECT_NE(service.fingerprint(), user.fingerprint());
+    EXPECT_EQ(service.fingerprint().size(), 22U);
+}
+
 TEST(Principal, HasTheRolesThatItsTokenNames) {
     const Principal admin{.roles = {"staff", "admin"}};
 

@@ -89,6 +89,14 @@ Place Hub::place(ReceiverId id) const {
     return {member.given, member.behind ? member.behind->in_order().at : live_place(id)};
 }
 
+// Should the notice be lost on the way, a resume begins below it; and what is queued behind it is
+// proved by a later place only.
+Position Hub::show_place(ReceiverId id) {
+    const Position at = place(id).clear;
+    members_[id].given = std::max(members_[id].given, at);
+    return at;
+}
+
 // What is under way may not have come to it yet; or another reactor has shown it more than this one
 // has read.
 Position Hub::live_place(ReceiverId id) const {

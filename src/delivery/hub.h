@@ -82,6 +82,11 @@ class Hub final : public View {
     // Of a member; of histories nothing counts.
     Place place(ReceiverId member) const;
 
+    // The member is to be told this place: all that is in order and for it up to there was pushed.
+    // To place() the notice counts as the frame of an entry there, since the client shows the place
+    // from then on.
+    Position show_place(ReceiverId member);
+
     // Gives the member all it missed after `after` in its rooms, in order, then goes on live; then
     // on_caught_up(). To be called before anything was delivered to it. `after` may be above
     // cursor(), when another reactor was ahead: what lies between is not given again.

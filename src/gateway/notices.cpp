@@ -27,6 +27,12 @@ std::string resume_done(std::uint64_t missed) {
     return fmt::format(R"(["resume.done",{{"missed":{}}}])", missed);
 }
 
+std::string resume_done(std::uint64_t missed, const FirstPlace& first) {
+    return fmt::format(
+        R"(["resume.done",{{"missed":{},"principal":"{}","dedupeWindowMs":{}}},"{}"])", missed,
+        first.principal, first.dedupe_window.count(), first.place);
+}
+
 std::string resume_unknown(const Admitted::Unknown& unknown, std::string_view to) {
     return fmt::format(R"(["resume.unknown",{{"code":"{}","reason":{},"to":{}}}])",
                        name_of(unknown.code), json_string(unknown.reason), json_string(to));
@@ -46,6 +52,10 @@ std::string membership_ended(std::string_view group, std::string_view topic, con
     return fmt::format(R"(["watch.ended",{{"topic":{},"group":{},"code":"{}","message":{}}}])",
                        json_string(topic), json_string(group), error.name(),
                        json_string(error.detail));
+}
+
+std::string token_expiring(std::chrono::milliseconds expires_in) {
+    return fmt::format(R"(["token.expiring",{{"expiresInMs":{}}}])", expires_in.count());
 }
 
 std::string token_expired() {

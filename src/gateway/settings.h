@@ -15,6 +15,7 @@ struct GatewaySettings {
     std::size_t rooms_per_socket_max = 256;               // groups, too
     std::size_t queue_bytes_max = std::size_t{1} << 20U;  // that may wait for one socket
     std::size_t group_in_flight_default = 64;
+    std::chrono::milliseconds dedupe_window = std::chrono::minutes(10);  // clients are told it
     bool recovery = true;                 // clients get a pid, and sessions are kept
     std::vector<std::string> namespaces;  // served like the main one, beside it
 };

@@ -1,7 +1,7 @@
 // A disk that is filled to the last byte: nothing ends, nothing is lost, and all goes on once there is room.
 import { expect, test } from 'vitest';
 
-import { connect } from './support/clients.js';
+import { connect, sdk } from './support/clients.js';
 import { BusServer } from './support/server.js';
 import { serviceToken, userToken } from './support/tokens.js';
 
@@ -73,4 +73,35 @@ test.skipIf(process.getuid!() !== 0)('while a disk is full each request is answe
   expect(await worker.ask('subscribe', 'counter.counted', { group: 'other' })).toMatchObject({ ok: true });
   expect(await publish(server, 2)).toMatchObject({ status: 200 });
   await worker.events.until((all) => all.some(({ data }) => data.n === 2));
+}, 60_000);
+
+test.skipIf(process.getuid!() !== 0)('what one client publishes over a full disk and a kill -9 is stored in the order of its calls, and an id twice at once is stored once', async () => {
+  const server = await BusServer.start({ disk: kDisk });
+  const watcher = await connect(server, kWatcher, { transports: ['websocket'] });
+  const { offset } = (await watcher.ask('subscribe', 'counter:1')) as unknown as { offset: string };
+  const bus = sdk(server, serviceToken('api'));
+  const all: Promise<{ duplicate: boolean }>[] = [];
+  const publish = async (count: number) => {
+    for (let n = 0; n < count; ++n) {
+      all.push(bus.publish('counter.counted', { counterId: '1', n: all.length }));
+      if (n % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  };
+
+  await publish(100);
+  server.fillDisk();
+  await Promise.all([publish(300), server.readiness(503)]);
+  server.makeRoom();
+  await Promise.all([publish(300), server.readiness(200)]);
+  await server.kill();
+  await publish(100);
+  await server.up();
+  await Promise.all(all);
+
+  const later = await connect(server, kWatcher, { transports: ['websocket'] });
+  await later.ask('subscribe', 'counter:1', { since: offset });
+  await later.events.atLeast(all.length);
+  expect(later.events.things.map(({ data }) => data.n)).toEqual(all.map((_, n) => n));
+  const twice = await Promise.all(['a', 'b', 'b'].map((id) => bus.publish('counter.counted', { counterId: '1', n: 0 }, { id })));
+  expect(twice.map(({ duplicate }) => duplicate)).toEqual([false, false, true]);
 }, 60_000);

@@ -133,6 +133,13 @@ void Account::see(const EventFrame& frame) {
     place_ = frame.position;
 }
 
+void Account::stand_at(Position place) {
+    if (place < place_)
+        fail(name_ + " was told that it stands at " + to_string(place) + ", after " +
+             to_string(place_));
+    place_ = place;
+}
+
 // ---- the rules ----------------------------------------------------------------------------------
 
 bool Account::is_of_person(const Entry& entry) const {

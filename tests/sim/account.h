@@ -80,6 +80,8 @@ class Account {
     // -----------------------------------------------------------------------------------
 
     void see(const EventFrame& frame);
+    // It was told that this is its place: what it has not seen up to there does not come.
+    void stand_at(Position place);
 
     // Once all is quiet: all that is retained and owed has come.
     void check();

@@ -35,6 +35,7 @@ void Device::connect(Lane& lane, std::vector<std::string> topics, bool goes_on) 
     lane_ = &lane;
     takes_over_ = takes_over_ || !cut_.empty();
     pipe_ = std::make_shared<Pipe>();
+    pipe_->wants_place = has_sdk_;
     lane.connect(pipe_, arrival());
 }
 
@@ -104,7 +105,7 @@ void Device::move_to(std::string place) {
     if (places_.size() > kPlaces) places_.pop_front();
     const Result<Offset> at = parse_offset(place);
     // What a socket that was taken over may have been given proves nothing.
-    is_place_lost_ = is_place_lost_ && at && at->position <= took_over_at_;
+    is_place_lost_ = is_place_lost_ && at && at->position <= std::max(took_over_at_, unknown_to_);
     place_ = std::move(place);
 }
 
@@ -223,12 +224,20 @@ void Device::on(const Answer& answer) {
     topics_.erase(sent.topic);
 }
 
+void Device::on(const CaughtUp& caught_up) {
+    trace([&] { return name_ + " has caught up, and stands at " + caught_up.place; });
+    count(Happened::kPlace);
+    account_.stand_at(caught_up.position);
+    move_to(caught_up.place);
+}
+
 void Device::on(const Unknown& unknown) {
     trace(
         [&] { return name_ + " is told that its session or place is unknown: " + unknown.reason; });
     if (!may_be_forgotten && !is_place_lost_)
         fail(name_ + " was told without a reason: " + unknown.reason);
     count(Happened::kForgotten);
+    unknown_to_ = unknown.to;
     account_.unknown(frontier_);
 }
 

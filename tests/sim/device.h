@@ -95,6 +95,7 @@ class Device {
     void on(const Connected& connected);
     void on(const EventFrame& frame);
     void on(const Answer& answer);
+    void on(const CaughtUp& caught_up);
     void on(const Unknown& unknown);
     void on(const Ended& ended);
     void on(const Gap& gap);
@@ -128,6 +129,7 @@ class Device {
     Position frontier_;                    // when it came in
     bool takes_over_ = false;              // the server believes in another one
     Position took_over_at_;                // at the latest
+    Position unknown_to_;                  // where it went on when it was last told so
     std::vector<std::string> at_sign_in_;  // topics
     std::string since_;                    // of a sign-in without a session; empty: from now on
     std::size_t rooms_kept_ = 0;           // that could not be left

@@ -77,6 +77,7 @@ void Lane::admit(const SharedPipe& pipe, Result<Admitted> admitted) {
         return let_go(pipe);
     }
     if (found == connections_.end()) return admissions_.forget(*admitted);
+    admitted->wants_place = pipe->wants_place;
     found->second.socket = std::make_unique<Socket>(
         *this, *admitted, pipe, MemberId{(++next_member_ << 8U) | context_.index});
     Socket& socket = *found->second.socket;

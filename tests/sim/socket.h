@@ -31,7 +31,11 @@ class Socket final : public Guest {
     // Receiver
     bool push(const SharedFrame& frame) override;
     bool has_room() override { return pipe_->messages.size() < Pipe::kRoom; }
-    void on_caught_up(std::uint64_t) override {}
+    void on_caught_up(std::uint64_t) override {
+        if (!pipe_->wants_place) return;
+        const Position at = show_place();
+        send(CaughtUp{at, lane_.place(at)});
+    }
 
     // Its client has answered a ping: it has all that was sent before.
     void on_pong(std::uint64_t number) {
@@ -43,8 +47,8 @@ class Socket final : public Guest {
 
  private:
     // Guest
-    void tell_unknown(const Admitted::Unknown& unknown, Position) override {
-        send(Unknown{unknown.reason});
+    void tell_unknown(const Admitted::Unknown& unknown, Position goes_on) override {
+        send(Unknown{unknown.reason, goes_on});
     }
     void tell_ended(std::string_view topic, const Error& error) override {
         send(Ended{std::string(topic), error});

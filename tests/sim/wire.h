@@ -27,8 +27,14 @@ struct Answer {
     std::optional<Error> error = {};
     Position from = {};  // of a subscribe: what comes after it will be sent
 };
+// All that was missed has been given, and this is where the client stands.
+struct CaughtUp {
+    Position position;
+    std::string place;
+};
 struct Unknown {
     std::string reason;
+    Position to;
 };
 struct Ended {
     std::string topic;
@@ -46,7 +52,8 @@ struct GroupEvent {
 struct Ping {
     std::uint64_t number = 0;
 };
-using Message = std::variant<Connected, EventFrame, Answer, Unknown, Ended, Gap, GroupEvent, Ping>;
+using Message =
+    std::variant<Connected, EventFrame, Answer, CaughtUp, Unknown, Ended, Gap, GroupEvent, Ping>;
 
 // One connection: what is under way from the server to a client, in order.
 struct Pipe {
@@ -54,6 +61,7 @@ struct Pipe {
     static constexpr std::size_t kMax = 48;  // past it the client is too slow
 
     std::deque<Message> messages;
+    bool wants_place = false;
     bool is_cut = false;     // the client has gone; the server may not know
     bool is_closed = false;  // by the server
 };

@@ -1,3 +1,4 @@
+import { CallContext } from './call-context.js';
 import type { Connection } from './connection.js';
 import { EventBusError, messageOf } from './errors.js';
 import type { AnyEvent, Delivery, UntypedEvents } from './event.js';
@@ -7,6 +8,7 @@ import { call, handlerFailed } from './handler.js';
 
 const kAnswerMs = 10_000;
 const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
+const kUnsubscribed = { reason: 'This member has unsubscribed.' };
 const kStuckMs = 300_000; // then a handler will never settle
 const kInFlightMax = 64; // the server's, where a subscription does not say
 
@@ -14,7 +16,7 @@ const kInFlightMax = 64; // the server's, where a subscription does not say
 export interface Member {
   readonly topic: string;
   readonly maxInFlight: number | undefined;
-  readonly listeners: ReadonlySet<{ readonly handler: UntypedHandler }>;
+  readonly subscribers: ReadonlySet<{ readonly handler: UntypedHandler }>;
 }
 
 // An event in this process, from its first delivery until the last of its handlers has settled.
@@ -41,7 +43,8 @@ export class GroupWork {
   readonly #runs = new Map<string, Run>(); // in the order of their first deliveries
   #isClosing = false;
   #isClosed = false;
-  #onIdle: (() => void)[] = [];
+  readonly #caller = new CallContext<Run>();
+  #waiters: { readonly isOver: () => boolean; readonly resolve: () => void }[] = [];
 
   constructor(connection: Connection, report: (error: EventBusError) => void) {
     this.#connection = connection;
@@ -56,12 +59,12 @@ export class GroupWork {
   /** `member`: whose it is; undefined: it has unsubscribed since. */
   take(event: AnyEvent<UntypedEvents>, delivery: Delivery, member: Member | undefined): void {
     if (this.#isClosing) return; // the disconnect that follows gives it to another member
-    const key = `${delivery.group}\n${identityOf(event)}`;
+    const key = `${delivery.group}\n${delivery.topic}\n${identityOf(event)}`;
     const known = this.#runs.get(key);
     if (known !== undefined && !this.#giveUpIfStuck(known)) {
       known.delivery = delivery;
     } else if (member === undefined) {
-      void this.#answer('nack', delivery, { reason: 'This member has unsubscribed.' });
+      void this.#answer('nack', delivery, kUnsubscribed);
     } else {
       this.#runs.set(key, { key, member, event, delivery, startedAt: undefined, isGivenUp: false });
       this.#startThoseOf(member);
@@ -72,11 +75,26 @@ export class GroupWork {
   drain(): Promise<void> {
     this.#isClosing = true;
     for (const run of [...this.#runs.values()]) if (run.startedAt === undefined) this.#runs.delete(run.key);
-    return this.#runs.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
+    return this.#until(() => this.#runs.size === 0);
+  }
+
+  /** Whether it is a handler of a group's event that calls. */
+  get isOwnHandler(): boolean {
+    return this.#caller.get() !== undefined;
+  }
+
+  /** When no other handlers are at work than the one that calls. */
+  othersDrained(): Promise<void> {
+    const own = this.#caller.get();
+    return this.#until(() => [...this.#runs.values()].every((run) => run === own));
   }
 
   close(): void {
     this.#isClosed = true;
+  }
+
+  #until(isOver: () => boolean): Promise<void> {
+    return isOver() ? Promise.resolve() : new Promise((resolve) => this.#waiters.push({ isOver, resolve }));
   }
 
   #startThoseOf(member: Member): void {
@@ -101,18 +119,19 @@ export class GroupWork {
     run.startedAt = performance.now();
     const { member, event } = run;
     const context = { group: run.delivery.group, attempt: run.delivery.attempt };
-    const outcomes = await Promise.allSettled([...member.listeners].map(({ handler }) => call(handler, event, context)));
+    const outcomes = await this.#caller.run(run, () => Promise.allSettled([...member.subscribers].map(({ handler }) => call(handler, event, context))));
     if (run.isGivenUp) return;
     const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
     for (const thrown of failures) this.#report(handlerFailed(member.topic, thrown));
     const { delivery } = run;
-    if (failures.length === 0) await this.#answer('ack', delivery);
+    if (outcomes.length === 0) await this.#answer('nack', delivery, kUnsubscribed);
+    else if (failures.length === 0) await this.#answer('ack', delivery);
     else await this.#answer('nack', delivery, { reason: messageOf(failures[0]).slice(0, kReasonCharsMax) });
     this.#runs.delete(run.key);
     // What came while the answer was on its way is another try.
     if (run.delivery !== delivery) this.take(event, run.delivery, member);
     if (!this.#isClosing) this.#startThoseOf(member);
-    if (this.#runs.size === 0) for (const tell of this.#onIdle.splice(0)) tell();
+    for (const { isOver, resolve } of this.#waiters) if (isOver()) resolve();
   }
 
   // If the answer does not arrive, the group gives the event out again: nothing is left to do here.

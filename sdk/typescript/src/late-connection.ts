@@ -10,6 +10,7 @@ export class LateConnection implements Connection {
   readonly states = new Observers<ConnectionState>();
   readonly #load: () => Promise<Connection>;
   #state: ConnectionState = { status: 'idle' };
+  #loading: Promise<void> | undefined;
   #loaded: Connection | undefined;
 
   /** `load` never rejects. */
@@ -18,7 +19,7 @@ export class LateConnection implements Connection {
   }
 
   get state(): ConnectionState {
-    return this.#loaded?.state ?? this.#state;
+    return this.#loaded === undefined || this.#loaded.state.status === 'idle' ? this.#state : this.#loaded.state;
   }
 
   get isLive(): boolean {
@@ -29,16 +30,33 @@ export class LateConnection implements Connection {
     return this.#loaded?.maxPayload;
   }
 
+  get dedupeWindowMs(): number | undefined {
+    return this.#loaded?.dedupeWindowMs;
+  }
+
   open(): void {
     if (this.#loaded !== undefined) return this.#loaded.open();
-    if (this.#state.status !== 'idle') return;
+    if (this.#state.status === 'connecting') return;
     this.#setState({ status: 'connecting' });
-    void this.#load().then((loaded) => {
-      if (this.#state.status === 'closed') return;
-      this.#loaded = loaded;
+    this.#loading ??= this.#load().then((loaded) => {
       loaded.states.add((state) => this.states.tell(state));
-      loaded.open();
+      this.#loaded = loaded;
+      if (this.#state.status === 'connecting') loaded.open();
     });
+  }
+
+  reconnect(): void {
+    if (this.#loaded !== undefined) this.#loaded.reconnect();
+    else this.open();
+  }
+
+  stir(): void {
+    this.#loaded?.stir();
+  }
+
+  disconnect(): void {
+    if (this.#loaded !== undefined) this.#loaded.disconnect();
+    else if (this.#state.status !== 'idle') this.#setState({ status: 'closed' });
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 
-import { clientOf, rejection, Seen, startBus } from '../test/support.js';
+import type { Script } from '../test/scripted-bus.js';
+import { clientOf, mulberry, rejection, Seen, startBus } from '../test/support.js';
 import { EventBusError } from './errors.js';
 import type { ConnectionState } from './index.js';
 import { settle } from './options.js';
@@ -119,6 +120,79 @@ test('what is published while offline is sent in the order of the calls', async 
   expect(bus.log.map(({ data }) => data)).toEqual(Array.from({ length: 200 }, (_, n) => ({ n })));
 });
 
+const kRefused = { ok: false, error: { code: 'unavailable', message: 'not now', retryAfterMs: 5 } };
+const kLimited = { ok: false, error: { code: 'too_many', message: 'too fast', retryAfterMs: 20 } };
+const numbers = (count: number) => Array.from({ length: count }, (_, n) => n);
+const obey = () => {};
+
+test.each([
+  ['the first is refused', [kRefused]],
+  ['the second is refused', [obey, kRefused]],
+  ['the third is refused', [obey, obey, kRefused]],
+  ['they come too fast', [obey, kLimited, kLimited]],
+  ['the connection breaks', [obey, 'break']],
+  ['answers are lost', ['obey, then break', 'obey, then break']],
+] as [string, Script[]][])('what one client publishes is stored in the order of the calls: %s', async (_name, scripts) => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  bus.script('publish', ...scripts);
+
+  await Promise.all(numbers(10).map((n) => client.publish('tick', { n })));
+
+  expect(bus.log.map(({ data }) => (data as { n: number }).n)).toEqual(numbers(10));
+});
+
+test.each(numbers(40))('… whatever happens on the way (seed %i)', async (seed) => {
+  const chance = mulberry(seed);
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const faults: Script[] = [kRefused, kLimited, 'break', 'obey, then break'];
+  bus.script('publish', ...numbers(30).map(() => (chance() < 0.6 ? obey : faults[Math.floor(chance() * faults.length)]!)));
+
+  const all: Promise<unknown>[] = [];
+  for (const n of numbers(60)) {
+    all.push(chance() < 0.8 ? client.publish('tick', { n }) : client.publish([{ type: 'tick', data: { n } }, { type: 'tick', data: { n: n + 0.5 } }]));
+    if (chance() < 0.3) await new Promise((resolve) => setTimeout(resolve, chance() * 4));
+  }
+  await Promise.all(all);
+
+  const stored = bus.log.map(({ data }) => (data as { n: number }).n);
+  expect(stored).toEqual([...stored].sort((a, b) => a - b));
+  expect(stored.filter(Number.isInteger)).toEqual(numbers(60));
+});
+
+test('what is refused for good, or too late, holds up nothing behind it', async () => {
+  const bus = await startBus();
+  bus.judge = ({ data }) => ((data as { n: number }).n === 5 ? { code: 'invalid_data', message: 'n is 5' } : (data as { n: number }).n === 7 ? { code: 'unavailable', message: 'no room for 7', retryAfterMs: 5 } : undefined);
+  const client = clientOf(bus);
+
+  const all = numbers(20).map((n) => client.publish('tick', { n }, n === 7 ? { timeoutMs: 200 } : {}));
+  const [five, seven] = await Promise.all([rejection(all[5]!), rejection(all[7]!), ...all.filter((_, n) => n !== 5 && n !== 7)]);
+
+  expect(five).toMatchObject({ code: 'invalid_data', message: 'n is 5' });
+  expect(seven).toMatchObject({ code: 'timeout', message: expect.stringContaining('no room for 7') });
+  expect(bus.log.map(({ data }) => (data as { n: number }).n)).toEqual(numbers(20).filter((n) => n !== 5 && n !== 7));
+});
+
+test('a pause that is over with the event it was for does not go on for the others, nor past a close', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  await client.publish('tick', { n: 0 });
+  bus.script('publish', { ok: false, error: { code: 'unavailable', message: 'not now', retryAfterMs: 60_000 } });
+
+  const first = rejection(client.publish('tick', { n: 1 }, { timeoutMs: 50 }));
+  const second = client.publish('tick', { n: 2 });
+
+  expect((await first).code).toBe('timeout');
+  expect(await second).toMatchObject({ duplicate: false });
+  bus.script('publish', { ok: false, error: { code: 'unavailable', message: 'not now', retryAfterMs: 60_000 } });
+  const late = [3, 4].map((n) => rejection(client.publish('tick', { n })));
+  await bus.until(() => bus.sent('publish').length === 4);
+  await client.close({ drainMs: 20 });
+  expect((await Promise.all(late)).map(({ code }) => code)).toEqual(['closed', 'closed']);
+  expect(bus.sent('publish')).toHaveLength(4);
+});
+
 test('one event more than the queue takes is refused, and the others are not lost', async () => {
   const bus = await startBus();
   await bus.stop();
@@ -178,7 +252,7 @@ test('what has to be tried again goes before what was published later', async ()
   const sent: unknown[] = [];
   const connection = {
     isLive: true,
-    maxPayload: undefined,
+    maxPayload: undefined, dedupeWindowMs: undefined,
     state: { status: 'live' } as const,
     request: async (_command: string, [event]: readonly unknown[]) => {
       sent.push((event as { data: unknown }).data);
@@ -202,26 +276,33 @@ test('what has to be tried again goes before what was published later', async ()
   vi.useRealTimers();
 });
 
-test('no more requests are under way than the bound, and all are answered', async () => {
+test('one message is under way at a time, and takes all that wait within its bounds', async () => {
+  const sizes: number[] = [];
   let underWay = 0;
-  let most = 0;
   const connection = {
     isLive: true,
-    maxPayload: undefined,
+    maxPayload: 10_000,
+    dedupeWindowMs: undefined,
     state: { status: 'live' } as const,
-    request: async () => {
-      most = Math.max(most, ++underWay);
+    request: async (_command: string, [events]: readonly unknown[]) => {
+      expect(++underWay).toBe(1);
+      const list = [events].flat();
+      expect(JSON.stringify(events).length).toBeLessThan(10_000 - '420["publish",]'.length);
+      sizes.push(list.length);
       await new Promise((resolve) => setImmediate(resolve));
       --underWay;
-      return { ok: true, id: 'x', offset: '1.1', duplicate: false };
+      const published = list.map(() => ({ id: 'x', offset: '1.1', duplicate: false }));
+      return published.length === 1 ? { ok: true, ...published[0] } : { ok: true, events: published };
     },
   };
   const publisher = new Publisher(connection, settle({ url: 'http://x' }));
 
-  await Promise.all(Array.from({ length: 500 }, () => publisher.publish({ type: 'tick', data: {} }, {})));
+  await Promise.all(numbers(600).map((n) => publisher.publish({ type: 'tick', data: {}, id: String(n) }, {})));
+  await Promise.all(numbers(60).map((n) => publisher.publish({ type: 'tick', data: 'x'.repeat(400), id: String(n) }, {})));
   await publisher.idle();
 
-  expect(most).toBe(128);
+  expect(sizes.slice(0, 4)).toEqual([1, 256, 256, 87]);
+  expect(sizes.slice(4)).toEqual([1, 22, 22, 15]);
 });
 
 test('a publish that is not acknowledged in time names its ids, and an endless time-out does not pass', async () => {

@@ -6,9 +6,11 @@ import type { EventToPublish, Published } from './event.js';
 import type { Json } from './guards.js';
 import { isObject } from './guards.js';
 import type { Settings } from './options.js';
+import { kTimeoutMs } from './options.js';
 import { uuid } from './uuid.js';
 
-const kInFlightMax = 128; // requests at once; the server's group commit needs no more to be busy
+const kTogetherMax = 256; // calls in one message
+const kTogetherBytes = 256 * 1024; // of them, so that a message keeps no other waiting for long
 const kAttemptMs = 10_000; // an answer that takes longer has got lost; the same id makes it safe to ask again
 const kEnvelopeBytes = 40; // of the packet around it: the type, the number of the call, the command's name
 const kRestFirstMs = 100;
@@ -22,35 +24,40 @@ export interface PublishLimits {
 // One call of publish. `json` is what is sent, at every try the same: the same id with other bytes
 // would be refused.
 interface Request {
-  readonly order: number;
   readonly json: string;
   readonly ids: readonly string[];
-  readonly events: number;
   readonly bytes: number; // of UTF-8
-  readonly backoff: Backoff;
-  readonly resolve: (answer: Json) => void;
+  readonly timeoutMs: number;
+  wasSent: boolean;
+  windowTimer: ReturnType<typeof setTimeout> | undefined; // since it was sent first
+  readonly resolve: (published: Published[]) => void;
   readonly reject: (error: EventBusError) => void;
-  isSettled: boolean;
-  lastError: EventBusError | undefined;
-  restTimer: ReturnType<typeof setTimeout> | undefined;
 }
 
 /** What a publisher needs of the connection. */
-export type PublisherConnection = Pick<Connection, 'isLive' | 'maxPayload' | 'request' | 'state'>;
+export type PublisherConnection = Pick<Connection, 'dedupeWindowMs' | 'isLive' | 'maxPayload' | 'request' | 'state'>;
 
 /**
- * Sends events until they are answered or their deadline passes. What waits is kept in the order of
- * the calls, within `queueEventsMax` and `queueBytesMax`; past them a publish is refused (`too_many`).
+ * Sends events until they are answered or their deadline passes, and has them stored in the order of the calls. What
+ * waits is kept within `queueEventsMax` and `queueBytesMax`; past them a publish is refused (`too_many`).
+ *
+ * (1) One message is under way at a time, as what is in flight behind a refused one would be stored before it. All
+ *     calls that wait go into the next message, which the server takes whole or not at all.
+ * (2) A message of several calls that is refused tells of none of them: its first ones are sent again in a smaller one.
+ * (3) Whatever was under way before a time-out or a drop may still be stored: it is a beginning of what is sent again,
+ *     in the same order, so the first of each id is in order.
  */
 export class Publisher {
   readonly #connection: PublisherConnection;
   readonly #settings: Settings;
-  readonly #pending = new Set<Request>(); // every request that is not settled
-  readonly #waiting: Request[] = []; // those of them to be sent, by order
-  #inFlight = 0;
+  readonly #backoff = new Backoff(kRestFirstMs, kRestMaxMs);
+  readonly #queue: Request[] = []; // every request that is not settled; those that are under way come first
+  #isSending = false;
+  #restTimer: ReturnType<typeof setTimeout> | undefined;
+  #together = kTogetherMax;
+  #lastError: EventBusError | undefined; // since something was stored
   #events = 0;
   #bytes = 0;
-  #order = 0;
   #onIdle: (() => void)[] = [];
 
   constructor(connection: PublisherConnection, settings: Settings) {
@@ -60,110 +67,143 @@ export class Publisher {
 
   async publish(event: EventToPublish, limits: PublishLimits): Promise<Published> {
     const body = withId(event);
-    const answer = await this.#request(body, [body.id], limits);
-    if (isPublished(answer)) return toPublished(answer);
-    throw new EventBusError('internal', 'The answer to publish lacks id, offset or duplicate.');
+    const [published] = await this.#request(body, [body.id], limits);
+    return published!;
   }
 
   async publishAll(events: readonly EventToPublish[], limits: PublishLimits): Promise<Published[]> {
     if (events.length === 0) return [];
     const bodies = events.map(withId);
-    const answer = await this.#request(bodies, bodies.map(({ id }) => id), limits);
-    const published = Array.isArray(answer.events) ? answer.events.filter(isPublished).map(toPublished) : [];
-    if (published.length === events.length) return published;
-    throw new EventBusError('internal', `The event bus answered ${published.length} of ${events.length} events.`);
+    return this.#request(bodies, bodies.map(({ id }) => id), limits);
   }
 
   /** Sends what waits. Called when the connection is live. */
   flush(): void {
-    while (this.#inFlight < kInFlightMax && this.#connection.isLive) {
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
+    while (!this.#isSending && this.#restTimer === undefined && this.#connection.isLive) {
+      const [first] = this.#queue;
+      if (first === undefined) return;
       const { maxPayload = Infinity } = this.#connection;
-      if (next.bytes + kEnvelopeBytes <= maxPayload) void this.#send(next);
-      else next.reject(new EventBusError('too_large', `The event has ${next.bytes} bytes, and the server takes messages of ${maxPayload}: keep large data elsewhere and publish where it is, or raise the server's message_bytes_max.`));
+      if (first.bytes + kEnvelopeBytes <= maxPayload) void this.#send(this.#next(Math.min(maxPayload, kTogetherBytes)));
+      else first.reject(new EventBusError('too_large', `The event has ${first.bytes} bytes, and the server takes messages of ${maxPayload}: keep large data elsewhere and publish where it is, or raise the server's message_bytes_max.`));
     }
+  }
+
+  /** Sends nothing again that the server would no longer know by its id. Called when its window may have become known. */
+  keepWindow(): void {
+    for (const request of [...this.#queue]) this.#keepWindowOf(request);
   }
 
   /** Rejects all that waits, and says how much that was. */
   fail(error: EventBusError): number {
-    const waiting = [...this.#pending];
+    this.#endRest();
+    const waiting = [...this.#queue];
     for (const request of waiting) request.reject(error);
     return waiting.length;
   }
 
   /** When nothing waits for an answer any more. */
   idle(): Promise<void> {
-    return this.#pending.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
+    return this.#queue.length === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
-  #request(body: unknown, ids: readonly string[], { timeoutMs = this.#settings.timeoutMs, signal }: PublishLimits): Promise<Json> {
+  #request(body: unknown, ids: readonly string[], { timeoutMs = this.#settings.timeoutMs, signal }: PublishLimits): Promise<Published[]> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw aborted(signal);
-      const events = ids.length;
       const json = toJson(body);
       const bytes = new TextEncoder().encode(json).length;
-      this.#reserve(events, bytes);
+      this.#reserve(ids.length, bytes);
 
       const settle = () => {
-        request.isSettled = true;
         clearTimeout(deadline);
-        clearTimeout(request.restTimer);
+        clearTimeout(request.windowTimer);
         signal?.removeEventListener('abort', onAbort);
         this.#forget(request);
       };
       const request: Request = {
-        order: this.#order++,
         json,
         ids,
-        events,
         bytes,
-        backoff: new Backoff(kRestFirstMs, kRestMaxMs),
-        resolve: (answer) => (settle(), resolve(answer)),
+        timeoutMs,
+        wasSent: false,
+        windowTimer: undefined,
+        resolve: (published) => (settle(), resolve(published)),
         reject: (error) => (settle(), reject(error.of(ids))),
-        isSettled: false,
-        lastError: undefined,
-        restTimer: undefined,
       };
       const onAbort = () => request.reject(aborted(signal));
-      const deadline = deadlineIn(timeoutMs, () => request.reject(this.#late(request, timeoutMs)));
+      const deadline = deadlineIn(timeoutMs, () => request.reject(this.#late(timeoutMs)));
       signal?.addEventListener('abort', onAbort, { once: true });
 
-      this.#pending.add(request);
-      this.#waiting.push(request);
+      this.#queue.push(request);
+      this.#keepWindowOf(request);
       this.flush();
     });
   }
 
-  async #send(request: Request): Promise<void> {
-    ++this.#inFlight;
+  #keepWindowOf(request: Request): void {
+    const { timeoutMs } = request;
+    const { dedupeWindowMs = Infinity } = this.#connection;
+    if (timeoutMs > dedupeWindowMs && timeoutMs !== kTimeoutMs && timeoutMs !== Infinity) return request.reject(tooLong(timeoutMs, dedupeWindowMs));
+    if (request.wasSent) request.windowTimer ??= deadlineIn(dedupeWindowMs, () => request.reject(this.#late(dedupeWindowMs)));
+  }
+
+  // The first that wait, as many as may go together: at least one.
+  #next(bytesMax: number): Request[] {
+    let bytes = kEnvelopeBytes;
+    const end = this.#queue.findIndex((request, at) => at === this.#together || (bytes += request.bytes + 1) > bytesMax);
+    return this.#queue.slice(0, end < 0 ? undefined : Math.max(end, 1));
+  }
+
+  async #send(requests: readonly Request[]): Promise<void> {
+    this.#isSending = true;
+    for (const request of requests) {
+      request.wasSent = true;
+      this.#keepWindowOf(request);
+    }
+    const bodies = requests.map(({ json }) => JSON.parse(json) as unknown);
     try {
-      const answer = await this.#connection.request('publish', [JSON.parse(request.json)], kAttemptMs);
-      if (!request.isSettled) request.resolve(answer);
+      const answer = await this.#connection.request('publish', [bodies.length === 1 ? bodies[0] : bodies.flat()], kAttemptMs);
+      this.#onAnswer(requests, readPublished(answer));
     } catch (thrown) {
-      this.#onFailure(request, asEventBusError(thrown, 'internal'));
-    } finally {
-      --this.#inFlight;
-      this.flush();
+      this.#onFailure(requests, asEventBusError(thrown, 'internal'));
+    }
+    this.#isSending = false;
+    this.flush();
+  }
+
+  #onAnswer(requests: readonly Request[], published: readonly Published[]): void {
+    const count = requests.reduce((sum, { ids }) => sum + ids.length, 0);
+    this.#passed();
+    let at = 0;
+    for (const request of requests) {
+      const own = published.slice(at, (at += request.ids.length));
+      if (published.length === count) request.resolve(own);
+      else request.reject(new EventBusError('internal', `The event bus answered ${published.length} of ${count} events.`));
     }
   }
 
-  #onFailure(request: Request, error: EventBusError): void {
-    if (request.isSettled) return;
-    request.lastError = error;
+  #onFailure(requests: readonly Request[], error: EventBusError): void {
+    this.#lastError = error;
     // An expired token is renewed with the next connection, for which the server closes this one.
-    if (error.retry !== 'later' && error.code !== 'token_expired') return request.reject(error);
-    if (!this.#connection.isLive) return this.#putBack(request); // `flush` comes with the connection
-    const restMs = error.retryAfterMs ?? request.backoff.nextMs();
-    request.restTimer = setTimeout(() => {
-      this.#putBack(request);
-      this.flush();
-    }, restMs);
+    const mayPass = error.retry === 'later' || error.code === 'token_expired';
+    if (!mayPass && requests.length === 1) {
+      this.#passed();
+      return requests[0]!.reject(error);
+    }
+    if (!this.#connection.isLive) return; // `flush` comes with the connection
+    // What is wrong with one of them must not keep those before it.
+    this.#together = mayPass ? 1 : Math.ceil(requests.length / 2);
+    if (mayPass) this.#restTimer = setTimeout(() => (this.#endRest(), this.flush()), error.retryAfterMs ?? this.#backoff.nextMs());
   }
 
-  #putBack(request: Request): void {
-    const at = this.#waiting.findIndex((other) => other.order > request.order);
-    this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, request);
+  #passed(): void {
+    this.#backoff.reset();
+    this.#lastError = undefined;
+    this.#together = Math.min(this.#together * 2, kTogetherMax);
+  }
+
+  #endRest(): void {
+    clearTimeout(this.#restTimer);
+    this.#restTimer = undefined;
   }
 
   #reserve(events: number, bytes: number): void {
@@ -182,19 +222,27 @@ export class Publisher {
   }
 
   #forget(request: Request): void {
-    if (!this.#pending.delete(request)) return;
-    const at = this.#waiting.indexOf(request);
-    if (at >= 0) this.#waiting.splice(at, 1);
-    this.#events -= request.events;
+    const at = this.#queue.indexOf(request);
+    if (at < 0) return;
+    this.#queue.splice(at, 1);
+    this.#events -= request.ids.length;
     this.#bytes -= request.bytes;
-    if (this.#pending.size > 0) return;
+    if (at === 0 && this.#restTimer !== undefined) {
+      this.#endRest(); // it was for this one that the others rested
+      this.flush();
+    }
+    if (this.#queue.length > 0) return;
     for (const tell of this.#onIdle.splice(0)) tell();
   }
 
-  #late(request: Request, timeoutMs: number): EventBusError {
-    const cause = request.lastError ?? this.#connection.state.error;
+  #late(timeoutMs: number): EventBusError {
+    const cause = this.#lastError ?? this.#connection.state.error;
     return new EventBusError('timeout', `The event was not acknowledged within ${timeoutMs} ms${cause ? `: ${cause.message}` : '.'}`, { cause });
   }
+}
+
+function tooLong(timeoutMs: number, windowMs: number): EventBusError {
+  return new EventBusError('bad_request', `A publish may not take ${timeoutMs} ms: the server knows a repeated event by its id for ${windowMs} ms (its setting dedupe_window), and one that is sent again later would be stored twice. Give a timeoutMs below that.`);
 }
 
 function withId(event: EventToPublish): EventToPublish & { readonly id: string } {
@@ -207,6 +255,12 @@ function toJson(body: unknown): string {
   } catch (cause) {
     throw new EventBusError('bad_event', `The event is no JSON: ${messageOf(cause)}.`, { cause });
   }
+}
+
+// The answer for one event says of it what that for a list says of each.
+function readPublished(answer: Json): Published[] {
+  const events: unknown[] = Array.isArray(answer.events) ? answer.events : [answer];
+  return events.filter(isPublished).map(toPublished);
 }
 
 function isPublished(value: unknown): value is Published & Json {

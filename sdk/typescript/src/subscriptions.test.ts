@@ -127,17 +127,99 @@ test('an event that comes twice is handled once, and the same id of another sour
   expect(events.map(({ source, id }) => `${source} ${id}`)).toEqual(['service:one x', 'service:two x', 'service:test end']);
 });
 
-test('two handlers of one topic both get each event, and one request is made for them', async () => {
+test('two handlers of one topic that are asked for at once share one request, and both get each event', async () => {
   const bus = await startBus();
-  const { client, seen } = await subscribed(bus);
-  const second = new Seen<Event>();
-  await client.subscribe(kPhoto, second.add);
+  const client = clientOf(bus);
+  const seen = new Seen<string>();
+  await Promise.all(['first', 'second'].map((name) => client.subscribe(kPhoto, ({ id }) => seen.add(`${name} ${id}`))));
 
   bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
 
-  expect(await seen.atLeast(1)).toHaveLength(1);
-  expect(await second.atLeast(1)).toHaveLength(1);
+  expect(await seen.atLeast(2)).toEqual(['first e1', 'second e1']);
   expect(bus.sent('subscribe')).toHaveLength(1);
+});
+
+test('a later handler of a topic has an offset of its own, and is not confirmed while there is no connection', async () => {
+  const bus = await startBus();
+  const { client } = await subscribed(bus);
+  bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
+
+  expect((await client.subscribe(kPhoto, () => {})).offset).toBe('1.1');
+  await bus.stop();
+  expect(await rejection(client.subscribe(kPhoto, () => {}, { timeoutMs: 20 }))).toMatchObject({ code: 'timeout' });
+});
+
+test('two handlers of one topic that are asked for at once each get the history that they asked for', async () => {
+  const bus = await startBus();
+  for (let n = 0; n < 3; ++n) bus.publish({ type: 'photo.old', subject: kPhoto, data: {} });
+  const client = clientOf(bus);
+  const seen = new Seen<string>();
+  await Promise.all(['1.1', '1.2'].map((since) => client.subscribe(kPhoto, ({ id }) => seen.add(`since ${since}: ${id}`), { since })));
+
+  expect((await seen.atLeast(3)).sort()).toEqual(['since 1.1: e2', 'since 1.1: e3', 'since 1.2: e3']);
+});
+
+test('what comes in order before a history was confirmed is handled behind it', async () => {
+  const bus = await startBus();
+  bus.publish({ type: 'photo.old', subject: kPhoto, data: {} });
+  const { client, seen: live } = await subscribed(bus);
+  bus.script('subscribe', 'silence');
+  const seen = new Seen<Event>();
+  const waiting = client.subscribe(kPhoto, seen.add, { since: '1.0' });
+  await bus.until(() => bus.sent('subscribe').length === 2);
+
+  bus.publish({ type: 'photo.new', subject: kPhoto, data: {} });
+  await live.atLeast(1);
+  bus.breakAll();
+  await waiting;
+  bus.publish({ type: 'photo.newer', subject: kPhoto, data: {} });
+
+  expect(idsOf(await seen.atLeast(3))).toEqual(['e1', 'e2', 'e3']);
+});
+
+test('a history that a lost session had not brought to its end goes on where it was', async () => {
+  const bus = await startBus();
+  for (let n = 0; n < 3; ++n) bus.publish({ type: 'photo.old', subject: kPhoto, data: {} });
+  const [first] = bus.log as [Stored];
+  const client = clientOf(bus);
+  const seen = new Seen<Event>();
+  const others = new Seen<Event>();
+  await client.subscribe('photo:4', others.add);
+  bus.script('subscribe', { ok: true, topic: kPhoto, offset: '1.0' });
+  await client.subscribe(kPhoto, seen.add, { since: '1.0' });
+  bus.showHistory(first);
+  bus.publish({ type: 'photo.a', subject: 'photo:4', data: {} }); // the last place is behind the history
+  await others.atLeast(1);
+
+  await bus.stop();
+  await bus.listen();
+
+  expect(idsOf(await seen.atLeast(3))).toEqual(['e1', 'e2', 'e3']);
+});
+
+test('a handler with concurrency 1 is given one event after the other, and what it cannot keep is asked for again', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const seen = new Seen<string>();
+  let running = 0;
+  let most = 0;
+  let begin = () => {};
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const handler = async ({ id }: Event) => {
+    most = Math.max(most, ++running);
+    await begun;
+    --running;
+    seen.add(id);
+  };
+  await client.subscribe(kPhoto, handler, { concurrency: 1 });
+  const count = 2_500;
+  for (let n = 0; n < count; ++n) bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
+  await client.publish('tick', {}); // is answered behind them
+  begin();
+
+  expect(await seen.atLeast(count)).toEqual(Array.from({ length: count }, (_, n) => `e${n + 1}`));
+  expect(most).toBe(1);
+  expect(bus.sent('subscribe')[1]).toEqual([kPhoto, { since: '1.1001' }]);
 });
 
 test('since brings what happened before, to the handler that asks', async () => {
@@ -256,6 +338,21 @@ test('a subscription made while offline begins at its confirmation, not at the l
   bus.publish({ type: 'photo.b', subject: 'photo:4', data: {} });
 
   expect(idsOf(await fresh.atLeast(1))).toEqual(['e3']);
+});
+
+test('what a session sends again from before a subscription is not its', async () => {
+  const bus = await startBus();
+  const { client, seen } = await subscribed(bus);
+  const old = bus.publish({ type: 'photo.renamed', subject: kPhoto, data: {} });
+  await seen.atLeast(1);
+  const younger = new Seen<Event>();
+  const { offset } = await client.subscribe(kPhoto, younger.add);
+  expect(offset).toBe(old.meta.offset);
+
+  bus.show(old);
+  bus.publish({ type: 'photo.renamed', subject: kPhoto, data: {} });
+
+  expect(idsOf(await younger.atLeast(1))).toEqual(['e2']);
 });
 
 test('a session that the server still knows is not asked for again', async () => {
@@ -632,6 +729,43 @@ test('a handler that never settles keeps its event only for a while', async () =
   expect((await errors.atLeast(1)).map(({ code }) => code)).toEqual(['timeout']);
 });
 
+test('an event that two topics of one group name cover is handled for each of them', async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  const seen = new Seen<string>();
+  let finish = () => {};
+  await client.subscribe('photo.uploaded', () => (seen.add('photo.uploaded'), new Promise<void>((resolve) => (finish = resolve))));
+  await client.subscribe('photo.*', () => seen.add('photo.*'));
+  const stored = bus.publish({ type: 'photo.uploaded', data: {} });
+
+  const first = bus.deliver(stored, 'worker', 'photo.uploaded');
+  const second = bus.deliver(stored, 'worker', 'photo.*');
+  expect(await seen.atLeast(2)).toEqual(['photo.uploaded', 'photo.*']);
+  finish();
+
+  await bus.until(() => bus.sent('ack').length === 2);
+  expect(bus.sent('ack')).toEqual([[second], [first]]);
+});
+
+test('what waits for a place among maxInFlight is given back when its member unsubscribes', async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const seen = new Seen<Event>();
+  let finish = () => {};
+  const client = clientOf(bus);
+  const subscription = await client.subscribe('photo.uploaded', (event) => (seen.add(event), new Promise<void>((resolve) => (finish = resolve))), { maxInFlight: 1 });
+  const running = bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  const waiting = bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await seen.atLeast(1);
+  await subscription.unsubscribe(); // is answered behind both
+  finish();
+
+  await bus.until(() => bus.sent('ack').length + bus.sent('nack').length === 2);
+  expect(bus.sent('ack')).toEqual([[running]]);
+  expect(bus.sent('nack').map(([delivery]) => delivery)).toEqual([waiting]);
+});
+
 test('maxInFlight holds though a connection after a drop gives more', async () => {
   const bus = await startBus();
   bus.group = 'worker';
@@ -722,6 +856,21 @@ test('a delivery that nobody handles any more is given back', async () => {
   bus.deliver(bus.publish({ type: 'photo.deleted', data: {} }), 'worker', 'photo.deleted');
 
   await bus.until(() => bus.sent('nack').length === 1);
+});
+
+test('the end of a membership is not that of a view of the same types', async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  const ends = new Seen<string>();
+  await client.subscribe('photo.*', () => {}, { group: null, onEnd: () => ends.add('view') });
+  await client.subscribe('photo.*', () => {}, { onEnd: () => ends.add('worker') });
+  await client.subscribe('photo.*', () => {}, { group: 'other', onEnd: () => ends.add('other') });
+
+  bus.sockets[0]!.emit('watch.ended', { topic: 'photo.*', group: 'worker', code: 'forbidden', message: 'Not any more.' });
+  await client.publish('tick', {});
+
+  expect(ends.things).toEqual(['worker']);
 });
 
 test('a membership is asked for after every reconnect, since it ends with the connection', async () => {

@@ -2,7 +2,7 @@ import type { Connection, ConnectionUser, ResumeRequest } from '../connection.js
 import { EventBusError } from '../errors.js';
 import { isObject } from '../guards.js';
 import type { Json } from '../guards.js';
-import { positionOf } from '../position.js';
+import { positionOf } from '../offset.js';
 import type { ConnectionState, Gap } from '../state.js';
 import { coversEvent } from '../topic.js';
 import type { News, Request } from './messages.js';
@@ -17,6 +17,12 @@ interface Tab {
   readonly id: string;
   /** It has been sent all up to here; undefined: it has no place yet, and begins behind what is missed now. */
   place: string | undefined;
+  /** Whose place that is; undefined: nobody has said it. */
+  principal: string | undefined;
+  /** Its place may be of another log: a CONNECT that begins there will tell. */
+  isInDoubt: boolean;
+  /** The server knows its place. */
+  isVerified: boolean;
   /** It has been told of this session. */
   isIn: boolean;
   /** Where the histories that it asked for in this session begin, by topic. */
@@ -47,6 +53,8 @@ export class Hub {
   readonly #recent = new Recent();
   #connection: Connection | undefined;
   #asked: ResumeRequest = { since: undefined, topics: [] };
+  #principal: string | undefined; // who is signed in, once the server has said it
+  #isCaughtUp = false;
   #gathering: ReturnType<typeof setTimeout> | undefined;
 
   constructor(user: HubUser) {
@@ -59,6 +67,8 @@ export class Hub {
       resumeRequest: () => this.#resumeRequest(),
       connected: (recovered) => this.#onConnected(recovered),
       emitted: (name, args) => this.#onEmitted(name, args),
+      caughtUp: (place, principal) => this.#onCaughtUp(place, principal),
+      changedHands: (error) => this.#onChangedHands(error),
       lost: (gap) => this.#onLost(gap),
       refused: (error) => this.#onRefused(error),
     });
@@ -77,8 +87,10 @@ export class Hub {
 
   receive(from: string, request: Request): void {
     const tab = this.#tabs.get(from);
-    if (request.kind === 'attach') this.#attach(from, request.since);
+    if (request.kind === 'attach') this.#attach(from, request.since, request.principal);
     else if (request.kind === 'leave') this.gone(from);
+    else if (request.kind === 'stir') this.#connection?.stir();
+    else if (request.kind === 'reconnect') this.#connection?.reconnect();
     else if (tab !== undefined) this.#send(tab, request);
   }
 
@@ -88,27 +100,32 @@ export class Hub {
     for (const topic of this.#topics.gone(id)) this.#unsubscribe(topic);
   }
 
-  #attach(id: string, since: string | undefined): void {
-    this.gone(id); // it is its own next life, as a page that comes out of the back/forward cache
-    const tab = { id, place: since, isIn: false, histories: new Map<string, number>() };
+  #attach(id: string, since: string | undefined, principal: string | undefined): void {
+    const tab = { id, place: since, principal, isInDoubt: false, isVerified: false, isIn: false, histories: new Map<string, number>() };
     this.#tabs.set(id, tab);
     if (this.#connection?.isLive === true) this.#letIn(tab);
   }
 
   // ---- the connection ------------------------------------------------------------------------------
 
+  // Each tab asks for its own topics, from its own places. A place of somebody else than most is dealt with in #letIn.
   #resumeRequest(): ResumeRequest {
-    const places = [...this.#tabs.values()].flatMap(({ place }) => (place === undefined ? [] : [place]));
-    const since = places.length === 0 ? undefined : places.reduce((least, place) => (positionOf(place) < positionOf(least) ? place : least));
-    // Each tab asks for its own topics, from its own places.
-    return (this.#asked = { since, topics: [] });
+    const tabs = [...this.#tabs.values()].filter(({ place }) => place !== undefined);
+    const principal = this.#principal ?? tabs.find((tab) => tab.principal !== undefined)?.principal;
+    const own = tabs.filter((tab) => tab.principal === undefined || tab.principal === principal);
+    const inDoubt = own.find(({ isInDoubt }) => isInDoubt);
+    const since = inDoubt?.place ?? earliest(own.map(({ place }) => place!));
+    return (this.#asked = { principal, since, topics: [] });
   }
 
   #onConnected(recovered: boolean): void {
+    this.#isCaughtUp = false;
+    this.#principal ??= this.#asked.principal; // the server would have refused another
     if (!recovered) {
       this.#topics.clear();
       for (const tab of this.#tabs.values()) tab.isIn = false;
       if (this.#asked.since !== this.#recent.place) this.#recent.begin(this.#asked.since);
+      for (const tab of this.#tabs.values()) if (tab.place === this.#asked.since) verify(tab);
     }
     for (const tab of this.#tabs.values()) {
       if (tab.isIn) this.#tellConnected(tab, true, undefined);
@@ -116,24 +133,38 @@ export class Hub {
     }
   }
 
+  #onCaughtUp(place: string | undefined, principal: string | undefined): void {
+    const to = [...this.#tabs.values()].filter(({ isIn }) => isIn).map(({ id }) => id);
+    this.#isCaughtUp = true;
+    this.#principal = principal ?? this.#principal;
+    if (place !== undefined) this.#recent.pass(place);
+    this.#tellCaughtUp(to);
+    for (const tab of this.#tabs.values()) if (!tab.isIn) this.#letIn(tab);
+  }
+
   #letIn(tab: Tab): void {
+    const isOthers = tab.principal !== undefined && tab.principal !== this.#principal;
+    if (!this.#isCaughtUp && (tab.place === undefined || isOthers)) return; // what is missed is older than it; or it is not known yet whose it is
+    if (isOthers) this.#changeHands([tab], somebodyElse());
     const { place } = tab;
-    if (place === undefined && this.#isCatchingUp) return; // what is missed is older than the tab
-    if (place !== undefined && !this.#recent.covers(place)) return this.#beginAnewSoon();
+    if (place !== undefined && !this.#recent.covers(place, tab.isVerified)) {
+      tab.isInDoubt = !tab.isVerified && !this.#recent.knows(place);
+      return this.#beginAnewSoon();
+    }
     tab.isIn = true;
     tab.histories.clear();
-    const missed = place === undefined ? [] : this.#recent.after(place);
     this.#tellConnected(tab, false, place);
+    const missed = place === undefined ? [] : this.#recent.after(place);
     for (const event of missed) this.#user.tell({ kind: 'emitted', ...event, to: [tab.id] });
-    if (!this.#isCatchingUp) this.#user.tell({ kind: 'live', to: [tab.id] });
+    if (this.#isCaughtUp) this.#tellCaughtUp([tab.id]);
   }
 
   #tellConnected({ id }: Tab, isRecovered: boolean, since: string | undefined): void {
     this.#user.tell({ kind: 'connected', to: [id], isRecovered, since, place: this.#recent.place, maxPayload: this.#connection?.maxPayload });
   }
 
-  get #isCatchingUp(): boolean {
-    return this.#connection?.state.status === 'catching-up';
+  #tellCaughtUp(to: readonly string[]): void {
+    this.#user.tell({ kind: 'caughtUp', to, place: this.#recent.place, principal: this.#principal, dedupeWindowMs: this.#connection?.dedupeWindowMs });
   }
 
   #beginAnewSoon(): void {
@@ -153,13 +184,32 @@ export class Hub {
   }
 
   #onState(state: ConnectionState): void {
-    if (state.status === 'live') {
-      this.#user.tell({ kind: 'live' });
-      for (const tab of this.#tabs.values()) if (!tab.isIn && tab.place === undefined) this.#letIn(tab);
-    } else if (state.status === 'connecting' || state.status === 'reconnecting') {
-      this.#user.tell({ kind: 'down', error: state.error && carry(state.error) });
-      for (const tab of this.#tabs.values()) if (tab.isIn) tab.place = this.#recent.place ?? tab.place;
+    if (state.status !== 'connecting' && state.status !== 'reconnecting') return;
+    this.#isCaughtUp = false;
+    this.#user.tell({ kind: 'down', error: state.error && carry(state.error) });
+    for (const tab of this.#tabs.values()) {
+      if (!tab.isIn) continue;
+      tab.place = this.#recent.place ?? tab.place;
+      tab.principal = this.#principal;
+      verify(tab);
     }
+  }
+
+  // The server has refused the CONNECT for it, and is asked again.
+  #onChangedHands(error: EventBusError): void {
+    const { principal } = this.#asked;
+    this.#principal = undefined;
+    this.#recent.begin(undefined);
+    this.#changeHands([...this.#tabs.values()].filter((tab) => tab.isIn || tab.principal === principal), error);
+  }
+
+  #changeHands(tabs: readonly Tab[], error: EventBusError): void {
+    for (const tab of tabs) {
+      tab.place = undefined;
+      tab.principal = undefined;
+      tab.isIn = false;
+    }
+    this.#user.tell({ kind: 'changedHands', error: carry(error), to: tabs.map(({ id }) => id) });
   }
 
   // A place of another log is that of its tabs alone: the others go on from theirs.
@@ -167,7 +217,10 @@ export class Hub {
     const tabs = [...this.#tabs.values()];
     const others = gap.from === undefined ? [] : tabs.filter(({ place }) => place !== undefined && place !== gap.from);
     const lost = tabs.filter((tab) => !others.includes(tab) && (tab.isIn || tab.place !== undefined));
-    for (const tab of lost) tab.place = gap.to;
+    for (const tab of lost) {
+      tab.place = gap.to;
+      verify(tab);
+    }
     this.#user.tell({ kind: 'lost', gap, to: lost.map(({ id }) => id) });
     this.#recent.begin(gap.to);
     if (others.length > 0) this.#beginAnewSoon();
@@ -236,6 +289,19 @@ export class Hub {
 
 function isAnswered(outcome: Json | EventBusError): boolean {
   return !(outcome instanceof EventBusError) || (outcome.code !== 'timeout' && outcome.code !== 'unavailable');
+}
+
+function verify(tab: Tab): void {
+  tab.isVerified = true;
+  tab.isInDoubt = false;
+}
+
+function earliest(places: readonly string[]): string | undefined {
+  return [...places].sort((one, other) => positionOf(one) - positionOf(other))[0];
+}
+
+function somebodyElse(): EventBusError {
+  return new EventBusError('principal_changed', 'Somebody else is signed in than before.');
 }
 
 // The members of a group are connections, so it would be a matter of chance which tab gets what.

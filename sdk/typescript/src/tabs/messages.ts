@@ -24,9 +24,10 @@ export function unpack({ code, message, retryAfterMs }: CarriedError): EventBusE
 export type News = { readonly to?: readonly string[] } & (
   | { readonly kind: 'leads' } // whoever hears it for the first time attaches
   | { readonly kind: 'down'; readonly error: CarriedError | undefined } // its connection is on the way, or the leader leaves
-  // Then what it missed, and `live`. `since`: it goes on from there; undefined: from now, which is `place` if that is known.
+  // Then what it missed, and `caughtUp`. `since`: it goes on from there; undefined: from now, which is `place`.
   | { readonly kind: 'connected'; readonly isRecovered: boolean; readonly since: string | undefined; readonly place: string | undefined; readonly maxPayload: number | undefined }
-  | { readonly kind: 'live' } // what was missed has been sent
+  | { readonly kind: 'caughtUp'; readonly place: string | undefined; readonly principal: string | undefined; readonly dedupeWindowMs: number | undefined }
+  | { readonly kind: 'changedHands'; readonly error: CarriedError }
   | { readonly kind: 'emitted'; readonly name: string; readonly args: readonly unknown[] }
   | { readonly kind: 'lost'; readonly gap: Gap }
   | { readonly kind: 'refused'; readonly error: CarriedError }
@@ -35,7 +36,9 @@ export type News = { readonly to?: readonly string[] } & (
 
 /** What a tab asks of its leader. */
 export type Request =
-  // `since`: where it goes on; undefined: it has no place yet, and begins now.
-  | { readonly kind: 'attach'; readonly since: string | undefined }
+  // `since`: where it goes on; undefined: it has no place yet, and begins now. `principal`: whose place that is.
+  | { readonly kind: 'attach'; readonly since: string | undefined; readonly principal: string | undefined }
   | { readonly kind: 'send'; readonly call: number; readonly command: string; readonly args: readonly unknown[]; readonly timeoutMs: number }
+  | { readonly kind: 'stir' }
+  | { readonly kind: 'reconnect' }
   | { readonly kind: 'leave' };

@@ -1,4 +1,4 @@
-import { positionOf } from '../position.js';
+import { positionOf } from '../offset.js';
 
 const kEventsMax = 1_000;
 const kCharsMax = 1024 * 1024;
@@ -18,6 +18,7 @@ export class Recent {
   #chars = 0;
   #base = Infinity; // the position after which everything is kept
   #place: string | undefined;
+  readonly #epochs = new Set<string>(); // of the places of this log
 
   /** The last place; undefined: none is known. */
   get place(): string | undefined {
@@ -30,17 +31,22 @@ export class Recent {
     this.#chars = 0;
     this.#place = place;
     this.#base = place === undefined ? Infinity : positionOf(place);
+    this.#epochs.clear();
+    if (place !== undefined) this.#epochs.add(epochOf(place));
+  }
+
+  /** Nothing came in order up to `place` but what was pushed. */
+  pass(place: string): void {
+    this.#place = place;
+    this.#epochs.add(epochOf(place));
+    if (this.#base === Infinity) this.#base = positionOf(place); // what came before it, nobody knows
   }
 
   push(place: string, name: string, args: readonly unknown[]): void {
-    this.#place = place;
-    const position = positionOf(place);
-    if (this.#base === Infinity) this.#base = position; // what came before it, nobody knows
-    else {
-      const json = JSON.stringify(args);
-      this.#events.push({ position, name, json });
-      this.#chars += json.length;
-    }
+    this.pass(place);
+    const json = JSON.stringify(args);
+    this.#events.push({ position: positionOf(place), name, json });
+    this.#chars += json.length;
     while (this.#events.length > kEventsMax || this.#chars > kCharsMax) {
       const oldest = this.#events.shift()!;
       this.#chars -= oldest.json.length;
@@ -48,13 +54,22 @@ export class Recent {
     }
   }
 
-  /** Whether all that came in order after `place` is kept, or will come. */
-  covers(place: string): boolean {
-    return positionOf(place) >= this.#base;
+  /** Whether all that came in order after `place` is kept, or will come. `isVerified`: it is of this log. */
+  covers(place: string, isVerified: boolean): boolean {
+    return positionOf(place) >= this.#base && (isVerified || this.knows(place));
+  }
+
+  /** Whether `place` is of this log; if not, the server has to be asked. */
+  knows(place: string): boolean {
+    return this.#epochs.has(epochOf(place));
   }
 
   after(place: string): { name: string; args: unknown[] }[] {
     const position = positionOf(place);
     return this.#events.filter((kept) => kept.position > position).map(({ name, json }) => ({ name, args: JSON.parse(json) as unknown[] }));
   }
+}
+
+function epochOf(place: string): string {
+  return place.slice(0, place.lastIndexOf('.'));
 }

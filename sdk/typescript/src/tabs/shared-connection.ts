@@ -4,10 +4,11 @@ import { requestOver } from '../connection.js';
 import { EventBusError } from '../errors.js';
 import type { Json } from '../guards.js';
 import { Observers } from '../observers.js';
+import { positionOf } from '../offset.js';
 import type { Settings, TokenContext, TokenFunction } from '../options.js';
-import { positionOf } from '../position.js';
 import type { ConnectionState } from '../state.js';
-import { askForToken } from '../token.js';
+import { Stirs } from '../stirs.js';
+import { tokenOf } from '../token.js';
 import { uuid } from '../uuid.js';
 import type { Browser } from './group.js';
 import { Group } from './group.js';
@@ -46,6 +47,7 @@ export class SharedConnection implements Connection {
   readonly #calls = new Map<number, Call>();
   #state: ConnectionState = { status: 'idle' };
   #group: Group | undefined;
+  #key: string | undefined; // what the tabs of the group have in common
   #hub: Hub | undefined; // if it leads
   #alone: Connection | undefined; // if it is in no group
   #isBarred = false; // the browser gives this page no locks
@@ -54,11 +56,13 @@ export class SharedConnection implements Connection {
   #token: string | undefined;
   #tokenAt = 0;
   #place: string | undefined; // up to which it has passed on what came in order
-  #missed: number | undefined; // while it catches up
+  #missed = 0; // since it was connected
   #isConnected = false;
   #wasLive = false;
   #maxPayload: number | undefined;
+  #dedupeWindowMs: number | undefined;
   #lastCall = 0;
+  readonly #stirs = new Stirs(() => this.stir());
   readonly #onPageHide = () => this.#leave();
   readonly #onPageShow = ({ persisted }: PageTransitionEvent) => persisted && this.#isWanted && this.#join();
 
@@ -85,18 +89,51 @@ export class SharedConnection implements Connection {
     return this.state.status !== 'idle' && this.state.status !== 'closed';
   }
 
+  get dedupeWindowMs(): number | undefined {
+    return this.#alone?.dedupeWindowMs ?? this.#dedupeWindowMs;
+  }
+
   open(): void {
     if (this.#isWanted) return;
-    this.#alone = undefined;
+    this.#leave();
     // A page that goes into the back/forward cache must not keep the others waiting for it.
     globalThis.addEventListener?.('pagehide', this.#onPageHide);
     globalThis.addEventListener?.('pageshow', this.#onPageShow);
+    this.#stirs.listen();
     this.#setState(this.#onTheWay());
     this.#join();
   }
 
+  // The session is everybody's: the leader begins a new one. But first the tab looks whether it is in the right group.
+  reconnect(): void {
+    if (!this.#isWanted) return this.open();
+    if (this.#alone !== undefined) return this.#alone.reconnect();
+    const join = this.#joins;
+    this.#token = undefined;
+    if (this.#hub !== undefined || typeof this.#settings.token !== 'function') return this.#group?.ask({ kind: 'reconnect' });
+    void tokenOf(this.#settings.token, {}, () => {}).then((token) => {
+      if (join !== this.#joins) return;
+      if (token instanceof EventBusError) return token.code === 'signed_out' && this.#end(token);
+      if (this.#keyFor(token) !== this.#key) return this.#moveTo(token!);
+      this.#group?.ask({ kind: 'reconnect' });
+    });
+  }
+
+  // The leader's page may be in the background, where its timers are slow.
+  stir(): void {
+    const { status, error } = this.state;
+    if (this.#alone !== undefined) return this.#alone.stir();
+    if (status === 'closed' && error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
+    else if (this.#isWanted && !this.#isConnected) this.#group?.ask({ kind: 'stir' });
+  }
+
+  disconnect(): void {
+    if (this.state.status !== 'idle') this.#stop({ status: 'closed' });
+  }
+
   close(): void {
     this.#stop({ status: 'closed' });
+    this.#stirs.end();
     globalThis.removeEventListener?.('pagehide', this.#onPageHide);
     globalThis.removeEventListener?.('pageshow', this.#onPageShow);
   }
@@ -124,17 +161,19 @@ export class SharedConnection implements Connection {
     const { token } = this.#settings;
     if (typeof token !== 'function') return this.#enter(this.#keyFor(token), join);
     if (this.#token !== undefined) return this.#enter(this.#keyFor(this.#token), join);
-    const onLate = (error: EventBusError) => void (join === this.#joins && this.#setState({ ...this.#onTheWay(), error }));
-    void askForToken(token, {}, onLate).then((given) => {
+    const onLate = (error: EventBusError) => join === this.#joins && this.#setState(this.#onTheWay(error));
+    void tokenOf(token, {}, onLate).then((given) => {
       if (join !== this.#joins) return;
-      if (!(given instanceof EventBusError)) {
-        this.#keepToken(given);
-        return this.#enter(this.#keyFor(given), join);
-      }
-      if (given.code === 'signed_out') return this.#end(given);
-      this.#setState({ ...this.#onTheWay(), error: given });
-      this.#retryTimer = setTimeout(() => this.#join(), this.#backoff.nextMs());
+      if (given instanceof EventBusError) return this.#onNoToken(given);
+      this.#keepToken(given!);
+      this.#enter(this.#keyFor(given), join);
     });
+  }
+
+  #onNoToken(error: EventBusError): void {
+    if (error.code === 'signed_out') return this.#end(error);
+    this.#setState(this.#onTheWay(error));
+    this.#retryTimer = setTimeout(() => this.#join(), this.#backoff.nextMs());
   }
 
   // What tabs must have in common; undefined: nothing says whose this tab is.
@@ -146,9 +185,11 @@ export class SharedConnection implements Connection {
   }
 
   #enter(key: string | undefined, join: number): void {
+    this.#backoff.reset();
+    this.#key = key;
     if (key === undefined) return this.#beAlone();
     const group: Group = new Group(key, uuid(), this.#browser, {
-      lead: () => this.#lead(key),
+      lead: () => this.#lead(),
       hear: (news) => this.#hear(news),
       asked: (from, request) => this.#hub?.receive(from, request),
       gone: (tab) => this.#hub?.gone(tab),
@@ -163,7 +204,8 @@ export class SharedConnection implements Connection {
 
   #beAlone(): void {
     this.#group = undefined;
-    const alone = this.#connect({ ...this.#settings, token: this.#tokenFor(undefined) }, this.#user);
+    this.#key = undefined;
+    const alone = this.#connect({ ...this.#settings, token: this.#tokenOfGroup() }, this.#user);
     this.#alone = alone;
     alone.states.add((state) => {
       if (alone === this.#alone) this.#setState(state);
@@ -171,10 +213,10 @@ export class SharedConnection implements Connection {
     alone.open();
   }
 
-  #lead(key: string): void {
+  #lead(): void {
     const group = this.#group;
     this.#hub = new Hub({
-      connect: (user) => this.#connect({ ...this.#settings, token: this.#tokenFor(key) }, user),
+      connect: (user) => this.#connect({ ...this.#settings, token: this.#tokenOfGroup() }, user),
       tell: (news) => group?.tell(news),
       ended: (error) => this.#end(error),
     });
@@ -182,7 +224,7 @@ export class SharedConnection implements Connection {
   }
 
   // As the application's; but another user's token ends the membership before it is used.
-  #tokenFor(key: string | undefined): Settings['token'] {
+  #tokenOfGroup(): Settings['token'] {
     const source = this.#settings.token;
     if (typeof source !== 'function') return source;
     return async (context: TokenContext) => {
@@ -190,7 +232,7 @@ export class SharedConnection implements Connection {
       const kept = context.refused === undefined && performance.now() - this.#tokenAt < kKeepTokenMs ? this.#token : undefined;
       this.#token = undefined;
       const token = kept ?? (await (source as TokenFunction)(context));
-      if (token !== null && this.#keyFor(token) !== key && join === this.#joins) this.#moveTo(token);
+      if (token !== null && join === this.#joins && this.#keyFor(token) !== this.#key) this.#moveTo(token);
       return token;
     };
   }
@@ -203,7 +245,7 @@ export class SharedConnection implements Connection {
   #moveTo(token: string): void {
     this.#leave();
     this.#keepToken(token);
-    this.#place = undefined; // it is the other user's
+    this.#place = undefined; // it is the other user's; the server will tell it from what it is asked for
     this.#join();
   }
 
@@ -239,12 +281,16 @@ export class SharedConnection implements Connection {
   #hear(news: News): void {
     switch (news.kind) {
       case 'leads':
-        this.#disconnected(undefined);
-        return this.#group?.ask({ kind: 'attach', since: this.#place ?? this.#user.resumeRequest().since });
+        return this.#attach();
       case 'down':
         return this.#disconnected(news.error && unpack(news.error));
       case 'connected':
         return this.#onConnected(news);
+      case 'caughtUp':
+        return this.#onCaughtUp(news);
+      case 'changedHands':
+        this.#place = undefined;
+        return this.#user.changedHands(unpack(news.error));
       case 'refused':
         return this.#user.refused(unpack(news.error));
       case 'lost':
@@ -252,38 +298,47 @@ export class SharedConnection implements Connection {
         return this.#user.lost(news.gap);
       case 'answer':
         return this.#onAnswer(news);
-      default:
-        if (!this.#isConnected) return;
-        if (news.kind === 'live') this.#onLive();
-        else this.#onEmitted(news.name, news.args);
+      case 'emitted':
+        return this.#onEmitted(news.name, news.args);
     }
+  }
+
+  #attach(): void {
+    this.#disconnected(undefined);
+    const { since, principal } = this.#user.resumeRequest();
+    this.#group?.ask({ kind: 'attach', since: this.#place ?? since, principal });
   }
 
   #onConnected({ isRecovered, since, place, maxPayload }: News & { kind: 'connected' }): void {
     this.#isConnected = true;
     this.#wasLive = true;
     this.#maxPayload = maxPayload;
-    const isGoingOn = isRecovered || since !== undefined;
-    this.#missed = isGoingOn ? 0 : undefined;
+    this.#missed = 0;
     if (!isRecovered) this.#place = since ?? place;
-    this.#setState({ status: isGoingOn ? 'catching-up' : 'live' }, () => this.#user.connected(isRecovered, { since, topics: [] }));
+    this.#setState({ status: isRecovered || since !== undefined ? 'catching-up' : 'live' }, () => this.#user.connected(isRecovered, { since, topics: [] }));
   }
 
-  #onLive(): void {
-    if (this.#state.status === 'live') return;
-    const missed = this.#missed;
-    this.#missed = undefined;
-    this.#setState({ status: 'live', ...(missed !== undefined && { missed }) });
+  #onCaughtUp({ place, principal, dedupeWindowMs }: News & { kind: 'caughtUp' }): void {
+    if (!this.#isConnected) return;
+    this.#dedupeWindowMs = dedupeWindowMs;
+    if (place !== undefined && this.#isNew(place)) this.#place = place;
+    this.#user.caughtUp(this.#place, principal);
+    if (this.#state.status !== 'live' || this.#missed > 0) this.#setState({ status: 'live', missed: this.#missed });
   }
 
   #onEmitted(name: string, args: readonly unknown[]): void {
+    if (!this.#isConnected) return;
     const place = args.at(-1);
     if (typeof place === 'string') {
-      if (this.#place !== undefined && positionOf(place) <= positionOf(this.#place)) return; // from the leader before
+      if (!this.#isNew(place)) return; // the leader before has sent it
       this.#place = place;
-      if (this.#missed !== undefined) ++this.#missed;
+      ++this.#missed;
     }
     this.#user.emitted(name, args);
+  }
+
+  #isNew(place: string): boolean {
+    return this.#place === undefined || positionOf(place) > positionOf(this.#place);
   }
 
   #onAnswer({ call, answer, error }: News & { kind: 'answer' }): void {
@@ -297,7 +352,7 @@ export class SharedConnection implements Connection {
 
   #disconnected(error: EventBusError | undefined): void {
     this.#isConnected = false;
-    if (this.#isWanted) this.#setState({ ...this.#onTheWay(), ...(error && { error }) });
+    if (this.#isWanted) this.#setState(this.#onTheWay(error));
     const broken = new EventBusError('unavailable', 'The connection of the tabs broke before this was answered.', { cause: error });
     for (const [call, { onAnswer, timer }] of [...this.#calls]) {
       this.#calls.delete(call);
@@ -306,8 +361,8 @@ export class SharedConnection implements Connection {
     }
   }
 
-  #onTheWay(): ConnectionState {
-    return { status: this.#wasLive ? 'reconnecting' : 'connecting' };
+  #onTheWay(error?: EventBusError): ConnectionState {
+    return { status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) };
   }
 
   // What is told holds: an observer may ask for more at once. `begin` does what belongs to the state.

@@ -320,7 +320,7 @@ class TabStorage {
 
 test.each([
   ['the leader remembers it', '1.2', 1],
-  ['nobody remembers it, so the connection begins anew', '1.1', 2],
+  ['nobody remembers it, so the connection begins anew', '1.0', 2],
 ])('a page that is loaded again gets what it missed: %s', async (_how, place, connects) => {
   const bus = await startBus();
   bus.forAll = ['user.*'];
@@ -328,7 +328,7 @@ test.each([
   const { tabs } = await tabsOn(bus, 1);
   const told = new Seen<Event>();
   tabs[0]!.client.on('user.*', told.add);
-  for (let i = 0; i < 2; ++i) bus.publish({ type: 'user.told', data: {} }); // e2, the first that the leader places, and e3
+  for (let i = 0; i < 2; ++i) bus.publish({ type: 'user.told', data: {} }); // e2 and e3, after which the leader began
   await told.atLeast(2);
 
   const storage = new TabStorage();
@@ -341,14 +341,14 @@ test.each([
   await live(tabs[0]!);
   const { meta } = bus.publish({ type: 'user.told', data: {} });
 
-  const missed = place === '1.2' ? ['e3'] : ['e2', 'e3'];
+  const missed = place === '1.2' ? ['e3'] : ['e1', 'e2', 'e3'];
   expect(idsOf(await heard.atLeast(missed.length + 1))).toEqual([...missed, meta.id]);
   expect(idsOf(await told.atLeast(3))).toEqual(['e2', 'e3', meta.id]);
   expect(bus.connects).toHaveLength(connects);
   expect(bus.sockets).toHaveLength(1);
 });
 
-test('a place of another log in one tab costs the others nothing', async () => {
+test.each(['7.0', '7.900'])('a place of another log in one tab costs the others nothing: %s', async (place) => {
   const bus = await startBus();
   bus.forAll = ['user.*'];
   const { tabs } = await tabsOn(bus, 1);
@@ -360,17 +360,20 @@ test('a place of another log in one tab costs the others nothing', async () => {
   await told.atLeast(1);
 
   const storage = new TabStorage();
-  storage.setItem('eventbus:page', JSON.stringify({ place: '7.0', topics: [] }));
+  storage.setItem('eventbus:page', JSON.stringify({ place, topics: [] }));
   vi.stubGlobal('sessionStorage', storage);
   const page = await browser.tab(bus, { resumeKey: 'page' });
   const lost = new Seen<unknown>();
+  const heard = new Seen<Event>();
   page.client.onGap(lost.add);
-  expect(await lost.atLeast(1)).toEqual([{ from: '7.0', to: '1.1' }]);
+  page.client.on('user.*', heard.add);
+  expect(await lost.atLeast(1)).toEqual([{ from: place, to: '1.1' }]);
   await live(page);
   await live(tabs[0]!);
   const { meta } = bus.publish({ type: 'user.told', data: {} });
 
   expect(idsOf(await told.atLeast(2))).toEqual(['e1', meta.id]);
+  expect(idsOf(await heard.atLeast(1))).toEqual([meta.id]);
   expect(gaps.things).toEqual([]);
 });
 
@@ -465,6 +468,72 @@ test('a leader that is refused for good is closed, and the next tab tries itself
   expect(bus.sockets).toHaveLength(1);
   await tabs[0]!.client.publish('photo.sent', {}); // it tries again, and joins
   expect(bus.sockets).toHaveLength(1);
+});
+
+test('reconnect() of any tab begins a new session with a new token, for all', async () => {
+  const bus = await startBus();
+  let asked = 0;
+  const token = async () => tokenOf('alice', { jti: ++asked });
+  const tabs = [await browser.tab(bus, { token }), await browser.tab(bus, { token })];
+  for (const { client } of tabs) await client.publish('photo.sent', {});
+
+  tabs[1]!.client.reconnect();
+  await bus.until(() => bus.connects.length === 2);
+  for (const { client } of tabs) await client.publish('photo.sent', {});
+
+  expect(bus.connects.map((auth) => auth.token)).toEqual([tokenOf('alice', { jti: 1 }), tokenOf('alice', { jti: 4 })]);
+  expect(bus.sockets).toHaveLength(1);
+});
+
+test('reconnect() as another user leaves the group', async () => {
+  const bus = await startBus();
+  let user = 'alice';
+  const tabs = [await browser.tab(bus), await browser.tab(bus, { token: async () => tokenOf(user) })];
+  for (const { client } of tabs) await client.publish('photo.sent', {});
+
+  user = 'bob';
+  tabs[1]!.client.reconnect();
+  await vi.waitFor(() => expect(bus.sockets).toHaveLength(2));
+
+  for (const { client } of tabs) await client.publish('photo.sent', {});
+  expect(tabs.map(({ leads }) => leads)).toEqual([true, true]);
+});
+
+test('disconnect() takes one tab off, and connect() takes it in again', async () => {
+  const bus = await startBus();
+  const { tabs, seen } = await tabsOn(bus, 2);
+
+  tabs[0]!.client.disconnect();
+  await vi.waitFor(() => expect(tabs[1]!.leads).toBe(true));
+  await live(tabs[1]!);
+  const missed = publish(bus);
+  await seen[1]!.atLeast(1);
+  expect(tabs[0]!.client.state.status).toBe('closed');
+  expect(seen[0]!.things).toEqual([]);
+  tabs[0]!.client.connect();
+
+  expect(idsOf(await seen[0]!.atLeast(1))).toEqual([missed]);
+  expect(bus.sockets).toHaveLength(1);
+});
+
+test('a cookie that changes hands ends what the tabs had, and begins anew for the other', async () => {
+  const bus = await startBus();
+  const { tabs, seen } = await tabsOn(bus, 2, kPhoto, { token: undefined, shareTabs: { name: 'alice' } });
+  publish(bus);
+  for (const own of seen) await own.atLeast(1);
+  const told = tabs.map(({ client }) => {
+    const own = new Seen<string>();
+    client.onError((error) => own.add(error.code));
+    return own;
+  });
+
+  bus.principal = "bob's hash";
+  bus.refusals = [{ code: 'principal_changed', message: 'Somebody else is signed in.' }];
+  bus.breakAll();
+
+  for (const own of told) expect(await own.atLeast(1)).toContain('principal_changed');
+  await vi.waitFor(() => expect(bus.sockets).toHaveLength(1));
+  expect(bus.connects.at(-1)).toEqual({ place: true });
 });
 
 test('signed out is closed, with no loop', async () => {

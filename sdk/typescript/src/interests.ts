@@ -1,0 +1,330 @@
+import { Backoff } from './backoff.js';
+import type { Connection, ResumeRequest } from './connection.js';
+import { asEventBusError, EventBusError } from './errors.js';
+import { optionalString } from './guards.js';
+import { positionOf } from './offset.js';
+import type { PlaceStore } from './place-store.js';
+import type { Gap } from './state.js';
+import type { Confirmed, Subscriber } from './subscriber.js';
+import { isSubject } from './topic.js';
+
+const kAnswerMs = 10_000;
+const kRetryFirstMs = 500;
+const kRetryMaxMs = 30_000;
+
+/** What a subscription wants of the server. */
+export interface Wish {
+  readonly topic: string;
+  readonly group: string | null | undefined;
+  readonly maxInFlight: number | undefined;
+}
+
+/** What the server is asked for; the subscribers of one topic and group share it. */
+export interface Interest extends Wish {
+  readonly key: string;
+  readonly subscribers: Set<Subscriber>;
+  readonly backoff: Backoff;
+  readonly requests: Set<Request>;
+  confirmed: Confirmed | undefined;
+  isHeld: boolean; // this session brings what comes in order
+  wasAsked: boolean; // the server may know of it
+  retryTimer: ReturnType<typeof setTimeout> | undefined; // of its `unsubscribe`
+  mergedInto: Interest | undefined; // it asked for a group without its name, and that one by it
+}
+
+// One `subscribe` that has no answer yet.
+interface Request {
+  readonly since: string | undefined;
+  readonly subscribers: Set<Subscriber>;
+  readonly lost?: string; // where it was to go on, and the log does not hold
+  timer?: ReturnType<typeof setTimeout>; // it is sent again
+}
+
+/** Who hears what no promise tells. */
+export interface InterestsUser {
+  report(error: EventBusError): void;
+  /** A topic that was to go on from `gap.from` goes on from `gap.to`. */
+  lost(gap: Gap): void;
+  /** The server will not serve it, or not any more. */
+  ended(subscriber: Subscriber, error: EventBusError): void;
+}
+
+/**
+ * What the server knows of this client's subscriptions. After each CONNECT it has been asked for everything that this
+ * session has not confirmed: for the topics, and for the history of each subscriber from where that one stands.
+ */
+export class Interests {
+  readonly #connection: Connection;
+  readonly #places: PlaceStore;
+  readonly #user: InterestsUser;
+  readonly #interests = new Map<string, Interest>();
+  readonly #unsubscribed = new Map<string, Interest>(); // taken off while the server could not be told
+
+  constructor(connection: Connection, places: PlaceStore, user: InterestsUser) {
+    this.#connection = connection;
+    this.#places = places;
+    this.#user = user;
+  }
+
+  [Symbol.iterator](): IterableIterator<Interest> {
+    return this.#interests.values();
+  }
+
+  add(wish: Wish, subscriber: Subscriber): Interest {
+    const interest = this.#interestIn(wish);
+    interest.subscribers.add(subscriber);
+    if (this.#connection.isLive) this.#goOnFromPlace(interest, subscriber);
+    this.ask(interest, subscriber);
+    return interest;
+  }
+
+  /** Asks for what `subscriber` needs. Those who need no history share one answer. */
+  ask(asked: Interest, subscriber: Subscriber): void {
+    const interest = asked.mergedInto ?? asked;
+    const { since } = subscriber;
+    if (!this.#connection.isLive || !interest.subscribers.has(subscriber)) return; // `connected` asks
+    const same = since === undefined ? [...interest.requests].find((request) => request.since === undefined) : undefined;
+    if (same !== undefined) same.subscribers.add(subscriber);
+    else this.#send(interest, { since, subscribers: new Set([subscriber]) });
+  }
+
+  /** Takes a subscriber off; with the last one the server is told. */
+  async remove(asked: Interest, subscriber: Subscriber): Promise<void> {
+    const interest = asked.mergedInto ?? asked;
+    subscriber.close();
+    for (const { subscribers } of interest.requests) subscribers.delete(subscriber);
+    if (!interest.subscribers.delete(subscriber) || interest.subscribers.size > 0) return;
+    this.#drop(interest);
+    if (!interest.wasAsked) return;
+    this.#unsubscribed.set(interest.key, interest);
+    await this.#tellUnsubscribed(interest);
+  }
+
+  /**
+   * What a CONNECT should ask for, if it is not the old session that answers. It lists the topics that go on from `since`;
+   * the others are asked for by themselves, each from its own place.
+   */
+  resumeRequest(): ResumeRequest {
+    const { principal } = this.#places;
+    const since = this.#places.place ?? this.#firstStart();
+    if (since === undefined) return { principal, since, topics: [] };
+    const going = [...this].filter((interest) => isView(interest) && [...interest.subscribers].some((subscriber) => subscriber.resumePoint(this.#places) === since));
+    return { principal, since, topics: [...new Set(going.map(({ topic }) => topic))] };
+  }
+
+  connected(recovered: boolean, asked: ResumeRequest): void {
+    for (const interest of this.#unsubscribed.values()) {
+      if (recovered) void this.#tellUnsubscribed(interest);
+      else this.#unsubscribed.delete(interest.key);
+    }
+    const topics = new Set(asked.topics);
+    for (const interest of this.#interests.values()) {
+      cancel(interest.requests);
+      // A membership of a group ends with the connection; the rest is part of the session.
+      interest.isHeld &&= recovered && interest.confirmed?.group === undefined;
+      if (!recovered) this.#goOn(interest, isView(interest) && topics.has(interest.topic) ? asked.since : undefined);
+      for (const subscriber of interest.subscribers) {
+        if (subscriber.isToBeAsked || (!interest.isHeld && subscriber.since === undefined)) this.ask(interest, subscriber);
+      }
+    }
+  }
+
+  /**
+   * The server ended a watch, or a membership. It tells so again until the client has shown that it knows; who has not been
+   * confirmed since is decided by an answer of its own.
+   */
+  ended(topic: string, group: string | undefined, error: EventBusError): void {
+    for (const interest of [...this.#interests.values()]) {
+      if (interest.topic !== topic || interest.confirmed === undefined || interest.confirmed.group !== group) continue;
+      interest.isHeld = false;
+      interest.confirmed = undefined;
+      for (const subscriber of [...interest.subscribers]) if (subscriber.isConfirmed) this.#end(interest, subscriber, error);
+    }
+  }
+
+  /** Ends all of them: they were somebody else's. */
+  endAll(error: EventBusError): void {
+    for (const interest of [...this]) for (const subscriber of [...interest.subscribers]) this.#end(interest, subscriber, error);
+    this.#unsubscribed.clear();
+  }
+
+  /** The log goes on behind `to`, wherever this client stood. */
+  lost(to: string): void {
+    for (const { subscribers } of this) for (const subscriber of subscribers) subscriber.restart(to);
+  }
+
+  /** Keeps where `interest` goes on if the page is loaded again. */
+  note({ topic, subscribers }: Interest): void {
+    const confirmed = [...subscribers].filter(({ isConfirmed }) => isConfirmed);
+    const histories = confirmed.filter(({ since }) => since !== undefined);
+    const [first, ...rest] = (histories.length > 0 ? histories : confirmed).map((subscriber) => subscriber.resumePoint(this.#places));
+    if (first === undefined) return;
+    const from = rest.reduce<string>((least, point) => (point !== undefined && positionOf(point) < positionOf(least) ? point : least), first);
+    if (histories.length > 0) this.#places.owe(topic, from);
+    else this.#places.watch(topic, from);
+  }
+
+  /** Leaves no timer and no subscriber. */
+  close(): void {
+    for (const { retryTimer } of [...this, ...this.#unsubscribed.values()]) clearTimeout(retryTimer);
+    for (const { requests, subscribers } of this) {
+      cancel(requests);
+      for (const subscriber of subscribers) subscriber.close();
+    }
+    this.#interests.clear();
+    this.#unsubscribed.clear();
+  }
+
+  #interestIn({ topic, group, maxInFlight }: Wish): Interest {
+    const key = JSON.stringify([topic, group === undefined ? {} : group]);
+    const known = this.#interests.get(key) ?? (typeof group === 'string' ? this.#ofGroup(topic, group) : undefined);
+    if (known !== undefined) return known;
+    const interest: Interest = {
+      key,
+      topic,
+      group,
+      maxInFlight,
+      subscribers: new Set(),
+      backoff: new Backoff(kRetryFirstMs, kRetryMaxMs),
+      requests: new Set(),
+      confirmed: undefined,
+      isHeld: false,
+      wasAsked: false,
+      retryTimer: undefined,
+      mergedInto: undefined,
+    };
+    this.#interests.set(key, interest);
+    clearTimeout(this.#unsubscribed.get(key)?.retryTimer);
+    this.#unsubscribed.delete(key);
+    return interest;
+  }
+
+  // In a new session: in order, if the CONNECT asked for it from `coveredFrom`; else each subscriber by its own history.
+  #goOn(interest: Interest, coveredFrom: string | undefined): void {
+    for (const subscriber of interest.subscribers) {
+      if (coveredFrom !== undefined && subscriber.resumePoint(this.#places) === coveredFrom) subscriber.goOnInOrder(coveredFrom, this.#places.count);
+      else this.#goOnFromPlace(interest, subscriber);
+    }
+    if (coveredFrom === undefined) this.note(interest);
+    else this.#places.watch(interest.topic, coveredFrom);
+  }
+
+  #goOnFromPlace({ confirmed }: Interest, subscriber: Subscriber): void {
+    const from = confirmed?.group === undefined ? subscriber.resumePoint(this.#places) : undefined;
+    if (from !== undefined) subscriber.goOnFrom(from);
+  }
+
+  #send(interest: Interest, request: Request): void {
+    interest.requests.add(request);
+    interest.wasAsked = true;
+    const { topic, group, maxInFlight } = interest;
+    const { since } = request;
+    const options = {
+      ...(since !== undefined && { since }),
+      ...(group !== undefined && { group }),
+      ...(maxInFlight !== undefined && { max_in_flight: maxInFlight }),
+    };
+    // Events, or the end of it, may come right behind the answer: they find it confirmed.
+    this.#connection.send('subscribe', [topic, options], kAnswerMs, (answer) => {
+      if (!interest.requests.has(request)) return;
+      if (answer instanceof EventBusError) this.#onRefused(interest, request, answer);
+      else this.#onConfirmed(interest, request, { offset: optionalString(answer.offset) ?? '', group: optionalString(answer.group) });
+    });
+  }
+
+  #onConfirmed(asked: Interest, request: Request, confirmed: Confirmed): void {
+    asked.requests.delete(request);
+    asked.backoff.reset();
+    asked.confirmed = confirmed;
+    const interest = this.#mergeIntoTwin(asked);
+    interest.isHeld ||= [...asked.requests].every(({ since }) => since !== undefined);
+    if (request.lost !== undefined) for (const subscriber of request.subscribers) subscriber.restart(confirmed.offset);
+    for (const subscriber of request.subscribers) subscriber.confirm(confirmed, this.#places.count);
+    this.note(interest);
+    if (request.lost !== undefined) this.#user.lost({ from: request.lost, to: confirmed.offset });
+  }
+
+  #onRefused(interest: Interest, request: Request, error: EventBusError): void {
+    const { since } = request;
+    if (error.retry === 'later' || error.code === 'token_expired') {
+      if (this.#connection.isLive) request.timer = setTimeout(() => this.#send(interest, request), error.retryAfterMs ?? interest.backoff.nextMs());
+      return; // `connected` asks
+    }
+    interest.requests.delete(request);
+    const own = new Set<Subscriber>(); // that stood there themselves, in a log that was replaced: they go on from now
+    for (const subscriber of request.subscribers) {
+      if (error.code === 'bad_offset' && since !== undefined && (subscriber.isConfirmed || !subscriber.isSinceGiven)) own.add(subscriber);
+      else this.#end(interest, subscriber, error);
+    }
+    if (since !== undefined && own.size > 0) this.#send(interest, { since: undefined, subscribers: own, lost: since });
+  }
+
+  #end(interest: Interest, subscriber: Subscriber, error: EventBusError): void {
+    if (interest.subscribers.size === 1) {
+      this.#drop(interest);
+      interest.subscribers.clear();
+      subscriber.close();
+    } else void this.remove(interest, subscriber);
+    if (subscriber.isConfirmed) this.#user.ended(subscriber, error);
+    else subscriber.refuse(error);
+  }
+
+  // The group named after the service, and the same by its name, are one membership: what is given to it is both's.
+  #mergeIntoTwin(interest: Interest): Interest {
+    const group = interest.confirmed?.group;
+    const twin = group === undefined ? undefined : this.#ofGroup(interest.topic, group, interest);
+    if (twin === undefined) return interest;
+    for (const subscriber of interest.subscribers) twin.subscribers.add(subscriber);
+    interest.mergedInto = twin;
+    this.#interests.delete(interest.key);
+    return twin;
+  }
+
+  #ofGroup(topic: string, group: string, except?: Interest): Interest | undefined {
+    return [...this].find((other) => other !== except && other.topic === topic && (other.group ?? other.confirmed?.group) === group);
+  }
+
+  #drop(interest: Interest): void {
+    cancel(interest.requests);
+    if (this.#interests.get(interest.key) !== interest) return;
+    this.#places.unwatch(interest.topic);
+    this.#interests.delete(interest.key);
+  }
+
+  async #tellUnsubscribed(interest: Interest): Promise<void> {
+    clearTimeout(interest.retryTimer);
+    if (!this.#connection.isLive) return; // a recovered session is told when it is back
+    const { topic, group } = interest;
+    try {
+      await this.#connection.request('unsubscribe', group === undefined ? [topic] : [topic, { group }], kAnswerMs);
+      if (this.#unsubscribed.get(interest.key) === interest) this.#unsubscribed.delete(interest.key);
+    } catch (thrown) {
+      if (!this.#connection.isLive || this.#unsubscribed.get(interest.key) !== interest) return;
+      const error = asEventBusError(thrown, 'internal');
+      if (error.retry !== 'later') return this.#user.report(error);
+      interest.retryTimer = setTimeout(() => void this.#tellUnsubscribed(interest), error.retryAfterMs ?? interest.backoff.nextMs());
+    }
+  }
+
+  // The map is in the order of subscribing, so the first that is confirmed is the earliest.
+  #firstStart(): string | undefined {
+    for (const interest of this) {
+      if (!isView(interest)) continue;
+      for (const subscriber of interest.subscribers) if (subscriber.isConfirmed) return subscriber.resumePoint(this.#places);
+    }
+    return undefined;
+  }
+}
+
+/**
+ * Whether it shows what arrives in order; the others get what their group gives them. For a type pattern without `group`
+ * only the server's answer tells.
+ */
+export function isView({ topic, group, confirmed }: Interest): boolean {
+  return isSubject(topic) || group === null || (confirmed !== undefined && confirmed.group === undefined);
+}
+
+function cancel(requests: Set<Request>): void {
+  for (const { timer } of requests) clearTimeout(timer);
+  requests.clear();
+}

@@ -1,0 +1,24 @@
+import type { AnyEvent, UntypedEvents } from './event.js';
+import { identityOf } from './event.js';
+import type { UntypedHandler } from './handler.js';
+import { call } from './handler.js';
+import { RecentIds } from './recent-ids.js';
+
+/** A handler for what arrives in order without being asked for: each event once. */
+export class Listener {
+  readonly topic: string;
+  readonly #handler: UntypedHandler;
+  readonly #seen: RecentIds;
+  readonly #onHandlerFailed: (thrown: unknown) => void;
+
+  constructor(topic: string, handler: UntypedHandler, repeatsMax: number, onHandlerFailed: (thrown: unknown) => void) {
+    this.topic = topic;
+    this.#handler = handler;
+    this.#seen = new RecentIds(repeatsMax);
+    this.#onHandlerFailed = onHandlerFailed;
+  }
+
+  take(event: AnyEvent<UntypedEvents>): void {
+    if (this.#seen.add(identityOf(event))) call(this.#handler, event, undefined).catch(this.#onHandlerFailed);
+  }
+}

@@ -122,7 +122,7 @@ export class EventBus<Events extends object = UntypedEvents> {
 
   /**
    * Calls `handler` with what arrives without being asked for: the events for this user, their roles
-   * and everyone. Nothing is said to the server. Returns the function that takes the handler off.
+   * and everyone. Nothing is said to the server. Returns the function that takes the handler off, as an aborted `signal` does.
    *
    * @example
    * ```ts
@@ -130,8 +130,11 @@ export class EventBus<Events extends object = UntypedEvents> {
    * off();
    * ```
    */
-  on<const Topic extends string>(topic: KnownTopic<Events, Topic>, handler: Handler<EventOf<Events, Topic>>): () => void {
-    return this.#open().listen(topic, handler as UntypedHandler);
+  on<const Topic extends string>(topic: KnownTopic<Events, Topic>, handler: Handler<EventOf<Events, Topic>>, { signal }: { readonly signal?: AbortSignal | undefined } = {}): () => void {
+    if (signal?.aborted) return () => {};
+    const off = this.#open().listen(topic, handler as UntypedHandler);
+    signal?.addEventListener('abort', off, { once: true });
+    return off;
   }
 
   /**

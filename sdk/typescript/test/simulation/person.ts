@@ -20,7 +20,7 @@ export interface Manners {
   /** That a handler of a group fails; that it publishes. */
   handlersFail: number;
   handlersPublish: number;
-  readonly handlersMs: number;
+  handlersMs: number;
   readonly repeatsMax: number | undefined;
   /** What they watch. */
   readonly topics: readonly string[];
@@ -170,7 +170,7 @@ export class User {
   }
 
   #watch(topic: string, since: string | undefined, isLocal: boolean): Watch {
-    const { bus, witness } = this.around;
+    const { bus } = this.around;
     const { client } = this;
     const watch: Watch = {
       label: `${client.person.client}'s ${isLocal ? 'on' : 'watch'} ${++this.#names.watches} of ${topic}${since === undefined ? '' : ` since ${since}`}`,
@@ -179,7 +179,6 @@ export class User {
       isLocal,
       askedAt: bus.log.endSequence,
       seenAtAsk: client.seenMax,
-      subscribedAtAsk: witness.confirmationsOf(client, topic),
       seen: [],
       from: undefined,
       until: undefined,
@@ -275,9 +274,10 @@ export class User {
     witness.expects(client, `publish of ${ids.join(' ')}`, manners.timeoutMs, promise, (error) => {
       publication.outcome = error;
       if (error.code !== 'closed' && JSON.stringify(error.ids) !== JSON.stringify(ids)) return `its ids are ${JSON.stringify(error.ids)}`;
-      if (error.code === 'too_large') return padding > 0 ? undefined : 'it is small';
+      const isLarge = 2 * padding > this.around.bus.habits.maxPayload;
+      if (error.code === 'too_large') return isLarge ? undefined : 'it is small';
       if (error.code === 'closed' && wasRunning && client.closesAt !== undefined && World.current.now - client.closesAt < 4_900 && client.closedAt === undefined) return 'its handler is still at work';
-      if (padding > 0 && error.code === 'timeout' && client.bus.state.status === 'live') return 'it is too large, and that is known';
+      if (isLarge && error.code === 'timeout' && client.bus.state.status === 'live') return 'it is too large, and that is known';
       return witness.mayReject(client, error, calledAt, manners.timeoutMs);
     });
     return promise.then(

@@ -66,7 +66,7 @@ export async function runSeed(seed: number): Promise<Outcome> {
   world.say('calm');
   world.network.weather = { latencyMs: 5, together: stormy.together, refused: 0, swallowed: 0 };
   Object.assign(bus.habits, { refused: 0, unwelcome: 0, forgotten: 0, slow: 0, doubled: 0 });
-  Object.assign(manners, { tokenFails: 0, tokenIsSlow: 0, handlersFail: 0 });
+  Object.assign(manners, { tokenFails: 0, tokenIsSlow: 0, handlersFail: 0, handlersMs: 0 });
   await world.run(world.now + 150_000);
   scene.probe();
   await world.run(world.now + 10_000);

@@ -36,7 +36,6 @@ export interface Watch {
   readonly isLocal: boolean; // by on()
   readonly askedAt: number; // by sequence
   readonly seenAtAsk: number;
-  readonly subscribedAtAsk: number; // how many confirmations of the topic the bus had given
   readonly seen: number[]; // sequences
   from: number | undefined; // by sequence: its offset
   until: number | undefined; // by sequence: it was taken off
@@ -137,17 +136,14 @@ export class Witness {
   confirmed(client: Client, watch: Watch, offset: string): void {
     watch.from = this.bus.log.sequences.get(offset);
     if (watch.from === undefined) return World.current.fault(`${watch.label} was confirmed from ${offset}, which is no offset`);
-    const confirmations = this.confirmationsOf(client, watch.topic);
     const inheritance = watch.since === undefined ? client.heritage.get(watch.topic) : undefined;
-    if (confirmations === watch.subscribedAtAsk && inheritance === undefined) World.current.fault(`${watch.label} was confirmed from ${offset}, though the bus has not answered a subscribe of it`);
+    const { status } = client.bus.state;
+    if (status !== 'live' && status !== 'catching-up') World.current.fault(`${watch.label} was confirmed from ${offset} while the client is ${status}`);
     if (watch.since === undefined && inheritance === undefined && watch.from < watch.seenAtAsk) {
       World.current.fault(`${watch.label} was confirmed from ${offset}, which is of before the call: it is another subscription's`);
     }
+    client.heritage.delete(watch.topic); // who subscribes to it once more begins now
     watch.heritage = inheritance;
-  }
-
-  confirmationsOf(client: Client, topic: string): number {
-    return this.bus.told.filter((one) => one.client === client.person.client && one.what === 'subscribed' && one.topic === topic).length;
   }
 
   // ---- at the end ---------------------------------------------------------------------------------

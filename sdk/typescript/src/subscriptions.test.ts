@@ -340,6 +340,21 @@ test('a subscription made while offline begins at its confirmation, not at the l
   expect(idsOf(await fresh.atLeast(1))).toEqual(['e3']);
 });
 
+test('what a session sends again from before a subscription is not its', async () => {
+  const bus = await startBus();
+  const { client, seen } = await subscribed(bus);
+  const old = bus.publish({ type: 'photo.renamed', subject: kPhoto, data: {} });
+  await seen.atLeast(1);
+  const younger = new Seen<Event>();
+  const { offset } = await client.subscribe(kPhoto, younger.add);
+  expect(offset).toBe(old.meta.offset);
+
+  bus.show(old);
+  bus.publish({ type: 'photo.renamed', subject: kPhoto, data: {} });
+
+  expect(idsOf(await younger.atLeast(1))).toEqual(['e2']);
+});
+
 test('a session that the server still knows is not asked for again', async () => {
   const bus = await startBus({ recovery: true });
   const { client } = await subscribed(bus);

@@ -151,13 +151,22 @@ export class Subscriptions {
     this.#interests.ended(topic, group, error);
   }
 
+  endAll(error: EventBusError): void {
+    this.#interests.endAll(error);
+  }
+
   lost(to: string): void {
     this.#interests.lost(to);
   }
 
   /** Whether a handler waits for events: one that was confirmed, or one for what arrives anyway. */
   get isWaiting(): boolean {
-    return this.#listeners.size > 0 || [...this.#interests].some(({ confirmed }) => confirmed !== undefined);
+    return this.isWatching || [...this.#interests].some(({ confirmed }) => confirmed !== undefined);
+  }
+
+  /** Whether one of them misses what is lost; a group has its own place. */
+  get isWatching(): boolean {
+    return this.#listeners.size > 0 || [...this.#interests].some((interest) => interest.confirmed !== undefined && isView(interest));
   }
 
   /** Rejects what has not been confirmed, and says how many. What was confirmed stays, for when the connection is back. */

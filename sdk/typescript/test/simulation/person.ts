@@ -1,7 +1,7 @@
-import type { EventBusOptions, UntypedEvents } from '../../src/index.js';
-import { EventBus, EventBusError, SignedOut } from '../../src/index.js';
+import type { EventBusError, EventBusOptions, UntypedEvents } from '../../src/index.js';
 import type { Bus, Json } from './bus.js';
 import type { Chance } from './chance.js';
+import { thePackage } from './package.js';
 import type { Client, Heritage, Member, Publication, Watch, Witness } from './witness.js';
 import { tokenOf } from './tokens.js';
 import type { Person } from './tokens.js';
@@ -52,7 +52,7 @@ export class User {
   ) {
     const { witness, manners, bus, chance } = around;
     this.maxInFlight = chance.of([1, 2, 64]);
-    const eventBus = new EventBus<UntypedEvents>({
+    const eventBus = new (thePackage().EventBus)<UntypedEvents>({
       url: 'https://bus.example.com',
       token: () => this.#token(),
       timeoutMs: manners.timeoutMs,
@@ -315,7 +315,7 @@ export class User {
     if (chance.is(manners.tokenIsSlow)) await this.#sleep(chance.weighted([[5, chance.whole(0, 2_000)], [1, 12_000]]));
     if (client.isSignedOut) {
       if (chance.is(0.5)) return null;
-      throw new SignedOut();
+      throw new (thePackage().SignedOut)();
     }
     if (chance.is(manners.tokenFails)) throw new Error('the token cannot be fetched');
     return tokenOf(client.person, World.current.date + (manners.tokenMs ?? 10 * 3_600_000));
@@ -326,5 +326,3 @@ export class User {
     return this.around.chance.of(this.around.manners.topics);
   }
 }
-
-export { EventBusError };

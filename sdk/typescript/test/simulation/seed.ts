@@ -9,9 +9,12 @@ import { Witness } from './witness.js';
 import { Realm, World } from './world.js';
 
 const kSubjects = ['photo:1', 'photo:2', 'photo:3', 'photo:5', 'photo:6'];
-const kTopics = [kSubjects, ['photo.changed', 'photo.liked', 'photo:5'], [...kSubjects, 'photo.changed', 'photo.*', '**']];
+const kOverlapping = [...kSubjects, 'photo.changed', 'photo.*', '**'];
+const kTopics = [kSubjects, ['photo.changed', 'photo.liked'], kOverlapping];
 
 export interface Outcome {
+  /** What was special in this seed. */
+  readonly setting: string;
   readonly faults: readonly string[];
   readonly trace: readonly string[];
   readonly counts: Readonly<Record<string, number>>;
@@ -78,7 +81,8 @@ export async function runSeed(seed: number): Promise<Outcome> {
   scene.closeAll();
   await world.run(world.now + 60_000);
   witness.judgeClosed();
-  return { faults: world.faults, trace: world.trace, counts: witness.counts, virtualMs: world.now };
+  const setting = [manners.topics === kOverlapping && 'overlapping topics', !bus.habits.recovery && 'no recovery', manners.repeatsMax !== undefined && 'few repeats', manners.tokenMs !== undefined && 'short tokens'].filter((word) => word !== false).join(', ') || 'usual';
+  return { setting, faults: world.faults, trace: world.trace, counts: witness.counts, virtualMs: world.now };
 }
 
 /** Who is there, and what may happen to them. */

@@ -172,6 +172,7 @@ export class User {
   #watch(topic: string, since: string | undefined, isLocal: boolean): Watch {
     const { bus } = this.around;
     const { client } = this;
+    const mayInherit = !isLocal && since === undefined && client.heritage.has(topic);
     const watch: Watch = {
       label: `${client.person.client}'s ${isLocal ? 'on' : 'watch'} ${++this.#names.watches} of ${topic}${since === undefined ? '' : ` since ${since}`}`,
       topic,
@@ -179,6 +180,8 @@ export class User {
       isLocal,
       askedAt: bus.log.endSequence,
       seenAtAsk: client.seenMax,
+      mayInherit,
+      isHeir: mayInherit && !this.ownWatches.some((other) => other.topic === topic && !other.isLocal),
       seen: [],
       from: undefined,
       until: undefined,
@@ -198,8 +201,8 @@ export class User {
 
   #end(watch: Watch): void {
     watch.until ??= this.around.bus.log.endSequence;
-    const { heritage } = this.client;
-    if (!watch.isLocal && !this.ownWatches.some((other) => other.topic === watch.topic && !other.isLocal)) heritage.delete(watch.topic);
+    if (watch.isLocal) return;
+    if (watch.isHeir || !this.ownWatches.some((other) => other.topic === watch.topic && !other.isLocal)) this.client.heritage.delete(watch.topic);
   }
 
   #ended(watch: Watch, error: EventBusError): void {

@@ -150,6 +150,7 @@ class Scene {
 
   #reload(): void {
     const { realm, users } = this.#page;
+    if (users.length === 0) return; // it is still being loaded
     const isClean = this.#chance.is(0.7);
     World.current.say(`${realm.name} is loaded again${isClean ? '' : ', it died'}`);
     this.around.witness.count('reloads');

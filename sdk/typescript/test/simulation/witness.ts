@@ -36,6 +36,9 @@ export interface Watch {
   readonly isLocal: boolean; // by on()
   readonly askedAt: number; // by sequence
   readonly seenAtAsk: number;
+  /** What an earlier page has left was still to be had when it was asked for, and it was the first to ask. */
+  readonly mayInherit: boolean;
+  readonly isHeir: boolean;
   readonly seen: number[]; // sequences
   from: number | undefined; // by sequence: its offset
   until: number | undefined; // by sequence: it was taken off
@@ -136,10 +139,10 @@ export class Witness {
   confirmed(client: Client, watch: Watch, offset: string): void {
     watch.from = this.bus.log.sequences.get(offset);
     if (watch.from === undefined) return World.current.fault(`${watch.label} was confirmed from ${offset}, which is no offset`);
-    const inheritance = watch.since === undefined ? client.heritage.get(watch.topic) : undefined;
+    const inheritance = watch.isHeir ? client.heritage.get(watch.topic) : undefined;
     const { status } = client.bus.state;
     if (status !== 'live' && status !== 'catching-up') World.current.fault(`${watch.label} was confirmed from ${offset} while the client is ${status}`);
-    if (watch.since === undefined && inheritance === undefined && watch.from < watch.seenAtAsk) {
+    if (watch.since === undefined && !watch.mayInherit && watch.from < watch.seenAtAsk) {
       World.current.fault(`${watch.label} was confirmed from ${offset}, which is of before the call: it is another subscription's`);
     }
     client.heritage.delete(watch.topic); // who subscribes to it once more begins now

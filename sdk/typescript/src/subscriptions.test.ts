@@ -982,3 +982,34 @@ test('of two topics that share events neither takes the other\'s history away', 
 
   expect((await seen.atLeast(6)).sort()).toEqual(['e1', 'e1 by type', 'e2', 'e2 by type', 'e3', 'e3 by type']);
 });
+
+test('of two topics that share events each has its own history, whichever is sent first over a drop', async () => {
+  const bus = await startBus();
+  for (let n = 1; n <= 3; ++n) bus.publish({ type: `photo.${n}`, subject: 'photo:1', data: {} });
+  const client = clientOf(bus);
+  const seen = new Seen<string>();
+  bus.script('subscribe', { ok: true, offset: '1.0' }, { ok: true, offset: '1.2' });
+  await client.subscribe('photo:1', ({ id }) => seen.add(id), { since: '1.0' });
+  await client.subscribe('photo.*', ({ id }) => seen.add(`${id} by type`), { since: '1.2', group: null });
+  const [first, second, third] = bus.log as [Stored, Stored, Stored];
+
+  bus.showHistoryOf('photo:1', first);
+  bus.showHistoryOf('photo.*', third, third);
+  bus.showHistoryOf('photo:1', first, second, third);
+
+  expect(await seen.atLeast(4)).toEqual(['e1', 'e3 by type', 'e2', 'e3']);
+});
+
+test('a history is nothing to a handler that has had what came in order', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus, { repeatsMax: 1 });
+  const seen = new Seen<string>();
+  await client.subscribe('**', ({ id }) => seen.add(id), { group: null });
+  for (let n = 0; n < 2; ++n) bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  const others = new Seen<string>();
+  await client.subscribe('photo:1', ({ id }) => others.add(id), { since: '1.0' });
+
+  await others.atLeast(2);
+
+  expect(seen.things).toEqual(['e1', 'e2']);
+});

@@ -132,7 +132,12 @@ export class ScriptedBus {
 
   /** Sends what is stored as a history: none of it has a place. */
   showHistory(...stored: Stored[]): void {
-    for (const { name, data, meta } of stored) for (const socket of this.sockets) socket.emit(name, data, meta, { offset: meta.offset });
+    this.showHistoryOf(undefined, ...stored);
+  }
+
+  /** The same of a server that says of which topic it is. */
+  showHistoryOf(topic: string | undefined, ...stored: Stored[]): void {
+    for (const { name, data, meta } of stored) for (const socket of this.sockets) socket.emit(name, data, meta, { offset: meta.offset, ...(topic !== undefined && { topic }) });
   }
 
   /** Gives an event to the group's member. */

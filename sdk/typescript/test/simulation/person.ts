@@ -20,6 +20,8 @@ export interface Manners {
   /** That a handler of a group fails; that it publishes. */
   handlersFail: number;
   handlersPublish: number;
+  /** That one closes the client. */
+  handlersClose: number;
   handlersMs: number;
   readonly repeatsMax: number | undefined;
   /** What they watch. */
@@ -75,14 +77,17 @@ export class User {
       closesAt: undefined,
       closedAt: undefined,
       isSignedOut: false,
+      wasSignedOut: false,
       published: [],
     };
     witness.clients.push(this.client);
     const fails = chance.is(manners.observersFail);
+    const insists = chance.is(0.3);
     eventBus.onState(async (state) => {
       World.current.say(`${person.client} is ${state.status}${state.missed === undefined ? '' : `, missed ${state.missed}`}${state.error === undefined ? '' : `: ${state.error.message}`}`);
       if (eventBus.state.status !== state.status) World.current.fault(`${person.client} was told ${state.status} while it is ${eventBus.state.status}`);
       if (state.status === 'live' || state.status === 'catching-up') this.client.liveSince ??= bus.log.endSequence;
+      if (state.status === 'closed' && state.error !== undefined && insists && this.canAct && this.client.watches.length < 20) this.subscribe(this.topic());
       if (fails) throw new Error('onState fails');
     });
     eventBus.onGap(async ({ from, to }) => {
@@ -247,6 +252,7 @@ export class User {
     try {
       await this.#sleep(chance.weighted([[4, chance.whole(0, 5)], [2, chance.whole(0, manners.handlersMs)]]));
       if (chance.is(manners.handlersPublish)) await this.publish(1, true);
+      if (chance.is(manners.handlersClose) && this.canAct) await this.close();
       if (chance.is(manners.handlersFail)) throw new Error('the work fails');
     } finally {
       member.running.delete(key);
@@ -291,7 +297,20 @@ export class User {
 
   // ---- coming and going ---------------------------------------------------------------------------
 
-  close(drainMs?: number): void {
+  signOut(): void {
+    World.current.say(`${this.client.label} signs out`);
+    this.client.isSignedOut = this.client.wasSignedOut = true;
+  }
+
+  /** Signs in again, and goes on. */
+  signIn(): void {
+    if (!this.client.isSignedOut) return;
+    World.current.say(`${this.client.label} signs in`);
+    this.client.isSignedOut = false;
+    if (this.client.bus.state.status === 'closed') this.client.bus.connect();
+  }
+
+  close(drainMs?: number): Promise<void> {
     const { client } = this;
     if (client.closesAt === undefined) {
       client.closesAt = World.current.now;
@@ -300,7 +319,7 @@ export class User {
     World.current.say(`${client.label} closes`);
     const promise = client.bus.close(drainMs === undefined ? {} : { drainMs });
     this.around.witness.expects(client, 'close', drainMs ?? 5_000, promise);
-    void promise.then(() => {
+    return promise.then(() => {
       client.closedAt ??= World.current.now;
       for (const watch of client.watches) watch.until ??= this.around.bus.log.endSequence;
       for (const member of client.groups) member.isOn = false;

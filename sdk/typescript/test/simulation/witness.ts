@@ -24,7 +24,8 @@ export interface Client {
   seenMax: number; // the highest sequence that any of its handlers was called with
   closesAt: number | undefined; // when close() was called
   closedAt: number | undefined; // when it was done
-  isSignedOut: boolean;
+  isSignedOut: boolean; // its token function says so
+  wasSignedOut: boolean;
   readonly published: Publication[];
 }
 
@@ -76,8 +77,14 @@ export class Witness {
   readonly clients: Client[] = [];
   readonly #pending = new Map<object, { what: string; by: number; realm: Realm }>();
   readonly counts: Record<string, number> = {};
+  #expiries: ReadonlyMap<string, number> = new Map();
 
-  constructor(private readonly bus: Bus) {}
+  constructor(private readonly bus: Bus) {
+    bus.admits = ({ name, client }, auth) => {
+      const own = this.clients.filter(({ person }) => person.name === name).flatMap(({ watches }) => watches.map(({ topic }) => topic));
+      for (const topic of (auth.topics ?? []) as string[]) if (!own.includes(topic)) World.current.fault(`${client} signs in as ${name} with ${topic}, which is another user's`);
+    };
+  }
 
   count(what: string, by = 1): void {
     this.counts[what] = (this.counts[what] ?? 0) + by;
@@ -111,7 +118,7 @@ export class Witness {
       case 'closed':
         return client.closesAt !== undefined ? undefined : 'nobody has closed it';
       case 'signed_out':
-        return client.isSignedOut ? undefined : 'nobody has signed out';
+        return client.wasSignedOut ? undefined : 'nobody has signed out';
       case 'unauthorized':
       case 'token_expired':
         return told('connect refused', error.code) ? undefined : 'the bus has not said so';
@@ -151,9 +158,18 @@ export class Witness {
 
   // ---- at the end ---------------------------------------------------------------------------------
 
+  /** All is calm from now on: tokens are renewed in time. */
+  calm(): void {
+    this.#expiries = new Map(this.bus.expiries);
+  }
+
   /** Once everything is calm. */
   judge(): void {
     const { now } = World.current;
+    for (const { label, realm, person } of this.clients) {
+      const times = (this.bus.expiries.get(person.client) ?? 0) - (this.#expiries.get(person.client) ?? 0);
+      if (realm.isAlive && times > 0) World.current.fault(`${label} was closed ${times} times for the end of its token, which it could have renewed`);
+    }
     for (const { what, by, realm } of this.#pending.values()) {
       if (realm.isAlive && by <= now) World.current.fault(`${what} has not settled`);
     }

@@ -280,7 +280,7 @@ export class Seat {
     }
     const entry = this.bus.log.entries[history.at++]!;
     if (!coversEvent(topic, { type: entry.type, ...(entry.subject !== undefined && { subject: entry.subject }) })) return false;
-    this.emit(entry.type, entry.data, metaOf(entry), { offset: entry.offset });
+    this.emit(entry.type, entry.data, metaOf(entry), { offset: entry.offset, ...(this.wants.place && { topic }) });
     return true;
   }
 

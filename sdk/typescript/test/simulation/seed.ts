@@ -107,6 +107,7 @@ class Scene {
     this.#chance = around.chance;
     this.#tab = this.#chance.is(0.1) ? 'blocked' : new Map();
     this.#clientsOfPage = this.#chance.weighted([[3, 1], [1, 2]]);
+    for (const user of ['ann', 'bob']) for (const photoId of ['5', '6']) if (this.#chance.is(0.6)) this.#bus.store('service:outside', { type: 'photo.shared', data: { photoId, user } });
     this.#openPage('ann', []);
     this.#start('api');
     if (this.#chance.is(0.7)) this.#start('worker');
@@ -118,7 +119,7 @@ class Scene {
       [25, () => this.#storeSome()],
       [8, () => this.#cutOne()],
       [1, () => this.#bus.isUp && this.#bus.kill(this.#chance.whole(100, 5_000), this.#chance.is(0.2))],
-      [4, () => this.#changeRight()],
+      [6, () => this.#changeRight()],
       [2, () => this.#reload()],
       [1, () => this.#serviceEnds()],
       [0.7, () => this.#signOut()],

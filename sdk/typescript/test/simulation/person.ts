@@ -218,8 +218,8 @@ export class User {
     if (!isTold) World.current.fault(`${watch.label} has ended with ${error.code}, and the bus has not said so`);
     watch.ended = error;
     witness.count('watches ended');
-    witness.judgeWatch(this.client, watch, Infinity);
     this.#end(watch);
+    witness.judgeWatch(this.client, watch, Infinity);
   }
 
   // ---- working ------------------------------------------------------------------------------------

@@ -162,6 +162,7 @@ class Scene {
         const user = new User(this.around, realm, { kind: 'user', name, client }, { keepsItsPlace: this.#tab !== 'blocked', ...(heritage !== undefined && { heritage }) });
         this.#users.push(user);
         this.#page.users.push(user);
+        if (this.#clientsOfPage > 1) user.client.bus.connect(); // the order of their first use tells them apart
         for (const topic of topics[at] ?? []) {
           if (this.#chance.is(0.9)) World.current.in(this.#chance.is(0.7) ? 0 : this.#chance.whole(1, 2_000), realm, () => user.canAct && void user.subscribe(topic));
         }

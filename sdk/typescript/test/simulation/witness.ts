@@ -209,6 +209,9 @@ export class Witness {
 
   /** Whether `watch` was given all that it is owed, up to the event `until` at most. */
   judgeWatch(client: Client, watch: Watch, until: number): void {
+    const { kind, name } = client.person;
+    const mayWatch = kind === 'service' || !watch.topic.includes(':') || this.bus.log.rightSince(name, watch.topic) !== undefined;
+    if (watch.from !== undefined && watch.until === undefined && !mayWatch) World.current.fault(`${watch.label} is not told that the right to it has ended`);
     const missing = this.#missing(client, watch, until);
     if (missing.length === 0) return;
     const offsets = missing.slice(0, 5).map(({ offset }) => offset).join(' ');
@@ -221,10 +224,9 @@ export class Witness {
     if (from === undefined || from === Infinity) return [];
     const { kind, name } = client.person;
     const isOfUser = kind === 'user' && watch.topic.includes(':');
-    // Of one that was taken off, what was still on its way does not count.
+    // Of one that was taken off, or has ended, what was still on its way does not count.
     const last = watch.seen[watch.seen.length - 1] ?? 0;
-    let to = Math.min(until, watch.until !== undefined && watch.ended === undefined ? last : log.endSequence);
-    if (watch.ended !== undefined) to = Math.min(to, ...log.ends.filter((end) => end.user === name && end.subject === watch.topic && end.sequence > from).map(({ sequence }) => sequence));
+    const to = Math.min(until, watch.until === undefined ? log.endSequence : last);
     const seen = new Set(watch.seen);
     const excuses = [...client.gaps, ...(watch.heritage?.gaps ?? [])];
     const missing: Entry[] = [];

@@ -77,6 +77,7 @@ export class Witness {
   readonly clients: Client[] = [];
   readonly #pending = new Map<object, { what: string; by: number; realm: Realm }>();
   readonly counts: Record<string, number> = {};
+  #probedAfter = Infinity;
   #expiries: ReadonlyMap<string, number> = new Map();
 
   constructor(private readonly bus: Bus) {
@@ -163,6 +164,11 @@ export class Witness {
     this.#expiries = new Map(this.bus.expiries);
   }
 
+  /** What is stored from now on has to reach everybody. */
+  probing(): void {
+    this.#probedAfter = this.bus.log.endSequence;
+  }
+
   /** Once everything is calm. */
   judge(): void {
     const { now } = World.current;
@@ -205,6 +211,15 @@ export class Witness {
     const { label, bus } = client;
     if (!this.#isLive(client)) World.current.fault(`${label} is ${bus.state.status} when all is calm (${bus.state.error?.message ?? 'no error'})`);
     for (const watch of client.watches) this.judgeWatch(client, watch, Infinity);
+    // Of an event that a group has given to this process each of its handlers has got it.
+    const on = client.groups.filter(({ isOn, confirmedAt }) => isOn && confirmedAt !== undefined);
+    for (const member of on) {
+      for (const other of on) {
+        if (other.topic !== member.topic || other.group !== member.group) continue;
+        const left = [...other.seen].find((sequence) => sequence > this.#probedAfter && !member.seen.has(sequence));
+        if (left !== undefined) World.current.fault(`${member.label} was not given ${this.bus.log.everything[left - 1]!.offset}, and ${other.label} was`);
+      }
+    }
   }
 
   /** Whether `watch` was given all that it is owed, up to the event `until` at most. */

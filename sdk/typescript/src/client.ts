@@ -7,7 +7,8 @@ import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { handlerFailed } from './handler.js';
 import { Observers } from './observers.js';
 import type { EventBusOptions } from './options.js';
-import { kTimeoutMs, settle } from './options.js';
+import { kTimeoutMs, resumeKeyOf, settle } from './options.js';
+import { claimEntry } from './place-store.js';
 import type { PublishLimits } from './publisher.js';
 import type { ConnectionState, Gap } from './state.js';
 import { untilLive } from './until-live.js';
@@ -57,6 +58,7 @@ export type EventsOptions = Omit<SubscribeOptions, 'concurrency' | 'onEnd'>;
 // `out` says so, and is checked: `Own` is nothing but `Events`. In an overload, type parameters of a call do not count.
 export class EventBus<out Events extends object = UntypedEvents> {
   readonly #options: EventBusOptions;
+  readonly #entry: string | undefined;
   readonly #errors = new Observers<EventBusError>();
   readonly #gaps = new Observers<Gap>((thrown) => this.#report(handlerFailed('onGap', thrown)));
   readonly #states = new Observers<ConnectionState>((thrown) => this.#report(handlerFailed('onState', thrown)));
@@ -67,6 +69,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
   /** Use `createEventBus`. */
   constructor(options: EventBusOptions = {}) {
     this.#options = options;
+    this.#entry = claimEntry(resumeKeyOf(options));
   }
 
   /**
@@ -319,7 +322,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
   }
 
   #begin(): Engine {
-    return new OwnConnection(settle(this.#options), {
+    return new OwnConnection(settle(this.#options), this.#entry, {
       state: (state) => this.#states.tell(state),
       isStateHeard: () => this.#states.size > 0,
       gap: (gap) => this.#onGap(gap),

@@ -66,10 +66,11 @@ export class OwnConnection implements Engine {
   #closed: Promise<void> | undefined;
   #force: () => void = () => {};
 
-  constructor(settings: Settings, user: EngineUser) {
+  /** `entry`: where its place outlives it, as `claimEntry` gave it. */
+  constructor(settings: Settings, entry: string | undefined, user: EngineUser) {
     this.#settings = settings;
     this.#user = user;
-    this.#places = new PlaceStore(settings.resumeKey);
+    this.#places = new PlaceStore(entry);
     this.#connection = connectionFor(settings, this.#connectionUser());
     this.#publisher = new Publisher(this.#connection, settings);
     this.#subscriptions = new Subscriptions(this.#connection, settings, this.#places, {

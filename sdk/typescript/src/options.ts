@@ -64,7 +64,6 @@ export interface Settings {
   readonly queueEventsMax: number;
   readonly queueBytesMax: number;
   readonly repeatsMax: number;
-  readonly resumeKey: string | undefined;
   readonly shareTabs: { readonly name: string | undefined } | undefined;
   readonly autoConnect: boolean;
   readonly socketOptions: Partial<ManagerOptions & SocketOptions>;
@@ -72,7 +71,7 @@ export interface Settings {
 
 /** Throws `not_configured` when there is no url to be found. */
 export function settle(options: EventBusOptions): Settings {
-  const url = options.url ?? environment('EVENT_BUS_URL') ?? pageOrigin();
+  const url = urlOf(options);
   if (url === undefined) {
     throw new EventBusError(
       'not_configured',
@@ -88,11 +87,19 @@ export function settle(options: EventBusOptions): Settings {
     queueEventsMax: options.queueEventsMax ?? 1_000,
     queueBytesMax: options.queueBytesMax ?? 8 * 1024 * 1024,
     repeatsMax: options.repeatsMax ?? 1_000,
-    resumeKey: options.resumeKey === false ? undefined : (options.resumeKey ?? url),
     shareTabs: options.shareTabs === true ? { name: undefined } : options.shareTabs || undefined,
     autoConnect: options.autoConnect ?? true,
     socketOptions: options.socketOptions ?? {},
   };
+}
+
+/** The name under which a browser tab keeps the client's place; undefined: it keeps none. */
+export function resumeKeyOf(options: EventBusOptions): string | undefined {
+  return options.resumeKey === false ? undefined : (options.resumeKey ?? urlOf(options));
+}
+
+function urlOf({ url }: EventBusOptions): string | undefined {
+  return url ?? environment('EVENT_BUS_URL') ?? pageOrigin();
 }
 
 function parse(url: string): { origin: string; pathname: string } {

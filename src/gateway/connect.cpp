@@ -26,7 +26,7 @@ struct Auth {
     std::string offset;  // Socket.IO's own recovery sends it with the pid
     std::optional<std::string> since;
     std::vector<Topic> topics;
-    bool wants_place = false;  // resume.done with its first place
+    bool wants_place = false;  // resume.done with its first place, and topics of histories
     // What could not be read. The sign-in stands: a client is told, and has the rest.
     std::string since_unread;
     std::vector<std::pair<std::string, Error>> ended;

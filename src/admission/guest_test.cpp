@@ -59,9 +59,8 @@ class AllMayWatch final : public Watches {
 
 // A frame is the event's id, with an "h" if it is of a history.
 class IdEncoder final : public Encoder {
-    SharedFrame encode(const Entry& entry, std::uint16_t, As as) override {
-        return std::make_shared<const Frame>(
-            Frame{entry.event.id + (as == As::kHistory ? "h" : "")});
+    SharedFrame encode(const Entry& entry, std::uint16_t, const As& as) override {
+        return std::make_shared<const Frame>(Frame{entry.event.id + (as.is_history() ? "h" : "")});
     }
 };
 

@@ -126,6 +126,9 @@ void Account::see(const EventFrame& frame) {
         fail(what() + " (" + entry->second->event.type + " of " + entry->second->event.subject +
              "), which it may not see");
     }
+    if (!frame.topic.empty() && !may_be_of(*entry->second, frame.topic)) {
+        fail(what() + " in a history of " + frame.topic + ", which it is not of");
+    }
     ++seen_count_;
     seen_.insert(frame.position);
     if (frame.place.empty()) return;  // a history's may come again
@@ -164,6 +167,13 @@ bool Account::may_come(const Entry& entry) const {
         if (is_friend() && witness_.catalog_may(entry.position)) return true;
         return witness_.may_watch(topic, principal_->id, entry.position);
     });
+}
+
+// In a history of a subject is all that concerns it and may be seen, whichever room it went to.
+bool Account::may_be_of(const Entry& entry, const std::string& topic) const {
+    if (!asked_.contains(topic)) return false;
+    if (!is_subject(topic)) return matches(topic, entry.event.type);
+    return topic == entry.event.subject || Witness::goes_to(entry, Room::subject(topic));
 }
 
 bool Account::is_owed(const Entry& entry) const {

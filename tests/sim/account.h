@@ -103,6 +103,7 @@ class Account {
     bool is_of_person(const Entry& entry) const;
     bool is_asked_for(const Entry& entry) const;
     bool may_come(const Entry& entry) const;
+    bool may_be_of(const Entry& entry, const std::string& topic) const;
     bool is_owed(const Entry& entry) const;
     bool is_hidden(const Entry& entry) const;
     bool is_owed_by(const Entry& entry, const std::string& topic, Position from) const;

@@ -174,8 +174,11 @@ void Device::on(const Connected& connected) {
 void Device::on(const EventFrame& frame) {
     trace([&] {
         return name_ + " gets " + to_string(frame.position) +
-               (frame.place.empty() ? " of a history" : "");
+               (frame.place.empty() ? " of a history " + frame.topic : "");
     });
+    if (frame.topic.empty() == (has_sdk_ && frame.place.empty())) {
+        fail(name_ + " is told a topic that it did not ask for, or not the one of a history");
+    }
     count(frame.place.empty() ? Happened::kHistoryEvent : Happened::kEvent);
     account_.see(frame);
     if (frame.place.empty()) return;

@@ -147,7 +147,8 @@ bool Socket::push(const SharedFrame& frame) {
         return false;
     }
     const Position position(std::stoull(frame->bytes.substr(1)));
-    send(EventFrame{position, frame->bytes[0] == 'h' ? "" : lane_.place(position)});
+    send(EventFrame{position, frame->bytes[0] == 'h' ? "" : lane_.place(position),
+                    frame->bytes.substr(frame->bytes.find(' ') + 1)});
     return true;
 }
 

@@ -92,11 +92,12 @@ class Lane final : public GroupReceiver {
         SharedPipe pipe;
         std::unique_ptr<Socket> socket;  // null: it is arriving
     };
-    // What clients get: the position, and whether it is a history's.
+    // What clients get: the position, whether it is a history's, and of which topic.
     class PlaceEncoder final : public Encoder {
-        SharedFrame encode(const Entry& entry, std::uint16_t, As as) override {
+        SharedFrame encode(const Entry& entry, std::uint16_t, const As& as) override {
             auto frame = std::make_shared<Frame>();
-            frame->bytes = (as == As::kHistory ? "h" : "o") + to_string(entry.position);
+            frame->bytes = (as.is_history() ? "h" : "o") + to_string(entry.position) + " ";
+            frame->bytes += as.topic();
             return frame;
         }
     };

@@ -21,6 +21,7 @@ struct Connected {
 struct EventFrame {
     Position position;
     std::string place;  // what a client remembers; empty: a history's, behind its place
+    std::string topic;  // of the history, if the client asked for that
 };
 struct Answer {
     std::uint64_t command = 0;

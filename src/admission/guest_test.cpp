@@ -779,6 +779,25 @@ TEST_F(InAnewTest, WhoMayNotKnowOfTheEndIsToldOfAGapAndStaysIn) {
     EXPECT_EQ(ann_->got, Strings({"d"}));
 }
 
+// The session's place knew that it was out of the room then.
+TEST_F(InAnewTest, WhatItIsGivenAfterAllIsNotPassedByInTheNextDrop) {
+    publish_to_ann("lost");
+    watches_.right_since = publish("right");
+    watches_.may = true;
+    const Position c = publish("c");
+    publish("d");
+    ann_->enter(*parse_topic("photo:1"), {}, [](const auto& entered) { EXPECT_TRUE(entered); });
+    deliver();
+    drop(ann_);
+    room_ = 2;
+    ann_ = come(seen_);
+    ASSERT_EQ(ann_->got, Strings({"lost", "c"}));
+    drop(ann_);
+    room_ = 10;
+    ann_ = come(c);
+    EXPECT_EQ(ann_->got, Strings({"d"}));
+}
+
 TEST_F(InAnewTest, WhoHasShownThatItKnowsOfTheEndIsInFromTheAnswerOn) {
     const Position seen = publish_to_ann("behind the end");
     publish_to_ann("lost");

@@ -24,11 +24,12 @@ class Socket;
 
 // What a client sends when it is in.
 struct Command {
-    enum class What { kSubscribe, kUnsubscribe, kJoinGroup, kAck, kNack };
+    enum class What { kSubscribe, kUnsubscribe, kRefresh, kJoinGroup, kAck, kNack };
     What what = What::kSubscribe;
     std::uint64_t id = 0;
     std::string text;                  // the topic, or the delivery
     std::optional<std::string> since;  // of kSubscribe
+    SharedPrincipal token = {};        // of kRefresh
 };
 
 // One reactor of the server and what runs on it: all of it the product's own, but for the sockets.

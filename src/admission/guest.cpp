@@ -16,6 +16,10 @@ namespace {
 
 constexpr auto kPause = std::chrono::seconds(1);  // before a right is asked for again
 
+Error role_is_gone() {
+    return {ErrorCode::kForbidden, "the token of the refresh does not have this role"};
+}
+
 }  // namespace
 
 // What the changes of its rooms need of the world. Answers that come after the member has gone find
@@ -187,7 +191,72 @@ class Guest::Port final : public RoomChanges::Port, public std::enable_shared_fr
     }
     void on_taken_over() override { member_.take_over(); }
 
+    void refresh(SharedPrincipal principal, Callback<Result<>> done) {
+        Refresh refresh{std::move(principal), {}, {}, std::move(done)};
+        SessionChange change;
+        // Rooms that are new begin here: what lies before was another token's.
+        const Position now = this->now();
+        const std::vector<Room> rooms = rooms_of(*refresh.principal);
+        for (const Room& room : rooms) {
+            const bool is_named_twice =
+                std::ranges::find(refresh.joins, room) != refresh.joins.end();
+            if (joined_at(room) || is_named_twice) continue;
+            change.put.push_back({.room = room, .at = now});
+            refresh.joins.push_back(room);
+        }
+        for (Room& room : hub().rooms_of(id())) {
+            if (!room.is_of_people() || std::ranges::find(rooms, room) != rooms.end()) continue;
+            change.gone.push_back(room);
+            refresh.leaves.push_back(std::move(room));
+        }
+        if (!member_.claim_ || (change.put.empty() && change.gone.empty())) {
+            return on_refresh_written(std::move(refresh), Written::kYes);
+        }
+        change.at = member_.written_at();
+        context().sessions.change(
+            member_.pid(), *member_.claim_, std::move(change), admissions(),
+            [weak = weak_from_this(), refresh = std::move(refresh)](Written how) mutable {
+                if (const auto self = weak.lock())
+                    self->on_refresh_written(std::move(refresh), how);
+            });
+    }
+
  private:
+    // One that is under way.
+    struct Refresh {
+        SharedPrincipal principal;
+        std::vector<Room> joins;
+        std::vector<Room> leaves;
+        Callback<Result<>> done;
+    };
+
+    void on_refresh_written(Refresh refresh, Written how) {
+        if (!member_.is_begun()) return;
+        const auto keep = shared_from_this();
+        if (how == Written::kTakenOver) return member_.take_over();
+        if (how == Written::kNotNow) return refresh.done(cannot_be_kept());
+        member_.principal_ = refresh.principal;
+        questions_.reset();
+        for (const Room& room : refresh.leaves) hub().leave(id(), room);
+        for (const Room& room : refresh.joins) hub().join(id(), room, now());
+        changes_->note_rooms(refresh.joins.size(), refresh.leaves.size());
+        member_.on_refreshed();
+        for (const Room& room : refresh.leaves) {
+            if (!member_.is_begun()) return;
+            admissions().probe_.ended.add();
+            member_.tell_ended("role:" + std::string(room.name()), role_is_gone());
+        }
+        if (!member_.is_begun()) return;
+        // Not within the last answer: whoever is told may ask for more.
+        member_.recheck_rooms(when_done([&reactor = context().reactor, weak = weak_from_this(),
+                                         done = std::move(refresh.done)]() mutable {
+            reactor.post([weak, done = std::move(done)]() mutable {
+                const auto self = weak.lock();
+                if (self && self->member_.is_begun()) done({});
+            });
+        }));
+    }
+
     Admissions& admissions() const { return member_.admissions_; }
     Admissions::Context& context() const { return admissions().context_; }
     Hub& hub() const { return context().hub; }
@@ -302,6 +371,11 @@ void Guest::recheck_rooms(const Completion& completion) {
         admissions_.probe_.rechecks.add();
         changes().recheck(room, std::nullopt, completion);
     }
+}
+
+void Guest::refresh(SharedPrincipal principal, Callback<Result<>> done) {
+    BUS_ASSERT(principal->key() == principal_->key());
+    port().refresh(std::move(principal), std::move(done));
 }
 
 void Guest::drained() { admissions_.context_.hub.drained(*receiver_); }

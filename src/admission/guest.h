@@ -50,6 +50,13 @@ class Guest : public Receiver,
     // it is in none but those that it may be in.
     void recheck_rooms(const Completion& completion);
 
+    // Another token of the same principal takes the place of the one that it came with: the session
+    // is written with the rooms of people that it gives; then its rights are those of that one, it
+    // is in those rooms, and every other room is asked for again. `done` is called once it is in no
+    // room by what the token before said; never if it end()s meanwhile. One at a time.
+    // Errors: kUnavailable, the session cannot be written; nothing has changed then.
+    void refresh(SharedPrincipal principal, Callback<Result<>> done);
+
     // The client has taken all that was sent.
     void drained();
 
@@ -81,6 +88,9 @@ class Guest : public Receiver,
     // way that the client comes back from. Leads to end().
     virtual void close_for_take_over() = 0;
 
+    // refresh() has put another token's rights in the place of those before.
+    virtual void on_refreshed() {}
+
     // on_receipt() is to be called once the client has shown that it has all that was sent until
     // now; a later call counts for both. Without it only the client's offsets show that.
     virtual void want_receipt() {}
@@ -100,7 +110,7 @@ class Guest : public Receiver,
     void take_receipt(SessionChange& change);
 
     Admissions& admissions_;
-    const SharedPrincipal principal_;
+    SharedPrincipal principal_;
     const boost::static_string<kPidBytesMax> pid_;
     std::optional<Claim> claim_;
     std::optional<ReceiverId> receiver_;

@@ -95,12 +95,18 @@ class Client final : public Guest {
     std::optional<Position> gap_from;
     bool wants_receipt = false;
     bool wants_place = false;
+    bool ends_when_told = false;
+    int refreshes = 0;
     std::optional<Position> place_told;
     std::size_t room = ~std::size_t{0};
 
  private:
     void tell_unknown(const Admitted::Unknown& told, Position) override { unknown.push_back(told); }
-    void tell_ended(std::string_view topic, const Error&) override { ended.emplace_back(topic); }
+    void tell_ended(std::string_view topic, const Error&) override {
+        ended.emplace_back(topic);
+        if (ends_when_told) end(false);
+    }
+    void on_refreshed() override { ++refreshes; }
     void tell_gap(Position from, Position) override {
         ++gaps;
         gap_from = std::min(gap_from.value_or(from), from);
@@ -1186,6 +1192,231 @@ TEST_F(GuestTest, ThePlaceOfTheFirstToComeBackIsWrittenAsItIs) {
     room_ = 0;
     ann = come(seen);
     EXPECT_EQ(disk_of_sessions_.by_pid.at(pid_).record.place.clear, seen);
+}
+
+// ---- another token ------------------------------------------------------------------------------
+
+class RefreshTest : public GuestTest {
+ protected:
+    static SharedPrincipal ann(Strings roles) {
+        return std::make_shared<const Principal>(Principal{.id = "ann", .roles = std::move(roles)});
+    }
+    std::unique_ptr<Client> come_with(const Strings& roles, std::optional<Position> seen = {}) {
+        Arrival arrival{.principal = ann(roles), .pid = pid_};
+        if (seen) arrival.offset = offset_text(log_, *seen);
+        return come_as(std::move(arrival));
+    }
+    Position publish_to(const std::string& role, std::string id) {
+        std::vector<Plan> plans{make_plan(std::move(id), {})};
+        plans[0].audience = {{.room = Room::role(role)}};
+        log_.append(std::move(plans), reactor_, [](const auto&) {});
+        deliver();
+        return log_.frontier();
+    }
+    void begin_refresh(Client& client, Strings roles) {
+        answer_.reset();
+        client.refresh(ann(std::move(roles)), [this](Result<> how) { answer_ = std::move(how); });
+    }
+    void refresh(Client& client, Strings roles) {
+        begin_refresh(client, std::move(roles));
+        deliver();
+        ASSERT_TRUE(answer_ && *answer_);
+    }
+    Strings rooms_of_session() const {
+        Strings keys;
+        for (const JoinedRoom& joined : disk_of_sessions_.by_pid.find(pid_)->second.record.rooms) {
+            if (!joined.ended_behind) keys.push_back(joined.room.key());
+        }
+        std::sort(keys.begin(), keys.end());
+        return keys;
+    }
+
+    std::optional<Result<>> answer_;
+};
+
+TEST_F(RefreshTest, RoomsOfRolesAreThoseOfTheNewTokenFromNowOn) {
+    auto client = come_with({"old", "both"});
+    publish_to("new", "a");
+    publish_to("old", "b");
+
+    refresh(*client, {"both", "new", "new"});
+
+    EXPECT_EQ(client->ended, Strings({"role:old"}));
+    EXPECT_EQ(client->refreshes, 1);
+    EXPECT_EQ(client->principal().roles, Strings({"both", "new", "new"}));
+    for (const char* role : {"new", "old", "both"}) publish_to(role, role);
+    EXPECT_EQ(client->got, Strings({"b", "new", "both"}));
+    EXPECT_EQ(rooms_of_session(), Strings({"e", "r:both", "r:new", "u:ann"}));
+}
+
+TEST_F(RefreshTest, TheSessionIsTheNewTokens) {
+    auto client = come_with({"old"});
+    const Position seen = publish_to("old", "a");
+    refresh(*client, {"new"});
+    publish_to("new", "b");
+    publish_to("old", "c");
+    disk_of_sessions_.by_pid.find(pid_)->second.record.place = {};  // as after a kill
+    drop(client);
+    publish_to("new", "d");
+
+    client = come_with({"new"}, seen);
+    EXPECT_EQ(client->got, Strings({"b", "d"}));
+    const Position last = log_.frontier();
+    drop(client);
+    publish_to("old", "e");
+    client = come_with({"old"}, last);
+    EXPECT_EQ(client->got, Strings()) << "it has the role since now";
+}
+
+TEST_F(RefreshTest, EveryOtherRoomIsAskedForByTheNewTokenBeforeTheAnswer) {
+    auto client = come_with({"friend"});
+    subscribe(*client, publish("a"));
+    watches_.asked.clear();
+    watches_.is_late = true;
+    watches_.may = false;
+
+    begin_refresh(*client, {"stranger"});
+    deliver();
+
+    EXPECT_FALSE(answer_);
+    ASSERT_EQ(watches_.asked.size(), 1U);
+    EXPECT_EQ(watches_.asked[0].roles, Strings({"stranger"}));
+    watches_.answer_late();
+    EXPECT_EQ(client->ended, Strings({"role:friend", "photo:1"}));
+    deliver();
+    EXPECT_TRUE(answer_ && *answer_);
+    publish("b");
+    EXPECT_EQ(client->got, Strings());
+    EXPECT_EQ(rooms_of_session(), Strings({"e", "r:stranger", "u:ann"}));
+}
+
+TEST_F(RefreshTest, ASubscribeThatWasAskedByTheOldTokenIsAskedAgain) {
+    auto client = come_with({"friend"});
+    watches_.is_late = true;
+    client->enter(*parse_topic("photo:1"), {}, [](const Result<RoomChanges::Entered>&) {});
+    begin_refresh(*client, {});
+    deliver();
+    watches_.answer_late();  // of the old token
+    watches_.may = false;
+    deliver();
+    EXPECT_FALSE(answer_);
+    watches_.answer_late();
+    deliver();
+    EXPECT_TRUE(answer_ && *answer_);
+    EXPECT_EQ(client->ended, Strings({"role:friend", "photo:1"}));
+}
+
+TEST_F(RefreshTest, WhatASessionCannotHoldIsRefusedAndChangesNothing) {
+    auto client = come_with({"old"});
+    disk_of_sessions_.is_full = true;
+
+    begin_refresh(*client, {"new"});
+    deliver();
+
+    ASSERT_TRUE(answer_);
+    ASSERT_FALSE(*answer_);
+    EXPECT_EQ(answer_->error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(client->refreshes, 0);
+    EXPECT_EQ(client->principal().roles, Strings({"old"}));
+    EXPECT_EQ(client->ended, Strings());
+    publish_to("new", "a");
+    publish_to("old", "b");
+    EXPECT_EQ(client->got, Strings({"b"}));
+    refresh(*client, {"old"});  // with nothing to write
+}
+
+TEST_F(RefreshTest, ItWorksWithoutASession) {
+    std::unique_ptr<Client> client;
+    admissions_->sign_in({.principal = ann({"old"}), .wants_session = false},
+                         [&](Result<Admitted> admitted) {
+                             client = std::make_unique<Client>(*admissions_, *admitted);
+                             client->begin(*admitted, encoder_);
+                         });
+    deliver();
+    refresh(*client, {"new"});
+    for (const char* role : {"new", "old"}) publish_to(role, role);
+    EXPECT_EQ(client->got, Strings({"new"}));
+}
+
+TEST_F(RefreshTest, OfASessionThatWasTakenOverNothingChanges) {
+    auto client = come_with({"old"});
+    Client& before = *client;
+    std::unique_ptr<Client> next;
+    admissions_->sign_in({.principal = ann({"old"}), .pid = pid_}, [&](Result<Admitted> admitted) {
+        next = std::make_unique<Client>(*admissions_, *admitted);
+        next->begin(*admitted, encoder_);
+    });
+    begin_refresh(before, {"new"});  // the claim is before it in the line
+    deliver();
+    EXPECT_FALSE(answer_);
+    EXPECT_FALSE(before.is_begun());
+    ASSERT_TRUE(next && next->is_begun());
+    EXPECT_EQ(rooms_of_session(), Strings({"e", "r:old", "u:ann"}));
+}
+
+TEST_F(RefreshTest, WhoGoesMeanwhileIsNotAnswered) {
+    for (const bool has_applied : {false, true}) {
+        SCOPED_TRACE(has_applied);
+        pid_.clear();
+        auto client = come_with({"old"});
+        subscribe(*client, publish("a" + std::to_string(has_applied)));
+        watches_.is_late = true;
+        begin_refresh(*client, {});
+        if (has_applied) deliver();
+        drop(client);
+        watches_.answer_late();
+        watches_.is_late = false;
+        deliver();
+        EXPECT_FALSE(answer_);
+    }
+    pid_.clear();
+    auto client = come_with({"one", "two"});
+    client->ends_when_told = true;
+    begin_refresh(*client, {});
+    deliver();
+    EXPECT_EQ(client->ended.size(), 1U);
+    EXPECT_FALSE(answer_);
+}
+
+TEST_F(RefreshTest, ItIsInNoRoomOfTheOldTokenWhileItCatchesUp) {
+    auto client = come_with({"old"});
+    const Position seen = publish_to("old", "a");
+    drop(client);
+    for (int i = 0; i < 4; ++i) publish_to(i % 2 == 0 ? "old" : "both", std::to_string(i));
+    room_ = 1;
+    client = come_with({"old", "both"}, seen);
+    ASSERT_EQ(client->got, Strings({"0"}));
+
+    refresh(*client, {"both"});
+
+    client->room = ~std::size_t{0};
+    client->drained();
+    deliver();
+    EXPECT_EQ(client->got, Strings({"0"})) << "its role of before began with this sign-in";
+    publish_to("both", "4");
+    EXPECT_EQ(client->got, Strings({"0", "4"}));
+}
+
+TEST_F(RefreshTest, TheBoundOfRoomsCountsThoseOfTheNewToken) {
+    auto client = come_with({});
+    Strings roles;
+    for (int i = 0; i < 64; ++i) roles.push_back("r" + std::to_string(i));
+    refresh(*client, roles);
+    const auto enter_many = [&](int from, int count) {
+        int entered = 0;
+        for (int i = from; i < from + count; ++i) {
+            client->enter(*parse_topic("photo:" + std::to_string(i)), {},
+                          [&](const Result<RoomChanges::Entered>& how) { entered += how ? 1 : 0; });
+        }
+        deliver();
+        return entered;
+    };
+    EXPECT_EQ(enter_many(0, 256), 256 - 2 - 64);
+    refresh(*client, {"r1"});
+    EXPECT_EQ(enter_many(256, 256), 63);
+    refresh(*client, roles);
+    EXPECT_EQ(enter_many(512, 1), 0) << "and those that it is in stay";
+    EXPECT_EQ(client->ended.size(), 63U) << "rooms of roles";
 }
 
 }  // namespace

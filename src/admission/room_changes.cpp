@@ -8,14 +8,11 @@
 #include "base/assert.h"
 
 namespace eventbus {
-namespace {
 
 Error cannot_be_kept() {
     return {ErrorCode::kUnavailable,
             "the session cannot be written now, so it could not hold the change; try again"};
 }
-
-}  // namespace
 
 void RoomChanges::enter(const Room& room, std::optional<Position> since,
                         Callback<Result<Entered>> done) {

@@ -19,6 +19,9 @@
 
 namespace eventbus {
 
+// Why a change of rooms that the session could not hold was not made.
+Error cannot_be_kept();
+
 // The rooms that one receiver is in, is entering and is leaving. No I/O: what it needs it asks of
 // its Port, whose answers may come at once, late, and in any order.
 //
@@ -115,6 +118,9 @@ class RoomChanges : public std::enable_shared_from_this<RoomChanges> {
     void answered(const Room& room, const Result<WatchAnswer>& right);
     void written(const Room& room, Written how);
     void paused(const Room& room);
+
+    // It has joined and left rooms that are no changes of these: its token's.
+    void note_rooms(std::size_t joined, std::size_t left) { intended_ += joined - left; }
 
     void close();
 

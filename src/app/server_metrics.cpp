@@ -202,6 +202,12 @@ void add_server_metrics(Metrics& metrics, const Lanes& lanes, const LogProbe& lo
         "eventbus_expired_tokens_total", "Sockets closed as their token expired.",
         [](P p) -> auto& { return p.gateway.expired_tokens; });
     counter(
+        "eventbus_token_refreshes_total", "Sockets that went on with another token.",
+        [](P p) -> auto& { return p.gateway.refreshes; });
+    counter(
+        "eventbus_token_refresh_refusals_total", "Refreshes of tokens that were refused.",
+        [](P p) -> auto& { return p.gateway.refresh_refusals; });
+    counter(
         "eventbus_resumes_total", "Sessions that went on after a drop.",
         [](P p) -> auto& { return p.gateway.resumes; });
     counter(

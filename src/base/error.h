@@ -30,6 +30,8 @@ enum class Retry : std::uint8_t {
     X(kNotFound, "not_found", 404, kNever, "There is no such thing here.")                        \
     X(kMethodNotAllowed, "method_not_allowed", 405, kNever, "The method is not supported here.")  \
     X(kIdReused, "id_reused", 409, kNever, "This id was used for an event with other content.")   \
+    X(kPrincipalChanged, "principal_changed", 409, kNever,                                        \
+      "Another user or service is signed in.")                                                    \
     X(kTooLarge, "too_large", 413, kNever, "The message is larger than the limit.")               \
     X(kUnsupportedMedia, "unsupported_media_type", 415, kNever, "The content type is unknown.")   \
     X(kTooMany, "too_many", 429, kLater, "A limit of this client is reached.")                    \

@@ -20,7 +20,7 @@ void BusSocket::attach(Socket& socket, const Admitted& admitted, Encoder& encode
 }
 
 void BusSocket::detach(bool left) {
-    disarm();  // of its token
+    forget_end_of_token();
     socket_ = nullptr;
     end(left);
 }
@@ -62,6 +62,31 @@ void BusSocket::close_for_take_over() { socket_->close(CloseReason::kServer); }
 void BusSocket::want_receipt() {
     if (socket_ != nullptr) socket_->want_receipt();
 }
+
+BusSocket::Renewal& BusSocket::renewal() {
+    if (!renewal_) renewal_ = std::make_unique<Renewal>(*this);
+    return *renewal_;
+}
+
+bool BusSocket::Renewal::may_try(Clock::Time now, std::size_t max, Clock::Time::duration within) {
+    if (is_under_way) return false;
+    if (tries_ == 0 || now >= since_ + within) {
+        since_ = now;
+        tries_ = 0;
+    }
+    if (tries_ == max) return false;
+    ++tries_;
+    return true;
+}
+
+void BusSocket::forget_end_of_token() {
+    disarm();
+    if (renewal_) renewal_->warning.disarm();
+}
+
+void BusSocket::on_refreshed() { gateway_.on_refreshed(*this); }
+
+void BusSocket::on_warned() { gateway_.tell_that_token_ends(*this); }
 
 void BusSocket::on_expired() { gateway_.end_with_token(*socket_); }
 

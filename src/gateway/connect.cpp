@@ -26,7 +26,9 @@ struct Auth {
     std::string offset;  // Socket.IO's own recovery sends it with the pid
     std::optional<std::string> since;
     std::vector<Topic> topics;
-    bool wants_place = false;  // resume.done with its first place
+    std::string principal;       // whose fingerprint: `pid`, `since` and `topics` are of that one
+    bool wants_place = false;    // resume.done with its first place
+    bool wants_warning = false;  // token.expiring
     // What could not be read. The sign-in stands: a client is told, and has the rest.
     std::string since_unread;
     std::vector<std::pair<std::string, Error>> ended;
@@ -102,10 +104,12 @@ Result<Auth> read_auth(JsonChecker& json, const std::string& text) {
     take("token", auth.token);
     take("pid", auth.pid);
     take("offset", auth.offset);
+    take("principal", auth.principal);
     if (!take("since", auth.since)) {
         auth.since_unread = "'since' must be a string: the offset or the place of an event";
     }
     auth.wants_place = is_true("place");
+    auth.wants_warning = is_true("refresh");
     const auto topics = (*parsed)["topics"];
     if (topics.error() == simdjson::SUCCESS && !topics.is_null()) {
         take_topics(auth, topics.value_unsafe());
@@ -130,6 +134,12 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
     }
     Result<SharedPrincipal> principal = context_.tokens.verify(*token);
     if (!principal) return refuse(*connecting, principal.error());
+    if (!auth->principal.empty() && auth->principal != (*principal)->fingerprint()) {
+        return refuse(*connecting,
+                      Error{ErrorCode::kPrincipalChanged,
+                            "somebody else is signed in than the one whom auth.principal names; "
+                            "forget what you keep of that one, and connect without it"});
+    }
 
     Arrival arrival{.principal = std::move(*principal),
                     .pid = settings_.recovery ? std::move(auth->pid) : std::string(),
@@ -139,20 +149,22 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
                     .topics = std::move(auth->topics),
                     .wants_session = settings_.recovery};
     context_.admissions.sign_in(
-        std::move(arrival), [this, connecting, ended = std::move(auth->ended),
-                             wants_place = auth->wants_place](Result<Admitted> admitted) mutable {
+        std::move(arrival),
+        [this, connecting, ended = std::move(auth->ended), wants_place = auth->wants_place,
+         wants_warning = auth->wants_warning](Result<Admitted> admitted) mutable {
             if (!admitted) return come_again(*connecting, admitted.error());
             admitted->wants_place = wants_place;
             std::move(ended.begin(), ended.end(), std::back_inserter(admitted->ended));
-            admit(*connecting, *admitted);
+            admit(*connecting, *admitted, wants_warning);
         });
 }
 
-void Gateway::admit(Connecting& connecting, const Admitted& admitted) {
+void Gateway::admit(Connecting& connecting, const Admitted& admitted, bool wants_warning) {
     auto data = std::make_unique<BusSocket>(
         *this, context_.admissions, admitted,
         MemberId{(next_group_member_++ << 8U) | context_.reactor.index()});
     BusSocket& member = *data;
+    member.wants_warning = wants_warning;
     const std::shared_ptr<Socket> socket =
         connecting.accept(admitted.record.sid, admitted.record.pid, std::move(data));
     if (!socket) return context_.admissions.forget(admitted);
@@ -160,7 +172,7 @@ void Gateway::admit(Connecting& connecting, const Admitted& admitted) {
     if (admitted.is_resumed) probe_.resumes.add();
     if (!admitted.unknown.empty()) probe_.unknown_sessions.add();
     member.attach(*socket, admitted, encoder_of(socket->nsp()));
-    if (member.is_attached()) expiries_.add(member, member.principal().expires_at);
+    if (member.is_attached()) await_end_of_token(member);
 }
 
 // What may pass is no answer to CONNECT: a Socket.IO client does not come back from that by itself.
@@ -207,12 +219,6 @@ std::optional<std::string> Gateway::token_of(const Connecting& connecting,
     const std::optional<std::string_view> token = find_token(credentials);
     if (!token) return std::nullopt;
     return std::string(*token);
-}
-
-void Gateway::end_with_token(Socket& socket) {
-    probe_.expired_tokens.add();
-    socket.emit(notices::token_expired());
-    socket.close(CloseReason::kServer);
 }
 
 void Gateway::on_disconnect(Socket& socket, CloseReason reason) {

@@ -38,6 +38,8 @@ void Gateway::serve(Namespace& nsp) {
             BusSocket& member = BusSocket::of(socket);
             if (member.is_attached()) member.on_receipt();
         })
+        .on("auth.refresh", [this](Socket& socket, const Arguments& arguments,
+                                   Ack ack) { on_refresh(socket, arguments, std::move(ack)); })
         .on("subscribe", [this](Socket& socket, const Arguments& arguments,
                                 Ack ack) { on_subscribe(socket, arguments, std::move(ack)); })
         .on("unsubscribe", [this](Socket& socket, const Arguments& arguments,
@@ -52,7 +54,8 @@ void Gateway::serve(Namespace& nsp) {
             ack(notices::refusal(
                 Error{ErrorCode::kNotFound,
                       "there is no command '" + std::string(name.substr(0, 64)) +
-                          "'; there are subscribe, unsubscribe, publish, ack and nack"}));
+                          "'; there are subscribe, unsubscribe, publish, ack, nack and "
+                          "auth.refresh"}));
         });
 }
 

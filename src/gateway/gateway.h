@@ -36,6 +36,8 @@ struct GatewayProbe {
     Counter unknown_sessions;  // a pid that was not known
     Counter sign_in_delays;    // closed, since they could not be served at that moment
     Counter expired_tokens;    // sockets closed for it
+    Counter refreshes;
+    Counter refresh_refusals;
     Counter subscribes;
     Counter subscribe_refusals;
     Counter publishes;  // commands
@@ -43,8 +45,8 @@ struct GatewayProbe {
 };
 
 // What the bus says over Socket.IO, in each namespace of one reactor: sign-in and resume
-// (connect.cpp), subscribe and unsubscribe (subscribe.cpp), publish (publish.cpp), ack and nack
-// (group_commands.cpp).
+// (connect.cpp), another token (refresh.cpp), subscribe and unsubscribe (subscribe.cpp), publish
+// (publish.cpp), ack and nack (group_commands.cpp).
 //
 // Thread:  reactor.
 // Bounded: sockets by the server's sessions, what each is in by its admission.
@@ -78,6 +80,8 @@ class Gateway final {
     std::string offset(Position position) const;
     std::string resume_done(std::uint64_t missed, const Principal& who, Position place) const;
     void end_with_token(Socket& socket);
+    void tell_that_token_ends(BusSocket& member);
+    void on_refreshed(BusSocket& member);
 
     const GatewayProbe& probe() const { return probe_; }
     const GroupSeats& seats() const { return seats_; }
@@ -89,12 +93,16 @@ class Gateway final {
 
     // connect.cpp
     void on_connect(const std::shared_ptr<Connecting>& connecting);
-    void admit(Connecting& connecting, const Admitted& admitted);
+    void admit(Connecting& connecting, const Admitted& admitted, bool wants_warning);
     void come_again(Connecting& connecting, const Error& error);
     void refuse(Connecting& connecting, const Error& error);
     bool may_have_cookie_later(const HttpRequest& request) const;
     std::optional<std::string> token_of(const Connecting& connecting, std::string_view from_auth);
     void on_disconnect(Socket& socket, CloseReason reason);
+
+    // refresh.cpp
+    void on_refresh(Socket& socket, const Arguments& arguments, Ack ack);
+    void await_end_of_token(BusSocket& member);
 
     // subscribe.cpp
     void on_subscribe(Socket& socket, const Arguments& arguments, Ack ack);

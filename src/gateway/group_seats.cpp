@@ -118,8 +118,7 @@ void GroupSeats::drained(Socket& socket) {
 
 void GroupSeats::set_catalog(std::shared_ptr<const Catalog> catalog) {
     catalog_ = std::move(catalog);
-    std::vector<std::pair<MemberId, GroupKey>> ended;
-    std::vector<Error> reasons;
+    std::vector<Ended> ended;
     for (auto& [id, seat] : seats_) {
         const std::string& service = BusSocket::of(*seat.socket).principal().id;
         for (auto& [group, membership] : seat.groups) {
@@ -127,18 +126,33 @@ void GroupSeats::set_catalog(std::shared_ptr<const Catalog> catalog) {
             if (std::exchange(membership.is_admitted, is_admitted) != is_admitted) {
                 context_.groups.post_admitted(id, group, is_admitted);
             }
-            if (!membership.is_in) continue;
-            const Result<> may = check_right(*seat.socket, group, membership.owner);
-            if (may) continue;
-            ended.emplace_back(id, group);
-            reasons.push_back(may.error());
         }
+        find_ended(id, seat, ended);
     }
-    // Whoever is told may go, and take its seat with it.
-    for (std::size_t i = 0; i < ended.size(); ++i) {
-        const auto& [id, group] = ended[i];
-        context_.groups.post_end_membership(id, group);
-        on_membership_ended(id, group, reasons[i]);
+    end(ended);
+}
+
+void GroupSeats::recheck(Socket& socket) {
+    const auto seat = seats_.find(BusSocket::of(socket).group_member());
+    if (seat == seats_.end()) return;
+    std::vector<Ended> ended;
+    find_ended(seat->first, seat->second, ended);
+    end(ended);
+}
+
+void GroupSeats::find_ended(MemberId id, const Seat& seat, std::vector<Ended>& ended) const {
+    for (const auto& [group, membership] : seat.groups) {
+        if (!membership.is_in) continue;
+        const Result<> may = check_right(*seat.socket, group, membership.owner);
+        if (!may) ended.push_back({id, group, may.error()});
+    }
+}
+
+// Whoever is told may go, and take its seat with it.
+void GroupSeats::end(const std::vector<Ended>& ended) {
+    for (const Ended& one : ended) {
+        context_.groups.post_end_membership(one.member, one.group);
+        on_membership_ended(one.member, one.group, one.reason);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "base/counters.h"
 #include "catalog/catalog.h"
@@ -49,6 +50,9 @@ class GroupSeats final : public GroupReceiver {
     // The groups learn whom the catalog admits now: to whom a name belongs may change.
     void set_catalog(std::shared_ptr<const Catalog> catalog);
 
+    // The socket has another token: asks for each of its groups again, as set_catalog() does.
+    void recheck(Socket& socket);
+
     // GroupReceiver
     void deliver(const GroupDelivery& delivery) override;
     void on_membership_ended(MemberId member, const GroupKey& group, const Error& reason) override;
@@ -69,6 +73,15 @@ class GroupSeats final : public GroupReceiver {
         std::map<GroupKey, Membership> groups;
         std::deque<GroupDelivery> held;
     };
+
+    // Memberships to which the right has ended.
+    struct Ended {
+        MemberId member;
+        GroupKey group;
+        Error reason;
+    };
+    void find_ended(MemberId id, const Seat& seat, std::vector<Ended>& ended) const;
+    void end(const std::vector<Ended>& ended);
 
     void on_joined(MemberId id, const GroupKey& group, Result<GroupJoined> joined,
                    Callback<Result<GroupJoined>> done);

@@ -54,6 +54,10 @@ std::string membership_ended(std::string_view group, std::string_view topic, con
                        json_string(error.detail));
 }
 
+std::string token_expiring(std::chrono::milliseconds expires_in) {
+    return fmt::format(R"(["token.expiring",{{"expiresInMs":{}}}])", expires_in.count());
+}
+
 std::string token_expired() {
     const ErrorInfo& info = error_info(ErrorCode::kTokenExpired);
     return fmt::format(R"(["token.expired",{{"code":"{}","message":"{}"}}])", info.name,

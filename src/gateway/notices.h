@@ -25,6 +25,7 @@ std::string resume_gap(std::string_view from, std::string_view to);
 std::string watch_ended(std::string_view topic, const Error& error);
 // The same of a consumer group, whose member the socket is no more.
 std::string membership_ended(std::string_view group, std::string_view topic, const Error& error);
+std::string token_expiring(std::chrono::milliseconds expires_in);
 std::string token_expired();
 
 // {"code":…,"message":…,"retryAfterMs":…}

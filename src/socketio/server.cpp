@@ -406,6 +406,7 @@ void SocketServer::settle(Session& session, const Connecting& connecting) {
 void SocketServer::leave(Session& session, Socket& socket, CloseReason reason) {
     const auto keep = socket.shared_from_this();
     std::erase(client_of(session).sockets, keep);
+    reactor_.defer([keep] {});  // its functions, and those of its data, may be on the stack
     socket.disconnected();
     probe_.sockets.subtract();
     if (reason == CloseReason::kServer) client_of(session).put_out_of.push_back(&socket.nsp_);

@@ -468,6 +468,22 @@ TEST_F(ServerTest, AHandlerMayEndTheConnectionInTheMiddleOfAPost) {
     EXPECT_EQ(get(session).body, "1");
 }
 
+TEST_F(ServerTest, ASocketThatEndsWithinAnEmitStaysUntilTheTurnIsOver) {
+    const std::string session = open_polling();
+    post(session, "40");
+    Socket& socket = *sockets_[0];
+    const std::weak_ptr<Socket> weak = socket.weak_from_this();
+    sockets_.clear();
+
+    while (socket.emit("[\"x\",\"" + std::string(1'000, 'x') + "\"]")) {
+    }
+
+    EXPECT_EQ(ended_, Strings({"/: slow client"}));
+    EXPECT_FALSE(weak.expired());
+    loop_.turn();
+    EXPECT_TRUE(weak.expired());
+}
+
 TEST_F(ServerTest, ASlowClientIsClosedFromWithinAnEmit) {
     EngineClient& ws = client(0, 4096);
     ws.upgrade(kWebSocket);

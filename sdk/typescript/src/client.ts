@@ -1,14 +1,16 @@
 import type { Engine } from './engine.js';
 import { OwnConnection } from './engine.js';
 import { EventBusError } from './errors.js';
+import { EventStream } from './event-stream.js';
 import type { AnyEvent, EventOf, EventToPublish, KnownTopic, Published, Subject, UntypedEvents } from './event.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { handlerFailed } from './handler.js';
 import { Observers } from './observers.js';
 import type { EventBusOptions } from './options.js';
-import { settle } from './options.js';
+import { kTimeoutMs, settle } from './options.js';
 import type { PublishLimits } from './publisher.js';
 import type { ConnectionState, Gap } from './state.js';
+import { untilLive } from './until-live.js';
 import type { SubscribeOptions, Subscription } from './subscriptions.js';
 
 const kDrainMs = 5_000;
@@ -31,6 +33,8 @@ export interface PublishOptions extends PublishLimits {
   readonly traceparent?: string | undefined;
 }
 
+export type EventsOptions = Omit<SubscribeOptions, 'concurrency' | 'onEnd'>;
+
 /**
  * A connection to the event bus. It connects at the first call that needs it, comes back by itself
  * after drops, and goes on where it was. One per process or page is enough.
@@ -52,7 +56,8 @@ export class EventBus<out Events extends object = UntypedEvents> {
   readonly #gaps = new Observers<Gap>((thrown) => this.#report(handlerFailed('onGap', thrown)));
   readonly #states = new Observers<ConnectionState>((thrown) => this.#report(handlerFailed('onState', thrown)));
   #engine: Engine | undefined;
-  #closed: Promise<void> | undefined;
+  readonly #streams = new Set<{ end(): void }>();
+  #isClosed = false;
 
   /** Use `createEventBus`. */
   constructor(options: EventBusOptions = {}) {
@@ -118,8 +123,8 @@ export class EventBus<out Events extends object = UntypedEvents> {
    */
   subscribe<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, handler: Handler<EventOf<Own, Topic>>, options?: SubscribeOptions): Promise<Subscription>;
 
-  async subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions = {}): Promise<Subscription> {
-    return this.#open().subscribe(topic, handler as UntypedHandler, options);
+  subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions = {}): Promise<Subscription> {
+    return this.#subscribe(topic, handler, options);
   }
 
   /**
@@ -141,9 +146,95 @@ export class EventBus<out Events extends object = UntypedEvents> {
     return this.#open().listen(topic, handler as UntypedHandler);
   }
 
+  /**
+   * The events of a topic for a `for await` loop, one after the other: a slow loop holds them up, and loses none that is
+   * durable. Leaving the loop unsubscribes. It throws what `subscribe` rejects with, or the end of the watch; `close()`
+   * ends it. A group's event is acknowledged when the loop comes back for the next, and given out again if it is left.
+   *
+   * @example
+   * ```ts
+   * for await (const event of bus.events('photo:123')) {
+   *   await update(event);
+   *   if (event.type === 'photo.deleted') break;
+   * }
+   * ```
+   */
+  events<Own extends Events = Events>(subject: Subject, options?: EventsOptions): AsyncIterableIterator<AnyEvent<Own>>;
+
+  /** The same of the types that a pattern covers. */
+  events<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, options?: EventsOptions): AsyncIterableIterator<EventOf<Own, Topic>>;
+
+  events(topic: string, options: EventsOptions = {}): AsyncIterableIterator<never> {
+    const { signal } = options;
+    const stream = new EventStream<never>(async () => {
+      this.#streams.delete(stream);
+      signal?.removeEventListener('abort', onAbort);
+      await subscription.then((confirmed) => confirmed.unsubscribe(), () => {});
+    });
+    const onAbort = () => stream.end(new EventBusError('aborted', 'The signal was aborted.', { cause: signal?.reason }));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#streams.add(stream);
+    const subscription = this.#subscribe(topic, stream.offer, { ...options, concurrency: 1, onEnd: (error) => stream.end(error) });
+    subscription.catch((error: EventBusError) => stream.end(error));
+    return stream;
+  }
+
+  /**
+   * Connects now. Without it the first call that needs the connection does so, and a call after `disconnect()`.
+   *
+   * @example
+   * ```ts
+   * bus.on('photo.uploaded', (event) => addPhoto(event.photoId));
+   * bus.connect(); // every handler is there: what a page missed while it was loaded again goes to them
+   * ```
+   */
+  connect(): void {
+    this.#use().connect();
+  }
+
+  /**
+   * Connects, and resolves when the client is `live` and has caught up. Rejects when the server will not have it, with
+   * `timeout` after `timeoutMs` (default: the client's), or with `aborted`.
+   *
+   * @example
+   * ```ts
+   * await bus.ready({ timeoutMs: 5_000 });
+   * ```
+   */
+  async ready({ timeoutMs = this.#options.timeoutMs ?? kTimeoutMs, signal }: PublishLimits = {}): Promise<void> {
+    this.connect();
+    await untilLive(this, timeoutMs, signal);
+  }
+
+  /**
+   * Ends the connection, and keeps handlers and places: `connect()` goes on with them, if the same user signs in. For
+   * another one what was subscribed ends with `principal_changed`.
+   *
+   * @example
+   * ```ts
+   * await fetch('/sign-out', { method: 'POST' });
+   * bus.disconnect();
+   * ```
+   */
+  disconnect(): void {
+    this.#engine?.disconnect();
+  }
+
+  /**
+   * Connects anew, with a new token: for a user whose rights have changed. What was subscribed goes on.
+   *
+   * @example
+   * ```ts
+   * bus.reconnect();
+   * ```
+   */
+  reconnect(): void {
+    this.#use().reconnect();
+  }
+
   /** What the connection is doing now. */
   get state(): ConnectionState {
-    return this.#engine?.state ?? { status: this.#closed === undefined ? 'idle' : 'closed' };
+    return this.#engine?.state ?? { status: this.#isClosed ? 'closed' : 'idle' };
   }
 
   /**
@@ -192,7 +283,8 @@ export class EventBus<out Events extends object = UntypedEvents> {
   /**
    * Ends the connection. Waits at most `drainMs` (default 5 000) for the groups' events that are being
    * handled, and for the answers to what was published, by those handlers too. Every other call is
-   * refused with `closed` from now on. A second `close({ drainMs: 0 })` waits no longer.
+   * refused with `closed` from now on. A second `close({ drainMs: 0 })` waits no longer. Within a handler it does not
+   * wait for that handler.
    *
    * @example
    * ```ts
@@ -200,17 +292,26 @@ export class EventBus<out Events extends object = UntypedEvents> {
    * ```
    */
   close(options: { readonly drainMs?: number } = {}): Promise<void> {
-    const drainMs = options.drainMs ?? kDrainMs;
-    if (this.#engine !== undefined) return (this.#closed = this.#engine.close(drainMs));
-    if (this.#closed === undefined) this.#states.tell({ status: 'closed' });
-    return (this.#closed ??= Promise.resolve());
+    const isFirst = !this.#isClosed;
+    this.#isClosed = true;
+    if (this.#engine !== undefined) return this.#engine.close(options.drainMs ?? kDrainMs);
+    if (isFirst) this.#states.tell({ status: 'closed' });
+    return Promise.resolve();
+  }
+
+  async #subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions): Promise<Subscription> {
+    return this.#open().subscribe(topic, handler as UntypedHandler, options);
+  }
+
+  #use(): Engine {
+    if (this.#isClosed) throw new EventBusError('closed', 'This event bus client has been closed.');
+    return (this.#engine ??= this.#begin());
   }
 
   #open(): Engine {
-    if (this.#closed !== undefined) throw new EventBusError('closed', 'This event bus client has been closed.');
-    this.#engine ??= this.#begin();
-    this.#engine.open();
-    return this.#engine;
+    const engine = this.#use();
+    engine.open();
+    return engine;
   }
 
   #begin(): Engine {
@@ -219,6 +320,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
       isStateHeard: () => this.#states.size > 0,
       gap: (gap) => this.#onGap(gap),
       error: (error) => this.#report(error),
+      closed: () => this.#streams.forEach((stream) => stream.end()),
       ended: (origin, error, isWaiting) => this.#ended(origin, error, isWaiting),
     });
   }

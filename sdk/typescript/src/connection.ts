@@ -2,21 +2,25 @@ import type { Socket } from 'socket.io-client';
 import { io } from 'socket.io-client';
 
 import { Backoff } from './backoff.js';
-import { EventBusError, messageOf, SignedOut } from './errors.js';
+import { EventBusError } from './errors.js';
 import type { Json } from './guards.js';
 import { isObject, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
-import type { Settings, TokenFunction } from './options.js';
+import type { Settings } from './options.js';
 import type { ConnectionState, Gap } from './state.js';
+import { Stirs } from './stirs.js';
+import { tokenOf } from './token.js';
 import { Transports } from './transports.js';
 
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
-const kTokenMs = 10_000; // that a function may take before the state says so
+const kAnswerMs = 10_000;
 const kRefusalsMax = 2; // in a row, with a fresh token each, before those who wait are told
 
 /** What a CONNECT asks to go on from, for when the server does not know the session. */
 export interface ResumeRequest {
+  /** Whose it is, as the server named them; for anybody else the CONNECT is refused. */
+  readonly principal?: string | undefined;
   readonly since: string | undefined;
   readonly topics: readonly string[];
 }
@@ -29,6 +33,10 @@ export interface ConnectionUser {
   connected(recovered: boolean, asked: ResumeRequest): void;
   /** What this CONNECT was to go on from is lost; it goes on from `gap.to`. */
   lost(gap: Gap): void;
+  /** What came before has been told. Where the client is now, and who is signed in, as a hash; undefined: the server does not say. */
+  caughtUp(place: string | undefined, principal: string | undefined): void;
+  /** Somebody else is signed in than before. What follows is theirs. */
+  changedHands(error: EventBusError): void;
   /** Something the server emitted. */
   emitted(name: string, args: readonly unknown[]): void;
   /** The server will not have us; what waits should know. */
@@ -43,9 +51,15 @@ export interface Connection {
   readonly isLive: boolean;
   /** What the server takes as one message, in bytes; undefined: it has not said so yet. */
   readonly maxPayload: number | undefined;
+  /** How long the server knows a repeated publish by its id, in ms; undefined: it has not said so yet. */
+  readonly dedupeWindowMs: number | undefined;
   /** Starts to connect, if it is not connected or on the way. */
   open(): void;
-  /** Ends it, and tells the server that it need not keep the session. */
+  /** Connects anew, with a new token. */
+  reconnect(): void;
+  /** Ends it, until it is opened again. */
+  disconnect(): void;
+  /** Ends it for good, and tells the server that it need not keep the session. */
   close(): void;
   /**
    * Sends a command. `onAnswer` is called with the fields of its answer before anything is told that came behind it; or
@@ -79,8 +93,10 @@ export class SocketConnection implements Connection {
   #connects = 0; // numbers the CONNECTs, so that a token that comes too late is not used
   #refusals = 0;
   #refusedCode: string | undefined;
+  #dedupeWindowMs: number | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
-  readonly #onOnline = () => this.#hurry();
+  #renewTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #stirs = new Stirs(() => this.#onStir());
 
   constructor(settings: Settings, user: ConnectionUser) {
     this.#settings = settings;
@@ -101,20 +117,36 @@ export class SocketConnection implements Connection {
     return engine?._maxPayload !== undefined && engine._maxPayload > 0 ? engine._maxPayload : undefined;
   }
 
+  get dedupeWindowMs(): number | undefined {
+    return this.#dedupeWindowMs;
+  }
+
   open(): void {
     if (this.#state.status !== 'idle' && this.#state.status !== 'closed') return;
     this.#refusals = 0;
-    this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting' });
+    this.#setState(this.#onTheWay());
     if (this.#socket === undefined) {
       this.#socket = this.#makeSocket();
-      globalThis.addEventListener?.('online', this.#onOnline);
+      this.#stirs.listen();
     }
     this.#socket.connect();
   }
 
+  reconnect(): void {
+    if (this.#state.status === 'idle' || this.#state.status === 'closed') return this.open();
+    clearTimeout(this.#retryTimer);
+    this.#socket?.disconnect();
+    this.#setState(this.#onTheWay());
+    this.#socket?.connect();
+  }
+
+  disconnect(): void {
+    if (this.#state.status !== 'idle') this.#stop({ status: 'closed' });
+  }
+
   close(): void {
     this.#stop({ status: 'closed' });
-    globalThis.removeEventListener?.('online', this.#onOnline);
+    this.#stirs.end();
     this.#socket?.offAny().removeAllListeners();
     this.#socket = undefined;
   }
@@ -163,29 +195,35 @@ export class SocketConnection implements Connection {
   async #sendConnect(send: (auth: Json) => void): Promise<void> {
     const connect = ++this.#connects;
     const source = this.#settings.token;
-    const token = typeof source === 'function' ? await this.#askForToken(source, connect) : source;
+    const context = this.#refusedCode === undefined ? {} : { refused: this.#refusedCode };
+    const token = await tokenOf(source, context, (error) => connect === this.#connects && this.#setState(this.#onTheWay(error)));
     if (connect !== this.#connects) return; // that connection is gone
     if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop({ status: 'closed', error: token }) : this.#comeLater(token);
     this.#asked = this.#user.resumeRequest();
-    const { since, topics } = this.#asked;
-    send({ ...(token !== undefined && { token }), ...(since !== undefined && { since, topics }) });
+    const { since, topics, principal } = this.#asked;
+    send({
+      place: true,
+      ...(typeof source === 'function' && { refresh: true }),
+      ...(token !== undefined && { token }),
+      ...(principal !== undefined && { principal }),
+      ...(since !== undefined && { since, topics }),
+    });
   }
 
-  async #askForToken(source: TokenFunction, connect: number): Promise<string | EventBusError> {
-    const late = setTimeout(() => {
+  // The token ends soon: another goes on in its place, on the connection that there is. Where none can be had the server
+  // ends it, and the next CONNECT asks again.
+  async #renew(expiresInMs: number | undefined): Promise<void> {
+    const connect = this.#connects;
+    const again = () => (this.#renewTimer = setTimeout(() => void this.#renew(undefined), this.#backoff.nextMs()));
+    const token = await tokenOf(this.#settings.token, expiresInMs === undefined ? {} : { expiresInMs }, () => {});
+    if (connect !== this.#connects) return;
+    if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop({ status: 'closed', error: token }) : void again();
+    this.send('auth.refresh', [{ token }], kAnswerMs, (answer) => {
       if (connect !== this.#connects) return;
-      const error = new EventBusError('unavailable', `The function \`token\` has given nothing for ${kTokenMs / 1_000} s.`);
-      this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', error });
-    }, kTokenMs);
-    try {
-      const token = await source(this.#refusedCode === undefined ? {} : { refused: this.#refusedCode });
-      return token ?? new EventBusError('signed_out', 'The function `token` gave null: nobody is signed in.');
-    } catch (thrown) {
-      if (thrown instanceof SignedOut) return new EventBusError('signed_out', thrown.message, { cause: thrown });
-      return new EventBusError('unavailable', `The function \`token\` failed: ${messageOf(thrown)}`, { cause: thrown });
-    } finally {
-      clearTimeout(late);
-    }
+      if (!(answer instanceof EventBusError)) return this.#backoff.reset();
+      if (answer.code === 'forbidden') this.reconnect(); // it is somebody else's
+      else again();
+    });
   }
 
   #onConnect(socket: Socket): void {
@@ -202,9 +240,13 @@ export class SocketConnection implements Connection {
   #onConnectError(socket: Socket, thrown: Error & { data?: unknown }): void {
     if (socket.active) {
       const error = new EventBusError('unavailable', `The event bus at ${this.#settings.origin} cannot be reached: ${thrown.message}.`, { cause: thrown });
-      return this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', error });
+      return this.#setState(this.#onTheWay(error));
     }
     const error = readError(thrown.data, thrown.message);
+    if (error.code === 'principal_changed' && this.#asked.principal !== undefined) {
+      this.#user.changedHands(error);
+      return void socket.connect();
+    }
     const canRefresh = error.retry === 'new-token' && typeof this.#settings.token === 'function';
     if (canRefresh) {
       this.#refusedCode = error.code;
@@ -218,24 +260,30 @@ export class SocketConnection implements Connection {
 
   #onDisconnect(socket: Socket, reason: string): void {
     ++this.#connects;
+    clearTimeout(this.#renewTimer);
     if (this.#state.status === 'closed') return;
     const { error } = this.#state.status === 'reconnecting' ? this.#state : {};
-    this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) });
+    this.#setState(this.#onTheWay(error));
     // The manager does not come back from a close by the server; we do.
     if (!socket.active && reason !== 'io client disconnect') this.#again(error);
   }
 
   #onEmitted(socket: Socket, name: string, args: readonly unknown[]): void {
-    if (name === 'resume.done') {
-      const missed = isObject(args[0]) ? (optionalNumber(args[0].missed) ?? 0) : 0;
-      return this.#setState({ status: 'live', missed });
-    }
+    if (name === 'resume.done') return this.#onCaughtUp(isObject(args[0]) ? args[0] : {}, optionalString(args[1]));
+    if (name === 'token.expiring') return void this.#renew(isObject(args[0]) ? optionalNumber(args[0].expiresInMs) : undefined);
     if (name === 'token.expired') {
       this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
       return;
     }
     if (name === 'resume.unknown') return this.#onUnknown(socket, args[0]);
     this.#user.emitted(name, args);
+  }
+
+  #onCaughtUp(body: Json, place: string | undefined): void {
+    const missed = optionalNumber(body.missed) ?? 0;
+    this.#dedupeWindowMs = optionalNumber(body.dedupeWindowMs) ?? this.#dedupeWindowMs;
+    this.#user.caughtUp(place, optionalString(body.principal));
+    if (this.#state.status !== 'live' || missed > 0) this.#setState({ status: 'live', missed });
   }
 
   // A session that is forgotten costs nothing with a place to go on from, which is told if it is not
@@ -265,20 +313,28 @@ export class SocketConnection implements Connection {
 
   #again(error: EventBusError | undefined): void {
     if (this.#state.status === 'closed') return;
-    this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) });
+    this.#setState(this.#onTheWay(error));
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.#socket?.connect(), error?.retryAfterMs ?? this.#backoff.nextMs());
   }
 
-  // The network is back: the pause that is running is of no more use.
-  #hurry(): void {
-    if (this.isLive || (this.#state.status !== 'reconnecting' && this.#state.status !== 'connecting')) return;
+  // The network is back, or somebody looks at the page: the pause that is running is of no more use, and a cookie that had
+  // ended may have been renewed.
+  #onStir(): void {
+    const { status, error } = this.#state;
+    if (status === 'closed' && error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
+    if (this.isLive || (status !== 'reconnecting' && status !== 'connecting')) return;
     clearTimeout(this.#retryTimer);
     this.#socket?.disconnect().connect();
   }
 
+  #onTheWay(error?: EventBusError): ConnectionState {
+    return { status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) };
+  }
+
   #stop(state: ConnectionState): void {
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#renewTimer);
     ++this.#connects;
     this.#setState(state, () => {
       this.#socket?.disconnect();

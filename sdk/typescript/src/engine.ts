@@ -20,20 +20,31 @@ export interface Engine {
   readonly state: ConnectionState;
   /** Whether a handler is at work on a group's event that it can still answer. */
   readonly isHandling: boolean;
-  /** Connects, if it is not connected or on the way. */
+  /** Something needs the connection. */
   open(): void;
+  /** Connects now, if it is not connected or on the way. */
+  connect(): void;
+  /** Connects anew, with a new token. */
+  reconnect(): void;
+  /** Ends the connection until it is needed again. */
+  disconnect(): void;
   publish(event: EventToPublish, limits: PublishLimits): Promise<Published>;
   /** All of them, or none, in their order. */
   publishAll(events: readonly EventToPublish[], limits: PublishLimits): Promise<Published[]>;
   subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions): Promise<Subscription>;
   /** A handler for what arrives anyway. Returns the function that takes it off. */
   listen(topic: string, handler: UntypedHandler): () => void;
-  /** Ends it, after at most `drainMs` for the work under way; called again with 0, at once. The same promise each time. */
+  /**
+   * Ends it, after at most `drainMs` for the work under way; called again with 0, at once. A handler that calls it is not
+   * waited for by the promise that it is given.
+   */
   close(drainMs: number): Promise<void>;
 }
 
 /** Who hears what no promise tells. */
 export interface EngineUser {
+  /** It has been closed; nothing more comes. */
+  closed(): void;
   state(state: ConnectionState): void;
   isStateHeard(): boolean;
   gap(gap: Gap): void;
@@ -44,17 +55,18 @@ export interface EngineUser {
 
 /** The engine with a connection of its own. */
 export class OwnConnection implements Engine {
-  readonly #origin: string;
+  readonly #settings: Settings;
   readonly #user: EngineUser;
   readonly #places: PlaceStore;
   readonly #connection: Connection;
   readonly #publisher: Publisher;
   readonly #subscriptions: Subscriptions;
+  #openTimer: ReturnType<typeof setTimeout> | undefined;
   #closed: Promise<void> | undefined;
   #force: () => void = () => {};
 
   constructor(settings: Settings, user: EngineUser) {
-    this.#origin = settings.origin;
+    this.#settings = settings;
     this.#user = user;
     this.#places = new PlaceStore(settings.resumeKey);
     this.#connection = new SocketConnection(settings, this.#connectionUser());
@@ -77,7 +89,25 @@ export class OwnConnection implements Engine {
   }
 
   open(): void {
+    if (!this.#settings.autoConnect && this.state.status === 'idle') return;
+    if (!this.#places.isRestored || this.state.status !== 'idle') return this.#connection.open();
+    // What the page before missed comes once: also to handlers that are registered a few awaits later.
+    this.#openTimer ??= setTimeout(() => this.#connection.open(), 0);
+  }
+
+  connect(): void {
+    clearTimeout(this.#openTimer);
     this.#connection.open();
+  }
+
+  reconnect(): void {
+    clearTimeout(this.#openTimer);
+    this.#connection.reconnect();
+  }
+
+  disconnect(): void {
+    clearTimeout(this.#openTimer);
+    this.#connection.disconnect();
   }
 
   publish(event: EventToPublish, limits: PublishLimits): Promise<Published> {
@@ -99,7 +129,8 @@ export class OwnConnection implements Engine {
   close(drainMs: number): Promise<void> {
     if (drainMs === 0) this.#force();
     this.#closed ??= this.#close(drainMs);
-    return this.#closed;
+    const { work } = this.#subscriptions;
+    return work.isOwnHandler ? Promise.race([this.#closed, work.othersDrained()]) : this.#closed;
   }
 
   async #close(drainMs: number): Promise<void> {
@@ -110,11 +141,13 @@ export class OwnConnection implements Engine {
     });
     await Promise.race([this.#subscriptions.work.drain().then(() => this.#publisher.idle()), late]);
     clearTimeout(timer);
+    clearTimeout(this.#openTimer);
     const closed = new EventBusError('closed', 'This event bus client has been closed.');
     this.#subscriptions.close(closed);
     this.#publisher.fail(closed);
     this.#connection.close();
     this.#places.close();
+    this.#user.closed();
   }
 
   #connectionUser(): ConnectionUser {
@@ -127,15 +160,30 @@ export class OwnConnection implements Engine {
       lost: (gap) => {
         this.#places.pass(gap.to);
         this.#subscriptions.lost(gap.to);
-        if (gap.from !== undefined || this.#subscriptions.isWaiting) this.#user.gap(gap); // who only publishes misses nothing
+        if (gap.from !== undefined || this.#subscriptions.isWatching) this.#user.gap(gap); // one that only publishes misses nothing
       },
+      caughtUp: (place, principal) => {
+        if (this.#places.principal !== undefined && principal !== undefined && principal !== this.#places.principal) this.#changeHands(somebodyElse());
+        if (principal !== undefined) this.#places.signIn(principal);
+        if (place !== undefined) this.#places.pass(place);
+        this.#publisher.keepWindow();
+      },
+      changedHands: (error) => this.#changeHands(error),
       emitted: (name, args) => this.#onEmitted(name, args),
       refused: (error) => {
+        if (error.code === 'signed_out') this.#places.signOut();
         const told = this.#subscriptions.fail(error) + this.#publisher.fail(error);
         const { isWaiting } = this.#subscriptions;
-        if (this.state.status === 'closed' && (isWaiting || told === 0)) this.#user.ended(this.#origin, error, isWaiting);
+        if (this.state.status === 'closed' && (isWaiting || told === 0)) this.#user.ended(this.#settings.origin, error, isWaiting);
       },
     };
+  }
+
+  #changeHands(error: EventBusError): void {
+    this.#places.forget();
+    this.#subscriptions.endAll(error);
+    this.#publisher.fail(error);
+    this.#user.error(error);
   }
 
   #onEmitted(name: string, args: readonly unknown[]): void {
@@ -153,4 +201,8 @@ export class OwnConnection implements Engine {
       this.#user.gap({ from: body.from, to: body.to });
     }
   }
+}
+
+function somebodyElse(): EventBusError {
+  return new EventBusError('principal_changed', 'Somebody else is signed in than before.');
 }

@@ -17,6 +17,7 @@ const kRetryOfCode = {
   not_found: 'never',
   method_not_allowed: 'never',
   id_reused: 'never',
+  principal_changed: 'never',
   too_large: 'never',
   unsupported_media_type: 'never',
   too_many: 'later',

@@ -87,11 +87,13 @@ export interface Delivery {
   readonly attempt: number;
 }
 
-/** An event from the wire, and what its last argument said: a place, a group's delivery, or nothing. */
+/** An event from the wire, and what its last argument said: a place, a group's delivery, or that it is of a history. */
 export interface Received {
   readonly event: AnyEvent<UntypedEvents>;
   readonly place: string | undefined;
   readonly delivery: Delivery | undefined;
+  /** The topic whose history it is; undefined: it is none, or the server does not say. */
+  readonly historyOf: string | undefined;
 }
 
 /** `[data, meta, last]` as the server emits it, or undefined if it is something else. */
@@ -110,10 +112,12 @@ export function readEvent(args: readonly unknown[]): Received | undefined {
     ...(typeof traceparent === 'string' && { traceparent }),
   };
   const last = args[args.length - 1];
+  const delivery = readDelivery(last);
   return {
     event: toEvent(data, attributes),
     place: optionalString(last),
-    delivery: readDelivery(last),
+    delivery,
+    historyOf: delivery === undefined && isObject(last) ? optionalString(last.topic) : undefined,
   };
 }
 

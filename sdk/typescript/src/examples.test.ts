@@ -4,7 +4,7 @@ import ts from 'typescript';
 import { expect, test, vi } from 'vitest';
 
 import type { ScriptedBus } from '../test/scripted-bus.js';
-import { clientOf, startBus } from '../test/support.js';
+import { afterwards, clientOf, startBus } from '../test/support.js';
 import * as sdk from './index.js';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
@@ -58,13 +58,15 @@ const all = examples();
 test('there are examples of every public verb', () => {
   const text = all.map(({ code }) => code).join('\n');
 
-  for (const verb of ['publish(', 'publish([', 'subscribe(', 'unsubscribe(', '.on(', 'onState(', 'onGap(', 'onError(', 'close(', 'createEventBus(', 'EventBusError']) {
+  for (const verb of ['publish(', 'publish([', 'subscribe(', 'unsubscribe(', '.on(', 'events(', 'connect(', 'ready(', 'disconnect(', 'reconnect(', 'onState(', 'onGap(', 'onError(', 'close(', 'createEventBus(', 'EventBusError']) {
     expect(text).toContain(verb);
   }
 });
 
 test.each(all.map((example, index) => [`${index + 1}, ${example.from}: ${example.code.trim().split('\n')[0]}`, example] as const))('example %s', async (_name, example) => {
   const bus = await startBus();
+  const last = setInterval(() => bus.publish({ type: 'photo.deleted', subject: 'photo:123', data: {} }), 20); // loops end with it
+  afterwards(() => clearInterval(last));
 
   await run(example, surroundings(bus));
 });

@@ -1,3 +1,4 @@
+import { CallContext } from './call-context.js';
 import type { Connection } from './connection.js';
 import { EventBusError, messageOf } from './errors.js';
 import type { AnyEvent, Delivery, UntypedEvents } from './event.js';
@@ -42,7 +43,8 @@ export class GroupWork {
   readonly #runs = new Map<string, Run>(); // in the order of their first deliveries
   #isClosing = false;
   #isClosed = false;
-  #onIdle: (() => void)[] = [];
+  readonly #caller = new CallContext<Run>();
+  #waiters: { readonly isOver: () => boolean; readonly resolve: () => void }[] = [];
 
   constructor(connection: Connection, report: (error: EventBusError) => void) {
     this.#connection = connection;
@@ -73,11 +75,26 @@ export class GroupWork {
   drain(): Promise<void> {
     this.#isClosing = true;
     for (const run of [...this.#runs.values()]) if (run.startedAt === undefined) this.#runs.delete(run.key);
-    return this.#runs.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
+    return this.#until(() => this.#runs.size === 0);
+  }
+
+  /** Whether it is a handler of a group's event that calls. */
+  get isOwnHandler(): boolean {
+    return this.#caller.get() !== undefined;
+  }
+
+  /** When no other handlers are at work than the one that calls. */
+  othersDrained(): Promise<void> {
+    const own = this.#caller.get();
+    return this.#until(() => [...this.#runs.values()].every((run) => run === own));
   }
 
   close(): void {
     this.#isClosed = true;
+  }
+
+  #until(isOver: () => boolean): Promise<void> {
+    return isOver() ? Promise.resolve() : new Promise((resolve) => this.#waiters.push({ isOver, resolve }));
   }
 
   #startThoseOf(member: Member): void {
@@ -102,7 +119,7 @@ export class GroupWork {
     run.startedAt = performance.now();
     const { member, event } = run;
     const context = { group: run.delivery.group, attempt: run.delivery.attempt };
-    const outcomes = await Promise.allSettled([...member.subscribers].map(({ handler }) => call(handler, event, context)));
+    const outcomes = await this.#caller.run(run, () => Promise.allSettled([...member.subscribers].map(({ handler }) => call(handler, event, context))));
     if (run.isGivenUp) return;
     const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
     for (const thrown of failures) this.#report(handlerFailed(member.topic, thrown));
@@ -114,7 +131,7 @@ export class GroupWork {
     // What came while the answer was on its way is another try.
     if (run.delivery !== delivery) this.take(event, run.delivery, member);
     if (!this.#isClosing) this.#startThoseOf(member);
-    if (this.#runs.size === 0) for (const tell of this.#onIdle.splice(0)) tell();
+    for (const { isOver, resolve } of this.#waiters) if (isOver()) resolve();
   }
 
   // If the answer does not arrive, the group gives the event out again: nothing is left to do here.

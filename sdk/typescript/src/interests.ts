@@ -105,10 +105,11 @@ export class Interests {
    * the others are asked for by themselves, each from its own place.
    */
   resumeRequest(): ResumeRequest {
+    const { principal } = this.#places;
     const since = this.#places.place ?? this.#firstStart();
-    if (since === undefined) return { since, topics: [] };
+    if (since === undefined) return { principal, since, topics: [] };
     const going = [...this].filter((interest) => isView(interest) && [...interest.subscribers].some((subscriber) => subscriber.resumePoint(this.#places) === since));
-    return { since, topics: [...new Set(going.map(({ topic }) => topic))] };
+    return { principal, since, topics: [...new Set(going.map(({ topic }) => topic))] };
   }
 
   connected(recovered: boolean, asked: ResumeRequest): void {
@@ -139,6 +140,12 @@ export class Interests {
       interest.confirmed = undefined;
       for (const subscriber of [...interest.subscribers]) if (subscriber.isConfirmed) this.#end(interest, subscriber, error);
     }
+  }
+
+  /** Ends all of them: they were somebody else's. */
+  endAll(error: EventBusError): void {
+    for (const interest of [...this]) for (const subscriber of [...interest.subscribers]) this.#end(interest, subscriber, error);
+    this.#unsubscribed.clear();
   }
 
   /** The log goes on behind `to`, wherever this client stood. */

@@ -16,7 +16,7 @@ test('the ready client finds address and token in the environment at its first u
   await eventBus.publish('tick', {});
   await eventBus.close();
 
-  expect(bus.connects).toEqual([{ token: 'from the environment' }]);
+  expect(bus.connects).toEqual([{ place: true, token: 'from the environment' }]);
 });
 
 test('in a browser the address is that of the page', () => {

@@ -2,10 +2,14 @@ import type { ManagerOptions, SocketOptions } from 'socket.io-client';
 
 import { EventBusError } from './errors.js';
 
-/** Why the last token was not good enough, for a function that would rather keep one. */
+export const kTimeoutMs = 30_000;
+
+/** Why the last token is not good enough, for a function that would rather keep one. */
 export interface TokenContext {
   /** The code with which the server refused or ended the last one. */
   readonly refused?: string;
+  /** The last one ends in so long, and the connection is to go on with a new one. */
+  readonly expiresInMs?: number;
 }
 
 /** `null`, as `throw new SignedOut()`: nobody is signed in. What else it throws passes: it is asked again. */
@@ -19,11 +23,14 @@ export interface EventBusOptions {
    */
   readonly url?: string | undefined;
   /**
-   * The JWT, or a function that gives one and is asked at every connect. Default: `EVENT_BUS_TOKEN`
-   * in Node; in a browser none, then the cookie signs in.
+   * The JWT, or a function that gives one and is asked at every connect, and before the last one ends. Default:
+   * `EVENT_BUS_TOKEN` in Node; in a browser none, then the cookie signs in.
    */
   readonly token?: TokenSource | undefined;
-  /** How long a publish, and the first answer to a subscribe, may take. Default 30 000. */
+  /**
+   * How long a publish, and the first answer to a subscribe, may take. Default 30 000. A publish is sent again only for as
+   * long as the server knows its id (`dedupe_window`, 10 minutes): a longer time is refused, `Infinity` ends with that.
+   */
   readonly timeoutMs?: number | undefined;
   /** How many events may wait for an answer, while offline too. Past it, `too_many`. Default 1 000. */
   readonly queueEventsMax?: number | undefined;
@@ -32,10 +39,12 @@ export interface EventBusOptions {
   /** How many events each handler remembers to know repeats. Default 1 000. */
   readonly repeatsMax?: number | undefined;
   /**
-   * The name under which a browser tab keeps its place over a reload. Give the user's id, so that
-   * another who signs in begins anew; `false` keeps none. Default: the url.
+   * The name under which a browser tab keeps its place over a reload; `false` keeps none. Default: the url. The place of
+   * one user is not given to another, whatever the name.
    */
   readonly resumeKey?: string | false | undefined;
+  /** `false`: nothing connects but `connect()` and `ready()`. Default: the first call that needs it. */
+  readonly autoConnect?: boolean | undefined;
   /** What goes on to socket.io-client: `transports`, `ca`, `extraHeaders`, … */
   readonly socketOptions?: Partial<ManagerOptions & SocketOptions> | undefined;
 }
@@ -50,6 +59,7 @@ export interface Settings {
   readonly queueBytesMax: number;
   readonly repeatsMax: number;
   readonly resumeKey: string | undefined;
+  readonly autoConnect: boolean;
   readonly socketOptions: Partial<ManagerOptions & SocketOptions>;
 }
 
@@ -67,11 +77,12 @@ export function settle(options: EventBusOptions): Settings {
     origin,
     path: `${pathname.replace(/\/+$/, '')}/socket.io/`,
     token: options.token ?? environment('EVENT_BUS_TOKEN'),
-    timeoutMs: options.timeoutMs ?? 30_000,
+    timeoutMs: options.timeoutMs ?? kTimeoutMs,
     queueEventsMax: options.queueEventsMax ?? 1_000,
     queueBytesMax: options.queueBytesMax ?? 8 * 1024 * 1024,
     repeatsMax: options.repeatsMax ?? 1_000,
     resumeKey: options.resumeKey === false ? undefined : (options.resumeKey ?? url),
+    autoConnect: options.autoConnect ?? true,
     socketOptions: options.socketOptions ?? {},
   };
 }

@@ -1,14 +1,19 @@
-import { isObject } from './guards.js';
+import { isObject, optionalString } from './guards.js';
 
 const kWriteEveryMs = 500; // a page that dies without `pagehide` repeats at most what came in this time
+
+// The entries of this page's clients: those of one name are told apart by their order, which is the same in the next page.
+const inUse = new Set<string>();
 
 /**
  * The last place that this client saw. In a browser it is kept in sessionStorage too, with the topics
  * that were watched and with the places of those that go on somewhere else, so that the page goes on
- * from there when it is loaded again; each tab has its own.
+ * from there when it is loaded again; each tab has its own, and each client of a page.
  */
 export class PlaceStore {
   readonly #key: string | undefined;
+  #isErased = false;
+  #principal: string | undefined;
   readonly #topics = new Map<string, OwnPlace>();
   readonly #restored: Restored;
   #place: string | undefined;
@@ -19,14 +24,47 @@ export class PlaceStore {
 
   /** `key` names the entry in sessionStorage; undefined: nothing outlives this object. */
   constructor(key: string | undefined) {
-    this.#key = key === undefined || storage() === undefined ? undefined : `eventbus:${key}`;
+    this.#key = key === undefined || storage() === undefined ? undefined : entryOf(key);
     this.#restored = read(this.#key);
     this.#place = this.#restored.place;
+    this.#principal = this.#restored.principal;
     if (this.#key !== undefined) globalThis.addEventListener?.('pagehide', this.#onPageHide);
   }
 
   get place(): string | undefined {
     return this.#place;
+  }
+
+  /** Whose places these are: as a hash, once the server has said it. */
+  get principal(): string | undefined {
+    return this.#principal;
+  }
+
+  /** Whether the page before this one left a place to go on from. */
+  get isRestored(): boolean {
+    return this.#restored.place !== undefined;
+  }
+
+  /** The places from now on are those of `principal`. */
+  signIn(principal: string): void {
+    this.#principal = principal;
+    this.#isErased = false;
+  }
+
+  /** Nobody is signed in: the next page finds nothing. This one goes on if the same one signs in again. */
+  signOut(): void {
+    this.#isErased = true;
+    this.#write();
+  }
+
+  /** Somebody else is signed in. */
+  forget(): void {
+    this.#principal = undefined;
+    this.#place = undefined;
+    this.#began = undefined;
+    this.#topics.clear();
+    this.#restored.topics.clear();
+    this.#write();
   }
 
   /** How many places have been passed by this object. */
@@ -67,10 +105,10 @@ export class PlaceStore {
 
   /** Forgets the place, in sessionStorage too, and leaves no listener and no timer. */
   close(): void {
-    this.#place = undefined;
-    this.#began = undefined;
-    this.#write();
-    if (this.#key !== undefined) globalThis.removeEventListener?.('pagehide', this.#onPageHide);
+    this.forget();
+    if (this.#key === undefined) return;
+    globalThis.removeEventListener?.('pagehide', this.#onPageHide);
+    inUse.delete(this.#key);
   }
 
   #writeSoon(): void {
@@ -86,8 +124,8 @@ export class PlaceStore {
     const topics: Entry[] = [...this.#restored.topics];
     for (const [topic, { from, countMax }] of this.#topics) topics.push(this.#count > countMax ? topic : [topic, from]);
     try {
-      if (place === undefined) storage()?.removeItem(this.#key);
-      else storage()?.setItem(this.#key, JSON.stringify({ place, topics }));
+      if (place === undefined || this.#isErased) storage()?.removeItem(this.#key);
+      else storage()?.setItem(this.#key, JSON.stringify({ place, topics, principal: this.#principal }));
     } catch {
       // The storage is full: a reload then starts from now, as it would without it.
     }
@@ -102,6 +140,7 @@ interface OwnPlace {
 
 interface Restored {
   readonly place: string | undefined;
+  readonly principal: string | undefined;
   readonly topics: Map<string, string>; // each with where it goes on
 }
 
@@ -112,17 +151,26 @@ function isEntry(value: unknown): value is Entry {
   return typeof value === 'string' || (Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string'));
 }
 
+function entryOf(key: string): string {
+  for (let n = 1; ; ++n) {
+    const entry = n === 1 ? `eventbus:${key}` : `eventbus:${key}#${n}`;
+    if (inUse.has(entry)) continue;
+    inUse.add(entry);
+    return entry;
+  }
+}
+
 function read(key: string | undefined): Restored {
   try {
     const stored: unknown = JSON.parse((key !== undefined && storage()?.getItem(key)) || 'null');
     if (isObject(stored) && typeof stored.place === 'string' && Array.isArray(stored.topics)) {
       const { place } = stored;
-      return { place, topics: new Map(stored.topics.filter(isEntry).map((entry) => (typeof entry === 'string' ? [entry, place] : entry))) };
+      return { place, principal: optionalString(stored.principal), topics: new Map(stored.topics.filter(isEntry).map((entry) => (typeof entry === 'string' ? [entry, place] : entry))) };
     }
   } catch {
     // Somebody else's entry, or a broken one: as if there were none.
   }
-  return { place: undefined, topics: new Map() };
+  return { place: undefined, principal: undefined, topics: new Map() };
 }
 
 function storage(): Storage | undefined {

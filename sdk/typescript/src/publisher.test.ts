@@ -252,7 +252,7 @@ test('what has to be tried again goes before what was published later', async ()
   const sent: unknown[] = [];
   const connection = {
     isLive: true,
-    maxPayload: undefined,
+    maxPayload: undefined, dedupeWindowMs: undefined,
     state: { status: 'live' } as const,
     request: async (_command: string, [event]: readonly unknown[]) => {
       sent.push((event as { data: unknown }).data);
@@ -282,6 +282,7 @@ test('one message is under way at a time, and takes all that wait within its bou
   const connection = {
     isLive: true,
     maxPayload: 10_000,
+    dedupeWindowMs: undefined,
     state: { status: 'live' } as const,
     request: async (_command: string, [events]: readonly unknown[]) => {
       expect(++underWay).toBe(1);

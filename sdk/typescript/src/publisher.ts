@@ -6,6 +6,7 @@ import type { EventToPublish, Published } from './event.js';
 import type { Json } from './guards.js';
 import { isObject } from './guards.js';
 import type { Settings } from './options.js';
+import { kTimeoutMs } from './options.js';
 import { uuid } from './uuid.js';
 
 const kTogetherMax = 256; // calls in one message
@@ -26,12 +27,15 @@ interface Request {
   readonly json: string;
   readonly ids: readonly string[];
   readonly bytes: number; // of UTF-8
+  readonly timeoutMs: number;
+  wasSent: boolean;
+  windowTimer: ReturnType<typeof setTimeout> | undefined; // since it was sent first
   readonly resolve: (published: Published[]) => void;
   readonly reject: (error: EventBusError) => void;
 }
 
 /** What a publisher needs of the connection. */
-export type PublisherConnection = Pick<Connection, 'isLive' | 'maxPayload' | 'request' | 'state'>;
+export type PublisherConnection = Pick<Connection, 'dedupeWindowMs' | 'isLive' | 'maxPayload' | 'request' | 'state'>;
 
 /**
  * Sends events until they are answered or their deadline passes, and has them stored in the order of the calls. What
@@ -84,6 +88,11 @@ export class Publisher {
     }
   }
 
+  /** Sends nothing again that the server would no longer know by its id. Called when its window may have become known. */
+  keepWindow(): void {
+    for (const request of [...this.#queue]) this.#keepWindowOf(request);
+  }
+
   /** Rejects all that waits, and says how much that was. */
   fail(error: EventBusError): number {
     this.#endRest();
@@ -106,6 +115,7 @@ export class Publisher {
 
       const settle = () => {
         clearTimeout(deadline);
+        clearTimeout(request.windowTimer);
         signal?.removeEventListener('abort', onAbort);
         this.#forget(request);
       };
@@ -113,6 +123,9 @@ export class Publisher {
         json,
         ids,
         bytes,
+        timeoutMs,
+        wasSent: false,
+        windowTimer: undefined,
         resolve: (published) => (settle(), resolve(published)),
         reject: (error) => (settle(), reject(error.of(ids))),
       };
@@ -121,8 +134,16 @@ export class Publisher {
       signal?.addEventListener('abort', onAbort, { once: true });
 
       this.#queue.push(request);
+      this.#keepWindowOf(request);
       this.flush();
     });
+  }
+
+  #keepWindowOf(request: Request): void {
+    const { timeoutMs } = request;
+    const { dedupeWindowMs = Infinity } = this.#connection;
+    if (timeoutMs > dedupeWindowMs && timeoutMs !== kTimeoutMs && timeoutMs !== Infinity) return request.reject(tooLong(timeoutMs, dedupeWindowMs));
+    if (request.wasSent) request.windowTimer ??= deadlineIn(dedupeWindowMs, () => request.reject(this.#late(dedupeWindowMs)));
   }
 
   // The first that wait, as many as may go together: at least one.
@@ -134,6 +155,10 @@ export class Publisher {
 
   async #send(requests: readonly Request[]): Promise<void> {
     this.#isSending = true;
+    for (const request of requests) {
+      request.wasSent = true;
+      this.#keepWindowOf(request);
+    }
     const bodies = requests.map(({ json }) => JSON.parse(json) as unknown);
     try {
       const answer = await this.#connection.request('publish', [bodies.length === 1 ? bodies[0] : bodies.flat()], kAttemptMs);
@@ -214,6 +239,10 @@ export class Publisher {
     const cause = this.#lastError ?? this.#connection.state.error;
     return new EventBusError('timeout', `The event was not acknowledged within ${timeoutMs} ms${cause ? `: ${cause.message}` : '.'}`, { cause });
   }
+}
+
+function tooLong(timeoutMs: number, windowMs: number): EventBusError {
+  return new EventBusError('bad_request', `A publish may not take ${timeoutMs} ms: the server knows a repeated event by its id for ${windowMs} ms (its setting dedupe_window), and one that is sent again later would be stored twice. Give a timeoutMs below that.`);
 }
 
 function withId(event: EventToPublish): EventToPublish & { readonly id: string } {

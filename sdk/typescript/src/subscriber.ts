@@ -53,6 +53,7 @@ export class Subscriber {
   #isConfirmed = false;
   #isHolding = true; // what comes in order, until the server has said from where it comes
   #isFull = false;
+  #after = -1; // the position up to which nothing is for it: a session that goes on brings older events, for others, once more
   #historyAfter = Infinity; // the position up to which no history holds anything for it
   #start: string | undefined; // where it began in this session, and how many places had come
   #placesAtStart = 0;
@@ -109,7 +110,10 @@ export class Subscriber {
   confirm(confirmed: Confirmed, places: number): void {
     const { offset } = confirmed;
     const start = positionOf(offset);
-    if (!this.#isConfirmed) this.#historyAfter = start;
+    if (!this.#isConfirmed) {
+      this.#historyAfter = start;
+      this.#after = positionOf(this.#isHolding ? offset : (this.#start ?? offset));
+    }
     this.#isConfirmed = true;
     if (this.#isHolding) {
       this.#start = offset;
@@ -126,7 +130,7 @@ export class Subscriber {
   restart(to: string): void {
     if (!this.#isConfirmed) return;
     this.#since = undefined;
-    this.#historyAfter = positionOf(to);
+    this.#after = this.#historyAfter = positionOf(to);
   }
 
   refuse(error: EventBusError): void {
@@ -135,7 +139,7 @@ export class Subscriber {
 
   /** Whether an event of a history, at `position`, is new to it. */
   isNew(position: number): boolean {
-    return !this.#isFull && this.#isConfirmed && position > this.#historyAfter;
+    return !this.#isFull && this.#isConfirmed && this.#since !== undefined && position > this.#historyAfter;
   }
 
   /** An event of a history. `isItsOwn`: the history can be no other topic's. */
@@ -144,7 +148,7 @@ export class Subscriber {
     while (this.#held.length > 0 && positionOf(this.#held[0]!.offset) < position) this.#take(this.#held.shift()!);
     if (isItsOwn) {
       this.#historyAfter = position;
-      if (this.#since !== undefined) this.#since = event.offset;
+      this.#since = event.offset;
     }
     this.#take(event);
     this.#releaseWhenQuiet();
@@ -171,7 +175,7 @@ export class Subscriber {
   }
 
   #take(event: Event): void {
-    if (this.#isFull || !this.#seen.add(identityOf(event)) || this.#intake.add(event)) return;
+    if (this.#isFull || positionOf(event.offset) <= this.#after || !this.#seen.add(identityOf(event)) || this.#intake.add(event)) return;
     this.#isFull = true;
     this.#since = event.offset;
   }

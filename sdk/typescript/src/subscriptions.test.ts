@@ -340,6 +340,21 @@ test('a subscription made while offline begins at its confirmation, not at the l
   expect(idsOf(await fresh.atLeast(1))).toEqual(['e3']);
 });
 
+test('what a session sends again from before a subscription is not its', async () => {
+  const bus = await startBus();
+  const { client, seen } = await subscribed(bus);
+  const old = bus.publish({ type: 'photo.renamed', subject: kPhoto, data: {} });
+  await seen.atLeast(1);
+  const younger = new Seen<Event>();
+  const { offset } = await client.subscribe(kPhoto, younger.add);
+  expect(offset).toBe(old.meta.offset);
+
+  bus.show(old);
+  bus.publish({ type: 'photo.renamed', subject: kPhoto, data: {} });
+
+  expect(idsOf(await younger.atLeast(1))).toEqual(['e2']);
+});
+
 test('a session that the server still knows is not asked for again', async () => {
   const bus = await startBus({ recovery: true });
   const { client } = await subscribed(bus);
@@ -966,4 +981,35 @@ test('of two topics that share events neither takes the other\'s history away', 
   bus.showHistory(first, second, first, third, second, third);
 
   expect((await seen.atLeast(6)).sort()).toEqual(['e1', 'e1 by type', 'e2', 'e2 by type', 'e3', 'e3 by type']);
+});
+
+test('of two topics that share events each has its own history, whichever is sent first over a drop', async () => {
+  const bus = await startBus();
+  for (let n = 1; n <= 3; ++n) bus.publish({ type: `photo.${n}`, subject: 'photo:1', data: {} });
+  const client = clientOf(bus);
+  const seen = new Seen<string>();
+  bus.script('subscribe', { ok: true, offset: '1.0' }, { ok: true, offset: '1.2' });
+  await client.subscribe('photo:1', ({ id }) => seen.add(id), { since: '1.0' });
+  await client.subscribe('photo.*', ({ id }) => seen.add(`${id} by type`), { since: '1.2', group: null });
+  const [first, second, third] = bus.log as [Stored, Stored, Stored];
+
+  bus.showHistoryOf('photo:1', first);
+  bus.showHistoryOf('photo.*', third, third);
+  bus.showHistoryOf('photo:1', first, second, third);
+
+  expect(await seen.atLeast(4)).toEqual(['e1', 'e3 by type', 'e2', 'e3']);
+});
+
+test('a history is nothing to a handler that has had what came in order', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus, { repeatsMax: 1 });
+  const seen = new Seen<string>();
+  await client.subscribe('**', ({ id }) => seen.add(id), { group: null });
+  for (let n = 0; n < 2; ++n) bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  const others = new Seen<string>();
+  await client.subscribe('photo:1', ({ id }) => others.add(id), { since: '1.0' });
+
+  await others.atLeast(2);
+
+  expect(seen.things).toEqual(['e1', 'e2']);
 });

@@ -134,11 +134,10 @@ export class Subscriptions {
   }
 
   /** Gives an event to whom it concerns. */
-  receive({ event, place, delivery }: Received): void {
+  receive({ event, place, delivery, historyOf }: Received): void {
     if (delivery !== undefined) return this.work.take(event, delivery, this.#memberOf(delivery));
-    const isHistory = place === undefined;
-    const found = [...this.#interests].filter((interest) => isView(interest) && coversEvent(interest.topic, event));
-    if (isHistory) return this.#receiveOfHistory(found, event);
+    const found = [...this.#interests].filter((interest) => isView(interest) && (historyOf === undefined ? coversEvent(interest.topic, event) : interest.topic === historyOf));
+    if (place === undefined) return this.#receiveOfHistory(found, event);
     for (const interest of found) {
       const hadHistories = [...interest.subscribers].some(({ since }) => since !== undefined);
       for (const subscriber of interest.subscribers) subscriber.takeInOrder(event);
@@ -151,13 +150,22 @@ export class Subscriptions {
     this.#interests.ended(topic, group, error);
   }
 
+  endAll(error: EventBusError): void {
+    this.#interests.endAll(error);
+  }
+
   lost(to: string): void {
     this.#interests.lost(to);
   }
 
   /** Whether a handler waits for events: one that was confirmed, or one for what arrives anyway. */
   get isWaiting(): boolean {
-    return this.#listeners.size > 0 || [...this.#interests].some(({ confirmed }) => confirmed !== undefined);
+    return this.isWatching || [...this.#interests].some(({ confirmed }) => confirmed !== undefined);
+  }
+
+  /** Whether one of them misses what is lost; a group has its own place. */
+  get isWatching(): boolean {
+    return this.#listeners.size > 0 || [...this.#interests].some((interest) => interest.confirmed !== undefined && isView(interest));
   }
 
   /** Rejects what has not been confirmed, and says how many. What was confirmed stays, for when the connection is back. */
@@ -182,8 +190,8 @@ export class Subscriptions {
     this.#listeners.clear();
   }
 
-  // The server sends a history again until it knows that it came, so what is not new is no news. A history says nothing of
-  // its topic: what is one topic's comes in order, what is more than one's may be of either history.
+  // The server sends a history again until it knows that it came, so what is not new is no news. Where it does not say of
+  // which topic it is: what can be one topic's only comes in order, what can be more than one's may be of either history.
   #receiveOfHistory(found: readonly Interest[], event: Received['event']): void {
     const position = positionOf(event.offset);
     const owed = found.map((interest) => ({ interest, subscribers: [...interest.subscribers].filter((subscriber) => subscriber.isNew(position)) })).filter(({ subscribers }) => subscribers.length > 0);

@@ -41,6 +41,9 @@ export class ScriptedBus {
   hides = false;
   /** What an event is refused with, and the whole list that it is in. */
   judge: (event: Json) => Json | undefined = () => undefined;
+  /** Who is signed in, and for how long repeats are known. */
+  principal = 'a hash';
+  dedupeWindowMs = 600_000;
   /** Group named after the service; undefined: users' connections, type patterns are plain views. */
   group: string | undefined;
   readonly #scripts = new Map<string, Script[]>();
@@ -129,7 +132,12 @@ export class ScriptedBus {
 
   /** Sends what is stored as a history: none of it has a place. */
   showHistory(...stored: Stored[]): void {
-    for (const { name, data, meta } of stored) for (const socket of this.sockets) socket.emit(name, data, meta, { offset: meta.offset });
+    this.showHistoryOf(undefined, ...stored);
+  }
+
+  /** The same of a server that says of which topic it is. */
+  showHistoryOf(topic: string | undefined, ...stored: Stored[]): void {
+    for (const { name, data, meta } of stored) for (const socket of this.sockets) socket.emit(name, data, meta, { offset: meta.offset, ...(topic !== undefined && { topic }) });
   }
 
   /** Gives an event to the group's member. */
@@ -152,7 +160,9 @@ export class ScriptedBus {
   #onHandshake(socket: Socket, next: (error?: Error) => void): void {
     this.connects.push(socket.handshake.auth);
     this.#stir();
-    const refusal = this.refusals.shift();
+    const { principal } = socket.handshake.auth;
+    const isOther = principal !== undefined && principal !== this.principal;
+    const refusal = isOther ? { code: 'principal_changed', message: 'Somebody else is signed in.' } : this.refusals.shift();
     if (refusal === undefined) return next();
     const { message, ...data } = refusal;
     next(Object.assign(new Error(message), { data }));
@@ -164,13 +174,14 @@ export class ScriptedBus {
     socket.onAny((name: string, ...args: unknown[]) => this.#onCommand(socket, name, args));
     const { since, topics, offset } = socket.handshake.auth as { since?: string; topics?: string[]; offset?: string };
     const from = socket.recovered ? offset : since;
-    if (from === undefined) return;
     if (!socket.recovered) for (const topic of topics ?? []) socket.data.topics.add(topic);
-    if (!this.#knows(from)) return void socket.emit('resume.unknown', { code: 'since', reason: 'It is of another log.', to: this.end });
+    const isLost = from !== undefined && !this.#knows(from);
+    if (isLost) socket.emit('resume.unknown', { code: 'since', reason: 'It is of another log.', to: this.end });
     if (this.hides) return;
-    const missed = this.log.filter(({ meta }) => isAfter(meta.offset, from) && watches(socket, meta));
+    const missed = from === undefined || isLost ? [] : this.log.filter(({ meta }) => isAfter(meta.offset, from) && watches(socket, meta));
     for (const stored of missed) this.show(stored, socket);
-    socket.emit('resume.done', { missed: missed.length });
+    const { principal, dedupeWindowMs, end } = this;
+    socket.emit('resume.done', { missed: missed.length, principal, dedupeWindowMs }, end);
   }
 
   #onCommand(socket: Socket, name: string, args: unknown[]): void {

@@ -43,11 +43,13 @@ export class BusServer {
   #isMounted = false;
   #isMeantToEnd = false;
   readonly #hasOwnClock: boolean;
+  readonly #catalogText: (name: CatalogName) => string;
   /** Is called if the server ends and nobody has told it to. */
   onUnexpectedEnd: (how: string) => void = () => undefined;
 
   /** With `hasOwnClock` its clock can be stepped, where libfaketime is installed; that costs time at each look at it. */
-  constructor(binary: string, settings: Readonly<Record<string, string>>, hasOwnClock: boolean) {
+  constructor(binary: string, settings: Readonly<Record<string, string>>, hasOwnClock: boolean, text: (name: CatalogName) => string = catalogText) {
+    this.#catalogText = text;
     this.#hasOwnClock = hasOwnClock && kFaketime !== undefined;
     this.binary = binary;
     this.settings = settings;
@@ -244,6 +246,6 @@ export class BusServer {
   }
 
   #write(name: CatalogName): void {
-    writeFileSync(this.#catalog, catalogText(name));
+    writeFileSync(this.#catalog, this.#catalogText(name));
   }
 }

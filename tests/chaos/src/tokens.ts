@@ -15,9 +15,10 @@ export const service = (name: string, permissions: readonly string[] = []): Prin
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** A token without an end: clock steps do not end it. */
-export function tokenOf({ kind, name, roles, permissions }: Principal): string {
-  const claims = kind === 'user' ? { sub: name, roles, permissions } : { sub: `service:${name}`, service: name, permissions };
+/** A token without an end (clock steps do not end it), or with one in so many seconds. */
+export function tokenOf({ kind, name, roles, permissions }: Principal, seconds?: number): string {
+  const end = seconds === undefined ? {} : { exp: Math.floor(Date.now() / 1_000) + seconds };
+  const claims = kind === 'user' ? { sub: name, roles, permissions, ...end } : { sub: `service:${name}`, service: name, permissions, ...end };
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${createHmac('sha256', kSecret).update(signed).digest('base64url')}`;
 }

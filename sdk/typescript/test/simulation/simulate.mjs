@@ -1,0 +1,45 @@
+// Runs the seeded test of the client: `npm run simulate -- --seeds 2000 --jobs 2`.
+//
+//   --seeds N    how many seeds; default 100
+//   --from M     the first one; default 1
+//   --seed S     that one alone
+//   --jobs J     in so many processes; default 1
+//   --trace      prints what happened in each seed
+//   --slow MS    says which seeds took longer
+import { fork } from 'node:child_process';
+import { parseArgs } from 'node:util';
+
+import { bundle } from './bundle.mjs';
+
+const { values } = parseArgs({
+  options: { seeds: { type: 'string', default: '100' }, from: { type: 'string', default: '1' }, seed: { type: 'string' }, jobs: { type: 'string', default: '1' }, trace: { type: 'boolean', default: false }, hash: { type: 'boolean', default: false } },
+});
+const first = Number(values.seed ?? values.from);
+const count = values.seed === undefined ? Number(values.seeds) : 1;
+const jobs = Math.min(count, Number(values.jobs));
+
+const began = performance.now();
+const program = await bundle();
+const totals = {};
+let failed = 0;
+
+await Promise.all(
+  Array.from({ length: jobs }, (_, job) => {
+    const child = fork(program, [String(first + job), String(first + count), String(jobs)]);
+    child.on('message', onSeed);
+    return new Promise((resolve, reject) => child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`A process ended with ${code}.`)))));
+  }),
+);
+
+console.log(Object.entries(totals).map(([what, times]) => `${what} ${times}`).join(', '));
+console.log(`${count} seeds in ${((performance.now() - began) / 1_000).toFixed(1)} s, ${failed} with faults`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function onSeed({ seed, faults, trace, counts, hash }) {
+  for (const [what, times] of Object.entries(counts)) totals[what] = (totals[what] ?? 0) + times;
+  if (values.hash) console.log(`seed ${seed}: ${hash}`);
+  if (values.trace) console.log(trace.join('\n'));
+  if (faults.length === 0) return;
+  ++failed;
+  console.log(`seed ${seed}: ${faults.slice(0, 5).join('\n  ')}${faults.length > 5 ? `\n  and ${faults.length - 5} more` : ''}\n  again, with what happened: npm run simulate -- --seed ${seed} --trace`);
+}

@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  readonly seconds: number;
+  readonly seed: number;
+  readonly binary: string;
+  readonly without: readonly string[];
+  /** Where to write all that each client saw, if there is a fault. */
+  readonly traces: string | undefined;
+}
+
+export const kUsage = `usage: tests/chaos/proxy [--seconds N] [--seed S] [--server-bin PATH] [--without A,B] [--traces FOLDER]
+  --seconds N        begins no new round after N seconds (default 60)
+  --seed S           what the run does; without it another each time, and the first line says which
+  --server-bin PATH  the server (default: EVENTBUS_BIN, else build/release/bin/eventbus)
+  --without A,B      clients and their lines do everything but this: watch, past, twice, unwatch, swap, abort, on, off, leave,
+                     join, part, one, burst, batch, takeBack, heavy, cut, bite, stall, refuse
+  --traces FOLDER    writes there all that each client said, saw and suffered, if there is a fault`;
+
+/** Throws a sentence for the user if an argument is wrong. */
+export function parseOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      seconds: { type: 'string', default: '60' },
+      seed: { type: 'string' },
+      'server-bin': { type: 'string' },
+      without: { type: 'string', default: '' },
+      traces: { type: 'string' },
+    },
+  });
+  const number = (name: string, text: string): number => {
+    if (!/^\d{1,10}$/.test(text)) throw new Error(`--${name} is a whole number, and not ${JSON.stringify(text)}`);
+    return Number(text);
+  };
+  const binary = values['server-bin'] ?? process.env.EVENTBUS_BIN ?? fileURLToPath(new URL('../../../../build/release/bin/eventbus', import.meta.url));
+  if (!existsSync(binary)) throw new Error(`there is no server at ${binary}: build it (./run --build), or name another with --server-bin`);
+  return {
+    seconds: number('seconds', values.seconds),
+    seed: values.seed === undefined ? Math.floor(Math.random() * 1e6) : number('seed', values.seed),
+    binary,
+    without: values.without === '' ? [] : values.without.split(','),
+    traces: values.traces,
+  };
+}

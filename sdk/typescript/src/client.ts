@@ -33,6 +33,11 @@ export interface PublishOptions extends PublishLimits {
   readonly traceparent?: string | undefined;
 }
 
+export interface OnOptions {
+  /** Aborted: the handler is taken off. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export type EventsOptions = Omit<SubscribeOptions, 'concurrency' | 'onEnd'>;
 
 /**
@@ -129,7 +134,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
 
   /**
    * Calls `handler` with what arrives without being asked for: the events for this user, their roles
-   * and everyone. Nothing is said to the server. Returns the function that takes the handler off.
+   * and everyone. Nothing is said to the server. Returns the function that takes the handler off, as an aborted `signal` does.
    *
    * @example
    * ```ts
@@ -137,13 +142,16 @@ export class EventBus<out Events extends object = UntypedEvents> {
    * off();
    * ```
    */
-  on<Own extends Events = Events>(subject: Subject, handler: Handler<AnyEvent<Own>>): () => void;
+  on<Own extends Events = Events>(subject: Subject, handler: Handler<AnyEvent<Own>>, options?: OnOptions): () => void;
 
   /** The same of the types that a pattern covers. */
-  on<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, handler: Handler<EventOf<Own, Topic>>): () => void;
+  on<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, handler: Handler<EventOf<Own, Topic>>, options?: OnOptions): () => void;
 
-  on(topic: string, handler: Handler<never>): () => void {
-    return this.#open().listen(topic, handler as UntypedHandler);
+  on(topic: string, handler: Handler<never>, { signal }: OnOptions = {}): () => void {
+    if (signal?.aborted) return () => {};
+    const off = this.#open().listen(topic, handler as UntypedHandler);
+    signal?.addEventListener('abort', off, { once: true });
+    return off;
   }
 
   /**

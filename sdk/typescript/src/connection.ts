@@ -57,6 +57,8 @@ export interface Connection {
   open(): void;
   /** Connects anew, with a new token. */
   reconnect(): void;
+  /** Tries now, if it waits to try again. */
+  stir(): void;
   /** Ends it, until it is opened again. */
   disconnect(): void;
   /** Ends it for good, and tells the server that it need not keep the session. */
@@ -96,7 +98,7 @@ export class SocketConnection implements Connection {
   #dedupeWindowMs: number | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #renewTimer: ReturnType<typeof setTimeout> | undefined;
-  readonly #stirs = new Stirs(() => this.#onStir());
+  readonly #stirs = new Stirs(() => this.stir());
 
   constructor(settings: Settings, user: ConnectionUser) {
     this.#settings = settings;
@@ -138,6 +140,16 @@ export class SocketConnection implements Connection {
     this.#socket?.disconnect();
     this.#setState(this.#onTheWay());
     this.#socket?.connect();
+  }
+
+  // The network is back, or somebody looks at the page: the pause that is running is of no more use, and a cookie that had
+  // ended may have been renewed.
+  stir(): void {
+    const { status, error } = this.#state;
+    if (status === 'closed' && error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
+    if (this.isLive || (status !== 'reconnecting' && status !== 'connecting')) return;
+    clearTimeout(this.#retryTimer);
+    this.#socket?.disconnect().connect();
   }
 
   disconnect(): void {
@@ -316,16 +328,6 @@ export class SocketConnection implements Connection {
     this.#setState(this.#onTheWay(error));
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.#socket?.connect(), error?.retryAfterMs ?? this.#backoff.nextMs());
-  }
-
-  // The network is back, or somebody looks at the page: the pause that is running is of no more use, and a cookie that had
-  // ended may have been renewed.
-  #onStir(): void {
-    const { status, error } = this.#state;
-    if (status === 'closed' && error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
-    if (this.isLive || (status !== 'reconnecting' && status !== 'connecting')) return;
-    clearTimeout(this.#retryTimer);
-    this.#socket?.disconnect().connect();
   }
 
   #onTheWay(error?: EventBusError): ConnectionState {

@@ -1,4 +1,4 @@
-export type { EventsOptions, EventsToPublish, Handler, PublishOptions } from './client.js';
+export type { EventsOptions, EventsToPublish, Handler, OnOptions, PublishOptions } from './client.js';
 export { createEventBus, EventBus, eventBus } from './client.js';
 export type { EventBusErrorCode, EventBusErrorOptions, Retry } from './errors.js';
 export { errorCodes, EventBusError, SignedOut } from './errors.js';

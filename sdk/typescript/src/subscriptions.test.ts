@@ -319,7 +319,7 @@ test('a place of another log that the application gave is refused to it', async 
   bus.replaceLog();
   const client = clientOf(bus);
 
-  expect((await rejection(client.subscribe(kPhoto, () => {}, { since: '1.1' }))).code).toBe('bad_offset');
+  expect(await rejection(client.subscribe(kPhoto, () => {}, { since: '1.1' }))).toMatchObject({ code: 'bad_offset', retry: 'never', topic: kPhoto });
   expect(bus.sent('subscribe')).toHaveLength(1);
 });
 
@@ -566,7 +566,7 @@ test('a handler that throws or rejects is reported, and the others go on', async
   bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
 
   await seen.atLeast(1);
-  expect((await errors.atLeast(2)).map(({ message }) => message)).toEqual([`A handler of ${kPhoto} failed: thrown`, `A handler of ${kPhoto} failed: rejected`]);
+  expect(await errors.atLeast(2)).toMatchObject([{ message: `A handler of ${kPhoto} failed: thrown`, topic: kPhoto }, { message: `A handler of ${kPhoto} failed: rejected`, topic: kPhoto }]);
 });
 
 test('on() hears what arrives anyway and asks the server for nothing', async () => {
@@ -586,6 +586,21 @@ test('on() hears what arrives anyway and asks the server for nothing', async () 
 
   expect(seen.things).toHaveLength(1);
   expect(bus.sent('subscribe')).toEqual([]);
+});
+
+test('an aborted signal takes a handler of on() off', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const controller = new AbortController();
+  const all = new Seen<Event>();
+  client.on('photo.*', () => expect.unreachable(), { signal: controller.signal });
+  client.on('photo.*', () => expect.unreachable(), { signal: AbortSignal.abort() });
+  client.on('**', all.add);
+  await client.publish('tick', {}); // the client is connected
+
+  controller.abort();
+  bus.show(bus.publish({ type: 'photo.uploaded', data: {} }));
+  await all.atLeast(1);
 });
 
 test('garbage from the wire calls no handler', async () => {

@@ -4,7 +4,7 @@ import { EventBusError } from './errors.js';
 import type { Delivery, Received } from './event.js';
 import { GroupWork } from './group-work.js';
 import type { UntypedHandler } from './handler.js';
-import { call, handlerFailed } from './handler.js';
+import { call, topicHandlerFailed } from './handler.js';
 import type { Interest } from './interests.js';
 import { Interests, isView } from './interests.js';
 import { Listener } from './listener.js';
@@ -96,9 +96,9 @@ export class Subscriptions {
           clearTimeout(deadline);
           if (!(outcome instanceof EventBusError)) return resolve({ topic, group: outcome.group, offset: outcome.offset, unsubscribe });
           forget();
-          reject(outcome);
+          reject(outcome.about({ topic }));
         },
-        onHandlerFailed: (thrown) => this.#user.report(handlerFailed(topic, thrown)),
+        onHandlerFailed: (thrown) => this.#user.report(topicHandlerFailed(topic, thrown)),
         onHungry: () => this.#interests.ask(interest, subscriber),
       });
       const unsubscribe = (): Promise<void> => {
@@ -120,7 +120,7 @@ export class Subscriptions {
 
   /** A handler for what arrives anyway. Returns the function that takes it off. */
   listen(topic: string, handler: UntypedHandler): () => void {
-    const listener = new Listener(topic, handler, this.#settings.repeatsMax, (thrown) => this.#user.report(handlerFailed(topic, thrown)));
+    const listener = new Listener(topic, handler, this.#settings.repeatsMax, (thrown) => this.#user.report(topicHandlerFailed(topic, thrown)));
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -201,9 +201,10 @@ export class Subscriptions {
     }
   }
 
-  #ended({ topic, onEnd }: Subscriber, error: EventBusError): void {
+  #ended({ topic, onEnd }: Subscriber, cause: EventBusError): void {
+    const error = cause.about({ topic });
     if (onEnd === undefined) this.#user.report(error);
-    else void call(async () => onEnd(error)).catch((thrown) => this.#user.report(handlerFailed(topic, thrown)));
+    else void call(async () => onEnd(error)).catch((thrown) => this.#user.report(topicHandlerFailed(topic, thrown)));
   }
 
   #memberOf({ topic, group }: Delivery): Interest | undefined {

@@ -139,7 +139,7 @@ test('socket.io-client is the only dependency', () => {
 });
 
 test('the package holds what runs, its types and their sources, README and LICENSE, and nothing else', () => {
-  const modules = readdirSync(join(kRoot, 'src')).filter((name) => !name.endsWith('.test.ts'));
+  const modules = readdirSync(join(kRoot, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
   const dist = modules.flatMap((name) => ['esm', 'cjs'].flatMap((format) => ['.js', '.js.map', '.d.ts', '.d.ts.map'].map((end) => `dist/${format}/${name.replace(/\.ts$/, end)}`)));
 
   expect(packed.sort()).toEqual([...dist, ...modules.map((name) => `src/${name}`), 'dist/cjs/package.json', 'package.json', 'README.md', 'LICENSE'].sort());
@@ -161,13 +161,13 @@ test('attw and publint find nothing', async () => {
   expect(messages).toEqual([]);
 });
 
-test('a page that uses it loads at most 26 kB, minified and compressed, with all that it needs', async () => {
+test('a page that uses it loads at most 28 kB, minified and compressed, with all that it needs', async () => {
   const { outputFiles, metafile } = await build({ entryPoints: [join(built, 'dist/esm/index.js')], bundle: true, splitting: true, minify: true, format: 'esm', platform: 'browser', outdir: built, metafile: true, write: false, absWorkingDir: built });
   const loaded = new Set(['index.js']);
   for (const name of loaded) for (const { path, kind } of metafile.outputs[name]!.imports) if (kind !== 'dynamic-import') loaded.add(path);
 
   const bytes = outputFiles.filter(({ path }) => loaded.has(relative(built, path))).reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0);
 
-  expect(bytes).toBeLessThanOrEqual(26_000);
+  expect(bytes).toBeLessThanOrEqual(28_000);
   expect(bytes).toBeGreaterThan(15_000);
 });

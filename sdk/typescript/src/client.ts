@@ -5,11 +5,14 @@ import { EventStream } from './event-stream.js';
 import type { AnyEvent, EventOf, EventToPublish, KnownTopic, Published, Subject, UntypedEvents } from './event.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { handlerFailed } from './handler.js';
+import type { Logger } from './logger.js';
 import { Observers } from './observers.js';
 import type { EventBusOptions } from './options.js';
-import { kTimeoutMs, settle } from './options.js';
+import { kTimeoutMs, loggerOf, settle } from './options.js';
 import type { PublishLimits } from './publisher.js';
 import type { ConnectionState, Gap } from './state.js';
+import type { Stats } from './stats.js';
+import { noStats } from './stats.js';
 import { untilLive } from './until-live.js';
 import type { SubscribeOptions, Subscription } from './subscriptions.js';
 
@@ -57,7 +60,8 @@ export type EventsOptions = Omit<SubscribeOptions, 'concurrency' | 'onEnd'>;
 // `out` says so, and is checked: `Own` is nothing but `Events`. In an overload, type parameters of a call do not count.
 export class EventBus<out Events extends object = UntypedEvents> {
   readonly #options: EventBusOptions;
-  readonly #errors = new Observers<EventBusError>();
+  readonly #logger: Logger;
+  readonly #errors = new Observers<EventBusError>((thrown) => this.#logger.error('eventbus: an onError handler failed', thrown));
   readonly #gaps = new Observers<Gap>((thrown) => this.#report(handlerFailed('onGap', thrown)));
   readonly #states = new Observers<ConnectionState>((thrown) => this.#report(handlerFailed('onState', thrown)));
   #engine: Engine | undefined;
@@ -67,6 +71,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
   /** Use `createEventBus`. */
   constructor(options: EventBusOptions = {}) {
     this.#options = options;
+    this.#logger = loggerOf(options.logger);
   }
 
   /**
@@ -246,6 +251,19 @@ export class EventBus<out Events extends object = UntypedEvents> {
   }
 
   /**
+   * What this client has done since it was first used, for metrics and for who looks after it.
+   *
+   * @example
+   * ```ts
+   * const { sent, received, repeats, reconnects, roundTripMs } = bus.stats();
+   * log.info({ sent, received, repeats, reconnects, roundTripMs });
+   * ```
+   */
+  stats(): Stats {
+    return this.#engine?.stats ?? noStats;
+  }
+
+  /**
    * Tells `handler` the state now and at every change. Returns the function that takes it off.
    *
    * @example
@@ -277,7 +295,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
   /**
    * Errors that no promise tells: a handler that failed, a watch that the server ended, the end of a
    * connection on which something was subscribed (a token that was refused). Without a handler they go
-   * to `console.error`; at such an end, where `onState` hears nothing either, Node exits with 1.
+   * to the `logger`; at such an end, where `onState` hears nothing either, Node exits with 1.
    *
    * @example
    * ```ts
@@ -324,7 +342,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
 
   #begin(): Engine {
     return new OwnConnection(settle(this.#options), {
-      state: (state) => this.#states.tell(state),
+      state: (state) => this.#onStateChange(state),
       isStateHeard: () => this.#states.size > 0,
       gap: (gap) => this.#onGap(gap),
       error: (error) => this.#report(error),
@@ -333,17 +351,22 @@ export class EventBus<out Events extends object = UntypedEvents> {
     });
   }
 
+  #onStateChange(state: ConnectionState): void {
+    this.#logger.debug?.(`eventbus: ${state.status}`, state);
+    this.#states.tell(state);
+  }
+
   #onGap(gap: Gap): void {
     if (this.#gaps.size > 0) return this.#gaps.tell(gap);
     const where = gap.from === undefined ? `before ${gap.to}` : `between ${gap.from} and ${gap.to}`;
-    console.warn(`eventbus: events ${where} were missed and are no longer kept; onGap() hears of it.`);
+    this.#logger.warn(`eventbus: events ${where} were missed and are no longer kept; onGap() hears of it.`);
   }
 
   // No promise has told it, or handlers wait for events that will not come.
   #ended(origin: string, error: EventBusError, isWaiting: boolean): void {
     if (this.#errors.size > 0) return this.#errors.tell(error);
     if (this.#states.size > 0) return; // they have been told
-    console.error(
+    this.#logger.error(
       `eventbus: the connection to ${origin} has ended${isWaiting ? ', and what was subscribed hears nothing more' : ''}: ${error.message} (${error.code}) A function as \`token\` is asked for a new one; onError() and onState() hear of an end.`,
     );
     // As of an `error` event that nobody hears: a service that would do nothing from here on exits with 1, and
@@ -353,7 +376,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
 
   #report(error: EventBusError): void {
     if (this.#errors.size > 0) this.#errors.tell(error);
-    else console.error('eventbus:', error);
+    else this.#logger.error('eventbus:', error);
   }
 }
 

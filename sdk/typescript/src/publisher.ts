@@ -56,6 +56,7 @@ export class Publisher {
   #restTimer: ReturnType<typeof setTimeout> | undefined;
   #together = kTogetherMax;
   #lastError: EventBusError | undefined; // since something was stored
+  #stored = 0;
   #events = 0;
   #bytes = 0;
   #onIdle: (() => void)[] = [];
@@ -75,6 +76,11 @@ export class Publisher {
     if (events.length === 0) return [];
     const bodies = events.map(withId);
     return this.#request(bodies, bodies.map(({ id }) => id), limits);
+  }
+
+  /** How many events the server has stored. */
+  get stored(): number {
+    return this.#stored;
   }
 
   /** Sends what waits. Called when the connection is live. */
@@ -173,6 +179,7 @@ export class Publisher {
   #onAnswer(requests: readonly Request[], published: readonly Published[]): void {
     const count = requests.reduce((sum, { ids }) => sum + ids.length, 0);
     this.#passed();
+    this.#stored += published.length;
     let at = 0;
     for (const request of requests) {
       const own = published.slice(at, (at += request.ids.length));

@@ -6,7 +6,7 @@ import { call } from './handler.js';
 import { Intake } from './intake.js';
 import { positionOf } from './offset.js';
 import type { PlaceStore } from './place-store.js';
-import { RecentIds } from './recent-ids.js';
+import type { RecentIds } from './recent-ids.js';
 
 type Event = AnyEvent<UntypedEvents>;
 
@@ -25,7 +25,8 @@ export interface SubscriberOptions {
   readonly handler: UntypedHandler;
   /** As the application gave it. */
   readonly since: string | undefined;
-  readonly repeatsMax: number;
+  /** What it knows repeats by. */
+  readonly seen: RecentIds;
   readonly concurrency: number | undefined;
   readonly onEnd: ((error: EventBusError) => void) | undefined;
   /** Its promise: confirmed, or why not. May be told more than once. */
@@ -60,7 +61,7 @@ export class Subscriber {
   #held: Event[] = [];
   #quietTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor({ topic, handler, since, repeatsMax, concurrency, onEnd, onSettled, onHandlerFailed, onHungry }: SubscriberOptions) {
+  constructor({ topic, handler, since, seen, concurrency, onEnd, onSettled, onHandlerFailed, onHungry }: SubscriberOptions) {
     this.topic = topic;
     this.handler = handler;
     this.onEnd = onEnd;
@@ -68,7 +69,7 @@ export class Subscriber {
     this.#since = since;
     this.#onSettled = onSettled;
     this.#onHungry = onHungry;
-    this.#seen = new RecentIds(repeatsMax);
+    this.#seen = seen;
     this.#intake = new Intake((event) => call(handler, event, undefined).catch(onHandlerFailed), concurrency, () => this.#onDrained());
   }
 

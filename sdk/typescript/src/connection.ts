@@ -39,6 +39,8 @@ export interface ConnectionUser {
   changedHands(error: EventBusError): void;
   /** Something the server emitted. */
   emitted(name: string, args: readonly unknown[]): void;
+  /** A command was answered, so many ms after it was sent. */
+  answered?(ms: number): void;
   /** The server will not have us; what waits should know. */
   refused(error: EventBusError): void;
 }
@@ -177,8 +179,12 @@ export class SocketConnection implements Connection {
     if (!socket?.connected) {
       return onAnswer(new EventBusError('unavailable', 'The event bus is not connected.', { cause: this.#state.error }));
     }
+    const sentAt = performance.now();
     socket.timeout(timeoutMs).emit(command, ...args, (failure: Error | null, answer: unknown) => {
-      if (failure === null) return onAnswer(readAnswer(command, answer));
+      if (failure === null) {
+        this.#user.answered?.(performance.now() - sentAt);
+        return onAnswer(readAnswer(command, answer));
+      }
       const isDown = !socket.connected;
       onAnswer(
         isDown

@@ -1,6 +1,8 @@
 import type { ManagerOptions, SocketOptions } from 'socket.io-client';
 
 import { EventBusError } from './errors.js';
+import type { Logger } from './logger.js';
+import { consoleLogger, silentLogger } from './logger.js';
 
 export const kTimeoutMs = 30_000;
 
@@ -51,6 +53,8 @@ export interface EventBusOptions {
   readonly shareTabs?: boolean | { readonly name: string } | undefined;
   /** `false`: nothing connects but `connect()` and `ready()`. Default: the first call that needs it. */
   readonly autoConnect?: boolean | undefined;
+  /** Where to say what no listener hears; `false`: nowhere. Default: `console`, without `debug`. */
+  readonly logger?: Logger | false | undefined;
   /** What goes on to socket.io-client: `transports`, `ca`, `extraHeaders`, … */
   readonly socketOptions?: Partial<ManagerOptions & SocketOptions> | undefined;
 }
@@ -66,6 +70,7 @@ export interface Settings {
   readonly repeatsMax: number;
   readonly shareTabs: { readonly name: string | undefined } | undefined;
   readonly autoConnect: boolean;
+  readonly logger: Logger;
   readonly socketOptions: Partial<ManagerOptions & SocketOptions>;
 }
 
@@ -89,6 +94,7 @@ export function settle(options: EventBusOptions): Settings {
     repeatsMax: options.repeatsMax ?? 1_000,
     shareTabs: options.shareTabs === true ? { name: undefined } : options.shareTabs || undefined,
     autoConnect: options.autoConnect ?? true,
+    logger: loggerOf(options.logger),
     socketOptions: options.socketOptions ?? {},
   };
 }
@@ -100,6 +106,11 @@ export function resumeKeyOf(options: EventBusOptions): string | undefined {
 
 function urlOf({ url }: EventBusOptions): string | undefined {
   return url ?? environment('EVENT_BUS_URL') ?? pageOrigin();
+}
+
+/** The log that the option asks for. */
+export function loggerOf(option: EventBusOptions['logger']): Logger {
+  return option === false ? silentLogger : (option ?? consoleLogger);
 }
 
 function parse(url: string): { origin: string; pathname: string } {

@@ -240,7 +240,7 @@ export class Hub {
     } else if (isObject(last) && last.delivery !== undefined) {
       // Of a group, which #onSubscribed refuses: it goes to another member.
     } else if (isObject(meta) && typeof meta.type === 'string') {
-      const to = this.#whoAskedFor(meta as { type: string; subject?: string; offset?: string });
+      const to = this.#whoAskedFor(meta as { type: string; subject?: string; offset?: string }, isObject(last) ? last.topic : undefined);
       if (to.length > 0) this.#user.tell({ kind: 'emitted', name, args, to });
     } else {
       if (name === 'watch.ended' && isObject(data) && typeof data.topic === 'string') this.#topics.ended(data.topic);
@@ -248,9 +248,10 @@ export class Hub {
     }
   }
 
-  #whoAskedFor(event: { type: string; subject?: string; offset?: string }): string[] {
+  // `ofTopic`: whose history it is, if the server says so.
+  #whoAskedFor(event: { type: string; subject?: string; offset?: string }, ofTopic: unknown): string[] {
     const position = positionOf(event.offset ?? '');
-    const isOwed = ({ histories }: Tab) => [...histories].some(([topic, after]) => position > after && coversEvent(topic, event));
+    const isOwed = ({ histories }: Tab) => [...histories].some(([topic, after]) => position > after && (ofTopic === undefined ? coversEvent(topic, event) : topic === ofTopic));
     return [...this.#tabs.values()].filter(isOwed).map(({ id }) => id);
   }
 

@@ -19,12 +19,12 @@ export class BusServer {
 
   private constructor(
     readonly data: string,
-    private readonly settings: Readonly<Record<string, string>>,
+    private readonly settings: Record<string, string>,
     private address = '127.0.0.1:0',
   ) {}
 
-  // `settings`: of its environment, beside those that it needs.
-  static async start(catalog?: string, settings: Readonly<Record<string, string>> = {}): Promise<BusServer> {
+  // `settings` as variables: { EVENTBUS_ALLOWED_ORIGINS: … }.
+  static async start(catalog?: string, settings: Record<string, string> = {}): Promise<BusServer> {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: build it, or name another with EVENTBUS_BIN`);
     const server = new BusServer(await folder(), settings);
     onTestFinished(() => server.kill());

@@ -51,6 +51,9 @@ export type EventOf<Events extends object, Topic extends string> = string extend
           [Type in keyof Events & string]: Covers<Topic, Type> extends true ? BusEvent<Type, Events[Type]> : never;
         }[keyof Events & string];
 
+/** What a topic with a colon names: `photo:123`. */
+export type Subject = `${string}:${string}`;
+
 /** `Topic`; or, where no type of the map is covered, the types that there are, for the checker to name. */
 export type KnownTopic<Events extends object, Topic extends string> = [EventOf<Events, Topic>] extends [never] ? keyof Events & string : Topic;
 

@@ -22,7 +22,7 @@ interface Held {
 export class Answers {
   readonly #chance: Chance;
   readonly #pass: (frame: Frame) => void;
-  readonly #topics = new Map<string, string>(); // of subscribe and unsubscribe that are not answered, by the id of the call
+  readonly #calls = new Map<string, { readonly topic: string | undefined }>(); // that are not answered, by their ids
   readonly #held: Held[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether it is at work; without it everything passes. */
@@ -36,8 +36,8 @@ export class Answers {
 
   /** A frame that the client sends. */
   asked({ text }: Frame): void {
-    const call = /^42(\d+)\["(?:un)?subscribe",("(?:[^"\\]|\\.)*")/.exec(text ?? '');
-    if (call !== null) this.#topics.set(call[1]!, call[2]!);
+    const call = /^42(\d+)\["(?:(?:un)?subscribe",("(?:[^"\\]|\\.)*")|)/.exec(text ?? '');
+    if (call !== null) this.#calls.set(call[1]!, { topic: call[2] });
   }
 
   /** A frame that the server sends. */
@@ -60,8 +60,13 @@ export class Answers {
   }
 
   #answered(frame: Frame, id: string): void {
-    const topic = this.#topics.get(id);
-    this.#topics.delete(id);
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    if (call === undefined) {
+      this.flush(); // it was asked by polling, before the upgrade: nothing is known of it
+      return this.#pass(frame);
+    }
+    const { topic } = call;
     const hasToWait = topic !== undefined && this.#held.some((held) => held.topic === topic);
     if (!hasToWait && !(this.isMixing && this.#chance.yes(0.5))) return this.#pass(frame);
     this.#held.push({ frame, topic });

@@ -222,7 +222,7 @@ export class Client {
 
   async #watch(wantsPast = false, topic = this.#topic()): Promise<void> {
     if (this.#held.length >= kWatchesMax || this.#isLeaving) return;
-    const since = wantsPast && this.world.offsets.length > 0 ? this.chance.pick(this.world.offsets) : undefined;
+    const since = wantsPast && this.world.offsets.length > 0 && !this.world.without.includes('past') ? this.chance.pick(this.world.offsets) : undefined;
     const bus = this.#bus!;
     const name = `${this.name}'s subscription ${++this.#calls} to ${topic}${since === undefined ? '' : ` since ${since}`}`;
     const view = new Watch(this.name, topic, name);

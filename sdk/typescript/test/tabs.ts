@@ -11,6 +11,7 @@ interface Request {
   readonly tab: Tab;
   readonly name: string;
   readonly grant: () => void;
+  readonly rob: () => void;
 }
 
 /** A browser, as far as its tabs notice each other: locks as the Web Locks API has them, and real broadcast channels. */
@@ -44,6 +45,17 @@ export class TabBrowser {
     if (queue.length === 1) setTimeout(() => queue[0] === request && request.grant());
   }
 
+  steal(request: Request): void {
+    const queue = this.queues.get(request.name) ?? [];
+    this.queues.set(request.name, queue);
+    const holder = queue.shift();
+    queue.unshift(request);
+    setTimeout(() => {
+      holder?.rob();
+      request.grant();
+    });
+  }
+
   remove(isGone: (request: Request) => boolean): void {
     for (const queue of this.queues.values()) {
       const holder = queue[0];
@@ -71,7 +83,7 @@ export class Tab {
     const request = async (name: string, options: LockOptions, callback: LockGrantedCallback<unknown>): Promise<unknown> => {
       setTimeout(begun);
       if (this.#isDead) return new Promise(() => {});
-      return this.#request(name, options.signal, callback);
+      return this.#request(name, options, callback);
     };
     this.locks = { request: request as LockManager['request'] };
     const tab = this;
@@ -117,7 +129,7 @@ export class Tab {
     };
   }
 
-  #request(name: string, signal: AbortSignal | undefined, callback: LockGrantedCallback<unknown>): Promise<unknown> {
+  #request(name: string, { signal, steal }: LockOptions, callback: LockGrantedCallback<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       let isGranted = false;
       const free = () => this.#browser.remove((other) => other === request);
@@ -126,7 +138,8 @@ export class Tab {
         if (this.#isDead) return;
         Promise.resolve(callback({ name, mode: 'exclusive' })).then(resolve, reject).finally(free);
       };
-      const request: Request = { tab: this, name, grant };
+      const rob = () => reject(new DOMException('stolen', 'AbortError'));
+      const request: Request = { tab: this, name, grant, rob };
       if (signal !== undefined) setMaxListeners(0, signal);
       signal?.addEventListener('abort', () => {
         if (isGranted) return;
@@ -134,7 +147,8 @@ export class Tab {
         reject(signal.reason);
       });
       if (signal?.aborted) return reject(signal.reason);
-      this.#browser.enqueue(request);
+      if (steal === true) this.#browser.steal(request);
+      else this.#browser.enqueue(request);
     });
   }
 }

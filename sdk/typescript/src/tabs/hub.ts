@@ -11,7 +11,6 @@ import { Recent } from './recent.js';
 import { Topics } from './topics.js';
 
 const kAnswerMs = 10_000;
-const kGatherMs = 50; // tabs that come at the same time, as when a browser starts, make the connection begin anew once
 
 interface Tab {
   readonly id: string;
@@ -55,7 +54,7 @@ export class Hub {
   #asked: ResumeRequest = { since: undefined, topics: [] };
   #principal: string | undefined; // who is signed in, once the server has said it
   #isCaughtUp = false;
-  #gathering: ReturnType<typeof setTimeout> | undefined;
+  #isBeginningAnew = false;
 
   constructor(user: HubUser) {
     this.#user = user;
@@ -80,7 +79,7 @@ export class Hub {
   }
 
   close(): void {
-    clearTimeout(this.#gathering);
+    this.#isBeginningAnew = false;
     this.#drop();
     this.#user.tell({ kind: 'down', error: undefined });
   }
@@ -167,14 +166,19 @@ export class Hub {
     this.#user.tell({ kind: 'caughtUp', to, place: this.#recent.place, principal: this.#principal, dedupeWindowMs: this.#connection?.dedupeWindowMs });
   }
 
+  // Not at once, since this may be told by the connection. No timer: those of a page in the background are slow. Tabs that
+  // come until it connects are part of it, as when a browser starts with all that it had.
   #beginAnewSoon(): void {
-    this.#gathering ??= setTimeout(() => {
-      this.#gathering = undefined;
+    if (this.#isBeginningAnew) return;
+    this.#isBeginningAnew = true;
+    queueMicrotask(() => {
+      if (!this.#isBeginningAnew) return;
+      this.#isBeginningAnew = false;
       this.#drop();
       this.#onState({ status: 'reconnecting' });
       for (const tab of this.#tabs.values()) tab.isIn = false;
       this.open();
-    }, kGatherMs);
+    });
   }
 
   #drop(): void {

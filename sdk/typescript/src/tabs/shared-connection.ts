@@ -19,6 +19,8 @@ import { whoseIs } from './who.js';
 
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
+const kStirFirstMs = 3_000;
+const kStirMaxMs = 30_000;
 const kKeepTokenMs = 10_000; // one that named the group is good for the CONNECT that follows
 
 interface Call {
@@ -44,6 +46,7 @@ export class SharedConnection implements Connection {
   readonly #connect: Connect;
   readonly #browser: Browser;
   readonly #backoff = new Backoff(kRetryFirstMs, kRetryMaxMs);
+  readonly #stirBackoff = new Backoff(kStirFirstMs, kStirMaxMs);
   readonly #calls = new Map<number, Call>();
   #state: ConnectionState = { status: 'idle' };
   #group: Group | undefined;
@@ -53,6 +56,7 @@ export class SharedConnection implements Connection {
   #isBarred = false; // the browser gives this page no locks
   #joins = 0; // numbers the tries to join, so that one that comes too late is not used
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #stirTimer: ReturnType<typeof setTimeout> | undefined;
   #token: string | undefined;
   #tokenAt = 0;
   #place: string | undefined; // up to which it has passed on what came in order
@@ -64,7 +68,7 @@ export class SharedConnection implements Connection {
   #lastCall = 0;
   readonly #stirs = new Stirs(() => this.stir());
   readonly #onPageHide = () => this.#leave();
-  readonly #onPageShow = ({ persisted }: PageTransitionEvent) => persisted && this.#isWanted && this.#join();
+  readonly #onPageShow = ({ persisted }: PageTransitionEvent) => persisted && this.#isWanted && this.#joinAgain();
 
   constructor(settings: Settings, user: ConnectionUser, connect: Connect, browser: Browser) {
     this.#settings = settings;
@@ -170,6 +174,11 @@ export class SharedConnection implements Connection {
     });
   }
 
+  #joinAgain(): void {
+    this.#leave();
+    this.#join();
+  }
+
   #onNoToken(error: EventBusError): void {
     if (error.code === 'signed_out') return this.#end(error);
     this.#setState(this.#onTheWay(error));
@@ -190,6 +199,7 @@ export class SharedConnection implements Connection {
     if (key === undefined) return this.#beAlone();
     const group: Group = new Group(key, uuid(), this.#browser, {
       lead: () => this.#lead(),
+      deposed: () => this.#joinAgain(),
       hear: (news) => this.#hear(news),
       asked: (from, request) => this.#hub?.receive(from, request),
       gone: (tab) => this.#hub?.gone(tab),
@@ -252,6 +262,7 @@ export class SharedConnection implements Connection {
   #leave(): void {
     ++this.#joins;
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#stirTimer);
     this.#hub?.close();
     this.#hub = undefined;
     this.#group?.leave();
@@ -283,6 +294,7 @@ export class SharedConnection implements Connection {
       case 'leads':
         return this.#attach();
       case 'down':
+        this.#stirSoon();
         return this.#disconnected(news.error && unpack(news.error));
       case 'connected':
         return this.#onConnected(news);
@@ -303,6 +315,16 @@ export class SharedConnection implements Connection {
     }
   }
 
+  // The timers of a leader in the background may be a minute late. Those of a page that somebody looks at are not.
+  #stirSoon(): void {
+    clearTimeout(this.#stirTimer);
+    if (this.#hub !== undefined) return;
+    this.#stirTimer = setTimeout(() => {
+      if (globalThis.document?.visibilityState === 'visible') this.stir();
+      this.#stirSoon();
+    }, this.#stirBackoff.nextMs());
+  }
+
   #attach(): void {
     this.#disconnected(undefined);
     const { since, principal } = this.#user.resumeRequest();
@@ -310,6 +332,8 @@ export class SharedConnection implements Connection {
   }
 
   #onConnected({ isRecovered, since, place, maxPayload }: News & { kind: 'connected' }): void {
+    clearTimeout(this.#stirTimer);
+    this.#stirBackoff.reset();
     this.#isConnected = true;
     this.#wasLive = true;
     this.#maxPayload = maxPayload;

@@ -165,6 +165,26 @@ test('a leader that is busy keeps the others waiting, and they lose nothing', as
   expect(idsOf(await seen[1]!.atLeast(1))).toEqual([id]);
 });
 
+test('a leader that hangs loses the lead, and is a tab as the others when it goes on', async () => {
+  const bus = await startBus();
+  const { tabs, seen } = await tabsOn(bus, 3);
+  const goOn = tabs[0]!.busy();
+
+  const newcomer = await browser.tab(bus);
+  const published = tabs[1]!.client.publish('photo.sent', {}, { id: 'mine' });
+  expect(await published).toMatchObject({ id: 'mine', duplicate: false });
+  const id = publish(bus);
+  await newcomer.client.publish('photo.sent', {});
+  for (const own of seen.slice(1)) expect(idsOf(await own.atLeast(1))).toEqual([id]);
+  goOn();
+  await vi.waitFor(() => expect(bus.sockets).toHaveLength(1));
+  await live(tabs[0]!);
+  const after = publish(bus);
+
+  for (const own of seen) expect(idsOf(await own.atLeast(2))).toEqual([id, after]);
+  expect([...tabs, newcomer].filter(({ leads }) => leads)).toHaveLength(1);
+}, 20_000);
+
 test('a topic is ended at the server by the last tab that holds it', async () => {
   const bus = await startBus();
   const { tabs } = await tabsOn(bus, 1);

@@ -2,6 +2,7 @@ import type { News, Request } from './messages.js';
 
 const kVersion = 1; // of what tabs say to each other
 const kSilentMs = 2_000; // after which a tab that has asked for something looks whether the leader is well
+const kLookMs = 10_000; // and one that only listens, while somebody looks at it
 const kHungMs = 5_000; // that a leader may take to say that it is
 
 /** What of the browser a group is made of. */
@@ -39,7 +40,8 @@ type OnChannel =
  * - On `NAME ID` the tab speaks to the leader, and no other tab is woken up for it.
  *
  * A leader that hangs, as in an alert() or where the system has suspended its page, is found by those who ask it for
- * something: it answers nothing, and one of them steals its lock. What it still says later is of a term that is over.
+ * something, or whom somebody looks at: it answers nothing, and one of them steals its lock. What it still says later is of
+ * a term that is over.
  */
 export class Group {
   readonly #name: string;
@@ -53,6 +55,8 @@ export class Group {
   #term: string | undefined; // its own id, if it leads
   #heard: string | undefined; // the id of the leader
   #silence: ReturnType<typeof setTimeout> | undefined; // since something was asked
+  #looking: ReturnType<typeof setInterval> | undefined;
+  #heardAt = 0; // by performance.now()
 
   constructor(key: string, id: string, browser: Browser, member: Member) {
     this.#name = `eventbus ${kVersion} ${key}`;
@@ -70,6 +74,7 @@ export class Group {
     this.#channel.onmessage = ({ data }: MessageEvent<OnChannel>) => this.#onMessage(data);
     void this.#hold(`${this.#name} leader`).then(() => this.#lead(), () => {});
     this.#seek();
+    this.#looking = setInterval(() => this.#look(), kLookMs);
   }
 
   /** Asks the leader for something. */
@@ -93,6 +98,7 @@ export class Group {
   leave(): void {
     if (this.#term === undefined) this.ask({ kind: 'leave' });
     clearTimeout(this.#silence);
+    clearInterval(this.#looking);
     this.#left.abort();
     for (const channel of [this.#channel, this.#own, ...this.#ofTabs.values()]) channel?.close();
   }
@@ -100,6 +106,7 @@ export class Group {
   #lead(): void {
     if (this.#left.signal.aborted || this.#term !== undefined) return;
     clearTimeout(this.#silence);
+    clearInterval(this.#looking);
     this.#term = this.#heard = this.#id;
     this.#member.lead();
     this.tell({ kind: 'leads' });
@@ -120,6 +127,7 @@ export class Group {
     if (term !== this.#heard) return;
     clearTimeout(this.#silence);
     this.#silence = undefined;
+    this.#heardAt = performance.now();
     if (news.kind === 'leads' ? isNew : news.to?.includes(this.#id) !== false) this.#member.hear(news);
   }
 
@@ -141,6 +149,11 @@ export class Group {
     this.#ofTabs.get(tab)?.close();
     this.#ofTabs.delete(tab);
     this.#member.gone(tab);
+  }
+
+  #look(): void {
+    if (this.#silence !== undefined || performance.now() - this.#heardAt < kLookMs) return;
+    if (globalThis.document?.visibilityState !== 'hidden') this.#seek();
   }
 
   // Whoever leads says so at once; if not, it hangs.

@@ -159,6 +159,7 @@ export class Hub {
   }
 
   #tellConnected({ id }: Tab, isRecovered: boolean, since: string | undefined): void {
+    this.#user.tell({ kind: 'transport', to: [id], transport: this.#connection?.state.transport });
     this.#user.tell({ kind: 'connected', to: [id], isRecovered, since, place: this.#recent.place, maxPayload: this.#connection?.maxPayload });
   }
 
@@ -188,6 +189,7 @@ export class Hub {
   }
 
   #onState(state: ConnectionState): void {
+    if (state.status === 'live') return this.#user.tell({ kind: 'transport', transport: state.transport });
     if (state.status !== 'connecting' && state.status !== 'reconnecting') return;
     this.#isCaughtUp = false;
     this.#user.tell({ kind: 'down', error: state.error && carry(state.error) });

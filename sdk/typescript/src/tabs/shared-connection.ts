@@ -6,7 +6,7 @@ import type { Json } from '../guards.js';
 import { Observers } from '../observers.js';
 import { positionOf } from '../offset.js';
 import type { Settings, TokenContext, TokenFunction } from '../options.js';
-import type { ConnectionState } from '../state.js';
+import type { ConnectionState, ConnectionTransport } from '../state.js';
 import { Stirs } from '../stirs.js';
 import { tokenOf } from '../token.js';
 import { uuid } from '../uuid.js';
@@ -65,6 +65,7 @@ export class SharedConnection implements Connection {
   #wasLive = false;
   #maxPayload: number | undefined;
   #dedupeWindowMs: number | undefined;
+  #transport: ConnectionTransport | undefined;
   #lastCall = 0;
   readonly #stirs = new Stirs(() => this.stir());
   readonly #onPageHide = () => this.#leave();
@@ -300,6 +301,8 @@ export class SharedConnection implements Connection {
         return this.#onConnected(news);
       case 'caughtUp':
         return this.#onCaughtUp(news);
+      case 'transport':
+        return this.#onTransport(news.transport);
       case 'changedHands':
         this.#place = undefined;
         return this.#user.changedHands(unpack(news.error));
@@ -350,6 +353,12 @@ export class SharedConnection implements Connection {
     if (this.#state.status !== 'live' || this.#missed > 0) this.#setState({ status: 'live', missed: this.#missed });
   }
 
+  #onTransport(transport: ConnectionTransport | undefined): void {
+    const isNew = JSON.stringify(transport) !== JSON.stringify(this.#transport);
+    this.#transport = transport;
+    if (isNew && this.#isConnected) this.#setState(this.#state);
+  }
+
   #onEmitted(name: string, args: readonly unknown[]): void {
     if (!this.#isConnected) return;
     const place = args.at(-1);
@@ -390,7 +399,9 @@ export class SharedConnection implements Connection {
   }
 
   // What is told holds: an observer may ask for more at once. `begin` does what belongs to the state.
-  #setState(state: ConnectionState, begin?: () => void): void {
+  #setState(news: ConnectionState, begin?: () => void): void {
+    const isConnected = this.#isConnected && (news.status === 'live' || news.status === 'catching-up');
+    const state = isConnected && this.#transport !== undefined ? { ...news, transport: this.#transport } : news;
     this.#state = state;
     begin?.();
     if (this.#state === state) this.states.tell(state);

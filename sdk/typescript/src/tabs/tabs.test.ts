@@ -313,7 +313,7 @@ test('a session that goes on does so for all tabs, without asking again', async 
   for (const own of seen) expect(idsOf(await own.atLeast(2))).toEqual(['e1', id]);
   expect(bus.sent('subscribe')).toHaveLength(asked);
   await live(tabs[1]!);
-  expect(tabs[1]!.client.state).toMatchObject({ status: 'live', missed: 1 });
+  expect(tabs[1]!.client.state).toEqual({ status: 'live', missed: 1, transport: { name: 'websocket' } });
 });
 
 test('a tab that joins begins now', async () => {

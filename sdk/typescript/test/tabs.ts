@@ -16,10 +16,15 @@ interface Request {
 
 /** A browser, as far as its tabs notice each other: locks as the Web Locks API has them, and real broadcast channels. */
 export class TabBrowser {
+  readonly #stored = new Map<string, string>(); // in sessionStorage; tabs are told apart by their resumeKey
   readonly queues = new Map<string, Request[]>(); // the first of each holds the lock
 
   constructor() {
     afterwards(() => vi.unstubAllGlobals());
+    const getItem = (key: string) => this.#stored.get(key) ?? null;
+    const setItem = (key: string, value: string) => void this.#stored.set(key, value);
+    const removeItem = (key: string) => void this.#stored.delete(key);
+    vi.stubGlobal('sessionStorage', { getItem, setItem, removeItem });
   }
 
   /** A tab with a client that has begun to join. */
@@ -27,10 +32,21 @@ export class TabBrowser {
     const tab = new Tab(this);
     vi.stubGlobal('navigator', { locks: tab.locks });
     vi.stubGlobal('BroadcastChannel', tab.BroadcastChannel);
+    vi.stubGlobal('addEventListener', tab.page.addEventListener.bind(tab.page));
+    vi.stubGlobal('removeEventListener', tab.page.removeEventListener.bind(tab.page));
     tab.client = clientOf(bus, { shareTabs: true, token: tokenOf('alice'), resumeKey: false, ...options });
     void tab.client.on('none', () => {}); // connects
     await tab.hasBegun;
     return tab;
+  }
+
+  /** The page of `tab` is loaded again, with a new client; its resumeKey is `key`. */
+  async reload(tab: Tab, key: string, bus: { url: string }): Promise<Tab> {
+    tab.page.dispatchEvent(new Event('pagehide'));
+    const kept = this.#stored.get(`eventbus:${key}`);
+    await tab.client.close({ drainMs: 0 });
+    if (kept !== undefined) this.#stored.set(`eventbus:${key}`, kept);
+    return this.tab(bus, { resumeKey: key });
   }
 
   /** The names of the locks that are held. */
@@ -70,6 +86,7 @@ export class Tab {
   client!: EventBus;
   readonly locks: { request: LockManager['request'] };
   readonly BroadcastChannel: typeof BroadcastChannel;
+  readonly page = new EventTarget();
   readonly hasBegun: Promise<void>;
   readonly #channels = new Set<BroadcastChannel>();
   readonly #browser: TabBrowser;
@@ -121,7 +138,7 @@ export class Tab {
 
   /** Reads no messages of others until the function is called that this returns. */
   busy(): () => void {
-    this.#held = [];
+    this.#held ??= [];
     return () => {
       const held = this.#held ?? [];
       this.#held = undefined;

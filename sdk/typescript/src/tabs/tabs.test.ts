@@ -593,20 +593,16 @@ test('a consumer group is refused, and its membership ended', async () => {
 });
 
 test('a page that goes into the back/forward cache leads no longer, and is back when it is shown', async () => {
-  const page = new EventTarget();
-  vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
-  vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
   const bus = await startBus();
-  const cached = await tabsOn(bus, 1);
-  vi.stubGlobal('addEventListener', () => {});
-  const others = await tabsOn(bus, 1);
+  const { tabs, seen } = await tabsOn(bus, 2);
+  const [cached, other] = tabs as [Tab, Tab];
 
-  page.dispatchEvent(new Event('pagehide'));
-  await vi.waitFor(() => expect(others.tabs[0]!.leads).toBe(true));
+  cached.page.dispatchEvent(new Event('pagehide'));
+  await vi.waitFor(() => expect(other.leads).toBe(true));
   const id = publish(bus);
-  await others.seen[0]!.atLeast(1);
-  page.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }));
+  await seen[1]!.atLeast(1);
+  cached.page.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }));
 
-  expect(idsOf(await cached.seen[0]!.atLeast(1))).toEqual([id]);
+  expect(idsOf(await seen[0]!.atLeast(1))).toEqual([id]);
   expect(bus.sockets).toHaveLength(1);
 });

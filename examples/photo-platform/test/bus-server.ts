@@ -19,12 +19,14 @@ export class BusServer {
 
   private constructor(
     readonly data: string,
+    private readonly settings: Record<string, string>,
     private address = '127.0.0.1:0',
   ) {}
 
-  static async start(catalog?: string): Promise<BusServer> {
+  // `settings` as variables: { EVENTBUS_ALLOWED_ORIGINS: … }.
+  static async start(catalog?: string, settings: Record<string, string> = {}): Promise<BusServer> {
     if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: build it, or name another with EVENTBUS_BIN`);
-    const server = new BusServer(await folder());
+    const server = new BusServer(await folder(), settings);
     onTestFinished(() => server.kill());
     await server.up(catalog);
     return server;
@@ -37,7 +39,7 @@ export class BusServer {
   // On the port that it had before, if any. Resolves when it is ready.
   async up(catalog = here('../catalog.yaml')): Promise<void> {
     const server = spawn(BINARY, ['serve', '--catalog', catalog, '--listen', this.address, '--data', this.data], {
-      env: { EVENTBUS_JWT_SECRET: SECRET, EVENTBUS_ADMIN_LISTEN: 'off' },
+      env: { EVENTBUS_JWT_SECRET: SECRET, EVENTBUS_ADMIN_LISTEN: 'off', ...this.settings },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process = server;

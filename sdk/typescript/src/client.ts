@@ -2,7 +2,7 @@ import type { Engine } from './engine.js';
 import { OwnConnection } from './engine.js';
 import { EventBusError } from './errors.js';
 import { EventStream } from './event-stream.js';
-import type { EventOf, EventToPublish, KnownTopic, Published, UntypedEvents } from './event.js';
+import type { AnyEvent, EventOf, EventToPublish, KnownTopic, Published, Subject, UntypedEvents } from './event.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { handlerFailed } from './handler.js';
 import { Observers } from './observers.js';
@@ -33,6 +33,11 @@ export interface PublishOptions extends PublishLimits {
   readonly traceparent?: string | undefined;
 }
 
+export interface OnOptions {
+  /** Aborted: the handler is taken off. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export type EventsOptions = Omit<SubscribeOptions, 'concurrency' | 'onEnd'>;
 
 /**
@@ -47,8 +52,10 @@ export type EventsOptions = Omit<SubscribeOptions, 'concurrency' | 'onEnd'>;
  * }
  * const bus = createEventBus<PhotoEvents>({ url, token });
  * ```
+ * A client of many types goes where one of fewer, or a plain `EventBus`, is asked for.
  */
-export class EventBus<Events extends object = UntypedEvents> {
+// `out` says so, and is checked: `Own` is nothing but `Events`. In an overload, type parameters of a call do not count.
+export class EventBus<out Events extends object = UntypedEvents> {
   readonly #options: EventBusOptions;
   readonly #errors = new Observers<EventBusError>();
   readonly #gaps = new Observers<Gap>((thrown) => this.#report(handlerFailed('onGap', thrown)));
@@ -84,7 +91,7 @@ export class EventBus<Events extends object = UntypedEvents> {
    * ]);
    * ```
    */
-  publish(events: readonly EventsToPublish<Events>[], options?: PublishLimits): Promise<Published[]>;
+  publish<Own extends Events = Events>(events: readonly EventsToPublish<Own>[], options?: PublishLimits): Promise<Published[]>;
 
   async publish(first: string | readonly EventToPublish[], second?: unknown, third: PublishOptions = {}): Promise<Published | Published[]> {
     // What a handler that is still at work publishes belongs to its work.
@@ -95,12 +102,8 @@ export class EventBus<Events extends object = UntypedEvents> {
   }
 
   /**
-   * Calls `handler` with the events of a topic: a subject (`photo:123`), or a type pattern
-   * (`photo.uploaded`; `photo.*` for one segment; `photo.**` for any). Resolves when the server has
-   * confirmed it, rejects with an `EventBusError` when it refuses. Holds over reconnects.
-   *
-   * A service's type pattern is by default a consumer group named after the service: each event goes
-   * to one of its processes.
+   * Calls `handler` with the events about a subject, such as `photo:123`. Resolves when the server has confirmed it,
+   * rejects with an `EventBusError` when it refuses. Holds over reconnects.
    *
    * @example
    * ```ts
@@ -109,6 +112,13 @@ export class EventBus<Events extends object = UntypedEvents> {
    * });
    * await watch.unsubscribe();
    * ```
+   */
+  subscribe<Own extends Events = Events>(subject: Subject, handler: Handler<AnyEvent<Own>>, options?: SubscribeOptions): Promise<Subscription>;
+
+  /**
+   * Calls `handler` with the events that a type pattern covers: `photo.uploaded`; `photo.*` for one segment; `photo.**`
+   * for any. A service's is by default a consumer group named after the service: each event goes to one of its processes.
+   *
    * @example
    * ```ts
    * await bus.subscribe('photo.uploaded', async (event) => {
@@ -116,13 +126,15 @@ export class EventBus<Events extends object = UntypedEvents> {
    * });
    * ```
    */
-  async subscribe<const Topic extends string>(topic: KnownTopic<Events, Topic>, handler: Handler<EventOf<Events, Topic>>, options: SubscribeOptions = {}): Promise<Subscription> {
+  subscribe<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, handler: Handler<EventOf<Own, Topic>>, options?: SubscribeOptions): Promise<Subscription>;
+
+  async subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions = {}): Promise<Subscription> {
     return this.#open().subscribe(topic, handler as UntypedHandler, options);
   }
 
   /**
    * Calls `handler` with what arrives without being asked for: the events for this user, their roles
-   * and everyone. Nothing is said to the server. Returns the function that takes the handler off.
+   * and everyone. Nothing is said to the server. Returns the function that takes the handler off, as an aborted `signal` does.
    *
    * @example
    * ```ts
@@ -130,8 +142,16 @@ export class EventBus<Events extends object = UntypedEvents> {
    * off();
    * ```
    */
-  on<const Topic extends string>(topic: KnownTopic<Events, Topic>, handler: Handler<EventOf<Events, Topic>>): () => void {
-    return this.#open().listen(topic, handler as UntypedHandler);
+  on<Own extends Events = Events>(subject: Subject, handler: Handler<AnyEvent<Own>>, options?: OnOptions): () => void;
+
+  /** The same of the types that a pattern covers. */
+  on<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, handler: Handler<EventOf<Own, Topic>>, options?: OnOptions): () => void;
+
+  on(topic: string, handler: Handler<never>, { signal }: OnOptions = {}): () => void {
+    if (signal?.aborted) return () => {};
+    const off = this.#open().listen(topic, handler as UntypedHandler);
+    signal?.addEventListener('abort', off, { once: true });
+    return off;
   }
 
   /**
@@ -147,9 +167,14 @@ export class EventBus<Events extends object = UntypedEvents> {
    * }
    * ```
    */
-  events<const Topic extends string>(topic: KnownTopic<Events, Topic>, options: EventsOptions = {}): AsyncIterableIterator<EventOf<Events, Topic>> {
+  events<Own extends Events = Events>(subject: Subject, options?: EventsOptions): AsyncIterableIterator<AnyEvent<Own>>;
+
+  /** The same of the types that a pattern covers. */
+  events<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, options?: EventsOptions): AsyncIterableIterator<EventOf<Own, Topic>>;
+
+  events(topic: string, options: EventsOptions = {}): AsyncIterableIterator<never> {
     const { signal } = options;
-    const stream = new EventStream<EventOf<Events, Topic>>(async () => {
+    const stream = new EventStream<never>(async () => {
       this.#streams.delete(stream);
       signal?.removeEventListener('abort', onAbort);
       await subscription.then((confirmed) => confirmed.unsubscribe(), () => {});
@@ -157,7 +182,7 @@ export class EventBus<Events extends object = UntypedEvents> {
     const onAbort = () => stream.end(new EventBusError('aborted', 'The signal was aborted.', { cause: signal?.reason }));
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#streams.add(stream);
-    const subscription = this.subscribe(topic, stream.offer, { ...options, concurrency: 1, onEnd: (error) => stream.end(error) });
+    const subscription = (async () => this.#open().subscribe(topic, stream.offer as UntypedHandler, { ...options, concurrency: 1, onEnd: (error) => stream.end(error) }))();
     subscription.catch((error: EventBusError) => stream.end(error));
     return stream;
   }

@@ -10,6 +10,7 @@ import type { Settings } from './options.js';
 import type { ConnectionState, Gap } from './state.js';
 import { Stirs } from './stirs.js';
 import { tokenOf } from './token.js';
+import { Transports } from './transports.js';
 
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
@@ -56,6 +57,8 @@ export interface Connection {
   open(): void;
   /** Connects anew, with a new token. */
   reconnect(): void;
+  /** Tries now, if it waits to try again. */
+  stir(): void;
   /** Ends it, until it is opened again. */
   disconnect(): void;
   /** Ends it for good, and tells the server that it need not keep the session. */
@@ -82,6 +85,7 @@ export class SocketConnection implements Connection {
   readonly states = new Observers<ConnectionState>();
   readonly #settings: Settings;
   readonly #user: ConnectionUser;
+  readonly #transports: Transports;
   readonly #backoff = new Backoff(kRetryFirstMs, kRetryMaxMs);
   #state: ConnectionState = { status: 'idle' };
   #socket: Socket | undefined;
@@ -94,11 +98,12 @@ export class SocketConnection implements Connection {
   #dedupeWindowMs: number | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #renewTimer: ReturnType<typeof setTimeout> | undefined;
-  readonly #stirs = new Stirs(() => this.#onStir());
+  readonly #stirs = new Stirs(() => this.stir());
 
   constructor(settings: Settings, user: ConnectionUser) {
     this.#settings = settings;
     this.#user = user;
+    this.#transports = new Transports(settings.socketOptions.transports);
   }
 
   get state(): ConnectionState {
@@ -137,6 +142,16 @@ export class SocketConnection implements Connection {
     this.#socket?.connect();
   }
 
+  // The network is back, or somebody looks at the page: the pause that is running is of no more use, and a cookie that had
+  // ended may have been renewed.
+  stir(): void {
+    const { status, error } = this.#state;
+    if (status === 'closed' && error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
+    if (this.isLive || (status !== 'reconnecting' && status !== 'connecting')) return;
+    clearTimeout(this.#retryTimer);
+    this.#socket?.disconnect().connect();
+  }
+
   disconnect(): void {
     if (this.#state.status !== 'idle') this.#stop({ status: 'closed' });
   }
@@ -171,17 +186,17 @@ export class SocketConnection implements Connection {
   #makeSocket(): Socket {
     const socket = io(this.#settings.origin, {
       path: this.#settings.path,
-      // WebSocket first: it carries the cookie across origins and saves the round trips of an upgrade.
-      transports: ['websocket', 'polling'],
       tryAllTransports: true,
       withCredentials: this.#settings.token === undefined, // the cookie signs in; with `allowed_origins: *` none may be sent
       reconnectionDelay: kRetryFirstMs,
       reconnectionDelayMax: kRetryMaxMs,
       ...this.#settings.socketOptions,
+      transports: this.#transports.list,
       autoConnect: false,
       forceNew: true, // another client of this process has an identity of its own
       auth: (send) => void this.#sendConnect(send),
     });
+    this.#transports.follow(socket.io);
     socket.on('connect', () => this.#onConnect(socket));
     socket.on('connect_error', (error) => this.#onConnectError(socket, error));
     socket.on('disconnect', (reason) => this.#onDisconnect(socket, reason));
@@ -229,6 +244,7 @@ export class SocketConnection implements Connection {
     this.#refusedCode = undefined;
     this.#lostTo = undefined;
     this.#backoff.reset();
+    socket.io.engine.once('upgrade', () => this.#setState(this.#state));
     // Only with `since` is it certain that the end of the catching up will be told.
     this.#setState({ status: this.#asked.since === undefined ? 'live' : 'catching-up' }, () => this.#user.connected(socket.recovered, this.#asked));
   }
@@ -314,16 +330,6 @@ export class SocketConnection implements Connection {
     this.#retryTimer = setTimeout(() => this.#socket?.connect(), error?.retryAfterMs ?? this.#backoff.nextMs());
   }
 
-  // The network is back, or somebody looks at the page: the pause that is running is of no more use, and a cookie that had
-  // ended may have been renewed.
-  #onStir(): void {
-    const { status, error } = this.#state;
-    if (status === 'closed' && error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
-    if (this.isLive || (status !== 'reconnecting' && status !== 'connecting')) return;
-    clearTimeout(this.#retryTimer);
-    this.#socket?.disconnect().connect();
-  }
-
   #onTheWay(error?: EventBusError): ConnectionState {
     return { status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) };
   }
@@ -339,7 +345,9 @@ export class SocketConnection implements Connection {
   }
 
   // What is told holds: an observer may ask for more at once. `begin` does what belongs to the state.
-  #setState(state: ConnectionState, begin?: () => void): void {
+  #setState(news: ConnectionState, begin?: () => void): void {
+    const isConnected = news.status === 'live' || news.status === 'catching-up';
+    const state = isConnected ? { ...news, transport: this.#transports.describe(this.#socket!.io.engine.transport.name) } : news;
     this.#state = state;
     begin?.();
     if (this.#state === state) this.states.tell(state);

@@ -1,5 +1,6 @@
 import type { Connection, ConnectionUser } from './connection.js';
-import { readError, SocketConnection } from './connection.js';
+import { readError } from './connection.js';
+import { connectionFor } from './connection-for.js';
 import { deadlineIn } from './deadline.js';
 import { EventBusError } from './errors.js';
 import type { EventToPublish, Published } from './event.js';
@@ -69,7 +70,7 @@ export class OwnConnection implements Engine {
     this.#settings = settings;
     this.#user = user;
     this.#places = new PlaceStore(settings.resumeKey);
-    this.#connection = new SocketConnection(settings, this.#connectionUser());
+    this.#connection = connectionFor(settings, this.#connectionUser());
     this.#publisher = new Publisher(this.#connection, settings);
     this.#subscriptions = new Subscriptions(this.#connection, settings, this.#places, {
       report: (error) => user.error(error),

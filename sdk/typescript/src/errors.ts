@@ -44,6 +44,7 @@ export interface EventBusErrorOptions {
   /** How long to wait before trying again, when the server said so. */
   readonly retryAfterMs?: number | undefined;
   readonly ids?: readonly string[] | undefined;
+  readonly topic?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -66,17 +67,21 @@ export class EventBusError extends Error {
   readonly retryAfterMs: number | undefined;
   /** Of a publish: the ids of its events. To publish again with them stores nothing twice. */
   readonly ids: readonly string[] | undefined;
+  /** Of a subscription: its topic. */
+  readonly topic: string | undefined;
 
   constructor(code: EventBusErrorCode | (string & {}), message: string, options: EventBusErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.ids = options.ids;
+    this.topic = options.topic;
   }
 
-  /** The same of one publish, where several were refused at once. */
-  of(ids: readonly string[]): EventBusError {
-    return new EventBusError(this.code, this.message, { retryAfterMs: this.retryAfterMs, ids, cause: this.cause });
+  /** The same, with what it is about: one failure may be that of several publishes and subscriptions. */
+  about(what: Pick<EventBusErrorOptions, 'ids' | 'topic'>): EventBusError {
+    const { code, message, retryAfterMs, ids, topic, cause } = this;
+    return new EventBusError(code, message, { retryAfterMs, ids, topic, cause, ...what });
   }
 
   /** What has to happen before the same request can succeed. */

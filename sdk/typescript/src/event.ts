@@ -51,6 +51,9 @@ export type EventOf<Events extends object, Topic extends string> = string extend
           [Type in keyof Events & string]: Covers<Topic, Type> extends true ? BusEvent<Type, Events[Type]> : never;
         }[keyof Events & string];
 
+/** What a topic with a colon names: `photo:123`. */
+export type Subject = `${string}:${string}`;
+
 /** `Topic`; or, where no type of the map is covered, the types that there are, for the checker to name. */
 export type KnownTopic<Events extends object, Topic extends string> = [EventOf<Events, Topic>] extends [never] ? keyof Events & string : Topic;
 
@@ -84,11 +87,13 @@ export interface Delivery {
   readonly attempt: number;
 }
 
-/** An event from the wire, and what its last argument said: a place, a group's delivery, or nothing. */
+/** An event from the wire, and what its last argument said: a place, a group's delivery, or that it is of a history. */
 export interface Received {
   readonly event: AnyEvent<UntypedEvents>;
   readonly place: string | undefined;
   readonly delivery: Delivery | undefined;
+  /** The topic whose history it is; undefined: it is none, or the server does not say. */
+  readonly historyOf: string | undefined;
 }
 
 /** `[data, meta, last]` as the server emits it, or undefined if it is something else. */
@@ -107,10 +112,12 @@ export function readEvent(args: readonly unknown[]): Received | undefined {
     ...(typeof traceparent === 'string' && { traceparent }),
   };
   const last = args[args.length - 1];
+  const delivery = readDelivery(last);
   return {
     event: toEvent(data, attributes),
     place: optionalString(last),
-    delivery: readDelivery(last),
+    delivery,
+    historyOf: delivery === undefined && isObject(last) ? optionalString(last.topic) : undefined,
   };
 }
 

@@ -4,7 +4,7 @@ import { EventBusError, messageOf } from './errors.js';
 import type { AnyEvent, Delivery, UntypedEvents } from './event.js';
 import { identityOf } from './event.js';
 import type { UntypedHandler } from './handler.js';
-import { call, handlerFailed } from './handler.js';
+import { call, topicHandlerFailed } from './handler.js';
 
 const kAnswerMs = 10_000;
 const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
@@ -122,7 +122,7 @@ export class GroupWork {
     const outcomes = await this.#caller.run(run, () => Promise.allSettled([...member.subscribers].map(({ handler }) => call(handler, event, context))));
     if (run.isGivenUp) return;
     const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
-    for (const thrown of failures) this.#report(handlerFailed(member.topic, thrown));
+    for (const thrown of failures) this.#report(topicHandlerFailed(member.topic, thrown));
     const { delivery } = run;
     if (outcomes.length === 0) await this.#answer('nack', delivery, kUnsubscribed);
     else if (failures.length === 0) await this.#answer('ack', delivery);

@@ -15,7 +15,12 @@ export async function call<Args extends readonly unknown[]>(handler: (...args: A
   await handler(...args);
 }
 
-/** `where`: the topic, or the method of the client that took the handler. */
+/** `where`: the topic, or the method of the client, that the handler was given for. */
 export function handlerFailed(where: string, thrown: unknown): EventBusError {
   return new EventBusError('internal', `A handler of ${where} failed: ${messageOf(thrown)}`, { cause: thrown });
+}
+
+/** The same of a handler of events. */
+export function topicHandlerFailed(topic: string, thrown: unknown): EventBusError {
+  return handlerFailed(topic, thrown).about({ topic });
 }

@@ -1,10 +1,10 @@
-export type { EventsOptions, EventsToPublish, Handler, PublishOptions } from './client.js';
+export type { EventsOptions, EventsToPublish, Handler, OnOptions, PublishOptions } from './client.js';
 export { createEventBus, EventBus, eventBus } from './client.js';
 export type { EventBusErrorCode, EventBusErrorOptions, Retry } from './errors.js';
 export { errorCodes, EventBusError, SignedOut } from './errors.js';
 export type { AnyEvent, BusEvent, EventAttributes, EventOf, EventToPublish, KnownTopic, Published, UntypedEvents } from './event.js';
 export type { EventBusOptions, TokenContext, TokenFunction, TokenSource } from './options.js';
 export type { PublishLimits } from './publisher.js';
-export type { ConnectionState, Gap } from './state.js';
+export type { ConnectionState, ConnectionTransport, Gap } from './state.js';
 export type { DeliveryContext } from './handler.js';
 export type { SubscribeOptions, Subscription } from './subscriptions.js';

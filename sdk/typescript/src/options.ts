@@ -43,6 +43,12 @@ export interface EventBusOptions {
    * one user is not given to another, whatever the name.
    */
   readonly resumeKey?: string | false | undefined;
+  /**
+   * `true`: all tabs of one user share one connection; each still hears what it would hear alone. Whose a tab is says the
+   * `sub` of its token. Without one to read (a cookie signs in) name the user: `{ name: userId }`; a tab whose user is not
+   * known has a connection of its own, as every tab has where the browser has no Web Locks. Default: false.
+   */
+  readonly shareTabs?: boolean | { readonly name: string } | undefined;
   /** `false`: nothing connects but `connect()` and `ready()`. Default: the first call that needs it. */
   readonly autoConnect?: boolean | undefined;
   /** What goes on to socket.io-client: `transports`, `ca`, `extraHeaders`, … */
@@ -59,6 +65,7 @@ export interface Settings {
   readonly queueBytesMax: number;
   readonly repeatsMax: number;
   readonly resumeKey: string | undefined;
+  readonly shareTabs: { readonly name: string | undefined } | undefined;
   readonly autoConnect: boolean;
   readonly socketOptions: Partial<ManagerOptions & SocketOptions>;
 }
@@ -82,6 +89,7 @@ export function settle(options: EventBusOptions): Settings {
     queueBytesMax: options.queueBytesMax ?? 8 * 1024 * 1024,
     repeatsMax: options.repeatsMax ?? 1_000,
     resumeKey: options.resumeKey === false ? undefined : (options.resumeKey ?? url),
+    shareTabs: options.shareTabs === true ? { name: undefined } : options.shareTabs || undefined,
     autoConnect: options.autoConnect ?? true,
     socketOptions: options.socketOptions ?? {},
   };

@@ -127,7 +127,7 @@ export class Publisher {
         wasSent: false,
         windowTimer: undefined,
         resolve: (published) => (settle(), resolve(published)),
-        reject: (error) => (settle(), reject(error.of(ids))),
+        reject: (error) => (settle(), reject(error.about({ ids }))),
       };
       const onAbort = () => request.reject(aborted(signal));
       const deadline = deadlineIn(timeoutMs, () => request.reject(this.#late(timeoutMs)));

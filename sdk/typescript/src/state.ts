@@ -17,6 +17,14 @@ export interface ConnectionState {
   readonly status: 'idle' | 'connecting' | 'catching-up' | 'live' | 'reconnecting' | 'closed';
   readonly missed?: number;
   readonly error?: EventBusError;
+  /** While it is connected: what it goes over. */
+  readonly transport?: ConnectionTransport;
+}
+
+/** With polling, events come as fast, but each costs an HTTP request. `reason`: why it is no WebSocket, where one was tried. */
+export interface ConnectionTransport {
+  readonly name: 'websocket' | 'polling' | 'webtransport';
+  readonly reason?: string;
 }
 
 /** Durable events between these offsets may be no longer kept: what they said must be fetched another way. */

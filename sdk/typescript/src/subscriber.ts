@@ -139,7 +139,7 @@ export class Subscriber {
 
   /** Whether an event of a history, at `position`, is new to it. */
   isNew(position: number): boolean {
-    return !this.#isFull && this.#isConfirmed && position > this.#historyAfter;
+    return !this.#isFull && this.#isConfirmed && this.#since !== undefined && position > this.#historyAfter;
   }
 
   /** An event of a history. `isItsOwn`: the history can be no other topic's. */
@@ -148,7 +148,7 @@ export class Subscriber {
     while (this.#held.length > 0 && positionOf(this.#held[0]!.offset) < position) this.#take(this.#held.shift()!);
     if (isItsOwn) {
       this.#historyAfter = position;
-      if (this.#since !== undefined) this.#since = event.offset;
+      this.#since = event.offset;
     }
     this.#take(event);
     this.#releaseWhenQuiet();

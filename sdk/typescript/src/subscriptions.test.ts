@@ -319,7 +319,7 @@ test('a place of another log that the application gave is refused to it', async 
   bus.replaceLog();
   const client = clientOf(bus);
 
-  expect((await rejection(client.subscribe(kPhoto, () => {}, { since: '1.1' }))).code).toBe('bad_offset');
+  expect(await rejection(client.subscribe(kPhoto, () => {}, { since: '1.1' }))).toMatchObject({ code: 'bad_offset', retry: 'never', topic: kPhoto });
   expect(bus.sent('subscribe')).toHaveLength(1);
 });
 
@@ -566,7 +566,7 @@ test('a handler that throws or rejects is reported, and the others go on', async
   bus.publish({ type: 'photo.a', subject: kPhoto, data: {} });
 
   await seen.atLeast(1);
-  expect((await errors.atLeast(2)).map(({ message }) => message)).toEqual([`A handler of ${kPhoto} failed: thrown`, `A handler of ${kPhoto} failed: rejected`]);
+  expect(await errors.atLeast(2)).toMatchObject([{ message: `A handler of ${kPhoto} failed: thrown`, topic: kPhoto }, { message: `A handler of ${kPhoto} failed: rejected`, topic: kPhoto }]);
 });
 
 test('on() hears what arrives anyway and asks the server for nothing', async () => {
@@ -586,6 +586,21 @@ test('on() hears what arrives anyway and asks the server for nothing', async () 
 
   expect(seen.things).toHaveLength(1);
   expect(bus.sent('subscribe')).toEqual([]);
+});
+
+test('an aborted signal takes a handler of on() off', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const controller = new AbortController();
+  const all = new Seen<Event>();
+  client.on('photo.*', () => expect.unreachable(), { signal: controller.signal });
+  client.on('photo.*', () => expect.unreachable(), { signal: AbortSignal.abort() });
+  client.on('**', all.add);
+  await client.publish('tick', {}); // the client is connected
+
+  controller.abort();
+  bus.show(bus.publish({ type: 'photo.uploaded', data: {} }));
+  await all.atLeast(1);
 });
 
 test('garbage from the wire calls no handler', async () => {
@@ -981,4 +996,35 @@ test('of two topics that share events neither takes the other\'s history away', 
   bus.showHistory(first, second, first, third, second, third);
 
   expect((await seen.atLeast(6)).sort()).toEqual(['e1', 'e1 by type', 'e2', 'e2 by type', 'e3', 'e3 by type']);
+});
+
+test('of two topics that share events each has its own history, whichever is sent first over a drop', async () => {
+  const bus = await startBus();
+  for (let n = 1; n <= 3; ++n) bus.publish({ type: `photo.${n}`, subject: 'photo:1', data: {} });
+  const client = clientOf(bus);
+  const seen = new Seen<string>();
+  bus.script('subscribe', { ok: true, offset: '1.0' }, { ok: true, offset: '1.2' });
+  await client.subscribe('photo:1', ({ id }) => seen.add(id), { since: '1.0' });
+  await client.subscribe('photo.*', ({ id }) => seen.add(`${id} by type`), { since: '1.2', group: null });
+  const [first, second, third] = bus.log as [Stored, Stored, Stored];
+
+  bus.showHistoryOf('photo:1', first);
+  bus.showHistoryOf('photo.*', third, third);
+  bus.showHistoryOf('photo:1', first, second, third);
+
+  expect(await seen.atLeast(4)).toEqual(['e1', 'e3 by type', 'e2', 'e3']);
+});
+
+test('a history is nothing to a handler that has had what came in order', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus, { repeatsMax: 1 });
+  const seen = new Seen<string>();
+  await client.subscribe('**', ({ id }) => seen.add(id), { group: null });
+  for (let n = 0; n < 2; ++n) bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  const others = new Seen<string>();
+  await client.subscribe('photo:1', ({ id }) => others.add(id), { since: '1.0' });
+
+  await others.atLeast(2);
+
+  expect(seen.things).toEqual(['e1', 'e2']);
 });

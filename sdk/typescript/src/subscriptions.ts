@@ -4,7 +4,7 @@ import { EventBusError } from './errors.js';
 import type { Delivery, Received } from './event.js';
 import { GroupWork } from './group-work.js';
 import type { UntypedHandler } from './handler.js';
-import { call, handlerFailed } from './handler.js';
+import { call, topicHandlerFailed } from './handler.js';
 import type { Interest } from './interests.js';
 import { Interests, isView } from './interests.js';
 import { Listener } from './listener.js';
@@ -96,9 +96,9 @@ export class Subscriptions {
           clearTimeout(deadline);
           if (!(outcome instanceof EventBusError)) return resolve({ topic, group: outcome.group, offset: outcome.offset, unsubscribe });
           forget();
-          reject(outcome);
+          reject(outcome.about({ topic }));
         },
-        onHandlerFailed: (thrown) => this.#user.report(handlerFailed(topic, thrown)),
+        onHandlerFailed: (thrown) => this.#user.report(topicHandlerFailed(topic, thrown)),
         onHungry: () => this.#interests.ask(interest, subscriber),
       });
       const unsubscribe = (): Promise<void> => {
@@ -120,7 +120,7 @@ export class Subscriptions {
 
   /** A handler for what arrives anyway. Returns the function that takes it off. */
   listen(topic: string, handler: UntypedHandler): () => void {
-    const listener = new Listener(topic, handler, this.#settings.repeatsMax, (thrown) => this.#user.report(handlerFailed(topic, thrown)));
+    const listener = new Listener(topic, handler, this.#settings.repeatsMax, (thrown) => this.#user.report(topicHandlerFailed(topic, thrown)));
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -134,11 +134,10 @@ export class Subscriptions {
   }
 
   /** Gives an event to whom it concerns. */
-  receive({ event, place, delivery }: Received): void {
+  receive({ event, place, delivery, historyOf }: Received): void {
     if (delivery !== undefined) return this.work.take(event, delivery, this.#memberOf(delivery));
-    const isHistory = place === undefined;
-    const found = [...this.#interests].filter((interest) => isView(interest) && coversEvent(interest.topic, event));
-    if (isHistory) return this.#receiveOfHistory(found, event);
+    const found = [...this.#interests].filter((interest) => isView(interest) && (historyOf === undefined ? coversEvent(interest.topic, event) : interest.topic === historyOf));
+    if (place === undefined) return this.#receiveOfHistory(found, event);
     for (const interest of found) {
       const hadHistories = [...interest.subscribers].some(({ since }) => since !== undefined);
       for (const subscriber of interest.subscribers) subscriber.takeInOrder(event);
@@ -191,8 +190,8 @@ export class Subscriptions {
     this.#listeners.clear();
   }
 
-  // The server sends a history again until it knows that it came, so what is not new is no news. A history says nothing of
-  // its topic: what is one topic's comes in order, what is more than one's may be of either history.
+  // The server sends a history again until it knows that it came, so what is not new is no news. Where it does not say of
+  // which topic it is: what can be one topic's only comes in order, what can be more than one's may be of either history.
   #receiveOfHistory(found: readonly Interest[], event: Received['event']): void {
     const position = positionOf(event.offset);
     const owed = found.map((interest) => ({ interest, subscribers: [...interest.subscribers].filter((subscriber) => subscriber.isNew(position)) })).filter(({ subscribers }) => subscribers.length > 0);
@@ -202,9 +201,10 @@ export class Subscriptions {
     }
   }
 
-  #ended({ topic, onEnd }: Subscriber, error: EventBusError): void {
+  #ended({ topic, onEnd }: Subscriber, cause: EventBusError): void {
+    const error = cause.about({ topic });
     if (onEnd === undefined) this.#user.report(error);
-    else void call(async () => onEnd(error)).catch((thrown) => this.#user.report(handlerFailed(topic, thrown)));
+    else void call(async () => onEnd(error)).catch((thrown) => this.#user.report(topicHandlerFailed(topic, thrown)));
   }
 
   #memberOf({ topic, group }: Delivery): Interest | undefined {

@@ -1,7 +1,7 @@
 import { expectTypeOf, test } from 'vitest';
 
 import { createEventBus } from './index.js';
-import type { EventOf } from './index.js';
+import type { EventBus, EventOf } from './index.js';
 
 interface PhotoEvents {
   'photo.uploaded': { photoId: string; userId: string; filename: string };
@@ -62,6 +62,20 @@ test('a topic that covers no type of the map is refused, and one that is known a
   });
   expectTypeOf<EventOf<PhotoEvents, `photo.${string}`>['type']>().toEqualTypeOf<Exclude<keyof PhotoEvents, 'system.health.update'>>();
   expectTypeOf<EventOf<PhotoEvents, `system.${string}.update`>['type']>().toEqualTypeOf<'system.health.update'>();
+});
+
+test('a client goes where one of fewer types, or of any, is asked for, and nowhere else', () => {
+  const some = (_bus: EventBus<Pick<PhotoEvents, 'photo.uploaded'>>) => {};
+  const any = (_bus: EventBus) => {};
+  unused.bind(() => {
+    some(bus);
+    any(bus);
+    some(createEventBus());
+    // @ts-expect-error it does not know the type
+    some(createEventBus<Pick<PhotoEvents, 'system.health.update'>>());
+    // @ts-expect-error it knows it with other data
+    some(createEventBus<{ 'photo.uploaded': { photoId: number } }>());
+  });
 });
 
 test('an option may be there and undefined', () => {

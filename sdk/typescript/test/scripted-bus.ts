@@ -39,6 +39,8 @@ export class ScriptedBus {
   refusals: { code: string; message: string; retryAfterMs?: number }[] = [];
   /** What a CONNECT missed is not sent: it is still on its way. */
   hides = false;
+  /** What every connection is shown without asking: type patterns. */
+  forAll: string[] = [];
   /** What an event is refused with, and the whole list that it is in. */
   judge: (event: Json) => Json | undefined = () => undefined;
   /** Who is signed in, and for how long repeats are known. */
@@ -121,7 +123,7 @@ export class ScriptedBus {
     const meta = { id, type, source, ...(subject !== undefined && { subject }), time: '2026-01-01T00:00:00Z', offset: `${this.epoch}.${this.log.length + 1}` };
     const stored = { name: emit, data, meta };
     this.log.push(stored);
-    for (const socket of this.sockets) if (watches(socket, meta)) this.show(stored, socket);
+    for (const socket of this.sockets) if (this.#watches(socket, meta)) this.show(stored, socket);
     return stored;
   }
 
@@ -132,7 +134,12 @@ export class ScriptedBus {
 
   /** Sends what is stored as a history: none of it has a place. */
   showHistory(...stored: Stored[]): void {
-    for (const { name, data, meta } of stored) for (const socket of this.sockets) socket.emit(name, data, meta, { offset: meta.offset });
+    this.showHistoryOf(undefined, ...stored);
+  }
+
+  /** The same of a server that says of which topic it is. */
+  showHistoryOf(topic: string | undefined, ...stored: Stored[]): void {
+    for (const { name, data, meta } of stored) for (const socket of this.sockets) socket.emit(name, data, meta, { offset: meta.offset, ...(topic !== undefined && { topic }) });
   }
 
   /** Gives an event to the group's member. */
@@ -173,7 +180,7 @@ export class ScriptedBus {
     const isLost = from !== undefined && !this.#knows(from);
     if (isLost) socket.emit('resume.unknown', { code: 'since', reason: 'It is of another log.', to: this.end });
     if (this.hides) return;
-    const missed = from === undefined || isLost ? [] : this.log.filter(({ meta }) => isAfter(meta.offset, from) && watches(socket, meta));
+    const missed = from === undefined || isLost ? [] : this.log.filter(({ meta }) => isAfter(meta.offset, from) && this.#watches(socket, meta));
     for (const stored of missed) this.show(stored, socket);
     const { principal, dedupeWindowMs, end } = this;
     socket.emit('resume.done', { missed: missed.length, principal, dedupeWindowMs }, end);
@@ -217,6 +224,10 @@ export class ScriptedBus {
     ack(Array.isArray(first) ? { ok: true, events: first.map((event) => this.#store(event)) } : { ok: true, ...this.#store(first as Json) });
   }
 
+  #watches(socket: Socket, event: { type: string; subject?: string }): boolean {
+    return [...this.forAll, ...((socket.data.topics as Set<string> | undefined) ?? [])].some((topic) => coversEvent(topic, event));
+  }
+
   #knows(offset: string): boolean {
     return offset.startsWith(`${this.epoch}.`);
   }
@@ -253,10 +264,6 @@ function inOneWrite({ conn }: Socket, turn: () => void): void {
   turn();
   transport.writable = writable;
   (conn as unknown as { flush(): void }).flush();
-}
-
-function watches(socket: Socket, event: { type: string; subject?: string }): boolean {
-  return [...((socket.data.topics as Set<string> | undefined) ?? [])].some((topic) => coversEvent(topic, event));
 }
 
 function isAfter(offset: string, since: string): boolean {

@@ -1,4 +1,4 @@
-// The simulation with the package and socket.io-client, as a browser gets them, in one file for Node.
+// The simulation, and the package with socket.io-client as a browser gets them: two files for Node.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,34 +7,39 @@ import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, '../../src');
+const folder = join(here, '../../node_modules/.simulation');
 
-/** `change(text, name)` gives the text of `src/NAME` as it is to be. Returns the path of the program. */
-export async function bundle(change = (text) => text, name = 'program') {
-  const folder = join(here, '../../node_modules/.simulation');
+const common = {
+  bundle: true,
+  platform: 'browser',
+  ignoreAnnotations: true, // the package has no side effects; globals.ts is nothing else
+  target: 'es2022',
+  sourcemap: 'inline',
+  external: ['node:*'],
+  logLevel: 'error',
+};
+
+/** The program that runs seeds. Its first argument is a package. */
+export async function buildSimulation() {
   mkdirSync(folder, { recursive: true });
-  const outfile = join(folder, `${name}.mjs`);
-  await build({
-    entryPoints: [join(here, 'process.ts')],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'browser',
-    ignoreAnnotations: true, // the package has no side effects; globals.ts is nothing else
-    target: 'es2022',
-    sourcemap: 'inline',
-    external: ['node:*'],
-    logLevel: 'error',
-    plugins: [
-      {
-        name: 'the package, changed',
-        setup({ onLoad }) {
-          onLoad({ filter: /\.ts$/ }, ({ path }) => {
-            const text = readFileSync(path, 'utf8');
-            return { contents: path.startsWith(source) ? change(text, path.slice(source.length + 1)) : text, loader: 'ts' };
-          });
-        },
-      },
-    ],
-  });
+  const outfile = join(folder, 'simulation.mjs');
+  await build({ ...common, entryPoints: [join(here, 'process.ts')], outfile, format: 'esm' });
+  return outfile;
+}
+
+/** The package as a script of which each page runs its own. `change(text, name)` gives the text of `src/NAME` as it is to be. */
+export async function buildPackage(name = 'package', change = (text) => text) {
+  mkdirSync(folder, { recursive: true });
+  const outfile = join(folder, `${name}.js`);
+  const changed = {
+    name: 'the package, changed',
+    setup({ onLoad }) {
+      onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const text = readFileSync(path, 'utf8');
+        return { contents: path.startsWith(source) ? change(text, path.slice(source.length + 1)) : text, loader: 'ts' };
+      });
+    },
+  };
+  await build({ ...common, entryPoints: [join(source, 'index.ts')], outfile, format: 'iife', globalName: 'thePackage', footer: { js: 'thePackage;' }, plugins: [changed] });
   return outfile;
 }

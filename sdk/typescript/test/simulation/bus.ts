@@ -4,8 +4,8 @@ import { Log } from './log.js';
 import type { Acceptor, Link, ServerEnd } from './network.js';
 import { Seat } from './seat.js';
 import type { Session } from './seat.js';
-import type { Person } from './tokens.js';
-import { readToken } from './tokens.js';
+import type { Person, Token } from './tokens.js';
+import { principalOf, readToken } from './tokens.js';
 import { World } from './world.js';
 
 /** How the bus is set up, and how often it errs. */
@@ -59,6 +59,8 @@ export class Bus implements Acceptor {
   readonly expiries = new Map<string, number>();
   /** Tokens of these clients are refused. */
   readonly distrusted = new Set<string>();
+  /** Looks at what a client that may come in has asked for. */
+  admits: (token: Token, auth: Json) => void = () => {};
   readonly #published = new Map<string, { position: string; body: string }>();
   #names = 0;
 
@@ -209,6 +211,10 @@ class Connection implements ServerEnd {
     if (token === undefined) return this.#refuse({ code: 'unauthorized', message: 'A token is missing.' }, undefined);
     if (bus.distrusted.has(token.client)) return this.#refuse({ code: 'unauthorized', message: 'The token is not trusted.' }, token);
     if (token.expiresAt <= World.current.date) return this.#refuse({ code: 'token_expired', message: 'The token has expired.' }, token);
+    if (typeof auth.principal === 'string' && auth.principal !== principalOf(token)) {
+      return this.#refuse({ code: 'principal_changed', message: 'Somebody else is signed in.' }, token);
+    }
+    bus.admits(token, auth);
     if (bus.chance.is(bus.habits.unwelcome)) {
       if (bus.chance.is(0.5)) return this.#close(1001);
       return this.#refuse({ code: 'too_many', message: 'Too many sign in.', retryAfterMs: bus.chance.whole(10, 3_000) }, token);

@@ -1,7 +1,7 @@
-import type { EventBusOptions, UntypedEvents } from '../../src/index.js';
-import { EventBus, EventBusError, SignedOut } from '../../src/index.js';
+import type { EventBusError, EventBusOptions, UntypedEvents } from '../../src/index.js';
 import type { Bus, Json } from './bus.js';
 import type { Chance } from './chance.js';
+import { thePackage } from './package.js';
 import type { Client, Heritage, Member, Publication, Watch, Witness } from './witness.js';
 import { tokenOf } from './tokens.js';
 import type { Person } from './tokens.js';
@@ -20,7 +20,9 @@ export interface Manners {
   /** That a handler of a group fails; that it publishes. */
   handlersFail: number;
   handlersPublish: number;
-  readonly handlersMs: number;
+  /** That one closes the client. */
+  handlersClose: number;
+  handlersMs: number;
   readonly repeatsMax: number | undefined;
   /** What they watch. */
   readonly topics: readonly string[];
@@ -52,7 +54,7 @@ export class User {
   ) {
     const { witness, manners, bus, chance } = around;
     this.maxInFlight = chance.of([1, 2, 64]);
-    const eventBus = new EventBus<UntypedEvents>({
+    const eventBus = new (thePackage().EventBus)<UntypedEvents>({
       url: 'https://bus.example.com',
       token: () => this.#token(),
       timeoutMs: manners.timeoutMs,
@@ -75,14 +77,17 @@ export class User {
       closesAt: undefined,
       closedAt: undefined,
       isSignedOut: false,
+      wasSignedOut: false,
       published: [],
     };
     witness.clients.push(this.client);
     const fails = chance.is(manners.observersFail);
+    const insists = chance.is(0.3);
     eventBus.onState(async (state) => {
       World.current.say(`${person.client} is ${state.status}${state.missed === undefined ? '' : `, missed ${state.missed}`}${state.error === undefined ? '' : `: ${state.error.message}`}`);
       if (eventBus.state.status !== state.status) World.current.fault(`${person.client} was told ${state.status} while it is ${eventBus.state.status}`);
       if (state.status === 'live' || state.status === 'catching-up') this.client.liveSince ??= bus.log.endSequence;
+      if (state.status === 'closed' && state.error !== undefined && insists && this.canAct && this.client.watches.length < 20) this.subscribe(this.topic());
       if (fails) throw new Error('onState fails');
     });
     eventBus.onGap(async ({ from, to }) => {
@@ -170,8 +175,9 @@ export class User {
   }
 
   #watch(topic: string, since: string | undefined, isLocal: boolean): Watch {
-    const { bus, witness } = this.around;
+    const { bus } = this.around;
     const { client } = this;
+    const mayInherit = !isLocal && since === undefined && client.heritage.has(topic);
     const watch: Watch = {
       label: `${client.person.client}'s ${isLocal ? 'on' : 'watch'} ${++this.#names.watches} of ${topic}${since === undefined ? '' : ` since ${since}`}`,
       topic,
@@ -179,7 +185,8 @@ export class User {
       isLocal,
       askedAt: bus.log.endSequence,
       seenAtAsk: client.seenMax,
-      subscribedAtAsk: witness.confirmationsOf(client, topic),
+      mayInherit,
+      isHeir: mayInherit && !this.ownWatches.some((other) => other.topic === topic && !other.isLocal),
       seen: [],
       from: undefined,
       until: undefined,
@@ -199,8 +206,8 @@ export class User {
 
   #end(watch: Watch): void {
     watch.until ??= this.around.bus.log.endSequence;
-    const { heritage } = this.client;
-    if (!watch.isLocal && !this.ownWatches.some((other) => other.topic === watch.topic && !other.isLocal)) heritage.delete(watch.topic);
+    if (watch.isLocal) return;
+    if (watch.isHeir || !this.ownWatches.some((other) => other.topic === watch.topic && !other.isLocal)) this.client.heritage.delete(watch.topic);
   }
 
   #ended(watch: Watch, error: EventBusError): void {
@@ -245,6 +252,7 @@ export class User {
     try {
       await this.#sleep(chance.weighted([[4, chance.whole(0, 5)], [2, chance.whole(0, manners.handlersMs)]]));
       if (chance.is(manners.handlersPublish)) await this.publish(1, true);
+      if (chance.is(manners.handlersClose) && this.canAct) await this.close();
       if (chance.is(manners.handlersFail)) throw new Error('the work fails');
     } finally {
       member.running.delete(key);
@@ -275,9 +283,10 @@ export class User {
     witness.expects(client, `publish of ${ids.join(' ')}`, manners.timeoutMs, promise, (error) => {
       publication.outcome = error;
       if (error.code !== 'closed' && JSON.stringify(error.ids) !== JSON.stringify(ids)) return `its ids are ${JSON.stringify(error.ids)}`;
-      if (error.code === 'too_large') return padding > 0 ? undefined : 'it is small';
+      const isLarge = 2 * padding > this.around.bus.habits.maxPayload;
+      if (error.code === 'too_large') return isLarge ? undefined : 'it is small';
       if (error.code === 'closed' && wasRunning && client.closesAt !== undefined && World.current.now - client.closesAt < 4_900 && client.closedAt === undefined) return 'its handler is still at work';
-      if (padding > 0 && error.code === 'timeout' && client.bus.state.status === 'live') return 'it is too large, and that is known';
+      if (isLarge && error.code === 'timeout' && client.bus.state.status === 'live') return 'it is too large, and that is known';
       return witness.mayReject(client, error, calledAt, manners.timeoutMs);
     });
     return promise.then(
@@ -288,7 +297,20 @@ export class User {
 
   // ---- coming and going ---------------------------------------------------------------------------
 
-  close(drainMs?: number): void {
+  signOut(): void {
+    World.current.say(`${this.client.label} signs out`);
+    this.client.isSignedOut = this.client.wasSignedOut = true;
+  }
+
+  /** Signs in again, and goes on. */
+  signIn(): void {
+    if (!this.client.isSignedOut) return;
+    World.current.say(`${this.client.label} signs in`);
+    this.client.isSignedOut = false;
+    if (this.client.bus.state.status === 'closed') this.client.bus.connect();
+  }
+
+  close(drainMs?: number): Promise<void> {
     const { client } = this;
     if (client.closesAt === undefined) {
       client.closesAt = World.current.now;
@@ -297,7 +319,7 @@ export class User {
     World.current.say(`${client.label} closes`);
     const promise = client.bus.close(drainMs === undefined ? {} : { drainMs });
     this.around.witness.expects(client, 'close', drainMs ?? 5_000, promise);
-    void promise.then(() => {
+    return promise.then(() => {
       client.closedAt ??= World.current.now;
       for (const watch of client.watches) watch.until ??= this.around.bus.log.endSequence;
       for (const member of client.groups) member.isOn = false;
@@ -315,7 +337,7 @@ export class User {
     if (chance.is(manners.tokenIsSlow)) await this.#sleep(chance.weighted([[5, chance.whole(0, 2_000)], [1, 12_000]]));
     if (client.isSignedOut) {
       if (chance.is(0.5)) return null;
-      throw new SignedOut();
+      throw new (thePackage().SignedOut)();
     }
     if (chance.is(manners.tokenFails)) throw new Error('the token cannot be fetched');
     return tokenOf(client.person, World.current.date + (manners.tokenMs ?? 10 * 3_600_000));
@@ -326,5 +348,3 @@ export class User {
     return this.around.chance.of(this.around.manners.topics);
   }
 }
-
-export { EventBusError };

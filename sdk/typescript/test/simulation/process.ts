@@ -1,12 +1,15 @@
-// One of the processes of simulate.mjs: runs every STEPth seed from FIRST, below END.
+// One of the processes of simulate.mjs: `PACKAGE FIRST END STEP` runs every STEPth seed from FIRST, below END.
 import { createHash } from 'node:crypto';
 
+import { usePackage } from './package.js';
 import { runSeed } from './seed.js';
 
-const [first = 1, end = 2, step = 1] = process.argv.slice(2).map(Number);
+const [path, ...numbers] = process.argv.slice(2);
+const [first = 1, end = 2, step = 1] = numbers.map(Number);
+usePackage(path!);
 for (let seed = first; seed < end; seed += step) {
-  const { faults, trace, counts } = await runSeed(seed);
+  const { setting, faults, trace, counts } = await runSeed(seed);
   const hash = createHash('sha256').update(trace.join('\n')).digest('hex');
-  await new Promise((resolve) => process.send!({ seed, faults, trace: faults.length > 0 || end - first === 1 ? trace : [], counts, hash }, resolve));
+  await new Promise((resolve) => process.send!({ seed, setting, faults, trace: faults.length > 0 || end - first === 1 ? trace : [], counts, hash }, resolve));
 }
 process.disconnect?.();

@@ -4,7 +4,7 @@ import { metaOf } from './groups.js';
 import type { Entry } from './log.js';
 import type { Link } from './network.js';
 import type { Token } from './tokens.js';
-import { readToken } from './tokens.js';
+import { principalOf, readToken } from './tokens.js';
 import { World } from './world.js';
 
 /** A topic that a session is in. */
@@ -264,7 +264,7 @@ export class Seat {
     if (this.#histories.length > 0 || this.#place < log.end) this.wake();
     if (this.#caughtUpAt === undefined || this.#place < this.#caughtUpAt || this.#histories.length > 0) return;
     this.#caughtUpAt = undefined;
-    const body = { missed: this.#missed, ...(this.wants.place && { principal: Buffer.from(this.session.person).toString('base64url'), dedupeWindowMs: 3_600_000 }) };
+    const body = { missed: this.#missed, ...(this.wants.place && { principal: principalOf(this.token), dedupeWindowMs: 3_600_000 }) };
     if (!this.wants.place) return this.emit('resume.done', body);
     this.session.given = Math.max(this.session.given, this.#place);
     this.emit('resume.done', body, log.offsetAt(this.#place));
@@ -280,7 +280,7 @@ export class Seat {
     }
     const entry = this.bus.log.entries[history.at++]!;
     if (!coversEvent(topic, { type: entry.type, ...(entry.subject !== undefined && { subject: entry.subject }) })) return false;
-    this.emit(entry.type, entry.data, metaOf(entry), { offset: entry.offset });
+    this.emit(entry.type, entry.data, metaOf(entry), { offset: entry.offset, ...(this.wants.place && { topic }) });
     return true;
   }
 

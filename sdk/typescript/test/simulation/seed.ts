@@ -9,9 +9,12 @@ import { Witness } from './witness.js';
 import { Realm, World } from './world.js';
 
 const kSubjects = ['photo:1', 'photo:2', 'photo:3', 'photo:5', 'photo:6'];
-const kTopics = [kSubjects, ['photo.changed', 'photo.liked', 'photo:5'], [...kSubjects, 'photo.changed', 'photo.*', '**']];
+const kOverlapping = [...kSubjects, 'photo.changed', 'photo.*', '**'];
+const kTopics = [kSubjects, ['photo.changed', 'photo.liked'], kOverlapping];
 
 export interface Outcome {
+  /** What was special in this seed. */
+  readonly setting: string;
   readonly faults: readonly string[];
   readonly trace: readonly string[];
   readonly counts: Readonly<Record<string, number>>;
@@ -47,6 +50,7 @@ export async function runSeed(seed: number): Promise<Outcome> {
     observersFail: 0.2,
     handlersFail: rare(0.4, 0.2),
     handlersPublish: rare(0.4, 0.3),
+    handlersClose: rare(0.1, 0.02),
     handlersMs: chance.of([50, 500, 4_000]),
     repeatsMax: chance.is(0.3) ? 5 : undefined,
     topics: chance.of(kTopics),
@@ -66,8 +70,12 @@ export async function runSeed(seed: number): Promise<Outcome> {
   world.say('calm');
   world.network.weather = { latencyMs: 5, together: stormy.together, refused: 0, swallowed: 0 };
   Object.assign(bus.habits, { refused: 0, unwelcome: 0, forgotten: 0, slow: 0, doubled: 0 });
-  Object.assign(manners, { tokenFails: 0, tokenIsSlow: 0, handlersFail: 0 });
-  await world.run(world.now + 150_000);
+  Object.assign(manners, { tokenFails: 0, tokenIsSlow: 0, handlersFail: 0, handlersClose: 0, handlersMs: 0 });
+  bus.distrusted.clear();
+  scene.calm();
+  await world.run(world.now + 30_000);
+  witness.calm();
+  await world.run(world.now + 120_000);
   scene.probe();
   await world.run(world.now + 10_000);
   // One whose token has just ended is on its way back.
@@ -78,7 +86,8 @@ export async function runSeed(seed: number): Promise<Outcome> {
   scene.closeAll();
   await world.run(world.now + 60_000);
   witness.judgeClosed();
-  return { faults: world.faults, trace: world.trace, counts: witness.counts, virtualMs: world.now };
+  const setting = [manners.topics === kOverlapping && 'overlapping topics', !bus.habits.recovery && 'no recovery', manners.repeatsMax !== undefined && 'few repeats', manners.tokenMs !== undefined && 'short tokens'].filter((word) => word !== false).join(', ') || 'usual';
+  return { setting, faults: world.faults, trace: world.trace, counts: witness.counts, virtualMs: world.now };
 }
 
 /** Who is there, and what may happen to them. */
@@ -86,7 +95,8 @@ class Scene {
   readonly #users: User[] = [];
   readonly #bus: Bus;
   readonly #chance: Chance;
-  readonly #tab = new Map<string, string>();
+  readonly #tab: Map<string, string> | 'blocked';
+  readonly #clientsOfPage: number;
   #names = 0;
   #page!: { realm: Realm; users: User[] };
 
@@ -95,6 +105,9 @@ class Scene {
   ) {
     this.#bus = around.bus;
     this.#chance = around.chance;
+    this.#tab = this.#chance.is(0.1) ? 'blocked' : new Map();
+    this.#clientsOfPage = this.#chance.weighted([[3, 1], [1, 2]]);
+    for (const user of ['ann', 'bob']) for (const photoId of ['5', '6']) if (this.#chance.is(0.6)) this.#bus.store('service:outside', { type: 'photo.shared', data: { photoId, user } });
     this.#openPage('ann', []);
     this.#start('api');
     if (this.#chance.is(0.7)) this.#start('worker');
@@ -106,9 +119,12 @@ class Scene {
       [25, () => this.#storeSome()],
       [8, () => this.#cutOne()],
       [1, () => this.#bus.isUp && this.#bus.kill(this.#chance.whole(100, 5_000), this.#chance.is(0.2))],
-      [4, () => this.#changeRight()],
+      [6, () => this.#changeRight()],
       [2, () => this.#reload()],
-      [1, () => this.#userCloses()],
+      [1, () => this.#serviceEnds()],
+      [0.7, () => this.#signOut()],
+      [0.5, () => this.#distrust()],
+      [0.5, () => World.current.as(this.#page.realm, () => this.#page.realm.dispatch('online'))],
     ])();
   }
 
@@ -118,12 +134,17 @@ class Scene {
     this.#bus.store('service:outside', { type: 'mail.sent', data: { to: 'ann' } });
   }
 
+  /** What had been amiss is well again. */
+  calm(): void {
+    for (const user of this.#users) World.current.in(0, user.client.realm, () => user.canAct && user.signIn());
+  }
+
   closeAll(): void {
-    for (const user of this.#users) if (user.client.realm.isAlive) World.current.in(0, user.client.realm, () => user.close());
+    for (const user of this.#users) if (user.client.realm.isAlive) World.current.in(0, user.client.realm, () => void user.close());
   }
 
   #start(name: string): void {
-    const realm = new Realm(name);
+    const realm = new Realm(`${name}${++this.#names}`);
     World.current.in(0, realm, () => void this.#users.push(new User(this.around, realm, { kind: 'service', name, client: realm.name }, { keepsItsPlace: false })));
   }
 
@@ -131,28 +152,34 @@ class Scene {
 
   #openPage(name: string, before: readonly User[]): void {
     const realm = new Realm(`page${++this.#names}`, this.#tab);
-    const heritage = before[0] === undefined ? undefined : this.around.witness.heritageOf(before[0].client);
-    const topics = new Set(before.flatMap(({ ownWatches }) => ownWatches.filter(({ isLocal }) => !isLocal).map(({ topic }) => topic)));
     this.#page = { realm, users: [] };
+    const heritages = before.map(({ client }) => this.around.witness.heritageOf(client));
+    const topics = before.map(({ ownWatches }) => new Set(ownWatches.filter(({ isLocal }) => !isLocal).map(({ topic }) => topic)));
     World.current.in(0, realm, () => {
-      const user = new User(this.around, realm, { kind: 'user', name, client: realm.name }, { keepsItsPlace: true, ...(heritage !== undefined && { heritage }) });
-      this.#users.push(user);
-      this.#page.users.push(user);
-      for (const topic of topics) {
-        if (this.#chance.is(0.9)) World.current.in(this.#chance.is(0.7) ? 0 : this.#chance.whole(1, 2_000), realm, () => user.canAct && void user.subscribe(topic));
+      for (const at of Array.from({ length: this.#clientsOfPage }).keys()) {
+        const heritage = heritages[at];
+        const client = at === 0 ? realm.name : `${realm.name}b`;
+        const user = new User(this.around, realm, { kind: 'user', name, client }, { keepsItsPlace: this.#tab !== 'blocked', ...(heritage !== undefined && { heritage }) });
+        this.#users.push(user);
+        this.#page.users.push(user);
+        for (const topic of topics[at] ?? []) {
+          if (this.#chance.is(0.9)) World.current.in(this.#chance.is(0.7) ? 0 : this.#chance.whole(1, 2_000), realm, () => user.canAct && void user.subscribe(topic));
+        }
       }
     });
   }
 
   #reload(): void {
     const { realm, users } = this.#page;
+    if (users.length === 0) return; // it is still being loaded
     const isClean = this.#chance.is(0.7);
-    World.current.say(`${realm.name} is loaded again${isClean ? '' : ', it died'}`);
     this.around.witness.count('reloads');
     if (isClean) World.current.as(realm, () => realm.dispatch('pagehide'));
-    realm.isAlive = false;
-    for (const link of [...World.current.network.links]) if (link.realm === realm) link.leave();
-    this.#openPage('ann', users.filter(({ client }) => client.closesAt === undefined));
+    this.#kill(realm);
+    const { name } = users[0]!.client.person;
+    const next = this.#chance.is(0.15) ? (name === 'ann' ? 'bob' : 'ann') : name;
+    const goesOn = next === name && users.every(({ client }) => client.closesAt === undefined && !client.wasSignedOut);
+    this.#openPage(next, goesOn ? users : []);
   }
 
   // ---- what users do ------------------------------------------------------------------------------
@@ -196,11 +223,39 @@ class Scene {
     });
   }
 
-  #userCloses(): void {
+  // It is stopped, or killed; another process may take its place.
+  #serviceEnds(): void {
     const services = this.#users.filter(({ canAct, client }) => canAct && client.person.kind === 'service');
     if (services.length === 0) return;
-    const user = this.#chance.of(services);
-    World.current.in(0, user.client.realm, () => user.close());
+    const service = this.#chance.of(services);
+    const { client } = service;
+    if (this.#chance.is(0.6)) {
+      World.current.in(0, client.realm, () => {
+        if (service.canAct) void service.close();
+      });
+      if (this.#chance.is(0.3)) World.current.in(this.#chance.whole(0, 2_000), client.realm, () => void service.close(0));
+    } else this.#kill(client.realm);
+    if (this.#chance.is(0.7)) this.#start(client.person.name);
+  }
+
+  #kill(realm: Realm): void {
+    World.current.say(`${realm.name} is killed`);
+    realm.isAlive = false;
+    for (const link of [...World.current.network.links]) if (link.realm === realm) link.leave();
+  }
+
+  #signOut(): void {
+    for (const user of this.#page.users) {
+      World.current.in(0, user.client.realm, () => user.canAct && user.signOut());
+      World.current.in(this.#chance.whole(100, 10_000), user.client.realm, () => user.canAct && user.signIn());
+    }
+  }
+
+  // The bus does not trust the tokens of somebody for a while.
+  #distrust(): void {
+    const { client } = this.#chance.of(this.#users).client.person;
+    this.#bus.distrusted.add(client);
+    World.current.in(this.#chance.whole(1_000, 8_000), undefined, () => this.#bus.distrusted.delete(client));
   }
 
   // ---- what happens to them -----------------------------------------------------------------------

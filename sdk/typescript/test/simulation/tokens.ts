@@ -16,6 +16,11 @@ export function tokenOf({ kind, name, client }: Person, expiresAt: number): stri
   return `${encoded({ alg: 'none' })}.${encoded(claims)}.${encoded('signature')}`;
 }
 
+/** As the bus names somebody without saying who it is. */
+export function principalOf({ kind, name }: Person): string {
+  return encoded(`${kind}:${name}`);
+}
+
 export function readToken(text: unknown): Token | undefined {
   if (typeof text !== 'string') return undefined;
   try {

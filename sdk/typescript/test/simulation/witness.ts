@@ -24,7 +24,8 @@ export interface Client {
   seenMax: number; // the highest sequence that any of its handlers was called with
   closesAt: number | undefined; // when close() was called
   closedAt: number | undefined; // when it was done
-  isSignedOut: boolean;
+  isSignedOut: boolean; // its token function says so
+  wasSignedOut: boolean;
   readonly published: Publication[];
 }
 
@@ -36,7 +37,9 @@ export interface Watch {
   readonly isLocal: boolean; // by on()
   readonly askedAt: number; // by sequence
   readonly seenAtAsk: number;
-  readonly subscribedAtAsk: number; // how many confirmations of the topic the bus had given
+  /** What an earlier page has left was still to be had when it was asked for, and it was the first to ask. */
+  readonly mayInherit: boolean;
+  readonly isHeir: boolean;
   readonly seen: number[]; // sequences
   from: number | undefined; // by sequence: its offset
   until: number | undefined; // by sequence: it was taken off
@@ -74,8 +77,14 @@ export class Witness {
   readonly clients: Client[] = [];
   readonly #pending = new Map<object, { what: string; by: number; realm: Realm }>();
   readonly counts: Record<string, number> = {};
+  #expiries: ReadonlyMap<string, number> = new Map();
 
-  constructor(private readonly bus: Bus) {}
+  constructor(private readonly bus: Bus) {
+    bus.admits = ({ name, client }, auth) => {
+      const own = this.clients.filter(({ person }) => person.name === name).flatMap(({ watches }) => watches.map(({ topic }) => topic));
+      for (const topic of (auth.topics ?? []) as string[]) if (!own.includes(topic)) World.current.fault(`${client} signs in as ${name} with ${topic}, which is another user's`);
+    };
+  }
 
   count(what: string, by = 1): void {
     this.counts[what] = (this.counts[what] ?? 0) + by;
@@ -109,7 +118,7 @@ export class Witness {
       case 'closed':
         return client.closesAt !== undefined ? undefined : 'nobody has closed it';
       case 'signed_out':
-        return client.isSignedOut ? undefined : 'nobody has signed out';
+        return client.wasSignedOut ? undefined : 'nobody has signed out';
       case 'unauthorized':
       case 'token_expired':
         return told('connect refused', error.code) ? undefined : 'the bus has not said so';
@@ -137,24 +146,30 @@ export class Witness {
   confirmed(client: Client, watch: Watch, offset: string): void {
     watch.from = this.bus.log.sequences.get(offset);
     if (watch.from === undefined) return World.current.fault(`${watch.label} was confirmed from ${offset}, which is no offset`);
-    const confirmations = this.confirmationsOf(client, watch.topic);
-    const inheritance = watch.since === undefined ? client.heritage.get(watch.topic) : undefined;
-    if (confirmations === watch.subscribedAtAsk && inheritance === undefined) World.current.fault(`${watch.label} was confirmed from ${offset}, though the bus has not answered a subscribe of it`);
-    if (watch.since === undefined && inheritance === undefined && watch.from < watch.seenAtAsk) {
+    const inheritance = watch.isHeir ? client.heritage.get(watch.topic) : undefined;
+    const { status } = client.bus.state;
+    if (status !== 'live' && status !== 'catching-up') World.current.fault(`${watch.label} was confirmed from ${offset} while the client is ${status}`);
+    if (watch.since === undefined && !watch.mayInherit && watch.from < watch.seenAtAsk) {
       World.current.fault(`${watch.label} was confirmed from ${offset}, which is of before the call: it is another subscription's`);
     }
+    client.heritage.delete(watch.topic); // who subscribes to it once more begins now
     watch.heritage = inheritance;
-  }
-
-  confirmationsOf(client: Client, topic: string): number {
-    return this.bus.told.filter((one) => one.client === client.person.client && one.what === 'subscribed' && one.topic === topic).length;
   }
 
   // ---- at the end ---------------------------------------------------------------------------------
 
+  /** All is calm from now on: tokens are renewed in time. */
+  calm(): void {
+    this.#expiries = new Map(this.bus.expiries);
+  }
+
   /** Once everything is calm. */
   judge(): void {
     const { now } = World.current;
+    for (const { label, realm, person } of this.clients) {
+      const times = (this.bus.expiries.get(person.client) ?? 0) - (this.#expiries.get(person.client) ?? 0);
+      if (realm.isAlive && times > 0) World.current.fault(`${label} was closed ${times} times for the end of its token, which it could have renewed`);
+    }
     for (const { what, by, realm } of this.#pending.values()) {
       if (realm.isAlive && by <= now) World.current.fault(`${what} has not settled`);
     }
@@ -171,7 +186,7 @@ export class Witness {
       if (bus.state.status !== 'closed') World.current.fault(`${label} is ${bus.state.status} after close()`);
       const timers = World.current.timersOf(realm);
       if (timers > 0) World.current.fault(`${label} leaves ${timers} timers after close()`);
-      for (const [event, { size }] of realm.listeners) if (size > 0) World.current.fault(`${label} leaves ${size} listeners of ${event} after close()`);
+      for (const [event, { size }] of realm.listeners) if (size > 0 && event !== 'offline') World.current.fault(`${label} leaves ${size} listeners of ${event} after close()`);
     }
     for (const client of this.clients) this.#judgePublications(client);
   }

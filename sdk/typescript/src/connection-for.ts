@@ -1,0 +1,26 @@
+import type { Connection, ConnectionUser } from './connection.js';
+import { SocketConnection } from './connection.js';
+import { LateConnection } from './late-connection.js';
+import type { Settings } from './options.js';
+
+/** The connection that the settings ask for. The code for shared ones is loaded by who uses it alone. */
+export function connectionFor(settings: Settings, user: ConnectionUser): Connection {
+  if (settings.shareTabs === undefined || !canShare()) return connect(settings, user);
+  return new LateConnection(async () => {
+    try {
+      const { shareConnection } = await import('./tabs/shared-connection.js');
+      return shareConnection(settings, user, connect);
+    } catch {
+      return connect(settings, user); // its file is not there (any more)
+    }
+  });
+}
+
+function connect(settings: Settings, user: ConnectionUser): Connection {
+  return new SocketConnection(settings, user);
+}
+
+// Browsers have locks on secure origins only, and old ones have none.
+function canShare(): boolean {
+  return typeof globalThis.navigator?.locks?.request === 'function' && typeof globalThis.BroadcastChannel === 'function';
+}

@@ -181,7 +181,9 @@ export class OwnConnection implements Engine {
   }
 
   #changeHands(error: EventBusError): void {
+    const { hasSignedIn } = this.#places;
     this.#places.forget();
+    if (!hasSignedIn) return; // the places were the other's, and nothing else
     this.#subscriptions.endAll(error);
     this.#publisher.fail(error);
     this.#user.error(error);

@@ -101,15 +101,15 @@ export class Interests {
   }
 
   /**
-   * What a CONNECT should ask for, if it is not the old session that answers. It lists the topics that go on from `since`;
-   * the others are asked for by themselves, each from its own place.
+   * What a CONNECT should ask for, if it is not the old session that answers. It lists the topics that go on in order from
+   * `since` or later; histories are asked for by themselves, each from its own place.
    */
   resumeRequest(): ResumeRequest {
-    const { principal } = this.#places;
-    const since = this.#places.place ?? this.#firstStart();
-    if (since === undefined) return { principal, since, topics: [] };
-    const going = [...this].filter((interest) => isView(interest) && [...interest.subscribers].some((subscriber) => subscriber.resumePoint(this.#places) === since));
-    return { principal, since, topics: [...new Set(going.map(({ topic }) => topic))] };
+    const { place, principal } = this.#places;
+    const going = [...this].filter(isView).flatMap(({ topic, subscribers }) => [...subscribers].map((subscriber) => ({ topic, from: subscriber.pointInOrder(this.#places) })));
+    const since = place ?? earliest(going.map(({ from }) => from));
+    const topics = since === undefined ? [] : going.filter(({ from }) => from !== undefined && positionOf(from) >= positionOf(since)).map(({ topic }) => topic);
+    return { principal, since, topics: [...new Set(topics)] };
   }
 
   connected(recovered: boolean, asked: ResumeRequest): void {
@@ -122,7 +122,7 @@ export class Interests {
       cancel(interest.requests);
       // A membership of a group ends with the connection; the rest is part of the session.
       interest.isHeld &&= recovered && interest.confirmed?.group === undefined;
-      if (!recovered) this.#goOn(interest, isView(interest) && topics.has(interest.topic) ? asked.since : undefined);
+      if (!recovered) this.#goOn(interest, topics.has(interest.topic) ? asked.since : undefined);
       for (const subscriber of interest.subscribers) {
         if (subscriber.isToBeAsked || (!interest.isHeld && subscriber.since === undefined)) this.ask(interest, subscriber);
       }
@@ -155,13 +155,10 @@ export class Interests {
 
   /** Keeps where `interest` goes on if the page is loaded again. */
   note({ topic, subscribers }: Interest): void {
-    const confirmed = [...subscribers].filter(({ isConfirmed }) => isConfirmed);
-    const histories = confirmed.filter(({ since }) => since !== undefined);
-    const [first, ...rest] = (histories.length > 0 ? histories : confirmed).map((subscriber) => subscriber.resumePoint(this.#places));
-    if (first === undefined) return;
-    const from = rest.reduce<string>((least, point) => (point !== undefined && positionOf(point) < positionOf(least) ? point : least), first);
-    if (histories.length > 0) this.#places.owe(topic, from);
-    else this.#places.watch(topic, from);
+    const begun = [...subscribers].filter(({ hasBegun }) => hasBegun);
+    const history = earliest(begun.map(({ since }) => since));
+    const from = history ?? earliest(begun.map((subscriber) => subscriber.resumePoint(this.#places)));
+    if (from !== undefined) this.#places.watch(topic, from, history !== undefined);
   }
 
   /** Leaves no timer and no subscriber. */
@@ -199,14 +196,15 @@ export class Interests {
     return interest;
   }
 
-  // In a new session: in order, if the CONNECT asked for it from `coveredFrom`; else each subscriber by its own history.
+  // In a new session: in order, where the CONNECT asked for the topic from `coveredFrom` on; else by a history of its own.
   #goOn(interest: Interest, coveredFrom: string | undefined): void {
     for (const subscriber of interest.subscribers) {
-      if (coveredFrom !== undefined && subscriber.resumePoint(this.#places) === coveredFrom) subscriber.goOnInOrder(coveredFrom, this.#places.count);
+      const point = subscriber.pointInOrder(this.#places);
+      const isCovered = coveredFrom !== undefined && point !== undefined && positionOf(point) >= positionOf(coveredFrom);
+      if (isCovered) subscriber.goOnInOrder(point, this.#places.count);
       else this.#goOnFromPlace(interest, subscriber);
     }
-    if (coveredFrom === undefined) this.note(interest);
-    else this.#places.watch(interest.topic, coveredFrom);
+    this.note(interest);
   }
 
   #goOnFromPlace({ confirmed }: Interest, subscriber: Subscriber): void {
@@ -305,15 +303,10 @@ export class Interests {
       interest.retryTimer = setTimeout(() => void this.#tellUnsubscribed(interest), error.retryAfterMs ?? interest.backoff.nextMs());
     }
   }
+}
 
-  // The map is in the order of subscribing, so the first that is confirmed is the earliest.
-  #firstStart(): string | undefined {
-    for (const interest of this) {
-      if (!isView(interest)) continue;
-      for (const subscriber of interest.subscribers) if (subscriber.isConfirmed) return subscriber.resumePoint(this.#places);
-    }
-    return undefined;
-  }
+function earliest(points: readonly (string | undefined)[]): string | undefined {
+  return points.reduce((least, point) => (least === undefined || (point !== undefined && positionOf(point) < positionOf(least)) ? point : least), undefined);
 }
 
 /**

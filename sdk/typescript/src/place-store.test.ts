@@ -159,7 +159,8 @@ test('a page that is loaded again before a new session has confirmed a topic get
   bus.show(bus.publish({ type: 'tick', data: {} })); // the last place, 1.2, is not where the subscription begins
   await ticks.atLeast(1);
   bus.publish({ type: 'audit.old', data: {} });
-  await before.subscribe('photo:1', () => {});
+  const seen = new Seen<{ id: string }>();
+  await before.subscribe('photo:1', seen.add);
   bus.script('subscribe', 'silence');
   await bus.stop();
   bus.publish({ type: 'photo.missed', subject: 'photo:1', data: {} });
@@ -169,11 +170,12 @@ test('a page that is loaded again before a new session has confirmed a topic get
   await ticks.atLeast(2);
   await leave(before);
 
-  const seen = new Seen<{ id: string }>();
-  await clientOf(bus).subscribe('photo:1', seen.add);
+  bus.publish({ type: 'photo.later', subject: 'photo:1', data: {} });
+  const after = clientOf(bus);
+  await after.subscribe('photo:1', seen.add);
+  await after.publish('any', {});
 
-  expect((await seen.atLeast(1)).map(({ id }) => id)).toEqual(['e4']);
-  expect(bus.sent('subscribe').at(-1)).toEqual(['photo:1', { since: '1.3' }]);
+  expect((await seen.atLeast(2)).map(({ id }) => id)).toEqual(['e4', 'e6']);
 });
 
 test('a page that is loaded again after its log was replaced goes on from now, and the gap is told', async () => {
@@ -191,6 +193,53 @@ test('a page that is loaded again after its log was replaced goes on from now, a
     { from: '1.1', to: '2.0' },
     { from: '1.1', to: '2.0' },
   ]);
+});
+
+test('a page in which somebody else is signed in finds nothing of the one before, and works', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  await before.subscribe('photo:1', () => {});
+  await before.publish('tick', {});
+  await leave(before);
+  bus.principal = 'another hash';
+  bus.publish({ type: 'photo.missed', subject: 'photo:1', data: {} });
+  const after = clientOf(bus);
+  after.onError(() => expect.unreachable());
+
+  await after.subscribe('photo:1', () => expect.unreachable());
+  await after.publish('tick', {});
+
+  expect(bus.connects.at(-2)).toMatchObject({ principal: 'a hash' });
+  expect(bus.connects.at(-1)).not.toHaveProperty('since');
+});
+
+test('a tab in which the user has signed out keeps nothing of them', async () => {
+  const bus = await startBus();
+  let token: string | null = 'a token';
+  const client = clientOf(bus, { token: () => token });
+  client.onError(() => {});
+  await client.subscribe('photo:1', () => {});
+  await client.publish('tick', {});
+  reload();
+  expect(tab.entries.size).toBe(1);
+
+  token = null;
+  client.reconnect();
+  await vi.waitFor(() => expect(client.state.status).toBe('closed'));
+
+  expect(tab.entries.size).toBe(0);
+});
+
+test('two clients of one page each keep their own place', async () => {
+  const bus = await startBus();
+  const pages = [clientOf(bus), clientOf(bus)];
+  await pages[0]!.subscribe('photo:1', () => {});
+  await pages[1]!.subscribe('photo:2', () => {});
+
+  reload();
+
+  const topics = [...tab.entries.values()].map((entry) => (JSON.parse(entry) as { topics: unknown[] }).topics.flat()[0]);
+  expect(topics).toEqual(['photo:1', 'photo:2']);
 });
 
 test('a place is written soon after it is passed, and not for each event', () => {

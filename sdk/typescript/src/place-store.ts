@@ -14,6 +14,7 @@ export class PlaceStore {
   readonly #key: string | undefined;
   #isErased = false;
   #principal: string | undefined;
+  #hasSignedIn = false;
   readonly #topics = new Map<string, OwnPlace>();
   readonly #restored: Restored;
   #place: string | undefined;
@@ -45,9 +46,15 @@ export class PlaceStore {
     return this.#restored.place !== undefined;
   }
 
+  /** Whether it has been said to this page, and not only to the one before. */
+  get hasSignedIn(): boolean {
+    return this.#hasSignedIn;
+  }
+
   /** The places from now on are those of `principal`. */
   signIn(principal: string): void {
     this.#principal = principal;
+    this.#hasSignedIn = true;
     this.#isErased = false;
   }
 
@@ -60,6 +67,7 @@ export class PlaceStore {
   /** Somebody else is signed in. */
   forget(): void {
     this.#principal = undefined;
+    this.#hasSignedIn = false;
     this.#place = undefined;
     this.#began = undefined;
     this.#topics.clear();
@@ -83,17 +91,11 @@ export class PlaceStore {
     return this.#restored.topics.get(topic);
   }
 
-  /** `topic` goes on at `offset`, where it begins, and from the next place on at the last one. */
-  watch(topic: string, offset: string): void {
-    this.#began ??= offset;
+  /** `topic` goes on from `from`, and from the next place on at the last one; `isHistory`: whatever places are passed. */
+  watch(topic: string, from: string, isHistory: boolean): void {
+    this.#began ??= from;
     this.#restored.topics.delete(topic);
-    this.#topics.set(topic, { from: offset, countMax: this.#count });
-    this.#writeSoon();
-  }
-
-  /** Until it is watched (again), `topic` has to go on from `from`, whatever places are passed. */
-  owe(topic: string, from: string): void {
-    this.#topics.set(topic, { from, countMax: Infinity });
+    this.#topics.set(topic, { from, countMax: isHistory ? Infinity : this.#count });
     this.#writeSoon();
   }
 

@@ -10,9 +10,6 @@ import { RecentIds } from './recent-ids.js';
 
 type Event = AnyEvent<UntypedEvents>;
 
-const kHeldMax = 1_000; // events
-const kHistoryQuietMs = 1_000; // nothing says where a history ends if nothing comes behind it
-
 /** What the server said when it confirmed. */
 export interface Confirmed {
   /** What comes after it is sent. */
@@ -37,7 +34,7 @@ export interface SubscriberOptions {
 
 /**
  * One handler, and what it is owed: from the offset at which it was confirmed, each event once and in order. Its history is
- * its own: what comes in order meanwhile is held back until the history has passed it.
+ * its own. What comes in order before the server has answered lies before that offset, or is in the history.
  */
 export class Subscriber {
   readonly topic: string;
@@ -50,15 +47,13 @@ export class Subscriber {
   readonly #seen: RecentIds;
   readonly #intake: Intake;
   #since: string | undefined;
-  #isConfirmed = false;
-  #isHolding = true; // what comes in order, until the server has said from where it comes
-  #isFull = false;
-  #after = -1; // the position up to which nothing is for it: a session that goes on brings older events, for others, once more
-  #historyAfter = Infinity; // the position up to which no history holds anything for it
   #start: string | undefined; // where it began in this session, and how many places had come
   #placesAtStart = 0;
-  #held: Event[] = [];
-  #quietTimer: ReturnType<typeof setTimeout> | undefined;
+  #isConfirmed = false;
+  #isWaiting = true; // for the answer that says from where events come
+  #isFull = false;
+  #after = -1; // the position up to which nothing is for it: a session that goes on brings older events, for others, once more
+  #historyAfter = -1; // the position up to which its history has come
 
   constructor({ topic, handler, since, repeatsMax, concurrency, onEnd, onSettled, onHandlerFailed, onHungry }: SubscriberOptions) {
     this.topic = topic;
@@ -76,6 +71,11 @@ export class Subscriber {
     return this.#isConfirmed;
   }
 
+  /** Whether it is known where it begins: it is confirmed, or goes on from an earlier page. */
+  get hasBegun(): boolean {
+    return this.#start !== undefined;
+  }
+
   /** How far its history has come; undefined: it has none, or all that it is still owed comes in order. */
   get since(): string | undefined {
     return this.#since;
@@ -83,12 +83,17 @@ export class Subscriber {
 
   /** Whether the server has to be asked for it: until it is confirmed, and for a history that this session does not bring. */
   get isToBeAsked(): boolean {
-    return !this.#isFull && (this.#isHolding || !this.#isConfirmed);
+    return !this.#isFull && (this.#isWaiting || !this.#isConfirmed);
   }
 
   /** Where it has to go on in another session: with its history; at the last place; or where it began, if none has come since. */
   resumePoint(places: PlaceStore): string | undefined {
-    if (this.#since !== undefined) return this.#since;
+    return this.#since ?? this.pointInOrder(places);
+  }
+
+  /** The same, if nothing of a history is owed. */
+  pointInOrder(places: PlaceStore): string | undefined {
+    if (this.#since !== undefined) return undefined;
     if (this.#start === undefined) return places.restoredFor(this.topic);
     return places.count > this.#placesAtStart ? places.place : this.#start;
   }
@@ -96,40 +101,36 @@ export class Subscriber {
   /** Another session is to bring its history, from `since` on. */
   goOnFrom(since: string): void {
     this.#since = since;
-    this.#isHolding = true;
+    this.#isWaiting = true;
   }
 
   /** Another session brings in order all that it is owed, from `start` on. `places`: how many have come. */
   goOnInOrder(start: string, places: number): void {
+    if (this.#start === undefined) this.#after = positionOf(start);
     this.#start = start;
     this.#placesAtStart = places;
-    this.#isHolding = false;
+    this.#isWaiting = false;
   }
 
   /** `places`: how many have come. */
   confirm(confirmed: Confirmed, places: number): void {
     const { offset } = confirmed;
-    const start = positionOf(offset);
-    if (!this.#isConfirmed) {
-      this.#historyAfter = start;
-      this.#after = positionOf(this.#isHolding ? offset : (this.#start ?? offset));
-    }
-    this.#isConfirmed = true;
-    if (this.#isHolding) {
+    if (this.#isWaiting) {
+      if (this.#start === undefined) this.#after = this.#historyAfter = positionOf(offset);
       this.#start = offset;
       this.#placesAtStart = places;
-      this.#isHolding = false;
+      this.#isWaiting = false;
     }
-    this.#held = this.#held.filter((event) => positionOf(event.offset) > start);
+    this.#isConfirmed = true;
     this.#onSettled(confirmed);
-    if (this.#since === undefined) this.#release();
-    else this.#releaseWhenQuiet();
   }
 
   /** The log goes on behind `to`, wherever this stood. */
   restart(to: string): void {
-    if (!this.#isConfirmed) return;
+    const isAsking = !this.#isConfirmed && (this.isSinceGiven || this.#since === undefined);
+    if (isAsking && this.#start === undefined) return; // its own answer decides
     this.#since = undefined;
+    this.#start = to;
     this.#after = this.#historyAfter = positionOf(to);
   }
 
@@ -139,43 +140,32 @@ export class Subscriber {
 
   /** Whether an event of a history, at `position`, is new to it. */
   isNew(position: number): boolean {
-    return !this.#isFull && this.#isConfirmed && this.#since !== undefined && position > this.#historyAfter;
+    return !this.#isFull && !this.#isWaiting && this.#since !== undefined && position > this.#historyAfter;
   }
 
   /** An event of a history. `isItsOwn`: the history can be no other topic's. */
   takeOfHistory(event: Event, isItsOwn: boolean): void {
-    const position = positionOf(event.offset);
-    while (this.#held.length > 0 && positionOf(this.#held[0]!.offset) < position) this.#take(this.#held.shift()!);
     if (isItsOwn) {
-      this.#historyAfter = position;
+      this.#historyAfter = positionOf(event.offset);
       this.#since = event.offset;
     }
     this.#take(event);
-    this.#releaseWhenQuiet();
   }
 
   /** An event in order. */
   takeInOrder(event: Event): void {
-    if (this.#isFull) return; // its history will bring it
-    if (this.#isHolding) {
-      this.#held.push(event);
-      if (this.#held.length >= kHeldMax) this.#release(); // out of order is better than lost
-      return;
-    }
-    this.#release();
-    this.#since = undefined; // its history has come before
+    if (this.#isWaiting || this.#isFull) return; // its history brings it
+    this.#since = undefined; // that has come before
     this.#take(event);
   }
 
-  /** Leaves no timer, and calls the handler no more. */
+  /** Calls the handler no more. */
   close(): void {
-    clearTimeout(this.#quietTimer);
-    this.#held = [];
     this.#intake.close();
   }
 
   #take(event: Event): void {
-    if (this.#isFull || positionOf(event.offset) <= this.#after || !this.#seen.add(identityOf(event)) || this.#intake.add(event)) return;
+    if (positionOf(event.offset) <= this.#after || !this.#seen.add(identityOf(event)) || this.#intake.add(event)) return;
     this.#isFull = true;
     this.#since = event.offset;
   }
@@ -183,17 +173,8 @@ export class Subscriber {
   #onDrained(): void {
     if (!this.#isFull) return;
     this.#isFull = false;
-    this.#isHolding = true;
+    this.#isWaiting = true;
+    this.#historyAfter = positionOf(this.#since ?? '');
     this.#onHungry();
-  }
-
-  #releaseWhenQuiet(): void {
-    clearTimeout(this.#quietTimer);
-    if (this.#held.length > 0) this.#quietTimer = setTimeout(() => this.#release(), kHistoryQuietMs);
-  }
-
-  #release(): void {
-    clearTimeout(this.#quietTimer);
-    for (const event of this.#held.splice(0)) this.#take(event);
   }
 }

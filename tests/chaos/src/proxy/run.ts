@@ -15,6 +15,8 @@ import type { Fact, Fault } from './world.ts';
 import { World } from './world.ts';
 
 const kUsers = ['anna', 'ben', 'carl', 'dora'];
+// Of sessions: for a day, hardly over a drop, or none at all.
+const kMemories: readonly Readonly<Record<string, string>>[] = [{}, {}, { session_ttl: '1s' }, { recovery: 'false' }];
 const kStillMs = 35_000; // longer than any deadline of the package's
 const kLateMs = 12_000; // then nothing more will come by itself
 const kGroupsMs = 70_000; // longer than the longest back-off of a group
@@ -36,7 +38,7 @@ export class Run {
     this.#chance = new Chance(options.seed, 'proxy');
     const chance = this.#chance.child('settings');
     // A server that looks for dead clients often: a half-open connection is found out within a round.
-    const settings = { jwt_clock_skew: '0s', reactors: String(chance.between(1, 2)), ping_interval: '1500ms', ping_timeout: '1500ms', group_ack_wait: chance.pick(['30s', '4s']), coalesce: chance.pick(['0ms', '0ms', '20ms']) };
+    const settings = { jwt_clock_skew: '0s', reactors: String(chance.between(1, 2)), ping_interval: '1500ms', ping_timeout: '1500ms', group_ack_wait: chance.pick(['30s', '4s']), coalesce: chance.pick(['0ms', '0ms', '20ms']), ...chance.pick(kMemories) };
     const server = new BusServer(options.binary, settings, false, () => kCatalog);
     this.#world = new World(server, new Happenings(), options.without);
     this.#groups = [new Group('worker', 'job.*'), new Group('worker', 'job.todo'), new Group('helper', 'job.todo')];

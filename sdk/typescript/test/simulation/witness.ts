@@ -261,11 +261,12 @@ export class Witness {
     const left = new Map(client.keepsItsPlace ? client.heritage : []);
     if (!client.keepsItsPlace) return left;
     for (const watch of client.watches) {
-      if (watch.isLocal || watch.from === undefined || watch.until !== undefined || watch.ended !== undefined) continue;
-      const before = watch.heritage;
-      const from = Math.min(watch.from, before?.from ?? Infinity);
+      if (watch.isLocal || watch.until !== undefined) continue;
+      // One that goes on from before may be given events before it is confirmed.
+      const before = watch.heritage ?? (watch.isHeir && watch.from === undefined ? client.heritage.get(watch.topic) : undefined);
+      const from = Math.min(watch.from ?? Infinity, before?.from ?? Infinity);
       const known = left.get(watch.topic);
-      if (known !== undefined && known !== before && known.from <= from) continue;
+      if (from === Infinity || (known !== undefined && known !== before && known.from <= from)) continue;
       left.set(watch.topic, { from, seen: new Set([...watch.seen, ...(before?.seen ?? [])]), gaps: [...client.gaps, ...(before?.gaps ?? [])] });
     }
     return left;

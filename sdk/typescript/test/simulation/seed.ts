@@ -181,7 +181,7 @@ class Scene {
     this.#kill(realm);
     const { name } = users[0]!.client.person;
     const next = this.#chance.is(0.15) ? (name === 'ann' ? 'bob' : 'ann') : name;
-    const goesOn = next === name && users.every(({ client }) => client.closesAt === undefined && !client.wasSignedOut);
+    const goesOn = next === name && users.every(({ client }) => client.closesAt === undefined);
     this.#openPage(next, goesOn ? users : []);
   }
 

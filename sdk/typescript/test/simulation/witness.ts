@@ -154,7 +154,10 @@ export class Witness {
       World.current.fault(`${watch.label} was confirmed from ${offset}, which is of before the call: it is another subscription's`);
     }
     client.heritage.delete(watch.topic); // who subscribes to it once more begins now
-    watch.heritage = inheritance;
+    // Of a right that was given anew nothing from before is shown.
+    const right = client.person.kind === 'user' && watch.topic.includes(':') ? (this.bus.log.rightSince(client.person.name, watch.topic) ?? Infinity) : 0;
+    const rightSince = right === Infinity || right === 0 ? right : this.bus.log.entries[right - 1]!.sequence;
+    if (inheritance !== undefined && rightSince <= inheritance.from) watch.heritage = inheritance;
   }
 
   // ---- at the end ---------------------------------------------------------------------------------
@@ -269,7 +272,8 @@ export class Witness {
       if (from === Infinity || (known !== undefined && known !== before && known.from <= from)) continue;
       left.set(watch.topic, { from, seen: new Set([...watch.seen, ...(before?.seen ?? [])]), gaps: [...client.gaps, ...(before?.gaps ?? [])] });
     }
-    return left;
+    // Who has been signed out meanwhile may find it, and may not.
+    return client.wasSignedOut ? new Map([...left.keys()].map((topic) => [topic, { from: Infinity, seen: new Set(), gaps: [] }])) : left;
   }
 
   #judgePublications(client: Client): void {

@@ -125,13 +125,18 @@ export class Subscriber {
     this.#onSettled(confirmed);
   }
 
-  /** The log goes on behind `to`, wherever this stood. */
+  /** The log goes on behind `to`, wherever this stood; of a history its own answer decides. */
   restart(to: string): void {
-    const isAsking = !this.#isConfirmed && (this.isSinceGiven || this.#since === undefined);
-    if (isAsking && this.#start === undefined) return; // its own answer decides
+    if (this.#start === undefined) return;
+    if (this.#since === undefined) this.#start = to;
+    this.#after = Math.min(this.#after, positionOf(to));
+    this.#historyAfter = Math.min(this.#historyAfter, positionOf(to));
+  }
+
+  /** What it was to go on from is not of this log: it goes on behind `to`. */
+  loseHistory(to: string): void {
     this.#since = undefined;
-    this.#start = to;
-    this.#after = this.#historyAfter = positionOf(to);
+    this.restart(to);
   }
 
   refuse(error: EventBusError): void {

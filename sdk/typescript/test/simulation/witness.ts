@@ -217,6 +217,7 @@ export class Witness {
     // Of an event that a group has given to this process each of its handlers has got it.
     const on = client.groups.filter(({ isOn, confirmedAt }) => isOn && confirmedAt !== undefined);
     for (const member of on) {
+      if (client.closesAt === undefined && !this.bus.groups.hasMember(member.group, member.topic, client.person.client)) World.current.fault(`${member.label} is no member of its group any more, and does not know`);
       for (const other of on) {
         if (other.topic !== member.topic || other.group !== member.group) continue;
         const left = [...other.seen].find((sequence) => sequence > this.#probedAfter && !member.seen.has(sequence));

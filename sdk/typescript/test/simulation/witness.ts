@@ -19,6 +19,7 @@ export interface Client {
   readonly groups: Member[];
   /** What an earlier page of this tab has left to this one, by topic. */
   readonly heritage: Map<string, Heritage>;
+  readonly tookOver: boolean; // the tab, from another user
   keepsItsPlace: boolean; // over a reload
   liveSince: number | undefined; // the sequence at which it was live first
   seenMax: number; // the highest sequence that any of its handlers was called with
@@ -83,6 +84,8 @@ export class Witness {
   constructor(private readonly bus: Bus) {
     bus.admits = ({ name, client }, auth) => {
       const own = this.clients.filter(({ person }) => person.name === name).flatMap(({ watches }) => watches.map(({ topic }) => topic));
+      const isFirst = this.clients.some(({ person, tookOver, liveSince }) => person.client === client && tookOver && liveSince === undefined);
+      if (isFirst && auth.since !== undefined) World.current.fault(`${client} signs in as ${name} from the place of whoever had the tab before`);
       for (const topic of (auth.topics ?? []) as string[]) if (!own.includes(topic)) World.current.fault(`${client} signs in as ${name} with ${topic}, which is another user's`);
     };
   }

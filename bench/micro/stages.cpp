@@ -123,7 +123,7 @@ Stage encode() {
     auto world = std::make_shared<LogWorld>();
     auto encoder = std::make_shared<SocketEncoder>(world->log, "/");
     return {"encode", [world, encoder, entry] {
-                BUS_ASSERT(encoder->encode(*entry, 0, Encoder::As::kInOrder));
+                BUS_ASSERT(encoder->encode(*entry, 0, Encoder::As::in_order()));
             }};
 }
 

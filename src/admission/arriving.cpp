@@ -171,6 +171,9 @@ void Arriving::go_on() {
     }
     admitted_.resume_after =
         resume_after(offset_, record.place, std::max(record.started_at, record.received));
+    // What is given again is not clear: a room that it is taken to have stayed in owes it what lies
+    // there.
+    record.place.clear = std::min(record.place.clear, admitted_.resume_after);
     if (offset_ >= record.received) record.received = {};
     // The record may be older than the frame that the client has seen. What is given from now on is
     // told from that frame by lying above `given`.

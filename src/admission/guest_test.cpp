@@ -59,9 +59,8 @@ class AllMayWatch final : public Watches {
 
 // A frame is the event's id, with an "h" if it is of a history.
 class IdEncoder final : public Encoder {
-    SharedFrame encode(const Entry& entry, std::uint16_t, As as) override {
-        return std::make_shared<const Frame>(
-            Frame{entry.event.id + (as == As::kHistory ? "h" : "")});
+    SharedFrame encode(const Entry& entry, std::uint16_t, const As& as) override {
+        return std::make_shared<const Frame>(Frame{entry.event.id + (as.is_history() ? "h" : "")});
     }
 };
 
@@ -777,6 +776,25 @@ TEST_F(InAnewTest, WhoMayNotKnowOfTheEndIsToldOfAGapAndStaysIn) {
     EXPECT_EQ(ann_->ended, Strings());
     EXPECT_EQ(ann_->gaps, 0);
     publish("d");
+    EXPECT_EQ(ann_->got, Strings({"d"}));
+}
+
+// The session's place knew that it was out of the room then.
+TEST_F(InAnewTest, WhatItIsGivenAfterAllIsNotPassedByInTheNextDrop) {
+    publish_to_ann("lost");
+    watches_.right_since = publish("right");
+    watches_.may = true;
+    const Position c = publish("c");
+    publish("d");
+    ann_->enter(*parse_topic("photo:1"), {}, [](const auto& entered) { EXPECT_TRUE(entered); });
+    deliver();
+    drop(ann_);
+    room_ = 2;
+    ann_ = come(seen_);
+    ASSERT_EQ(ann_->got, Strings({"lost", "c"}));
+    drop(ann_);
+    room_ = 10;
+    ann_ = come(c);
     EXPECT_EQ(ann_->got, Strings({"d"}));
 }
 

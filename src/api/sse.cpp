@@ -19,7 +19,7 @@ SharedFrame frame(std::string text, SseFraming framing, LatestKey latest_key = L
 
 }  // namespace
 
-SharedFrame SseEncoder::encode(const Entry& entry, std::uint16_t variant, As) {
+SharedFrame SseEncoder::encode(const Entry& entry, std::uint16_t variant, const As&) {
     const std::string offset = offset_text(log_, entry.position);
     std::string text = "id: " + offset + "\nevent: " + entry.name + "\ndata: {\"data\":";
     text.append(entry.payload(variant)).append(",\"meta\":");

@@ -31,7 +31,7 @@ enum class SseFraming : std::uint8_t { kChunks, kNone };
 class SseEncoder final : public Encoder {
  public:
     SseEncoder(const Log& log, SseFraming framing) : log_(log), framing_(framing) {}
-    SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override;
+    SharedFrame encode(const Entry& entry, std::uint16_t variant, const As& as) override;
 
  private:
     const Log& log_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "delivery/receiver.h"
@@ -23,7 +24,11 @@ struct Stretch {
     Position told_lost = {};        // on_gap() was told of losses up to here
 
     bool is_history() const { return only.has_value(); }
-    Encoder::As as() const { return is_history() ? Encoder::As::kHistory : Encoder::As::kInOrder; }
+    // As what `receiver` gets its entries. The text of the topic lives as long as `only`.
+    Encoder::As as(const Receiver& receiver) const {
+        if (!is_history()) return Encoder::As::in_order();
+        return Encoder::As::history(receiver.wants_topics() ? only->name() : std::string_view());
+    }
 };
 
 // The first entry that takes, or may take, a right to watch `subject` from a member, which has not

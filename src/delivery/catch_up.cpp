@@ -420,7 +420,8 @@ void CatchUp::give(ReceiverId id, const Entry& entry) {
     if (!variant) return;
     work_left_ -= std::min(work_left_, kWorkOfPush);
     if (!stretch.is_history()) late.shown(entry.position);
-    const SharedFrame frame = context_.frames.get(entry, *variant, *late.encoder, stretch.as());
+    const SharedFrame frame =
+        context_.frames.get(entry, *variant, *late.encoder, stretch.as(*late.receiver));
     ++behind.missed;
     context_.probe.resumed_deliveries.add();
     late.receiver->push(frame);

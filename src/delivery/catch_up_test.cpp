@@ -23,8 +23,10 @@ namespace {
 
 class IdEncoder final : public Encoder {
  public:
-    SharedFrame encode(const Entry& entry, std::uint16_t, As) override {
-        return std::make_shared<const Frame>(Frame{entry.event.id});
+    SharedFrame encode(const Entry& entry, std::uint16_t, const As& as) override {
+        std::string text = entry.event.id;
+        if (!as.topic().empty()) text.append(" of ").append(as.topic());
+        return std::make_shared<const Frame>(Frame{std::move(text)});
     }
 };
 
@@ -36,6 +38,7 @@ class Client final : public Receiver {
         return true;
     }
     bool has_room() override { return got.size() < room; }
+    bool wants_topics() const override { return names_topics; }
     void on_caught_up(std::uint64_t missed) override { caught_up = missed; }
     void on_gap(Position, Position) override { ++gaps; }
     void on_history_given(const Room&) override { ++histories; }
@@ -45,6 +48,7 @@ class Client final : public Receiver {
     std::optional<std::uint64_t> caught_up;
     int gaps = 0;
     int histories = 0;
+    bool names_topics = false;
     std::size_t room = ~std::size_t{0};
     FakeClock* clock = nullptr;  // if set, two frames take as long as a turn may
 };
@@ -425,6 +429,47 @@ TEST_F(CatchUpTest, AHistoryThatIsAskedForWhileOneOfTheRoomIsUnderWayIsPartOfIt)
     EXPECT_EQ(client.got, std::vector<std::string>({"2", "3"}));
     EXPECT_EQ(client.histories, 1);
     EXPECT_TRUE(hub_.send_history(id, room, second));
+}
+
+TEST_F(CatchUpTest, AnEntryOfTwoHistoriesComesInEachAndSaysOfWhichToThoseWhoWantThat) {
+    const Room photo = Room::subject("photo:1");
+    const Room albums = Room::pattern("album.*");
+    const Room all = Room::user("all");
+    publish("1", photo, "album.changed");
+    publish("2", photo);
+    publish("3", photo, "album.changed");
+    publish_to_others(1'000);
+    deliver_all();
+    std::array<Client, 100> clients;
+    const std::uint64_t encoded = hub_.probe().encoded.get();
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        clients[i].names_topics = i % 4 < 2;
+        const ReceiverId id = hub_.add(clients[i], encoder_);
+        for (const Room& room : {photo, albums, all}) hub_.join(id, room, 0_pos);
+        // Half of them the other way round, so that a walk gives an entry for both at once.
+        for (const bool is_photo : {i % 2 == 0, i % 2 == 1}) {
+            hub_.send_history(id, is_photo ? photo : albums, 0_pos);
+        }
+    }
+    deliver_all();
+    EXPECT_EQ(hub_.probe().encoded.get() - encoded, 3u + 2u + 3u) << "clients do not share";
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        SCOPED_TRACE(i);
+        const bool names = clients[i].names_topics;
+        std::vector<std::string> of_photo{"1", "2", "3"}, of_albums{"1", "3"};
+        for (std::string& id : of_photo) id += names ? " of photo:1" : "";
+        for (std::string& id : of_albums) id += names ? " of album.*" : "";
+        std::vector<std::string> both = i % 2 == 0 ? of_photo : of_albums;
+        const std::vector<std::string>& second = i % 2 == 0 ? of_albums : of_photo;
+        both.insert(both.end(), second.begin(), second.end());
+        EXPECT_EQ(clients[i].got, both);
+        EXPECT_EQ(clients[i].histories, 2);
+    }
+    const std::uint64_t before = hub_.probe().encoded.get();
+    publish("live", all);
+    deliver_all();
+    EXPECT_EQ(hub_.probe().encoded.get() - before, 1u) << "what is in order is alike for all";
+    for (const Client& client : clients) EXPECT_EQ(client.got.back(), "live");
 }
 
 TEST_F(CatchUpTest, AGapIsToldOfARoomWhoseHistoryIsAskedFor) {

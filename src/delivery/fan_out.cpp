@@ -180,7 +180,7 @@ std::uint64_t FanOut::give_as_joined(ReceiverId id) {
         if (!variant) continue;
         to.shown(entry.position);
         const SharedFrame frame =
-            context_.frames.get(entry, *variant, *to.encoder, Encoder::As::kInOrder);
+            context_.frames.get(entry, *variant, *to.encoder, Encoder::As::in_order());
         if (to.receiver->push(frame)) ++delivered;
         ++pushes_;
     }
@@ -194,8 +194,8 @@ std::span<const SharedFrame> FanOut::frames_of_run(const LocalTarget& target, En
     Encoded& encoded = encoded_.emplace_back(Encoded{&encoder, {}});
     encoded.frames.reserve(run_.entries.size());
     for (const SharedEntry& entry : run_.entries) {
-        encoded.frames.push_back(
-            context_.frames.get(*entry, target.variant_of(*entry), encoder, Encoder::As::kInOrder));
+        encoded.frames.push_back(context_.frames.get(*entry, target.variant_of(*entry), encoder,
+                                                     Encoder::As::in_order()));
     }
     return encoded.frames;
 }

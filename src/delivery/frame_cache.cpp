@@ -1,14 +1,19 @@
 #include "delivery/frame_cache.h"
 
+#include <functional>
+#include <string_view>
 #include <utility>
 
 namespace eventbus {
 
 SharedFrame FrameCache::get(const Entry& entry, std::uint16_t variant, Encoder& encoder,
-                            Encoder::As as) {
-    const Key key{entry.position, &encoder, variant, as};
-    Slot& slot = slots_[(entry.position.number() * 2 + variant) % kSlots];
-    if (slot.frame && slot.key == key) return slot.frame;
+                            const Encoder::As& as) {
+    const Key key{entry.position, &encoder, variant, as.is_history()};
+    std::size_t number = entry.position.number() * 2 + variant;
+    // Clients in histories of different topics may come by turns.
+    if (!as.topic().empty()) number += std::hash<std::string_view>{}(as.topic());
+    Slot& slot = slots_[number % kSlots];
+    if (slot.frame && slot.key == key && slot.topic == as.topic()) return slot.frame;
 
     SharedFrame frame = encoder.encode(entry, variant, as);
     ++made_;
@@ -17,7 +22,9 @@ SharedFrame FrameCache::get(const Entry& entry, std::uint16_t variant, Encoder& 
     if (slot.frame) bytes_ -= slot.frame->bytes.size();
     slot.frame.reset();
     make_room_for(bytes);
-    slot = {key, frame};
+    slot.key = key;
+    slot.topic = as.topic();
+    slot.frame = frame;
     bytes_ += bytes;
     return frame;
 }

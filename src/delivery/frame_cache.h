@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "delivery/receiver.h"
@@ -12,29 +13,32 @@ namespace eventbus {
 // having it made a thousand times.
 //
 // Thread:  reactor.
-// Bounded: kSlots frames and bytes_max bytes; beyond it the oldest slots are emptied.
+// Bounded: kSlots frames with a topic each, and bytes_max bytes of frames; beyond it the oldest
+// slots
+//          are emptied.
 class FrameCache {
  public:
     static constexpr std::size_t kSlots = 4096;
 
     explicit FrameCache(std::size_t bytes_max) : slots_(kSlots), bytes_max_(bytes_max) {}
 
-    struct Key {
-        Position position;
-        const Encoder* encoder = nullptr;
-        std::uint16_t variant = 0;
-        Encoder::As as = Encoder::As::kInOrder;
-        friend bool operator==(const Key&, const Key&) = default;
-    };
-
     // The frame of `entry`, made by `encoder` if it is not here.
-    SharedFrame get(const Entry& entry, std::uint16_t variant, Encoder& encoder, Encoder::As as);
+    SharedFrame get(const Entry& entry, std::uint16_t variant, Encoder& encoder,
+                    const Encoder::As& as);
 
     std::uint64_t made() const { return made_; }
 
  private:
+    struct Key {
+        Position position;
+        const Encoder* encoder = nullptr;
+        std::uint16_t variant = 0;
+        bool is_history = false;
+        friend bool operator==(const Key&, const Key&) = default;
+    };
     struct Slot {
         Key key;
+        std::string topic;  // of the history, if its events name it; it is in the frame, too
         SharedFrame frame;
     };
     void make_room_for(std::size_t bytes);

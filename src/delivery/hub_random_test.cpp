@@ -43,10 +43,10 @@ struct Shown {
 
 class ShownEncoder final : public Encoder {
  public:
-    SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override {
+    SharedFrame encode(const Entry& entry, std::uint16_t variant, const As& as) override {
         return std::make_shared<const Frame>(Frame{to_string(entry.position) + " " +
                                                    std::to_string(variant) +
-                                                   (as == As::kHistory ? " h" : "")});
+                                                   (as.is_history() ? " h" : "")});
     }
     static Shown read(const std::string& frame) {
         const std::size_t blank = frame.find(' ');

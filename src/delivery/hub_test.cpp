@@ -26,10 +26,10 @@ using Strings = std::vector<std::string>;
 // Shows the event's id, the variant and whether it is of a history.
 class IdEncoder final : public Encoder {
  public:
-    SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override {
+    SharedFrame encode(const Entry& entry, std::uint16_t variant, const As& as) override {
         std::string text = entry.event.id;
         if (variant > 0) text += "/" + std::to_string(variant);
-        if (as == As::kHistory) text += "h";
+        if (as.is_history()) text += "h";
         return std::make_shared<const Frame>(Frame{std::move(text)});
     }
 };

@@ -11,12 +11,27 @@ namespace eventbus {
 // Seam: makes the bytes that one kind of client gets for an entry. Reactor; pure.
 class Encoder {
  public:
-    enum class As : std::uint8_t {
-        kInOrder,  // a live event or a resumed one: it ends in the socket's place
-        kHistory,  // asked for, behind the socket's place
+    // What an entry is to the client that gets it.
+    class As {
+     public:
+        // A live event or a resumed one: it ends in the socket's place.
+        static As in_order() { return {}; }
+        // Asked for, behind the socket's place. `topic`: what it says it is of; empty: nothing.
+        static As history(std::string_view topic = {}) { return As(topic); }
+
+        bool is_history() const { return is_history_; }
+        std::string_view topic() const { return topic_; }
+        friend bool operator==(const As&, const As&) = default;
+
+     private:
+        As() = default;
+        explicit As(std::string_view topic) : is_history_(true), topic_(topic) {}
+
+        bool is_history_ = false;
+        std::string_view topic_;
     };
     virtual ~Encoder() = default;
-    virtual SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) = 0;
+    virtual SharedFrame encode(const Entry& entry, std::uint16_t variant, const As& as) = 0;
 };
 
 // Seam: a client that gets entries: a socket, a stream. Reactor.
@@ -34,6 +49,9 @@ class Receiver {
     // Whether it should be given more of what it has missed now; when its queue has drained it says
     // so by Hub::drained().
     virtual bool has_room() = 0;
+
+    // Whether the events of its histories say of which topic they are.
+    virtual bool wants_topics() const { return false; }
 
     // All that it has missed was pushed: `missed` entries.
     virtual void on_caught_up(std::uint64_t missed) = 0;

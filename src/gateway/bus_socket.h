@@ -39,6 +39,7 @@ class BusSocket final : public SocketData, public Guest, public Expiring {
     bool push(const SharedFrame& frame) override;
     void prefetch(int link) const override;
     bool has_room() override;
+    bool wants_topics() const override { return tells_place; }
     void on_caught_up(std::uint64_t missed) override;
 
  private:
@@ -46,7 +47,7 @@ class BusSocket final : public SocketData, public Guest, public Expiring {
 
  public:
     bool tells_resume = false;   // the client asked to go on from a place
-    bool tells_place = false;    // it asked for one
+    bool tells_place = false;    // it asked for one, and for the topics of histories
     bool wants_warning = false;  // before its token ends
     bool is_in_groups = false;   // it ever subscribed to one
 

@@ -27,7 +27,7 @@ struct Auth {
     std::optional<std::string> since;
     std::vector<Topic> topics;
     std::string principal;       // whose fingerprint: `pid`, `since` and `topics` are of that one
-    bool wants_place = false;    // resume.done with its first place
+    bool wants_place = false;    // resume.done with its first place, and topics of histories
     bool wants_warning = false;  // token.expiring
     // What could not be read. The sign-in stands: a client is told, and has the rest.
     std::string since_unread;

@@ -25,14 +25,19 @@ std::string begin(std::string_view nsp, const Entry& entry, const std::string& d
 
 }  // namespace
 
-SharedFrame SocketEncoder::encode(const Entry& entry, std::uint16_t variant, As as) {
+SharedFrame SocketEncoder::encode(const Entry& entry, std::uint16_t variant, const As& as) {
     const std::string offset = offset_text(log_, entry.position);
     std::string packet = begin(nsp_, entry, entry.payload(variant), offset);
-    if (as == As::kInOrder) {
+    if (!as.is_history()) {
         packet.append("\"").append(offset).append("\"]");
         return text_frame(packet, latest_key(log_, entry));
     }
-    packet.append("{\"offset\":\"").append(offset).append("\"}]");
+    packet.append("{\"offset\":\"").append(offset).append("\"");
+    if (!as.topic().empty()) {
+        packet.append(",\"topic\":");
+        append_json_string(packet, as.topic());
+    }
+    packet.append("}]");
     return text_frame(packet);
 }
 

@@ -18,13 +18,14 @@ struct GroupTag {
     std::uint32_t attempt = 1;
 };
 
-// Makes Socket.IO frames of one namespace: [name, data, meta, place]. The same for every socket in
-// it, so that they share it. Reactor.
+// Makes Socket.IO frames of one namespace: [name, data, meta, place], or of a history
+// [name, data, meta, {offset, topic?}]. The same for every socket in it, so that they share it.
+// Reactor.
 class SocketEncoder final : public Encoder {
  public:
     SocketEncoder(const Log& log, std::string nsp) : log_(log), nsp_(std::move(nsp)) {}
 
-    SharedFrame encode(const Entry& entry, std::uint16_t variant, As as) override;
+    SharedFrame encode(const Entry& entry, std::uint16_t variant, const As& as) override;
 
     // [name, data, meta, {offset, delivery, group, topic, attempt}]
     SharedFrame encode_group(const Entry& entry, const GroupTag& tag) const;

@@ -1,5 +1,6 @@
 // A browser's EventSource, as Node has it: any status but 200 ends it for good, so it must never meet one.
 import { once } from 'node:events';
+import { createServer as createHttpServer, request as requestOf } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectTo, createServer } from 'node:net';
 
@@ -68,6 +69,31 @@ class Door {
     to.on('close', () => from.destroy());
     from.on('close', () => to.destroy());
     from.pipe(to).pipe(from);
+  }
+}
+
+/** What a browser adds to the requests of a page on the server's own origin: the cookie of that moment. */
+class CookieJar {
+  requests = 0;
+  readonly #listener = createHttpServer((from, to) => {
+    ++this.requests;
+    const headers = { ...from.headers, cookie: `eventbus_token=${this.token}`, 'sec-fetch-site': 'same-origin' };
+    const passed = requestOf(`${this.server.url}${from.url}`, { headers, agent: false }, (answer) => {
+      to.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(to);
+    });
+    passed.on('error', () => to.destroy());
+    to.on('close', () => passed.destroy());
+    passed.end();
+  });
+
+  constructor(readonly server: BusServer, public token: string) {
+    afterwards(() => this.#listener.close().closeAllConnections());
+  }
+
+  async open(): Promise<string> {
+    await once(this.#listener.listen(0, '127.0.0.1'), 'listening');
+    return `http://127.0.0.1:${(this.#listener.address() as AddressInfo).port}`;
   }
 }
 
@@ -165,4 +191,24 @@ test('what cannot pass is an event that says so, and so is the end of the token'
   const brief = userToken('alice', { exp: Math.floor(Date.now() / 1_000) + 2 });
   const page = new Page(`${server.url}/v1/stream?ticket=${await ticketFor(server, brief)}`, ['token.expired']);
   expect(await page.told.atLeast(2)).toMatchObject([{ data: { code: 'token_expired' } }, { data: { code: 'token_expired' } }]); // the end, and the refusal when it came back
+});
+
+test('a stream ends with its token, and comes back by itself with the cookie that the page has renewed', async () => {
+  const server = await BusServer.start({ settings: { jwt_clock_skew: '0s' } });
+  const jar = new CookieJar(server, userToken('alice', { exp: Math.floor(Date.now() / 1_000) + 3 }));
+  const page = await new Page(`${await jar.open()}/v1/stream`, ['photo.uploaded', 'token.expired']).open();
+  const offsets = [await upload(server, '1')];
+  await page.told.atLeast(1);
+  jar.token = kAlice;
+
+  await page.told.until((all) => all.some(({ type }) => type === 'token.expired'));
+  offsets.push(await upload(server, '2')); // while it is away
+
+  await page.told.atLeast(3);
+  offsets.push(await upload(server, '3'));
+  const told = await page.told.atLeast(4);
+  expect(told.map(({ type }) => type)).toEqual(['photo.uploaded', 'token.expired', 'photo.uploaded', 'photo.uploaded']);
+  expect(told.filter(({ type }) => type === 'photo.uploaded').map(({ lastEventId }) => lastEventId)).toEqual(offsets);
+  expect(page.source.readyState).toBe(EventSource.OPEN);
+  expect(jar.requests).toBe(2);
 });

@@ -1,4 +1,4 @@
-// What a socket.io-client makes of its place from its first second on, and of another token in place of its own.
+// What a socket.io-client makes of its place from its first second on, of its histories' topics, and of another token in place of its own.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -310,4 +310,82 @@ test('a socket that goes during its refresh does no harm', async () => {
     else client.socket.disconnect();
   }
   await connect(server, kAdmin);
+});
+
+// ---- the topics of histories ----------------------------------------------------------------------
+
+const kWatchesAll = serviceToken('worker', { permissions: ['watch:counter:*'] });
+
+interface Past {
+  readonly offset: string;
+  readonly topic?: string;
+}
+
+/** What came of histories, in its order: the count, and what the event ended in. */
+function past({ events }: PlainClient): [n: unknown, last: Past][] {
+  return events.things.filter(({ last }) => typeof last === 'object').map(({ data, last }) => [data.n, last as Past]);
+}
+
+/** Asks for two histories of counter 1 at once: as a subject behind `first`, as a type behind `second`. */
+async function askForBoth(client: PlainClient, first: string, second: string): Promise<void> {
+  expect(await Promise.all([client.ask('subscribe', 'counter:1', { since: first }), client.ask('subscribe', 'counter.*', { group: null, since: second })]))
+    .toMatchObject([{ ok: true, topic: 'counter:1' }, { ok: true, topic: 'counter.*' }]);
+}
+
+test('two histories under way at once come whole, each event says of which it is, and so after a drop', async () => {
+  const server = await BusServer.start();
+  const offsets: string[] = [];
+  for (let n = 0; n < 4; ++n) {
+    const event = { type: 'counter.counted', data: { counterId: '1', n } };
+    offsets.push((await server.post('/v1/events', serviceToken('api'), event)).headers.get('event-bus-offset')!);
+  }
+  const client = await new Placed(server, { token: kWatchesAll }).connected();
+
+  await askForBoth(client, offsets[0]!, offsets[1]!);
+  await client.events.atLeast(5);
+
+  const of = (n: number, topic: string) => [n, { offset: offsets[n]!, topic }];
+  const histories = { 'counter:1': [1, 2, 3].map((n) => of(n, 'counter:1')), 'counter.*': [2, 3].map((n) => of(n, 'counter.*')) };
+  const byTopic = (all: ReturnType<typeof past>) =>
+    Object.fromEntries(Object.keys(histories).map((topic) => [topic, all.filter(([, last]) => last.topic === topic)]));
+  expect(byTopic(past(client))).toEqual(histories);
+
+  // Nothing has shown that they came.
+  await away(client, async () => void client.socket.io.engine.close());
+  await client.events.atLeast(10);
+  await count(server, 4, 4);
+
+  expect(byTopic(past(client).slice(5))).toEqual(histories);
+  expect((await client.events.atLeast(11))[10]).toMatchObject({ data: { n: 4 }, last: expect.any(String) });
+});
+
+test('a topic that comes to a session at CONNECT with `since` is named, and what the owner sees of the past has the form of ever', async () => {
+  const server = await BusServer.start();
+  const photo = { photoId: '1', userId: 'alice', gps: '47.1', visibility: 'friends' };
+  const publish = (type: string) => server.post('/v1/events', serviceToken('api'), { type, data: photo });
+  const since = (await publish('photo.uploaded')).headers.get('event-bus-offset')!;
+  const offset = (await publish('photo.processing.completed')).headers.get('event-bus-offset')!;
+  const alice = await new Placed(server, { token: userToken('alice') }).connected();
+
+  (alice.socket.auth as Record<string, unknown>).since = since;
+  (alice.socket.auth as Record<string, unknown>).topics = ['photo:1'];
+  await away(alice, async () => void alice.socket.io.engine.close());
+
+  expect(alice.socket.recovered).toBe(true);
+  expect(await alice.events.atLeast(1)).toMatchObject([{ name: 'photo:processing.completed', data: photo, last: { offset, topic: 'photo:1' } }]);
+});
+
+test('who does not ask for a place gets the events of histories as ever, beside one who does', async () => {
+  const server = await BusServer.start();
+  await count(server, 0, 2);
+  const since = (await server.post('/v1/events', serviceToken('api'), { type: 'counter.counted', data: { counterId: '2', n: 0 } })).headers.get('event-bus-offset')!;
+  await count(server, 3, 4);
+  const plain = await connect(server, kWatchesAll);
+  const placed = await new Placed(server, { token: kWatchesAll }).connected();
+
+  for (const client of [plain, placed]) await askForBoth(client, since, since);
+  await fence(server, [plain, placed]);
+
+  expect(past(plain).map(([n, last]) => [n, Object.keys(last)])).toEqual([3, 4, 3, 4].map((n) => [n, ['offset']]));
+  expect(past(placed).map(([n, last]) => [n, Object.keys(last)])).toEqual([3, 4, 3, 4].map((n) => [n, ['offset', 'topic']]));
 });

@@ -38,6 +38,18 @@ class Account {
     void restored();
     void gap(Position from, Position to);
 
+    // ---- its token, of which the roles count
+    // -----------------------------------------------------------------------------------------
+
+    // It comes with this one; and goes on with its session, of which begin() is told else.
+    void come(SharedPrincipal token);
+    void come_back(Position frontier);
+    // It sends another one; which is taken, or not.
+    void refresh(SharedPrincipal token);
+    void refreshed(Position frontier);
+    void refresh_refused();
+    void role_ended(const std::string& role);
+
     // ---- topics
     // ------------------------------------------------------------------------------------
 
@@ -53,7 +65,9 @@ class Account {
     // It is in it by its sign-in: as before, or from this place on.
     void sign_in(const std::string& topic, Position from) {
         ask(topic);
-        if (confirmed_.try_emplace(topic, from).second) signed_in_.insert(topic);
+        if (!confirmed_.try_emplace(topic, from).second) return;
+        signed_in_.insert(topic);
+        if (is_surely_friend()) by_friend_.insert(topic);
     }
     // Since it was last told that it has left, if it was.
     bool has_asked_for(const std::string& topic) const { return asked_.contains(topic); }
@@ -62,6 +76,7 @@ class Account {
     // It was told that it is not in it, or has asked to leave: nothing is owed.
     void let_go(const std::string& topic) {
         confirmed_.erase(topic);
+        by_friend_.erase(topic);
         asked_at_.erase(topic);
         signed_in_.erase(topic);
         answered_.erase(topic);
@@ -70,10 +85,11 @@ class Account {
     void left(const std::string& topic);
     // Whether its session may hold as many rooms as a socket may be in.
     bool may_be_full(std::size_t rooms_max) const {
-        return asked_.size() + rooms_.size() > rooms_max;
+        return asked_.size() + rooms_.size() + roles_at_most_ > rooms_max;
     }
+    // Rooms of roles that came by a refresh may be more.
     bool is_above(std::size_t rooms_max) const {
-        return confirmed_.size() + rooms_.size() > rooms_max;
+        return confirmed_.size() + rooms_.size() + roles_at_least_ > rooms_max;
     }
 
     // ---- entries
@@ -90,7 +106,7 @@ class Account {
  private:
     struct Asked {
         Position at;
-        int reloads;  // before it was answered
+        int reloads;  // and changes of its token, before it was answered
     };
     // It was told that its right to the topic has ended.
     struct End {
@@ -101,18 +117,53 @@ class Account {
 
     void check_ends();
     bool is_of_person(const Entry& entry) const;
+    bool is_of_role(const Entry& entry, bool is_owed) const;
     bool is_asked_for(const Entry& entry) const;
     bool may_come(const Entry& entry) const;
+    bool may_be_of(const Entry& entry, const std::string& topic) const;
     bool is_owed(const Entry& entry) const;
     bool is_hidden(const Entry& entry) const;
     bool is_owed_by(const Entry& entry, const std::string& topic, Position from) const;
     bool is_excused(Position position) const;
-    bool is_friend() const { return principal_->has_role("friend"); }
+    // A role that it has, or may have: what goes to the role's room may come, after a place; and is
+    // owed after another one, while it surely has the role.
+    struct Role {
+        Position may_come_after;
+        std::optional<Position> owed_after;
+    };
+    using Roles = std::map<std::string, Role>;
+
+    void let_go_of_roles(const Principal& token);
+    void take(SharedPrincipal token, std::optional<Position> owed_after);
+    bool is_friend() const { return roles_.contains(kFriend); }
+    bool is_surely_friend() const {
+        const auto role = roles_.find(kFriend);
+        return role != roles_.end() && role->second.owed_after;
+    }
+    // Of the catalog and the token, by which a friend's rights begin and end.
+    int changes() const { return witness_.reloads() + token_changes_; }
+
+    static constexpr const char* kFriend = "friend";
 
     const Witness& witness_;
     const std::string name_;
-    const SharedPrincipal principal_;
-    const std::vector<Room> rooms_;  // of the person
+    SharedPrincipal principal_;      // by its token
+    const std::vector<Room> rooms_;  // of the person, but for its roles
+
+    Roles roles_;
+    std::set<std::string> by_friend_;  // confirmed topics; it surely has been a friend since
+    bool was_friend_ = false;          // or may have been, since the session began
+    bool session_is_older_ = false;    // and may hold a role that it has lost since
+    int token_changes_ = 0;
+    int disk_troubles_at_come_ = 0;  // one less if it was in trouble
+    std::size_t roles_at_most_ = 0;  // that the session may have held
+    std::size_t roles_at_least_ = 0;
+    std::set<std::string> copied_roles_;  // that it surely had at the copy
+    // A refresh that is under way.
+    SharedPrincipal next_;
+    Roles roles_before_;
+    std::set<std::string> by_friend_before_;
+    std::set<std::string> told_roles_;  // that it has them no more
 
     Position began_ = kEndOfTime;                // after this, what goes to the person is owed
     std::set<std::string> asked_;                // and perhaps in the session

@@ -11,6 +11,7 @@ namespace eventbus::sim {
 namespace {
 
 constexpr std::size_t kPlaces = 12;
+constexpr std::string_view kRole = "role:";
 
 }  // namespace
 
@@ -32,6 +33,7 @@ void Device::connect(Lane& lane, std::vector<std::string> topics, bool goes_on) 
                (pid_.empty() && !since_.empty() ? ", since " + since_ : "");
     });
     if (!pid_.empty()) at_sign_in_ = has_sdk_ ? this->topics() : std::vector<std::string>();
+    account_.come(principal_);
     lane_ = &lane;
     takes_over_ = takes_over_ || !cut_.empty();
     pipe_ = std::make_shared<Pipe>();
@@ -62,6 +64,7 @@ void Device::connect_nobody(Lane& lane, Arrival arrival) {
     nobodys->is_cut = true;
     takes_over_ = true;
     cut_.push_back({&lane, nobodys});
+    nobodys_.push_back(nobodys);
     arrival.topics.clear();
     lane.connect(nobodys, std::move(arrival));
 }
@@ -92,6 +95,25 @@ void Device::unsubscribe(const std::vector<std::string>& topics) {
         commands_[last_command_] = {topic};
     }
     send(std::move(commands));
+}
+
+bool Device::may_change_token() {
+    std::erase_if(nobodys_, [](const SharedPipe& pipe) { return !pipe->is_arriving; });
+    return nobodys_.empty();
+}
+
+void Device::refresh(SharedPrincipal token) {
+    trace([&] {
+        std::string roles;
+        for (const std::string& role : token->roles) roles += " " + role;
+        return name_ + " sends another token, with" + (roles.empty() ? " no role" : roles);
+    });
+    given_up_.reset();
+    account_.refresh(token);
+    next_token_ = token;
+    Command command{Command::What::kRefresh, ++last_command_, {}, {}, std::move(token)};
+    commands_[last_command_] = {.is_refresh = true};
+    send({std::move(command)});
 }
 
 std::optional<std::string> Device::earlier_place() const {
@@ -156,7 +178,10 @@ void Device::on(const Connected& connected) {
     pid_ = connected.pid;
     if (!is_recovered) rooms_kept_ = 0;
     std::vector<std::string> again;  // what its application asks anew for
-    if (is_recovered) count(Happened::kResumed);
+    if (is_recovered) {
+        count(Happened::kResumed);
+        account_.come_back(frontier_);
+    }
     if (!is_recovered) {
         if (had_no_session && !since_.empty()) from = parse_offset(since_)->position;
         account_.begin(from);
@@ -174,8 +199,11 @@ void Device::on(const Connected& connected) {
 void Device::on(const EventFrame& frame) {
     trace([&] {
         return name_ + " gets " + to_string(frame.position) +
-               (frame.place.empty() ? " of a history" : "");
+               (frame.place.empty() ? " of a history " + frame.topic : "");
     });
+    if (frame.topic.empty() == (has_sdk_ && frame.place.empty())) {
+        fail(name_ + " is told a topic that it did not ask for, or not the one of a history");
+    }
     count(frame.place.empty() ? Happened::kHistoryEvent : Happened::kEvent);
     account_.see(frame);
     if (frame.place.empty()) return;
@@ -187,6 +215,7 @@ void Device::on(const Answer& answer) {
     if (found == commands_.end()) fail(name_ + " got an answer that it had not asked for");
     const Sent sent = found->second;
     commands_.erase(found);
+    if (sent.is_refresh) return on_refreshed(answer);
     trace([&] {
         return name_ + " is answered " + (sent.is_subscribe ? "subscribe " : "unsubscribe ") +
                sent.topic +
@@ -224,6 +253,18 @@ void Device::on(const Answer& answer) {
     topics_.erase(sent.topic);
 }
 
+void Device::on_refreshed(const Answer& answer) {
+    trace([&] { return name_ + (answer.error ? " keeps its token" : " has another token"); });
+    const SharedPrincipal token = std::exchange(next_token_, nullptr);
+    if (answer.error) {
+        if (answer.error->code != ErrorCode::kUnavailable) fail(name_ + " was refused its token");
+        return account_.refresh_refused();
+    }
+    count(Happened::kRefreshed);
+    account_.refreshed(answer.from);
+    principal_ = token;
+}
+
 void Device::on(const CaughtUp& caught_up) {
     trace([&] { return name_ + " has caught up, and stands at " + caught_up.place; });
     count(Happened::kPlace);
@@ -246,6 +287,8 @@ void Device::on(const Ended& ended) {
         return name_ + " is told that it is not in " + ended.topic + ": " + ended.error.detail;
     });
     count(Happened::kEnded);
+    if (ended.topic.starts_with(kRole))
+        return account_.role_ended(ended.topic.substr(kRole.size()));
     if (!account_.has_asked_for(ended.topic)) {
         fail(name_ + " is told that it is not in " + ended.topic + ", which it has left");
     }
@@ -283,6 +326,9 @@ void Device::cut() {
     pipe_.reset();
     lane_ = nullptr;
     is_in_ = false;
+    // Whether it was taken is not known: it comes back with the one or the other.
+    if (next_token_ && last_command_ % 2 == 0) principal_ = next_token_;
+    next_token_.reset();
     commands_.clear();
     std::erase_if(topics_, [](const auto& topic) { return !topic.second.is_confirmed; });
 }
@@ -290,6 +336,7 @@ void Device::cut() {
 void Device::server_died() {
     cut();
     cut_.clear();
+    nobodys_.clear();
     takes_over_ = true;  // nobody knows any more what it was given
     given_up_.reset();
 }

@@ -39,6 +39,16 @@ class Device {
     // In one tick. `with_history`: from the place of an event some time ago on.
     void subscribe(const std::vector<std::string>& topics, bool with_history);
     void unsubscribe(const std::vector<std::string>& topics);
+    // Another token in place of its own, with these rights.
+    void refresh(SharedPrincipal token);
+    // One at a time; and a CONNECT that is on its way would come with the token of before.
+    bool may_refresh() { return is_in() && !next_token_ && may_change_token(); }
+    // The same between two connections.
+    void come_as(SharedPrincipal token) {
+        given_up_.reset();
+        principal_ = std::move(token);
+    }
+    bool may_change_token();
     void leave();           // a goodbye
     void forget_session();  // as with another browser
 
@@ -63,6 +73,7 @@ class Device {
     bool has_cut_connections() const { return !cut_.empty(); }
     const std::string& pid() const { return pid_; }
     const std::string& user() const { return principal_->id; }
+    const Principal& principal() const { return *principal_; }
     std::vector<std::string> topics() const;
     Account& account() { return account_; }
 
@@ -90,11 +101,13 @@ class Device {
         bool is_subscribe = false;
         bool has_since = false;
         Position asked_at = {};
+        bool is_refresh = false;
     };
 
     void on(const Connected& connected);
     void on(const EventFrame& frame);
     void on(const Answer& answer);
+    void on_refreshed(const Answer& answer);
     void on(const CaughtUp& caught_up);
     void on(const Unknown& unknown);
     void on(const Ended& ended);
@@ -110,7 +123,8 @@ class Device {
 
     Account account_;
     const std::string name_;
-    const SharedPrincipal principal_;
+    SharedPrincipal principal_;   // by its token
+    SharedPrincipal next_token_;  // while a refresh is not answered
     const bool has_sdk_;
 
     // What a client remembers.
@@ -138,6 +152,7 @@ class Device {
 
     std::vector<Connection> cut_;  // that the server believes in
     std::optional<Arrival> given_up_;
+    std::vector<SharedPipe> nobodys_;  // and their CONNECTs were not answered when last looked at
 };
 
 }  // namespace eventbus::sim

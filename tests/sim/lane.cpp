@@ -72,6 +72,7 @@ void Lane::connect(const SharedPipe& pipe, Arrival arrival) {
 
 void Lane::admit(const SharedPipe& pipe, Result<Admitted> admitted) {
     const auto found = connections_.find(pipe.get());
+    pipe->is_arriving = false;
     if (!admitted) {
         pipe->is_closed = true;
         return let_go(pipe);
@@ -147,7 +148,8 @@ bool Socket::push(const SharedFrame& frame) {
         return false;
     }
     const Position position(std::stoull(frame->bytes.substr(1)));
-    send(EventFrame{position, frame->bytes[0] == 'h' ? "" : lane_.place(position)});
+    send(EventFrame{position, frame->bytes[0] == 'h' ? "" : lane_.place(position),
+                    frame->bytes.substr(frame->bytes.find(' ') + 1)});
     return true;
 }
 
@@ -180,6 +182,12 @@ void Lane::run(Socket& socket, const Command& command) {
                                 });
         case Command::What::kUnsubscribe:
             return socket.leave(*parse_topic(command.text), answer);
+        case Command::What::kRefresh:
+            return socket.refresh(command.token, [this, &socket, id](const Result<>& refreshed) {
+                const Position frontier = context_.machine.log().frontier();
+                if (refreshed) return socket.send(Answer{id, {}, frontier});
+                socket.send(Answer{id, refreshed.error()});
+            });
         case Command::What::kJoinGroup:
             return join_group(socket, command);
         case Command::What::kAck:

@@ -24,11 +24,12 @@ class Socket;
 
 // What a client sends when it is in.
 struct Command {
-    enum class What { kSubscribe, kUnsubscribe, kJoinGroup, kAck, kNack };
+    enum class What { kSubscribe, kUnsubscribe, kRefresh, kJoinGroup, kAck, kNack };
     What what = What::kSubscribe;
     std::uint64_t id = 0;
     std::string text;                  // the topic, or the delivery
     std::optional<std::string> since;  // of kSubscribe
+    SharedPrincipal token = {};        // of kRefresh
 };
 
 // One reactor of the server and what runs on it: all of it the product's own, but for the sockets.
@@ -92,11 +93,12 @@ class Lane final : public GroupReceiver {
         SharedPipe pipe;
         std::unique_ptr<Socket> socket;  // null: it is arriving
     };
-    // What clients get: the position, and whether it is a history's.
+    // What clients get: the position, whether it is a history's, and of which topic.
     class PlaceEncoder final : public Encoder {
-        SharedFrame encode(const Entry& entry, std::uint16_t, As as) override {
+        SharedFrame encode(const Entry& entry, std::uint16_t, const As& as) override {
             auto frame = std::make_shared<Frame>();
-            frame->bytes = (as == As::kHistory ? "h" : "o") + to_string(entry.position);
+            frame->bytes = (as.is_history() ? "h" : "o") + to_string(entry.position) + " ";
+            frame->bytes += as.topic();
             return frame;
         }
     };

@@ -25,9 +25,9 @@ void Run::publish_something() {
         std::advance(at, static_cast<std::ptrdiff_t>(chance_.below(unanswered_.size())));
         return at->second.is_under_way ? void() : send(std::string(at->first), any_lane());
     }
-    constexpr const char* kTypes[] = {"photo.uploaded", "photo.progress", "photo.completed",
-                                      "photo.progress", "photo.shared",   "photo.unshared",
-                                      "photo.given",    "system.health",  "system.notice"};
+    constexpr const char* kTypes[] = {
+        "photo.uploaded", "photo.progress", "photo.completed", "photo.progress", "photo.shared",
+        "photo.unshared", "photo.given",    "system.health",   "system.notice",  "system.alert"};
     const std::string type = kTypes[chance_.below(std::size(kTypes))];
     const Values values{.photo = chance_.any("p", kPhotos),
                         .user = chance_.any("u", kUsers),

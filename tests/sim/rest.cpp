@@ -219,6 +219,7 @@ void Run::rest() {
     machine_->set_full(is_full_ = false);
     machine_->set_slow(is_slow_ = false);
     if (is_broken_) machine_->set_broken(is_broken_ = false);
+    witness_.note_disk(true);
     judge();
     come_and_go();
     judge();

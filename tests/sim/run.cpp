@@ -11,6 +11,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kRetained = 80;  // positions
+constexpr const char* kService = "auditor";
+constexpr const char* kPlainUser = "u3";  // never has a role
 
 constexpr Coalesce kCoalesces[] = {{},
                                    {milliseconds(4), milliseconds(0)},
@@ -42,7 +44,7 @@ Run::Run(std::uint64_t seed, bool is_embedded, Faults faults)
         devices_.push_back(std::make_unique<Device>(witness_, id + "-phone", user(i), true));
         devices_.push_back(std::make_unique<Device>(witness_, id + "-laptop", user(i), false));
     }
-    devices_.push_back(std::make_unique<Device>(witness_, "auditor", service("auditor"), false));
+    devices_.push_back(std::make_unique<Device>(witness_, kService, service(kService), false));
     for (int i = 0; i < 3; ++i) {
         workers_.push_back(std::make_unique<Worker>(witness_, group_, service("workers")));
     }
@@ -106,6 +108,7 @@ void Run::trouble() {
         machine_->set_broken(is_broken_ = !is_broken_);
     }
     if (chance_.happens(faults_.full_disk)) machine_->set_full(is_full_ = !is_full_);
+    witness_.note_disk(!is_full_ && !is_broken_);
     if (chance_.happens(faults_.slow_disk)) machine_->set_slow(is_slow_ = !is_slow_);
     if (chance_.happens(faults_.retention)) retain(kRetained);
     if (chance_.happens(faults_.reload)) reload();
@@ -163,7 +166,7 @@ void Run::cut(Device& device) {
 std::vector<std::string> Run::any_topics(const Device& device) {
     std::vector<std::string> topics;
     for (std::uint64_t i = 1 + chance_.below(4); i > 0; --i) {
-        const bool is_service = device.user() == "auditor";
+        const bool is_service = device.user() == kService;
         topics.push_back(is_service ? (chance_.one_in(2) ? "photo.*" : "photo.completed")
                                     : any_photo(device));
     }
@@ -183,7 +186,8 @@ void Run::act() {
     Worker& worker = any_worker();
     if (worker.is_away()) worker.connect(any_lane());
     const std::uint64_t what = chance_.below(100);
-    if (what < 50 || !device.is_in()) return publish_something();
+    if (what < 46 || !device.is_in()) return publish_something();
+    if (what < 50) return device.may_refresh() ? device.refresh(any_token(device)) : void();
     if (what < 80) return device.subscribe(any_topics(device), chance_.one_in(2));
     if (what < 97) {
         std::vector<std::string> topics = device.topics();
@@ -199,7 +203,20 @@ void Run::act() {
     device.forget_session();
 }
 
+// Another one for its user, with other roles or the same.
+SharedPrincipal Run::any_token(const Device& device) {
+    Principal principal = device.principal();
+    if (device.user() != kPlainUser && device.user() != kService) {
+        principal.roles.clear();
+        for (const char* role : {"admin", "friend"}) {
+            if (chance_.one_in(2)) principal.roles.emplace_back(role);
+        }
+    }
+    return std::make_shared<const Principal>(std::move(principal));
+}
+
 void Run::connect(Device& device) {
+    if (chance_.one_in(8) && device.may_change_token()) device.come_as(any_token(device));
     const bool is_twice = !device.pid().empty() && chance_.one_in(4);
     if (!device.pid().empty() && chance_.one_in(6)) device.give_up_connect();
     if (is_twice) {

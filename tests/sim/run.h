@@ -61,6 +61,7 @@ class Run {
     void let_long_time_pass();
     void act();
     void connect(Device& device);
+    SharedPrincipal any_token(const Device& device);
     void move_something();
     std::vector<std::string> any_topics(const Device& device);
     std::string any_photo(const Device& device);

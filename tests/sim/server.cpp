@@ -36,6 +36,7 @@ events:
     transfer: true
     audience: [owner, watchers]
   system.health: { audience: ["role:admin"], durability: transient }
+  system.alert: { audience: ["role:admin"] }
   system.notice: { audience: [everyone] }
 )";
 

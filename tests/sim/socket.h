@@ -31,6 +31,7 @@ class Socket final : public Guest {
     // Receiver
     bool push(const SharedFrame& frame) override;
     bool has_room() override { return pipe_->messages.size() < Pipe::kRoom; }
+    bool wants_topics() const override { return pipe_->wants_place; }
     void on_caught_up(std::uint64_t) override {
         if (!pipe_->wants_place) return;
         const Position at = show_place();

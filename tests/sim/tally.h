@@ -14,6 +14,7 @@ enum class Happened : std::size_t {
     kSubscribed,
     kUnsubscribed,
     kResumed,
+    kRefreshed,  // another token was taken
     kPlace,      // it was told where it stands
     kForgotten,  // a session or a place is unknown
     kEnded,      // a right, of a client that was in the room or comes back for it
@@ -21,7 +22,7 @@ enum class Happened : std::size_t {
     kReceipt,  // of all that was sent before it
     kAcked,    // by a member of the group
 };
-inline constexpr std::size_t kHappenings = 12;
+inline constexpr std::size_t kHappenings = 13;
 
 // Counts for all seeds, whichever process runs them. To be called once, before the first fork.
 void begin_tally();

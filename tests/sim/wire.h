@@ -21,11 +21,13 @@ struct Connected {
 struct EventFrame {
     Position position;
     std::string place;  // what a client remembers; empty: a history's, behind its place
+    std::string topic;  // of the history, if the client asked for that
 };
 struct Answer {
     std::uint64_t command = 0;
     std::optional<Error> error = {};
-    Position from = {};  // of a subscribe: what comes after it will be sent
+    Position from = {};  // of a subscribe: what comes after it will be sent; of a refresh, what was
+                         // visible then: no client sees this, only its judge
 };
 // All that was missed has been given, and this is where the client stands.
 struct CaughtUp {
@@ -62,8 +64,9 @@ struct Pipe {
 
     std::deque<Message> messages;
     bool wants_place = false;
-    bool is_cut = false;     // the client has gone; the server may not know
-    bool is_closed = false;  // by the server
+    bool is_arriving = true;  // its CONNECT was not answered
+    bool is_cut = false;      // the client has gone; the server may not know
+    bool is_closed = false;   // by the server
 };
 using SharedPipe = std::shared_ptr<Pipe>;
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "event/room.h"
@@ -27,6 +28,13 @@ class Witness {
         return entries_.empty() ? Position() : entries_.rbegin()->first;
     }
     Position lost_through;  // what retention has taken of the log
+
+    // Whether the disk takes writes now, and how often it began not to.
+    void note_disk(bool takes_writes) {
+        if (std::exchange(takes_writes_, takes_writes) && !takes_writes) ++disk_troubles_;
+    }
+    bool takes_writes() const { return takes_writes_; }
+    int disk_troubles() const { return disk_troubles_; }
     static bool goes_to(const Entry& entry, const Room& room);
 
     // Whether an entry gave the user the right to watch the subject which held for what stands at
@@ -72,6 +80,8 @@ class Witness {
     Position last_of_life_;
     std::optional<Position> gives_after_ = Position();
     int reloads_ = 0;
+    bool takes_writes_ = true;
+    int disk_troubles_ = 0;
     Position catalog_gave_until_ = kEndOfTime;
 };
 

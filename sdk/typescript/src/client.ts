@@ -5,11 +5,15 @@ import { EventStream } from './event-stream.js';
 import type { AnyEvent, EventOf, EventToPublish, KnownTopic, Published, Subject, UntypedEvents } from './event.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { handlerFailed } from './handler.js';
+import type { Logger } from './logger.js';
 import { Observers } from './observers.js';
 import type { EventBusOptions } from './options.js';
-import { kTimeoutMs, settle } from './options.js';
+import { kTimeoutMs, loggerOf, resumeKeyOf, settle } from './options.js';
+import { claimEntry } from './place-store.js';
 import type { PublishLimits } from './publisher.js';
 import type { ConnectionState, Gap } from './state.js';
+import type { Stats } from './stats.js';
+import { noStats } from './stats.js';
 import { untilLive } from './until-live.js';
 import type { SubscribeOptions, Subscription } from './subscriptions.js';
 
@@ -57,7 +61,9 @@ export type EventsOptions = Omit<SubscribeOptions, 'concurrency' | 'onEnd'>;
 // `out` says so, and is checked: `Own` is nothing but `Events`. In an overload, type parameters of a call do not count.
 export class EventBus<out Events extends object = UntypedEvents> {
   readonly #options: EventBusOptions;
-  readonly #errors = new Observers<EventBusError>();
+  readonly #entry: string | undefined;
+  readonly #logger: Logger;
+  readonly #errors = new Observers<EventBusError>((thrown) => this.#logger.error('eventbus: an onError handler failed', thrown));
   readonly #gaps = new Observers<Gap>((thrown) => this.#report(handlerFailed('onGap', thrown)));
   readonly #states = new Observers<ConnectionState>((thrown) => this.#report(handlerFailed('onState', thrown)));
   #engine: Engine | undefined;
@@ -67,6 +73,8 @@ export class EventBus<out Events extends object = UntypedEvents> {
   /** Use `createEventBus`. */
   constructor(options: EventBusOptions = {}) {
     this.#options = options;
+    this.#entry = claimEntry(resumeKeyOf(options));
+    this.#logger = loggerOf(options.logger);
   }
 
   /**
@@ -128,8 +136,8 @@ export class EventBus<out Events extends object = UntypedEvents> {
    */
   subscribe<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, handler: Handler<EventOf<Own, Topic>>, options?: SubscribeOptions): Promise<Subscription>;
 
-  async subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions = {}): Promise<Subscription> {
-    return this.#open().subscribe(topic, handler as UntypedHandler, options);
+  subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions = {}): Promise<Subscription> {
+    return this.#subscribe(topic, handler, options);
   }
 
   /**
@@ -182,7 +190,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
     const onAbort = () => stream.end(new EventBusError('aborted', 'The signal was aborted.', { cause: signal?.reason }));
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#streams.add(stream);
-    const subscription = (async () => this.#open().subscribe(topic, stream.offer as UntypedHandler, { ...options, concurrency: 1, onEnd: (error) => stream.end(error) }))();
+    const subscription = this.#subscribe(topic, stream.offer, { ...options, concurrency: 1, onEnd: (error) => stream.end(error) });
     subscription.catch((error: EventBusError) => stream.end(error));
     return stream;
   }
@@ -246,6 +254,19 @@ export class EventBus<out Events extends object = UntypedEvents> {
   }
 
   /**
+   * What this client has done since it was first used, for metrics and for who looks after it.
+   *
+   * @example
+   * ```ts
+   * const { sent, received, repeats, reconnects, roundTripMs } = bus.stats();
+   * log.info({ sent, received, repeats, reconnects, roundTripMs });
+   * ```
+   */
+  stats(): Stats {
+    return this.#engine?.stats ?? noStats;
+  }
+
+  /**
    * Tells `handler` the state now and at every change. Returns the function that takes it off.
    *
    * @example
@@ -277,7 +298,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
   /**
    * Errors that no promise tells: a handler that failed, a watch that the server ended, the end of a
    * connection on which something was subscribed (a token that was refused). Without a handler they go
-   * to `console.error`; at such an end, where `onState` hears nothing either, Node exits with 1.
+   * to the `logger`; at such an end, where `onState` hears nothing either, Node exits with 1.
    *
    * @example
    * ```ts
@@ -307,6 +328,10 @@ export class EventBus<out Events extends object = UntypedEvents> {
     return Promise.resolve();
   }
 
+  async #subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions): Promise<Subscription> {
+    return this.#open().subscribe(topic, handler as UntypedHandler, options);
+  }
+
   #use(): Engine {
     if (this.#isClosed) throw new EventBusError('closed', 'This event bus client has been closed.');
     return (this.#engine ??= this.#begin());
@@ -319,8 +344,8 @@ export class EventBus<out Events extends object = UntypedEvents> {
   }
 
   #begin(): Engine {
-    return new OwnConnection(settle(this.#options), {
-      state: (state) => this.#states.tell(state),
+    return new OwnConnection(settle(this.#options), this.#entry, {
+      state: (state) => this.#onStateChange(state),
       isStateHeard: () => this.#states.size > 0,
       gap: (gap) => this.#onGap(gap),
       error: (error) => this.#report(error),
@@ -329,17 +354,22 @@ export class EventBus<out Events extends object = UntypedEvents> {
     });
   }
 
+  #onStateChange(state: ConnectionState): void {
+    this.#logger.debug?.(`eventbus: ${state.status}`, state);
+    this.#states.tell(state);
+  }
+
   #onGap(gap: Gap): void {
     if (this.#gaps.size > 0) return this.#gaps.tell(gap);
     const where = gap.from === undefined ? `before ${gap.to}` : `between ${gap.from} and ${gap.to}`;
-    console.warn(`eventbus: events ${where} were missed and are no longer kept; onGap() hears of it.`);
+    this.#logger.warn(`eventbus: events ${where} were missed and are no longer kept; onGap() hears of it.`);
   }
 
   // No promise has told it, or handlers wait for events that will not come.
   #ended(origin: string, error: EventBusError, isWaiting: boolean): void {
     if (this.#errors.size > 0) return this.#errors.tell(error);
     if (this.#states.size > 0) return; // they have been told
-    console.error(
+    this.#logger.error(
       `eventbus: the connection to ${origin} has ended${isWaiting ? ', and what was subscribed hears nothing more' : ''}: ${error.message} (${error.code}) A function as \`token\` is asked for a new one; onError() and onState() hear of an end.`,
     );
     // As of an `error` event that nobody hears: a service that would do nothing from here on exits with 1, and
@@ -349,7 +379,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
 
   #report(error: EventBusError): void {
     if (this.#errors.size > 0) this.#errors.tell(error);
-    else console.error('eventbus:', error);
+    else this.#logger.error('eventbus:', error);
   }
 }
 
@@ -374,7 +404,7 @@ function raise(error: EventBusError): never {
  * const bus = createEventBus({
  *   url: 'https://events.photo-platform.com',
  *   token: async () => {
- *     const response = await fetch('/api/event-token'); // asked at every connect
+ *     const response = await fetch('/api/event-token'); // asked at every connect, and before the last one ends
  *     if (!response.ok) throw new Error(`/api/event-token answered ${response.status}`);
  *     return response.text();
  *   },

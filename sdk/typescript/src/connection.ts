@@ -39,6 +39,8 @@ export interface ConnectionUser {
   changedHands(error: EventBusError): void;
   /** Something the server emitted. */
   emitted(name: string, args: readonly unknown[]): void;
+  /** A command was answered, so many ms after it was sent. */
+  answered?(ms: number): void;
   /** The server will not have us; what waits should know. */
   refused(error: EventBusError): void;
 }
@@ -136,10 +138,7 @@ export class SocketConnection implements Connection {
 
   reconnect(): void {
     if (this.#state.status === 'idle' || this.#state.status === 'closed') return this.open();
-    clearTimeout(this.#retryTimer);
-    this.#socket?.disconnect();
-    this.#setState(this.#onTheWay());
-    this.#socket?.connect();
+    this.#startAnew();
   }
 
   // The network is back, or somebody looks at the page: the pause that is running is of no more use, and a cookie that had
@@ -148,8 +147,20 @@ export class SocketConnection implements Connection {
     const { status, error } = this.#state;
     if (status === 'closed' && error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
     if (this.isLive || (status !== 'reconnecting' && status !== 'connecting')) return;
+    this.#startAnew();
+  }
+
+  #startAnew(): void {
     clearTimeout(this.#retryTimer);
-    this.#socket?.disconnect().connect();
+    this.#drop();
+    this.#setState(this.#onTheWay());
+    this.#socket?.connect();
+  }
+
+  // A token that is still to come is not for the next connection, which asks for its own.
+  #drop(): void {
+    ++this.#connects;
+    this.#socket?.disconnect();
   }
 
   disconnect(): void {
@@ -168,8 +179,12 @@ export class SocketConnection implements Connection {
     if (!socket?.connected) {
       return onAnswer(new EventBusError('unavailable', 'The event bus is not connected.', { cause: this.#state.error }));
     }
+    const sentAt = performance.now();
     socket.timeout(timeoutMs).emit(command, ...args, (failure: Error | null, answer: unknown) => {
-      if (failure === null) return onAnswer(readAnswer(command, answer));
+      if (failure === null) {
+        this.#user.answered?.(performance.now() - sentAt);
+        return onAnswer(readAnswer(command, answer));
+      }
       const isDown = !socket.connected;
       onAnswer(
         isDown
@@ -313,7 +328,7 @@ export class SocketConnection implements Connection {
 
   // No token can be had now: it is asked for again after a pause. Each call that waits has its own deadline.
   #comeLater(error: EventBusError): void {
-    this.#socket?.disconnect();
+    this.#drop();
     this.#again(error);
   }
 
@@ -337,9 +352,8 @@ export class SocketConnection implements Connection {
   #stop(state: ConnectionState): void {
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#renewTimer);
-    ++this.#connects;
     this.#setState(state, () => {
-      this.#socket?.disconnect();
+      this.#drop();
       if (state.error !== undefined) this.#user.refused(state.error);
     });
   }

@@ -13,6 +13,7 @@ import { PlaceStore } from './place-store.js';
 import type { PublishLimits } from './publisher.js';
 import { Publisher } from './publisher.js';
 import type { ConnectionState, Gap } from './state.js';
+import type { Stats } from './stats.js';
 import type { SubscribeOptions, Subscription } from './subscriptions.js';
 import { Subscriptions } from './subscriptions.js';
 
@@ -21,6 +22,7 @@ export interface Engine {
   readonly state: ConnectionState;
   /** Whether a handler is at work on a group's event that it can still answer. */
   readonly isHandling: boolean;
+  readonly stats: Stats;
   /** Something needs the connection. */
   open(): void;
   /** Connects now, if it is not connected or on the way. */
@@ -62,27 +64,40 @@ export class OwnConnection implements Engine {
   readonly #connection: Connection;
   readonly #publisher: Publisher;
   readonly #subscriptions: Subscriptions;
+  #received = 0;
+  #reconnects = 0;
+  #roundTripMs: number | undefined;
   #openTimer: ReturnType<typeof setTimeout> | undefined;
   #closed: Promise<void> | undefined;
   #force: () => void = () => {};
 
-  constructor(settings: Settings, user: EngineUser) {
+  /** `entry`: where its place outlives it, as `claimEntry` gave it. */
+  constructor(settings: Settings, entry: string | undefined, user: EngineUser) {
     this.#settings = settings;
     this.#user = user;
-    this.#places = new PlaceStore(settings.resumeKey);
+    this.#places = new PlaceStore(entry);
     this.#connection = connectionFor(settings, this.#connectionUser());
     this.#publisher = new Publisher(this.#connection, settings);
     this.#subscriptions = new Subscriptions(this.#connection, settings, this.#places, {
       report: (error) => user.error(error),
       lost: (gap) => user.gap(gap),
     });
-    const outage = new Outage(settings.origin, () => user.isStateHeard());
+    const outage = new Outage(settings.origin, () => user.isStateHeard(), settings.logger);
+    let isLost = false;
+    this.#connection.states.add(({ status }) => {
+      if (isLost && (status === 'live' || status === 'catching-up')) ++this.#reconnects;
+      isLost = status === 'reconnecting';
+    });
     this.#connection.states.add((state) => outage.follow(state));
     this.#connection.states.add((state) => user.state(state));
   }
 
   get state(): ConnectionState {
     return this.#connection.state;
+  }
+
+  get stats(): Stats {
+    return { sent: this.#publisher.stored, received: this.#received, repeats: this.#subscriptions.repeats, reconnects: this.#reconnects, roundTripMs: this.#roundTripMs };
   }
 
   get isHandling(): boolean {
@@ -170,6 +185,7 @@ export class OwnConnection implements Engine {
         this.#publisher.keepWindow();
       },
       changedHands: (error) => this.#changeHands(error),
+      answered: (ms) => (this.#roundTripMs = ms),
       emitted: (name, args) => this.#onEmitted(name, args),
       refused: (error) => {
         if (error.code === 'signed_out') this.#places.signOut();
@@ -192,6 +208,7 @@ export class OwnConnection implements Engine {
   #onEmitted(name: string, args: readonly unknown[]): void {
     const received = readEvent(args);
     if (received !== undefined) {
+      ++this.#received;
       this.#subscriptions.receive(received);
       if (received.place !== undefined) this.#places.pass(received.place);
       return;

@@ -58,7 +58,7 @@ const all = examples();
 test('there are examples of every public verb', () => {
   const text = all.map(({ code }) => code).join('\n');
 
-  for (const verb of ['publish(', 'publish([', 'subscribe(', 'unsubscribe(', '.on(', 'events(', 'connect(', 'ready(', 'disconnect(', 'reconnect(', 'onState(', 'onGap(', 'onError(', 'close(', 'createEventBus(', 'EventBusError']) {
+  for (const verb of ['publish(', 'publish([', 'subscribe(', 'unsubscribe(', '.on(', 'events(', 'connect(', 'ready(', 'disconnect(', 'reconnect(', 'onState(', 'onGap(', 'onError(', 'stats(', 'close(', 'createEventBus(', 'EventBusError']) {
     expect(text).toContain(verb);
   }
 });

@@ -4,7 +4,9 @@ export type { EventBusErrorCode, EventBusErrorOptions, Retry } from './errors.js
 export { errorCodes, EventBusError, SignedOut } from './errors.js';
 export type { AnyEvent, BusEvent, EventAttributes, EventOf, EventToPublish, KnownTopic, Published, UntypedEvents } from './event.js';
 export type { EventBusOptions, TokenContext, TokenFunction, TokenSource } from './options.js';
+export type { Logger } from './logger.js';
 export type { PublishLimits } from './publisher.js';
 export type { ConnectionState, ConnectionTransport, Gap } from './state.js';
+export type { Stats } from './stats.js';
 export type { DeliveryContext } from './handler.js';
 export type { SubscribeOptions, Subscription } from './subscriptions.js';

@@ -236,7 +236,7 @@ export class Interests {
     asked.confirmed = confirmed;
     const interest = this.#mergeIntoTwin(asked);
     interest.isHeld ||= [...asked.requests].every(({ since }) => since !== undefined);
-    if (request.lost !== undefined) for (const subscriber of request.subscribers) subscriber.restart(confirmed.offset);
+    if (request.lost !== undefined) for (const subscriber of request.subscribers) subscriber.loseHistory(confirmed.offset);
     for (const subscriber of request.subscribers) subscriber.confirm(confirmed, this.#places.count);
     this.note(interest);
     if (request.lost !== undefined) this.#user.lost({ from: request.lost, to: confirmed.offset });

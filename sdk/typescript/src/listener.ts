@@ -2,7 +2,7 @@ import type { AnyEvent, UntypedEvents } from './event.js';
 import { identityOf } from './event.js';
 import type { UntypedHandler } from './handler.js';
 import { call } from './handler.js';
-import { RecentIds } from './recent-ids.js';
+import type { RecentIds } from './recent-ids.js';
 
 /** A handler for what arrives in order without being asked for: each event once. */
 export class Listener {
@@ -11,10 +11,10 @@ export class Listener {
   readonly #seen: RecentIds;
   readonly #onHandlerFailed: (thrown: unknown) => void;
 
-  constructor(topic: string, handler: UntypedHandler, repeatsMax: number, onHandlerFailed: (thrown: unknown) => void) {
+  constructor(topic: string, handler: UntypedHandler, seen: RecentIds, onHandlerFailed: (thrown: unknown) => void) {
     this.topic = topic;
     this.#handler = handler;
-    this.#seen = new RecentIds(repeatsMax);
+    this.#seen = seen;
     this.#onHandlerFailed = onHandlerFailed;
   }
 

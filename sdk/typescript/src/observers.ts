@@ -1,3 +1,5 @@
+import { consoleLogger } from './logger.js';
+
 /**
  * Handlers of one kind of news. One that throws, or returns a promise that rejects, does not keep the others from
  * hearing it: `onFailure` is told.
@@ -35,5 +37,5 @@ export class Observers<News> {
 }
 
 function sayOnConsole(thrown: unknown): void {
-  console.error('eventbus: an observer failed', thrown);
+  consoleLogger.error('eventbus: an observer failed', thrown);
 }

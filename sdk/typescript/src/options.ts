@@ -1,6 +1,8 @@
 import type { ManagerOptions, SocketOptions } from 'socket.io-client';
 
 import { EventBusError } from './errors.js';
+import type { Logger } from './logger.js';
+import { consoleLogger, silentLogger } from './logger.js';
 
 export const kTimeoutMs = 30_000;
 
@@ -51,6 +53,8 @@ export interface EventBusOptions {
   readonly shareTabs?: boolean | { readonly name: string } | undefined;
   /** `false`: nothing connects but `connect()` and `ready()`. Default: the first call that needs it. */
   readonly autoConnect?: boolean | undefined;
+  /** Where to say what no listener hears; `false`: nowhere. Default: `console`, without `debug`. */
+  readonly logger?: Logger | false | undefined;
   /** What goes on to socket.io-client: `transports`, `ca`, `extraHeaders`, … */
   readonly socketOptions?: Partial<ManagerOptions & SocketOptions> | undefined;
 }
@@ -64,15 +68,15 @@ export interface Settings {
   readonly queueEventsMax: number;
   readonly queueBytesMax: number;
   readonly repeatsMax: number;
-  readonly resumeKey: string | undefined;
   readonly shareTabs: { readonly name: string | undefined } | undefined;
   readonly autoConnect: boolean;
+  readonly logger: Logger;
   readonly socketOptions: Partial<ManagerOptions & SocketOptions>;
 }
 
 /** Throws `not_configured` when there is no url to be found. */
 export function settle(options: EventBusOptions): Settings {
-  const url = options.url ?? environment('EVENT_BUS_URL') ?? pageOrigin();
+  const url = urlOf(options);
   if (url === undefined) {
     throw new EventBusError(
       'not_configured',
@@ -88,11 +92,25 @@ export function settle(options: EventBusOptions): Settings {
     queueEventsMax: options.queueEventsMax ?? 1_000,
     queueBytesMax: options.queueBytesMax ?? 8 * 1024 * 1024,
     repeatsMax: options.repeatsMax ?? 1_000,
-    resumeKey: options.resumeKey === false ? undefined : (options.resumeKey ?? url),
     shareTabs: options.shareTabs === true ? { name: undefined } : options.shareTabs || undefined,
     autoConnect: options.autoConnect ?? true,
+    logger: loggerOf(options.logger),
     socketOptions: options.socketOptions ?? {},
   };
+}
+
+/** The name under which a browser tab keeps the client's place; undefined: it keeps none. */
+export function resumeKeyOf(options: EventBusOptions): string | undefined {
+  return options.resumeKey === false ? undefined : (options.resumeKey ?? urlOf(options));
+}
+
+function urlOf({ url }: EventBusOptions): string | undefined {
+  return url ?? environment('EVENT_BUS_URL') ?? pageOrigin();
+}
+
+/** The log that the option asks for. */
+export function loggerOf(option: EventBusOptions['logger']): Logger {
+  return option === false ? silentLogger : (option ?? consoleLogger);
 }
 
 function parse(url: string): { origin: string; pathname: string } {

@@ -1,17 +1,20 @@
+import type { Logger } from './logger.js';
 import type { ConnectionState } from './state.js';
 
 const kSilentMs = 3_000; // a restart of the server is shorter
 
-/** Says on the console, once each time, that the connection does not come, unless somebody hears of its state. */
+/** Says in the log, once each time, that the connection does not come, unless somebody hears of its state. */
 export class Outage {
   readonly #where: string;
   readonly #isHeard: () => boolean;
+  readonly #logger: Logger;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #state: ConnectionState = { status: 'idle' };
 
-  constructor(where: string, isHeard: () => boolean) {
+  constructor(where: string, isHeard: () => boolean, logger: Logger) {
     this.#where = where;
     this.#isHeard = isHeard;
+    this.#logger = logger;
   }
 
   /** What the connection does from now on. */
@@ -26,7 +29,7 @@ export class Outage {
   #say(): void {
     if (this.#isHeard()) return;
     const why = this.#state.error?.message ?? 'It does not answer, or the function `token` does not.';
-    console.warn(`eventbus: ${this.#where} has not been reached for ${kSilentMs / 1_000} s: ${why} It is tried again and again; onState() hears of it.`);
+    this.#logger.warn(`eventbus: ${this.#where} has not been reached for ${kSilentMs / 1_000} s: ${why} It is tried again and again; onState() hears of it.`);
   }
 }
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { clientOf, Seen, startBus } from '../test/support.js';
 import type { EventBus } from './index.js';
-import { PlaceStore } from './place-store.js';
+import { claimEntry, PlaceStore } from './place-store.js';
 
 // As a browser's, kept over the "reloads" of one test.
 class TabStorage {
@@ -244,7 +244,7 @@ test('two clients of one page each keep their own place', async () => {
 
 test('a place is written soon after it is passed, and not for each event', () => {
   vi.useFakeTimers();
-  const store = new PlaceStore('tab');
+  const store = new PlaceStore(claimEntry('tab'));
   const setItem = vi.spyOn(tab, 'setItem');
 
   for (let n = 1; n <= 100; ++n) store.pass(`1.${n}`);
@@ -258,7 +258,7 @@ test('a place is written soon after it is passed, and not for each event', () =>
 
 test('close forgets the place and leaves no timer', () => {
   vi.useFakeTimers();
-  const store = new PlaceStore('tab');
+  const store = new PlaceStore(claimEntry('tab'));
   store.pass('1.1');
   reload();
   store.pass('1.2');
@@ -271,32 +271,32 @@ test('close forgets the place and leaves no timer', () => {
 });
 
 test('another key begins anew, and none keeps nothing', () => {
-  const before = new PlaceStore('alice');
+  const before = new PlaceStore(claimEntry('alice'));
   before.pass('1.1');
   new PlaceStore(undefined).pass('1.2');
   goAway(before);
 
-  expect(new PlaceStore('alice').place).toBe('1.1');
-  expect(new PlaceStore('bob').place).toBeUndefined();
+  expect(new PlaceStore(claimEntry('alice')).place).toBe('1.1');
+  expect(new PlaceStore(claimEntry('bob')).place).toBeUndefined();
   expect([...tab.entries.keys()]).toEqual(['eventbus:alice']);
 });
 
 test.each(['', 'no json', '[]', '{"place":1,"topics":[]}', '{"place":"1.1"}'])('an entry %j is as none', (entry) => {
   tab.setItem('eventbus:tab', entry);
 
-  expect(new PlaceStore('tab').place).toBeUndefined();
+  expect(new PlaceStore(claimEntry('tab')).place).toBeUndefined();
 });
 
 test('a storage that is full or forbidden changes nothing else', () => {
   vi.spyOn(tab, 'setItem').mockImplementation(() => {
     throw new Error('QuotaExceededError');
   });
-  const store = new PlaceStore('tab');
+  const store = new PlaceStore(claimEntry('tab'));
   store.pass('1.1');
   expect(reload).not.toThrow();
   expect(store.place).toBe('1.1');
   store.close();
   Object.defineProperty(globalThis, 'sessionStorage', { configurable: true, get: () => { throw new Error('SecurityError'); } });
 
-  expect(new PlaceStore('tab').place).toBeUndefined();
+  expect(new PlaceStore(claimEntry('tab')).place).toBeUndefined();
 });

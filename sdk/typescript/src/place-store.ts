@@ -2,8 +2,22 @@ import { isObject, optionalString } from './guards.js';
 
 const kWriteEveryMs = 500; // a page that dies without `pagehide` repeats at most what came in this time
 
-// The entries of this page's clients: those of one name are told apart by their order, which is the same in the next page.
+// The entries of this page's clients.
 const inUse = new Set<string>();
+
+/**
+ * The entry in sessionStorage for a client of that name; undefined: nothing is kept. Clients of one name are told apart by
+ * the order in which they are made, which is the same in the next page.
+ */
+export function claimEntry(name: string | undefined): string | undefined {
+  if (name === undefined || storage() === undefined) return undefined;
+  for (let n = 1; ; ++n) {
+    const entry = n === 1 ? `eventbus:${name}` : `eventbus:${name}#${n}`;
+    if (inUse.has(entry)) continue;
+    inUse.add(entry);
+    return entry;
+  }
+}
 
 /**
  * The last place that this client saw. In a browser it is kept in sessionStorage too, with the topics
@@ -23,9 +37,9 @@ export class PlaceStore {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #onPageHide = () => this.#write();
 
-  /** `key` names the entry in sessionStorage; undefined: nothing outlives this object. */
-  constructor(key: string | undefined) {
-    this.#key = key === undefined || storage() === undefined ? undefined : entryOf(key);
+  /** `entry`: its own, as `claimEntry` gave it; undefined: nothing outlives this object. */
+  constructor(entry: string | undefined) {
+    this.#key = entry;
     this.#restored = read(this.#key);
     this.#place = this.#restored.place;
     this.#principal = this.#restored.principal;
@@ -93,16 +107,18 @@ export class PlaceStore {
 
   /** `topic` goes on from `from`, and from the next place on at the last one; `isHistory`: whatever places are passed. */
   watch(topic: string, from: string, isHistory: boolean): void {
+    const isNew = !this.#topics.has(topic);
     this.#began ??= from;
     this.#restored.topics.delete(topic);
     this.#topics.set(topic, { from, countMax: isHistory ? Infinity : this.#count });
-    this.#writeSoon();
+    if (isNew) this.#write();
+    else this.#writeSoon();
   }
 
   unwatch(topic: string): void {
     this.#restored.topics.delete(topic);
     this.#topics.delete(topic);
-    this.#writeSoon();
+    this.#write();
   }
 
   /** Forgets the place, in sessionStorage too, and leaves no listener and no timer. */
@@ -151,15 +167,6 @@ type Entry = string | readonly [topic: string, from: string];
 
 function isEntry(value: unknown): value is Entry {
   return typeof value === 'string' || (Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string'));
-}
-
-function entryOf(key: string): string {
-  for (let n = 1; ; ++n) {
-    const entry = n === 1 ? `eventbus:${key}` : `eventbus:${key}#${n}`;
-    if (inUse.has(entry)) continue;
-    inUse.add(entry);
-    return entry;
-  }
 }
 
 function read(key: string | undefined): Restored {

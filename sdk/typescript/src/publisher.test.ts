@@ -281,13 +281,13 @@ test('one message is under way at a time, and takes all that wait within its bou
   let underWay = 0;
   const connection = {
     isLive: true,
-    maxPayload: 10_000,
+    maxPayload: 20_000,
     dedupeWindowMs: undefined,
     state: { status: 'live' } as const,
     request: async (_command: string, [events]: readonly unknown[]) => {
       expect(++underWay).toBe(1);
       const list = [events].flat();
-      expect(JSON.stringify(events).length).toBeLessThan(10_000 - '420["publish",]'.length);
+      expect(JSON.stringify(events).length).toBeLessThan(20_000 - '420["publish",]'.length);
       sizes.push(list.length);
       await new Promise((resolve) => setImmediate(resolve));
       --underWay;
@@ -299,10 +299,13 @@ test('one message is under way at a time, and takes all that wait within its bou
 
   await Promise.all(numbers(600).map((n) => publisher.publish({ type: 'tick', data: {}, id: String(n) }, {})));
   await Promise.all(numbers(60).map((n) => publisher.publish({ type: 'tick', data: 'x'.repeat(400), id: String(n) }, {})));
+  const batch = (size: number) => numbers(size).map((n) => ({ type: 'tick', data: {}, id: String(n) }));
+  await Promise.all([100, 100, 100, 300, 100, 156, 1].map((size) => publisher.publishAll(batch(size), {})));
   await publisher.idle();
 
   expect(sizes.slice(0, 4)).toEqual([1, 256, 256, 87]);
-  expect(sizes.slice(4)).toEqual([1, 22, 22, 15]);
+  expect(sizes.slice(4, 7)).toEqual([1, 45, 14]);
+  expect(sizes.slice(7)).toEqual([100, 200, 300, 256, 1]);
 });
 
 test('a publish that is not acknowledged in time names its ids, and an endless time-out does not pass', async () => {

@@ -9,7 +9,7 @@ import type { Settings } from './options.js';
 import { kTimeoutMs } from './options.js';
 import { uuid } from './uuid.js';
 
-const kTogetherMax = 256; // calls in one message
+const kTogetherMax = 256; // events of several calls in one message; the server's events_per_batch_max is 1,000
 const kTogetherBytes = 256 * 1024; // of them, so that a message keeps no other waiting for long
 const kAttemptMs = 10_000; // an answer that takes longer has got lost; the same id makes it safe to ask again
 const kEnvelopeBytes = 40; // of the packet around it: the type, the number of the call, the command's name
@@ -56,6 +56,7 @@ export class Publisher {
   #restTimer: ReturnType<typeof setTimeout> | undefined;
   #together = kTogetherMax;
   #lastError: EventBusError | undefined; // since something was stored
+  #stored = 0;
   #events = 0;
   #bytes = 0;
   #onIdle: (() => void)[] = [];
@@ -75,6 +76,11 @@ export class Publisher {
     if (events.length === 0) return [];
     const bodies = events.map(withId);
     return this.#request(bodies, bodies.map(({ id }) => id), limits);
+  }
+
+  /** How many events the server has stored. */
+  get stored(): number {
+    return this.#stored;
   }
 
   /** Sends what waits. Called when the connection is live. */
@@ -149,7 +155,8 @@ export class Publisher {
   // The first that wait, as many as may go together: at least one.
   #next(bytesMax: number): Request[] {
     let bytes = kEnvelopeBytes;
-    const end = this.#queue.findIndex((request, at) => at === this.#together || (bytes += request.bytes + 1) > bytesMax);
+    let events = 0;
+    const end = this.#queue.findIndex((request) => (events += request.ids.length) > this.#together || (bytes += request.bytes + 1) > bytesMax);
     return this.#queue.slice(0, end < 0 ? undefined : Math.max(end, 1));
   }
 
@@ -171,8 +178,9 @@ export class Publisher {
   }
 
   #onAnswer(requests: readonly Request[], published: readonly Published[]): void {
-    const count = requests.reduce((sum, { ids }) => sum + ids.length, 0);
+    const count = eventsOf(requests);
     this.#passed();
+    this.#stored += published.length;
     let at = 0;
     for (const request of requests) {
       const own = published.slice(at, (at += request.ids.length));
@@ -191,7 +199,7 @@ export class Publisher {
     }
     if (!this.#connection.isLive) return; // `flush` comes with the connection
     // What is wrong with one of them must not keep those before it.
-    this.#together = mayPass ? 1 : Math.ceil(requests.length / 2);
+    this.#together = mayPass ? 1 : Math.ceil(eventsOf(requests) / 2);
     if (mayPass) this.#restTimer = setTimeout(() => (this.#endRest(), this.flush()), error.retryAfterMs ?? this.#backoff.nextMs());
   }
 
@@ -243,6 +251,10 @@ export class Publisher {
 
 function tooLong(timeoutMs: number, windowMs: number): EventBusError {
   return new EventBusError('bad_request', `A publish may not take ${timeoutMs} ms: the server knows a repeated event by its id for ${windowMs} ms (its setting dedupe_window), and one that is sent again later would be stored twice. Give a timeoutMs below that.`);
+}
+
+function eventsOf(requests: readonly Request[]): number {
+  return requests.reduce((sum, { ids }) => sum + ids.length, 0);
 }
 
 function withId(event: EventToPublish): EventToPublish & { readonly id: string } {

@@ -6,14 +6,19 @@
 export class RecentIds {
   readonly #ids = new Set<string>();
   readonly #idsMax: number;
+  readonly #onRepeat: () => void;
 
-  constructor(idsMax: number) {
+  constructor(idsMax: number, onRepeat: () => void = () => {}) {
     this.#idsMax = idsMax;
+    this.#onRepeat = onRepeat;
   }
 
   /** Takes `id` in. False: it was there already. */
   add(id: string): boolean {
-    if (this.#ids.has(id)) return false;
+    if (this.#ids.has(id)) {
+      this.#onRepeat();
+      return false;
+    }
     if (this.#ids.size >= this.#idsMax) {
       for (const oldest of this.#ids) {
         this.#ids.delete(oldest);

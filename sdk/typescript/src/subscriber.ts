@@ -6,7 +6,7 @@ import { call } from './handler.js';
 import { Intake } from './intake.js';
 import { positionOf } from './offset.js';
 import type { PlaceStore } from './place-store.js';
-import { RecentIds } from './recent-ids.js';
+import type { RecentIds } from './recent-ids.js';
 
 type Event = AnyEvent<UntypedEvents>;
 
@@ -22,7 +22,8 @@ export interface SubscriberOptions {
   readonly handler: UntypedHandler;
   /** As the application gave it. */
   readonly since: string | undefined;
-  readonly repeatsMax: number;
+  /** What it knows repeats by. */
+  readonly seen: RecentIds;
   readonly concurrency: number | undefined;
   readonly onEnd: ((error: EventBusError) => void) | undefined;
   /** Its promise: confirmed, or why not. May be told more than once. */
@@ -55,7 +56,7 @@ export class Subscriber {
   #after = -1; // the position up to which nothing is for it: a session that goes on brings older events, for others, once more
   #historyAfter = -1; // the position up to which its history has come
 
-  constructor({ topic, handler, since, repeatsMax, concurrency, onEnd, onSettled, onHandlerFailed, onHungry }: SubscriberOptions) {
+  constructor({ topic, handler, since, seen, concurrency, onEnd, onSettled, onHandlerFailed, onHungry }: SubscriberOptions) {
     this.topic = topic;
     this.handler = handler;
     this.onEnd = onEnd;
@@ -63,7 +64,7 @@ export class Subscriber {
     this.#since = since;
     this.#onSettled = onSettled;
     this.#onHungry = onHungry;
-    this.#seen = new RecentIds(repeatsMax);
+    this.#seen = seen;
     this.#intake = new Intake((event) => call(handler, event, undefined).catch(onHandlerFailed), concurrency, () => this.#onDrained());
   }
 
@@ -125,13 +126,18 @@ export class Subscriber {
     this.#onSettled(confirmed);
   }
 
-  /** The log goes on behind `to`, wherever this stood. */
+  /** The log goes on behind `to`, wherever this stood; of a history its own answer decides. */
   restart(to: string): void {
-    const isAsking = !this.#isConfirmed && (this.isSinceGiven || this.#since === undefined);
-    if (isAsking && this.#start === undefined) return; // its own answer decides
+    if (this.#start === undefined) return;
+    if (this.#since === undefined) this.#start = to;
+    this.#after = Math.min(this.#after, positionOf(to));
+    this.#historyAfter = Math.min(this.#historyAfter, positionOf(to));
+  }
+
+  /** What it was to go on from is not of this log: it goes on behind `to`. */
+  loseHistory(to: string): void {
     this.#since = undefined;
-    this.#start = to;
-    this.#after = this.#historyAfter = positionOf(to);
+    this.restart(to);
   }
 
   refuse(error: EventBusError): void {

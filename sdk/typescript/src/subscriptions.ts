@@ -11,6 +11,7 @@ import { Listener } from './listener.js';
 import { positionOf } from './offset.js';
 import type { Settings } from './options.js';
 import type { PlaceStore } from './place-store.js';
+import { RecentIds } from './recent-ids.js';
 import type { Gap } from './state.js';
 import { Subscriber } from './subscriber.js';
 import { coversEvent, isSubject } from './topic.js';
@@ -64,6 +65,7 @@ export class Subscriptions {
   readonly #user: SubscriptionsUser;
   readonly #interests: Interests;
   readonly #listeners = new Set<Listener>();
+  #repeats = 0;
 
   constructor(connection: Connection, settings: Settings, places: PlaceStore, user: SubscriptionsUser) {
     this.#connection = connection;
@@ -75,6 +77,11 @@ export class Subscriptions {
       ended: (subscriber, error) => this.#ended(subscriber, error),
     });
     this.work = new GroupWork(connection, (error) => user.report(error));
+  }
+
+  /** How often a handler was not called for an event that it had had. */
+  get repeats(): number {
+    return this.#repeats;
   }
 
   subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions): Promise<Subscription> {
@@ -89,7 +96,7 @@ export class Subscriptions {
         topic,
         handler,
         since,
-        repeatsMax: this.#settings.repeatsMax,
+        seen: this.#newSeen(),
         concurrency,
         onEnd,
         onSettled: (outcome) => {
@@ -120,9 +127,13 @@ export class Subscriptions {
 
   /** A handler for what arrives anyway. Returns the function that takes it off. */
   listen(topic: string, handler: UntypedHandler): () => void {
-    const listener = new Listener(topic, handler, this.#settings.repeatsMax, (thrown) => this.#user.report(topicHandlerFailed(topic, thrown)));
+    const listener = new Listener(topic, handler, this.#newSeen(), (thrown) => this.#user.report(topicHandlerFailed(topic, thrown)));
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  #newSeen(): RecentIds {
+    return new RecentIds(this.#settings.repeatsMax, () => ++this.#repeats);
   }
 
   resumeRequest(): ResumeRequest {

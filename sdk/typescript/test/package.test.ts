@@ -1,10 +1,14 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { build } from 'esbuild';
+import { publint } from 'publint';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { afterwards, startBus } from './support.js';
@@ -12,8 +16,20 @@ import { afterwards, startBus } from './support.js';
 const kRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 const kTypeScript = join(kRoot, 'node_modules/typescript/bin/tsc');
 
+const kSources = ['src', 'package.json', 'README.md', 'LICENSE', 'build.mjs', 'tsconfig.json', 'tsconfig.esm.json', 'tsconfig.cjs.json'];
+
+// Built in a copy, so that what somebody has built in the folder itself stays.
 const built = mkdtempSync(join(tmpdir(), 'event-bus-built-'));
-beforeAll(() => void execFileSync(process.execPath, [join(kRoot, 'build.mjs'), join(built, 'dist')]), 60_000);
+let tarball: Buffer;
+let packed: string[];
+beforeAll(() => {
+  for (const name of kSources) cpSync(join(kRoot, name), join(built, name), { recursive: true });
+  symlinkSync(join(kRoot, 'node_modules'), join(built, 'node_modules'));
+  execFileSync(process.execPath, [join(built, 'build.mjs')]);
+  const [{ filename, files }] = JSON.parse(execFileSync('npm', ['pack', '--json'], { cwd: built, encoding: 'utf8' })) as [{ filename: string; files: { path: string }[] }];
+  tarball = readFileSync(join(built, filename));
+  packed = files.map(({ path }) => path);
+}, 60_000);
 afterAll(() => rmSync(built, { recursive: true }));
 
 // A folder in which the package is installed as npm would: what `files` names, and its dependencies.
@@ -120,4 +136,38 @@ test('socket.io-client is the only dependency', () => {
   const { dependencies } = JSON.parse(readFileSync(join(kRoot, 'package.json'), 'utf8')) as { dependencies: object };
 
   expect(Object.keys(dependencies)).toEqual(['socket.io-client']);
+});
+
+test('the package holds what runs, its types and their sources, README and LICENSE, and nothing else', () => {
+  const modules = readdirSync(join(kRoot, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+  const dist = modules.flatMap((name) => ['esm', 'cjs'].flatMap((format) => ['.js', '.js.map', '.d.ts', '.d.ts.map'].map((end) => `dist/${format}/${name.replace(/\.ts$/, end)}`)));
+
+  expect(packed.sort()).toEqual([...dist, ...modules.map((name) => `src/${name}`), 'dist/cjs/package.json', 'package.json', 'README.md', 'LICENSE'].sort());
+  expect(readFileSync(join(kRoot, 'LICENSE'))).toEqual(readFileSync(join(kRoot, '../../LICENSE')));
+});
+
+test('every map leads to a source that is in the package', () => {
+  for (const map of packed.filter((path) => path.endsWith('.map'))) {
+    const { sources } = JSON.parse(readFileSync(join(built, map), 'utf8')) as { sources: string[] };
+    for (const source of sources) expect(packed).toContain(join(dirname(map), source));
+  }
+});
+
+test('attw and publint find nothing', async () => {
+  const analysis = await checkPackage(createPackageFromTarballData(tarball));
+  const { messages } = await publint({ pack: { tarball: new Uint8Array(tarball).buffer } });
+
+  expect(analysis).toMatchObject({ types: { kind: 'included' }, problems: [] });
+  expect(messages).toEqual([]);
+});
+
+test('a page that uses it loads at most 28 kB, minified and compressed, with all that it needs', async () => {
+  const { outputFiles, metafile } = await build({ entryPoints: [join(built, 'dist/esm/index.js')], bundle: true, splitting: true, minify: true, format: 'esm', platform: 'browser', outdir: built, metafile: true, write: false, absWorkingDir: built });
+  const loaded = new Set(['index.js']);
+  for (const name of loaded) for (const { path, kind } of metafile.outputs[name]!.imports) if (kind !== 'dynamic-import') loaded.add(path);
+
+  const bytes = outputFiles.filter(({ path }) => loaded.has(relative(built, path))).reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0);
+
+  expect(bytes).toBeLessThanOrEqual(28_000);
+  expect(bytes).toBeGreaterThan(15_000);
 });

@@ -26,6 +26,7 @@ const kKeepTokenMs = 10_000; // one that named the group is good for the CONNECT
 interface Call {
   readonly onAnswer: (answer: Json | EventBusError) => void;
   readonly timer: ReturnType<typeof setTimeout>;
+  readonly sentAt: number;
 }
 
 /** Makes a connection with a socket of its own. */
@@ -151,7 +152,7 @@ export class SharedConnection implements Connection {
       this.#calls.delete(call);
       onAnswer(new EventBusError('timeout', `The event bus did not answer ${command} within ${timeoutMs} ms, or the tab with the connection is busy.`));
     };
-    this.#calls.set(call, { onAnswer, timer: setTimeout(onLate, timeoutMs) });
+    this.#calls.set(call, { onAnswer, timer: setTimeout(onLate, timeoutMs), sentAt: performance.now() });
     this.#group?.ask({ kind: 'send', call, command, args, timeoutMs });
   }
 
@@ -379,6 +380,7 @@ export class SharedConnection implements Connection {
     if (waiting === undefined) return;
     this.#calls.delete(call);
     clearTimeout(waiting.timer);
+    this.#user.answered?.(performance.now() - waiting.sentAt);
     if (answer !== undefined) waiting.onAnswer(answer);
     else if (error !== undefined) waiting.onAnswer(unpack(error));
   }

@@ -23,6 +23,8 @@ export interface Habits {
   /** That an answer, or what is due to a socket, takes up to this long. */
   slow: number;
   readonly slowMs: number;
+  /** How many events are sent in one turn at most. */
+  readonly atOnce: number;
   /** That an answer is sent twice. */
   doubled: number;
 }

@@ -32,8 +32,6 @@ export class Log {
   entries: Entry[] = [];
   /** All that was ever stored, by sequence; the first has 1. */
   readonly everything: Entry[] = [];
-  /** Whose right to what ended by which entry. */
-  readonly ends: { readonly user: string; readonly subject: string; readonly sequence: number }[] = [];
   /** Every offset that there ever was, with how many events had been stored by then, in all logs. */
   readonly sequences = new Map<string, number>();
   #epoch = 1;
@@ -67,10 +65,7 @@ export class Log {
       const rights = this.#rightsOf(user, subject);
       const last = rights[rights.length - 1]!;
       if (type === 'photo.shared' && last.until !== undefined) rights.push({ since: position, until: undefined });
-      if (type === 'photo.unshared' && last.until === undefined) {
-        last.until = position;
-        this.ends.push({ user, subject, sequence: entry.sequence });
-      }
+      if (type === 'photo.unshared' && last.until === undefined) last.until = position;
     }
     entry.visibleTo = new Set(kUsers.filter((name) => (this.rightSince(name, subject) ?? Infinity) < position));
     return entry;

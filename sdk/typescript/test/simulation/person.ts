@@ -86,6 +86,7 @@ export class User {
     eventBus.onState(async (state) => {
       World.current.say(`${person.client} is ${state.status}${state.missed === undefined ? '' : `, missed ${state.missed}`}${state.error === undefined ? '' : `: ${state.error.message}`}`);
       if (eventBus.state.status !== state.status) World.current.fault(`${person.client} was told ${state.status} while it is ${eventBus.state.status}`);
+      if (state.status === 'closed' && this.client.closesAt !== undefined) this.#isClosed();
       if (state.status === 'live' || state.status === 'catching-up') this.client.liveSince ??= bus.log.endSequence;
       if (state.status === 'closed' && state.error !== undefined && insists && this.canAct && this.client.watches.length < 20) this.subscribe(this.topic());
       if (fails) throw new Error('onState fails');
@@ -214,12 +215,12 @@ export class User {
     World.current.say(`${watch.label} has ended: ${error.code} ${error.message}`);
     const { bus, witness } = this.around;
     if (watch.until !== undefined) World.current.fault(`${watch.label} is told of its end behind its end`);
-    const isTold = bus.told.some(({ client, what, topic, code }) => client === this.client.person.client && (what === 'ended' || what === 'refused') && topic === watch.topic && code === error.code);
+    const isTold = bus.told.some(({ client, what, topic, code }) => client === this.client.person.client && (what === 'ended' || (what === 'refused' && code !== 'bad_offset')) && topic === watch.topic && code === error.code);
     if (!isTold) World.current.fault(`${watch.label} has ended with ${error.code}, and the bus has not said so`);
     watch.ended = error;
     witness.count('watches ended');
-    witness.judgeWatch(this.client, watch, Infinity);
     this.#end(watch);
+    witness.judgeWatch(this.client, watch, Infinity);
   }
 
   // ---- working ------------------------------------------------------------------------------------
@@ -244,6 +245,18 @@ export class User {
     witness.expects(client, `subscribe of ${member.label}`, manners.timeoutMs, promise, (error) => witness.mayReject(client, error, calledAt, manners.timeoutMs));
   }
 
+  get confirmedMembers(): Member[] {
+    return this.client.groups.filter((member) => member.isOn && this.#offs.has(member));
+  }
+
+  leave(member: Member): void {
+    World.current.say(`${member.label} is taken off`);
+    member.isOn = false;
+    const done = this.#offs.get(member)!() as Promise<void>;
+    this.#offs.delete(member);
+    this.around.witness.expects(this.client, `unsubscribe of ${member.label}`, 60_000, done);
+  }
+
   async #handle(member: Member, event: Json & { offset: string; source: string; id: string }, group: string | undefined): Promise<void> {
     const { witness, manners, chance } = this.around;
     const key = `${event.source} ${event.id}`;
@@ -252,12 +265,28 @@ export class User {
     try {
       await this.#sleep(chance.weighted([[4, chance.whole(0, 5)], [2, chance.whole(0, manners.handlersMs)]]));
       if (chance.is(manners.handlersPublish)) await this.publish(1, true);
-      if (chance.is(manners.handlersClose) && this.canAct) await this.close();
+      if (chance.is(manners.handlersClose) && this.canAct) await this.#closeWithin(member);
       if (chance.is(manners.handlersFail)) throw new Error('the work fails');
     } finally {
       member.running.delete(key);
       if (this.client.realm.isAlive) World.current.say(`${member.label} is done with ${event.offset}`);
     }
+  }
+
+  // It need not wait for itself.
+  async #closeWithin(member: Member): Promise<void> {
+    const { client } = this;
+    const others = () => client.groups.reduce((sum, { running }) => sum + running.size, 0) - 1;
+    let aloneSince: number | undefined = others() === 0 ? World.current.now : undefined;
+    const look = () => {
+      if (client.closedAt !== undefined) return;
+      if (others() === 0) aloneSince ??= World.current.now;
+      this.#in(100, look);
+    };
+    look();
+    await this.close();
+    if (this.around.bus.habits.slowMs > 1_000) return; // what was handled may wait for its answer
+    if (aloneSince !== undefined && World.current.now - aloneSince > 2_000) World.current.fault(`${member.label} closes, and that waits for itself`);
   }
 
   #sleep(ms: number): Promise<void> {
@@ -319,11 +348,14 @@ export class User {
     World.current.say(`${client.label} closes`);
     const promise = client.bus.close(drainMs === undefined ? {} : { drainMs });
     this.around.witness.expects(client, 'close', drainMs ?? 5_000, promise);
-    return promise.then(() => {
-      client.closedAt ??= World.current.now;
-      for (const watch of client.watches) watch.until ??= this.around.bus.log.endSequence;
-      for (const member of client.groups) member.isOn = false;
-    });
+    return promise;
+  }
+
+  #isClosed(): void {
+    const { client } = this;
+    client.closedAt ??= World.current.now;
+    for (const watch of client.watches) watch.until ??= this.around.bus.log.endSequence;
+    for (const member of client.groups) member.isOn = false;
   }
 
   /** Later, in the same page or process. */

@@ -253,8 +253,8 @@ export class Seat {
   }
 
   #give(): void {
-    const { log, chance } = this.bus;
-    for (let room = chance.whole(1, 30); room > 0; ) {
+    const { log, chance, habits } = this.bus;
+    for (let room = chance.whole(1, habits.atOnce); room > 0; ) {
       const history = this.#histories[0];
       if (history !== undefined) room -= this.#giveOfHistory(history) ? 1 : 0;
       else if (this.#place < log.end) room -= this.#giveInOrder(log.entries[this.#place]!) ? 1 : 0;

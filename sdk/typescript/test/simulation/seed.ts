@@ -39,6 +39,7 @@ export async function runSeed(seed: number): Promise<Outcome> {
     slow: chance.of([0.02, 0.1, 0.4]),
     slowMs: chance.of([100, 1_000, 12_000]),
     doubled: rare(0.2, 0.2),
+    atOnce: chance.of([1, 4, 30]),
   });
   const stormy = { latencyMs: chance.of([1, 20, 200]), together: chance.of([0, 0.3, 0.9]), refused: rare(0.3, 0.3), swallowed: rare(0.1, 0.1) };
   world.network = new Network(new Chance(seed, 'network'), stormy, bus);
@@ -49,8 +50,8 @@ export async function runSeed(seed: number): Promise<Outcome> {
     tokenIsSlow: rare(0.3, 0.3),
     observersFail: 0.2,
     handlersFail: rare(0.4, 0.2),
-    handlersPublish: rare(0.4, 0.3),
-    handlersClose: rare(0.1, 0.02),
+    handlersPublish: rare(0.5, 0.5),
+    handlersClose: rare(0.2, 0.05),
     handlersMs: chance.of([50, 500, 4_000]),
     repeatsMax: chance.is(0.3) ? 5 : undefined,
     topics: chance.of(kTopics),
@@ -120,16 +121,17 @@ class Scene {
       [8, () => this.#cutOne()],
       [1, () => this.#bus.isUp && this.#bus.kill(this.#chance.whole(100, 5_000), this.#chance.is(0.2))],
       [6, () => this.#changeRight()],
-      [2, () => this.#reload()],
-      [1, () => this.#serviceEnds()],
+      [3, () => this.#reload()],
+      [2, () => this.#serviceEnds()],
       [0.7, () => this.#signOut()],
       [0.5, () => this.#distrust()],
-      [0.5, () => World.current.as(this.#page.realm, () => this.#page.realm.dispatch('online'))],
+      [0.5, () => this.#comesOnline()],
     ])();
   }
 
   /** Something for everybody, which all that is still there has to get. */
   probe(): void {
+    this.around.witness.probing();
     for (let photo = 1; photo <= 6; ++photo) this.#bus.store('service:outside', { type: 'photo.changed', data: { photoId: String(photo) } });
     this.#bus.store('service:outside', { type: 'mail.sent', data: { to: 'ann' } });
   }
@@ -162,6 +164,7 @@ class Scene {
         const user = new User(this.around, realm, { kind: 'user', name, client }, { keepsItsPlace: this.#tab !== 'blocked', ...(heritage !== undefined && { heritage }) });
         this.#users.push(user);
         this.#page.users.push(user);
+        if (this.#clientsOfPage > 1) user.client.bus.connect(); // the order of their first use tells them apart
         for (const topic of topics[at] ?? []) {
           if (this.#chance.is(0.9)) World.current.in(this.#chance.is(0.7) ? 0 : this.#chance.whole(1, 2_000), realm, () => user.canAct && void user.subscribe(topic));
         }
@@ -178,7 +181,7 @@ class Scene {
     this.#kill(realm);
     const { name } = users[0]!.client.person;
     const next = this.#chance.is(0.15) ? (name === 'ann' ? 'bob' : 'ann') : name;
-    const goesOn = next === name && users.every(({ client }) => client.closesAt === undefined && !client.wasSignedOut);
+    const goesOn = next === name && users.every(({ client }) => client.closesAt === undefined);
     this.#openPage(next, goesOn ? users : []);
   }
 
@@ -199,6 +202,7 @@ class Scene {
     this.#chance.weighted<() => void>([
       [5, () => this.#subscribes(user)],
       [2, () => user.confirmedWatches.length > 0 && user.unsubscribe(this.#chance.of(user.confirmedWatches))],
+      [1, () => user.confirmedMembers.length > 0 && user.leave(this.#chance.of(user.confirmedMembers))],
       [1, () => void user.listen(this.#chance.of(['mail.sent', 'photo.changed', '**']))],
       [3, () => void user.publish(this.#chance.of([1, 1, 1, 2, 5]))],
       [kind === 'service' && name === 'worker' ? 6 : 0, () => user.work(this.#chance.of(['photo.changed', 'photo.*']), this.#chance.of([undefined, 'worker', 'other']), user.maxInFlight)],
@@ -211,7 +215,7 @@ class Scene {
     const isService = user.client.person.kind === 'service';
     const since = chance.weighted<() => string | undefined>([
       [6, () => undefined],
-      [3, () => bus.log.offsetAt(chance.whole(Math.max(0, bus.log.end - 10), bus.log.end))],
+      [3, () => bus.log.offsetAt(chance.whole(Math.max(0, bus.log.end - chance.of([3, 10, 60])), bus.log.end))],
       [0.5, () => 'nonsense'],
     ])();
     const topic = user.topic();
@@ -249,6 +253,11 @@ class Scene {
       World.current.in(0, user.client.realm, () => user.canAct && user.signOut());
       World.current.in(this.#chance.whole(100, 10_000), user.client.realm, () => user.canAct && user.signIn());
     }
+  }
+
+  #comesOnline(): void {
+    World.current.say(`${this.#page.realm.name} comes online`);
+    World.current.as(this.#page.realm, () => this.#page.realm.dispatch('online'));
   }
 
   // The bus does not trust the tokens of somebody for a while.

@@ -77,6 +77,7 @@ export class Witness {
   readonly clients: Client[] = [];
   readonly #pending = new Map<object, { what: string; by: number; realm: Realm }>();
   readonly counts: Record<string, number> = {};
+  #probedAfter = Infinity;
   #expiries: ReadonlyMap<string, number> = new Map();
 
   constructor(private readonly bus: Bus) {
@@ -153,7 +154,10 @@ export class Witness {
       World.current.fault(`${watch.label} was confirmed from ${offset}, which is of before the call: it is another subscription's`);
     }
     client.heritage.delete(watch.topic); // who subscribes to it once more begins now
-    watch.heritage = inheritance;
+    // Of a right that was given anew nothing from before is shown.
+    const right = client.person.kind === 'user' && watch.topic.includes(':') ? (this.bus.log.rightSince(client.person.name, watch.topic) ?? Infinity) : 0;
+    const rightSince = right === Infinity || right === 0 ? right : this.bus.log.entries[right - 1]!.sequence;
+    if (inheritance !== undefined && rightSince <= inheritance.from) watch.heritage = inheritance;
   }
 
   // ---- at the end ---------------------------------------------------------------------------------
@@ -161,6 +165,11 @@ export class Witness {
   /** All is calm from now on: tokens are renewed in time. */
   calm(): void {
     this.#expiries = new Map(this.bus.expiries);
+  }
+
+  /** What is stored from now on has to reach everybody. */
+  probing(): void {
+    this.#probedAfter = this.bus.log.endSequence;
   }
 
   /** Once everything is calm. */
@@ -205,10 +214,22 @@ export class Witness {
     const { label, bus } = client;
     if (!this.#isLive(client)) World.current.fault(`${label} is ${bus.state.status} when all is calm (${bus.state.error?.message ?? 'no error'})`);
     for (const watch of client.watches) this.judgeWatch(client, watch, Infinity);
+    // Of an event that a group has given to this process each of its handlers has got it.
+    const on = client.groups.filter(({ isOn, confirmedAt }) => isOn && confirmedAt !== undefined);
+    for (const member of on) {
+      for (const other of on) {
+        if (other.topic !== member.topic || other.group !== member.group) continue;
+        const left = [...other.seen].find((sequence) => sequence > this.#probedAfter && !member.seen.has(sequence));
+        if (left !== undefined) World.current.fault(`${member.label} was not given ${this.bus.log.everything[left - 1]!.offset}, and ${other.label} was`);
+      }
+    }
   }
 
   /** Whether `watch` was given all that it is owed, up to the event `until` at most. */
   judgeWatch(client: Client, watch: Watch, until: number): void {
+    const { kind, name } = client.person;
+    const mayWatch = kind === 'service' || !watch.topic.includes(':') || this.bus.log.rightSince(name, watch.topic) !== undefined;
+    if (watch.from !== undefined && watch.until === undefined && !mayWatch) World.current.fault(`${watch.label} is not told that the right to it has ended`);
     const missing = this.#missing(client, watch, until);
     if (missing.length === 0) return;
     const offsets = missing.slice(0, 5).map(({ offset }) => offset).join(' ');
@@ -221,10 +242,9 @@ export class Witness {
     if (from === undefined || from === Infinity) return [];
     const { kind, name } = client.person;
     const isOfUser = kind === 'user' && watch.topic.includes(':');
-    // Of one that was taken off, what was still on its way does not count.
+    // Of one that was taken off, or has ended, what was still on its way does not count.
     const last = watch.seen[watch.seen.length - 1] ?? 0;
-    let to = Math.min(until, watch.until !== undefined && watch.ended === undefined ? last : log.endSequence);
-    if (watch.ended !== undefined) to = Math.min(to, ...log.ends.filter((end) => end.user === name && end.subject === watch.topic && end.sequence > from).map(({ sequence }) => sequence));
+    const to = Math.min(until, watch.until === undefined ? log.endSequence : last);
     const seen = new Set(watch.seen);
     const excuses = [...client.gaps, ...(watch.heritage?.gaps ?? [])];
     const missing: Entry[] = [];
@@ -244,14 +264,16 @@ export class Witness {
     const left = new Map(client.keepsItsPlace ? client.heritage : []);
     if (!client.keepsItsPlace) return left;
     for (const watch of client.watches) {
-      if (watch.isLocal || watch.from === undefined || watch.until !== undefined || watch.ended !== undefined) continue;
-      const before = watch.heritage;
-      const from = Math.min(watch.from, before?.from ?? Infinity);
+      if (watch.isLocal || watch.until !== undefined) continue;
+      // One that goes on from before may be given events before it is confirmed.
+      const before = watch.heritage ?? (watch.isHeir && watch.from === undefined ? client.heritage.get(watch.topic) : undefined);
+      const from = Math.min(watch.from ?? Infinity, before?.from ?? Infinity);
       const known = left.get(watch.topic);
-      if (known !== undefined && known !== before && known.from <= from) continue;
+      if (from === Infinity || (known !== undefined && known !== before && known.from <= from)) continue;
       left.set(watch.topic, { from, seen: new Set([...watch.seen, ...(before?.seen ?? [])]), gaps: [...client.gaps, ...(before?.gaps ?? [])] });
     }
-    return left;
+    // Who has been signed out meanwhile may find it, and may not.
+    return client.wasSignedOut ? new Map([...left.keys()].map((topic) => [topic, { from: Infinity, seen: new Set(), gaps: [] }])) : left;
   }
 
   #judgePublications(client: Client): void {

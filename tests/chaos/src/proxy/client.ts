@@ -12,7 +12,7 @@ import { Hands } from './groups.ts';
 import type { CutKind } from './proxy.ts';
 import { Proxy } from './proxy.ts';
 import type { BusEvent, View } from './views.ts';
-import { Own, Watch } from './views.ts';
+import { Loop, Own, Watch } from './views.ts';
 import type { World } from './world.ts';
 
 const kLinesMax = 20_000;
@@ -21,6 +21,7 @@ const kWatchesMax = 10;
 const kTimeouts = [undefined, undefined, 3_000, 8_000];
 const kAgainMs = 100; // the first pause before it connects again; the package's own is longer than a round has time for
 const kDrainMs = 1_000;
+const kTokenSeconds = 12; // longer than a line stalls and a busy machine is late
 
 interface Held {
   readonly view: Watch;
@@ -46,6 +47,7 @@ export class Client {
   readonly lines: { readonly at: number; readonly text: string }[] = [];
   protected readonly world: World;
   readonly #transports: string[];
+  readonly #tokenSeconds: number | undefined;
   #proxy: Proxy | undefined;
   #bus: EventBus | undefined;
   #life = 0;
@@ -64,6 +66,7 @@ export class Client {
     this.chance = chance;
     this.groups = groups;
     this.#transports = transports;
+    this.#tokenSeconds = chance.yes(0.5) ? kTokenSeconds : undefined;
   }
 
   async begin(): Promise<void> {
@@ -106,7 +109,10 @@ export class Client {
       ['abort', 2, () => void this.#abort()],
       ['on', 2, () => this.#listen()],
       ['off', 1, () => this.#unlisten()],
+      ['stream', 3, () => void this.#stream()],
       ['leave', 1, () => this.#leave()],
+      ['reconnect', 1, () => this.#bus!.reconnect()],
+      ['disconnect', 1, () => this.#disconnect()],
       ...(this.groups.length === 0 ? [] : ([['join', 5, () => void this.#join(this.chance.pick(this.groups))], ['part', 4, () => void this.#part()]] as const)),
       ...this.moreActs,
     ];
@@ -177,7 +183,7 @@ export class Client {
   #comeBack(): void {
     const life = ++this.#life;
     const socketOptions = { transports: this.#transports, reconnectionDelay: kAgainMs, reconnectionDelayMax: 4 * kAgainMs, timeout: 5_000 };
-    const bus = createEventBus({ url: this.#proxy!.url, token: () => tokenOf(this.who), resumeKey: false, socketOptions });
+    const bus = createEventBus({ url: this.#proxy!.url, token: () => tokenOf(this.who, this.#tokenSeconds), resumeKey: false, socketOptions });
     this.#bus = bus;
     this.#isLeaving = false;
     bus.onState((state) => {
@@ -213,6 +219,14 @@ export class Client {
     for (const group of groups) void this.#join(group);
   }
 
+  async #disconnect(): Promise<void> {
+    const bus = this.#bus!;
+    this.note('=== disconnects');
+    bus.disconnect();
+    await pause(this.chance.between(0, 600));
+    if (!this.#left.has(bus)) bus.connect();
+  }
+
   // --- Subscriptions ------------------------------------------------------------------------------------------
 
   #topic(): string {
@@ -232,7 +246,7 @@ export class Client {
     this.note(`=== asks for ${name}`);
     const group = this.who.kind === 'service' && !topic.includes(':') ? { group: null } : {};
     const onEnd = (error: EventBusError): void => this.world.fault('ended', this.name, `${name} was ended: ${error.code}, ${error.message}`, topic);
-    const work = bus.subscribe(topic, (event) => this.#hear(view, event), { since, ...group, onEnd, signal: held.abort.signal, timeoutMs: this.chance.pick(kTimeouts) });
+    const work = bus.subscribe(topic, this.#handlerOf(view), { since, concurrency: this.chance.pick([undefined, undefined, 1, 3]), ...group, onEnd, signal: held.abort.signal, timeoutMs: this.chance.pick(kTimeouts) });
     try {
       held.subscription = await this.world.track(name, work);
       this.note(`=== ${name} begins at ${held.subscription.offset}`);
@@ -242,6 +256,40 @@ export class Client {
       this.#held = this.#held.filter((other) => other !== held);
       this.note(`=== ${name} was refused: ${(thrown as EventBusError).code}`);
       this.#isExpected(thrown as EventBusError, bus, name, 'timeout', 'aborted');
+    }
+  }
+
+  #handlerOf(view: View): (event: BusEvent) => unknown {
+    const isSlow = this.chance.yes(0.3);
+    return (event) => {
+      this.#hear(view, event);
+      return isSlow ? pause(this.chance.between(0, 8)) : undefined;
+    };
+  }
+
+  // A loop that is left after a while.
+  async #stream(): Promise<void> {
+    const bus = this.#bus!;
+    const topic = this.#topic();
+    const group = this.who.kind === 'service' && !topic.includes(':') ? { group: null } : {};
+    const name = `${this.name}'s loop ${++this.#calls} over ${topic}`;
+    const events = bus.events(topic, group);
+    const view = new Loop(this.name, topic, name);
+    this.#views.push(view);
+    this.note(`=== begins ${name}`);
+    const timer = setTimeout(() => void events.return?.(), this.chance.between(100, 4_000));
+    try {
+      for await (const event of events) {
+        this.#hear(view, event);
+        if (this.chance.yes(0.3)) await pause(this.chance.between(0, 20));
+        if (view.hasEnded) break;
+      }
+    } catch (thrown) {
+      this.#isExpected(thrown as EventBusError, bus, name, 'timeout');
+    } finally {
+      clearTimeout(timer);
+      view.end();
+      this.note(`=== ends ${name}`);
     }
   }
 

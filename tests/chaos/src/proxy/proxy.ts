@@ -90,7 +90,7 @@ class Passage {
 
   #fromClient(bytes: Buffer): void {
     if (this.#upFrames !== undefined) return this.#framesUp(bytes);
-    if (this.#head === undefined) return this.#up.send(bytes);
+    if (this.#head === undefined) return this.#polled('>', bytes, this.#up);
     this.#head = Buffer.concat([this.#head, bytes]);
     const end = this.#head.indexOf('\r\n\r\n');
     if (end < 0) return;
@@ -104,6 +104,11 @@ class Passage {
     if (rest.length > 0) this.#fromClient(rest);
   }
 
+  #polled(direction: '<' | '>', bytes: Buffer, way: Way): void {
+    for (const text of bytes.toString().split(/\r\n\r\n|\x1e/)) if (/^4[0-4]/.test(text)) this.#say(`${direction} ${text}`);
+    way.send(bytes);
+  }
+
   #framesUp(bytes: Buffer): void {
     for (const frame of this.#upFrames!.push(bytes)) {
       if (frame.text !== undefined) this.#say(`> ${frame.text}`);
@@ -113,7 +118,7 @@ class Passage {
   }
 
   #fromServer(bytes: Buffer): void {
-    if (!this.#isUpgrade) return this.#down.send(bytes);
+    if (!this.#isUpgrade) return this.#polled('<', bytes, this.#down);
     if (this.#downFrames !== undefined) return this.#framesDown(bytes);
     const end = bytes.indexOf('\r\n\r\n'); // the server writes the head at once
     if (end < 0 || !bytes.toString('latin1', 0, end).startsWith('HTTP/1.1 101')) return this.#down.send(bytes);

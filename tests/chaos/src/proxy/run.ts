@@ -15,6 +15,8 @@ import type { Fact, Fault } from './world.ts';
 import { World } from './world.ts';
 
 const kUsers = ['anna', 'ben', 'carl', 'dora'];
+// Of sessions: for a day, hardly over a drop, or none at all.
+const kMemories: readonly Readonly<Record<string, string>>[] = [{}, {}, { session_ttl: '1s' }, { recovery: 'false' }];
 const kStillMs = 35_000; // longer than any deadline of the package's
 const kLateMs = 12_000; // then nothing more will come by itself
 const kGroupsMs = 70_000; // longer than the longest back-off of a group
@@ -29,13 +31,14 @@ export class Run {
   readonly #groups: Group[];
   #log: Log | undefined;
   #rounds = 0;
+  #waitedFor = '';
 
   constructor(options: Options) {
     this.#options = options;
     this.#chance = new Chance(options.seed, 'proxy');
     const chance = this.#chance.child('settings');
     // A server that looks for dead clients often: a half-open connection is found out within a round.
-    const settings = { reactors: String(chance.between(1, 2)), ping_interval: '1500ms', ping_timeout: '1500ms', group_ack_wait: chance.pick(['30s', '4s']), coalesce: chance.pick(['0ms', '0ms', '20ms']) };
+    const settings = { jwt_clock_skew: '0s', reactors: String(chance.between(1, 2)), ping_interval: '1500ms', ping_timeout: '1500ms', group_ack_wait: chance.pick(['30s', '4s']), coalesce: chance.pick(['0ms', '0ms', '20ms']), ...chance.pick(kMemories) };
     const server = new BusServer(options.binary, settings, false, () => kCatalog);
     this.#world = new World(server, new Happenings(), options.without);
     this.#groups = [new Group('worker', 'job.*'), new Group('worker', 'job.todo'), new Group('helper', 'job.todo')];
@@ -69,7 +72,9 @@ export class Run {
     await happenings.until(() => this.#world.found.length > 0, chance.between(4_000, 7_000));
     this.#world.isWild = false;
     await Promise.all(actors);
+    const wildUntil = now();
     const found = await this.#judge();
+    if (this.#options.isVerbose) console.log(`round ${this.#rounds}: ${Math.round(now() - wildUntil)} ms to settle; ${this.#waitedFor}`);
     return this.#report(found);
   }
 
@@ -79,6 +84,11 @@ export class Run {
   }
 
   async destroy(): Promise<void> {
+    const { traces } = this.#options;
+    if (traces !== undefined) {
+      mkdirSync(traces, { recursive: true });
+      for (const { name, lines } of this.#clients) writeFileSync(join(traces, `${name.replaceAll(' ', '-')}.trace`), lines.map(printed).join('\n'));
+    }
     await Promise.race([Promise.all(this.#clients.map((client) => client.close())), pause(2_000)]);
     await this.#world.server.destroy();
   }
@@ -100,7 +110,9 @@ export class Run {
     if (!(await happenings.untilStill(() => hasEnded() || pending.size === 0, kStillMs))) {
       for (const what of [...pending.values()].slice(0, 5)) this.#world.fault('no end', what.replace(/'s .*|.* (of|by) /, ''), `${what} has not settled, and nothing has happened for ${kStillMs} ms`, '===');
     }
+    const settledAt = now();
     await happenings.untilStill(() => hasEnded() || this.#clients.every(({ isLive }) => isLive), kLateMs);
+    const liveAt = now();
     if (hasEnded()) return found;
     for (const client of this.#clients) if (!client.isLive) this.#world.fault('not live', client.name, `at rest its state is ${client.status}`, '===');
 
@@ -116,6 +128,7 @@ export class Run {
     await happenings.untilStill(look, kLateMs);
     // A round that has failed already does not wait for the longest back-off of a group.
     if (found.length === 0 && waits() && isOfGroups()) await happenings.untilStill(look, kGroupsMs);
+    this.#waitedFor = `the last promise, ${this.#world.settledLast}, settled at ${Math.round(settledAt)} ms; live at ${Math.round(liveAt)}; all had come at ${Math.round(now())}`;
     const all = [...found, ...judged, ...this.#publishes(log)];
     for (const client of this.#clients) client.forget(end);
     for (const group of this.#groups) group.forget(end);
@@ -153,17 +166,13 @@ export class Run {
   // One story of each kind, and how many there are of it.
   #report(found: readonly Fault[]): boolean {
     if (found.length === 0) return true;
-    const { seed, seconds, binary, without, traces } = this.#options;
+    const { seed, seconds, binary, without } = this.#options;
     const kinds = new Map<string, Fault[]>();
     for (const fault of found) kinds.set(fault.kind, [...(kinds.get(fault.kind) ?? []), fault]);
     for (const [kind, list] of [...kinds].slice(0, kStoriesMax)) {
       console.log(`\nFAULT: ${kind} (${list.length} of this kind, among ${new Set(list.map(({ who }) => who)).size} clients)`);
       for (const { who, text } of list.slice(0, 4)) console.log(`  ${who}: ${text}`);
       console.log(this.#storyOf(list[0]!));
-    }
-    if (traces !== undefined) {
-      mkdirSync(traces, { recursive: true });
-      for (const { name, lines } of this.#clients) writeFileSync(join(traces, `${name.replaceAll(' ', '-')}.trace`), lines.map(printed).join('\n'));
     }
     if (kinds.has('server ended')) console.log(`\nThe server's last words:\n${this.#world.server.lastWords()}`);
     console.log(`\nproxy: FAILED with seed ${seed} after ${Math.round(now() / 1_000)} s, in round ${this.#rounds}: ${[...kinds].map(([kind, list]) => `${kind} ${list.length}`).join(', ')}`);

@@ -117,6 +117,20 @@ export class Watch extends View {
   }
 }
 
+/** A loop over a topic. Nobody is told where it begins: it is owed all that lies between its first event and its last. */
+export class Loop extends View {
+  get began(): string {
+    return 'its first event';
+  }
+
+  protected override owed(log: Log, fence: number): { entry: Entry; isSure: boolean }[] {
+    const first = Math.min(...this.seen.map(({ order }) => order));
+    return log.behind(first - 1).filter((entry) => entry.order <= fence && coversEntry(this.topic, entry)).map((entry) => ({ entry, isSure: this.hasEnded }));
+  }
+
+  protected override settle(): void {}
+}
+
 /** A handler of `on`: what goes to the user, and to everyone. */
 export class Own extends View {
   readonly #user: string;

@@ -38,6 +38,8 @@ export class World {
   readonly pending = new Map<symbol, string>();
   readonly without: readonly string[];
   isWild = false;
+  /** The last promise that settled. */
+  settledLast = '';
   events = 0;
 
   constructor(server: BusServer, happenings: Happenings, without: readonly string[]) {
@@ -56,6 +58,7 @@ export class World {
     this.pending.set(key, what);
     const done = (): void => {
       this.pending.delete(key);
+      this.settledLast = what;
       this.happenings.happened();
     };
     promise.then(done, done);

@@ -53,10 +53,10 @@ async function livePage(upgrades: Upgrades, policy?: string): Promise<{ state: S
 }
 
 it.each([
-  ['nothing is in the way', 'pass', undefined, { name: 'websocket' }, 2_000],
+  ['nothing is in the way', 'pass', undefined, { name: 'websocket' }, 3_000],
   ['a proxy swallows upgrades', 'swallowed', undefined, { name: 'polling', reason: expect.stringContaining('not open after 2 s') }, 3_000],
-  ['a proxy refuses them', 403, undefined, { name: 'polling', reason: expect.any(String) }, 2_000],
-  ['the policy of the page leaves out ws:', 'pass', "connect-src http:", { name: 'polling', reason: expect.any(String) }, 2_000],
+  ['a proxy refuses them', 403, undefined, { name: 'polling', reason: expect.any(String) }, 3_000],
+  ['the policy of the page leaves out ws:', 'pass', "connect-src http:", { name: 'polling', reason: expect.any(String) }, 3_000],
 ] as const)('a page that a cookie signs in, of another origin, is live in time where %s', async (_name, upgrades, policy, transport, withinMs) => {
   const { state, title, bus } = await livePage(upgrades, policy);
 

@@ -404,7 +404,7 @@ function raise(error: EventBusError): never {
  * const bus = createEventBus({
  *   url: 'https://events.photo-platform.com',
  *   token: async () => {
- *     const response = await fetch('/api/event-token'); // asked at every connect
+ *     const response = await fetch('/api/event-token'); // asked at every connect, and before the last one ends
  *     if (!response.ok) throw new Error(`/api/event-token answered ${response.status}`);
  *     return response.text();
  *   },

@@ -11,14 +11,20 @@ interface Request {
   readonly tab: Tab;
   readonly name: string;
   readonly grant: () => void;
+  readonly rob: () => void;
 }
 
 /** A browser, as far as its tabs notice each other: locks as the Web Locks API has them, and real broadcast channels. */
 export class TabBrowser {
+  readonly #stored = new Map<string, string>(); // in sessionStorage; tabs are told apart by their resumeKey
   readonly queues = new Map<string, Request[]>(); // the first of each holds the lock
 
   constructor() {
     afterwards(() => vi.unstubAllGlobals());
+    const getItem = (key: string) => this.#stored.get(key) ?? null;
+    const setItem = (key: string, value: string) => void this.#stored.set(key, value);
+    const removeItem = (key: string) => void this.#stored.delete(key);
+    vi.stubGlobal('sessionStorage', { getItem, setItem, removeItem });
   }
 
   /** A tab with a client that has begun to join. */
@@ -26,10 +32,21 @@ export class TabBrowser {
     const tab = new Tab(this);
     vi.stubGlobal('navigator', { locks: tab.locks });
     vi.stubGlobal('BroadcastChannel', tab.BroadcastChannel);
+    vi.stubGlobal('addEventListener', tab.page.addEventListener.bind(tab.page));
+    vi.stubGlobal('removeEventListener', tab.page.removeEventListener.bind(tab.page));
     tab.client = clientOf(bus, { shareTabs: true, token: tokenOf('alice'), resumeKey: false, ...options });
     void tab.client.on('none', () => {}); // connects
     await tab.hasBegun;
     return tab;
+  }
+
+  /** The page of `tab` is loaded again, with a new client; its resumeKey is `key`. */
+  async reload(tab: Tab, key: string, bus: { url: string }): Promise<Tab> {
+    tab.page.dispatchEvent(new Event('pagehide'));
+    const kept = this.#stored.get(`eventbus:${key}`);
+    await tab.client.close({ drainMs: 0 });
+    if (kept !== undefined) this.#stored.set(`eventbus:${key}`, kept);
+    return this.tab(bus, { resumeKey: key });
   }
 
   /** The names of the locks that are held. */
@@ -42,6 +59,17 @@ export class TabBrowser {
     this.queues.set(request.name, queue);
     queue.push(request);
     if (queue.length === 1) setTimeout(() => queue[0] === request && request.grant());
+  }
+
+  steal(request: Request): void {
+    const queue = this.queues.get(request.name) ?? [];
+    this.queues.set(request.name, queue);
+    const holder = queue.shift();
+    queue.unshift(request);
+    setTimeout(() => {
+      holder?.rob();
+      request.grant();
+    });
   }
 
   remove(isGone: (request: Request) => boolean): void {
@@ -58,6 +86,7 @@ export class Tab {
   client!: EventBus;
   readonly locks: { request: LockManager['request'] };
   readonly BroadcastChannel: typeof BroadcastChannel;
+  readonly page = new EventTarget();
   readonly hasBegun: Promise<void>;
   readonly #channels = new Set<BroadcastChannel>();
   readonly #browser: TabBrowser;
@@ -71,7 +100,7 @@ export class Tab {
     const request = async (name: string, options: LockOptions, callback: LockGrantedCallback<unknown>): Promise<unknown> => {
       setTimeout(begun);
       if (this.#isDead) return new Promise(() => {});
-      return this.#request(name, options.signal, callback);
+      return this.#request(name, options, callback);
     };
     this.locks = { request: request as LockManager['request'] };
     const tab = this;
@@ -109,7 +138,7 @@ export class Tab {
 
   /** Reads no messages of others until the function is called that this returns. */
   busy(): () => void {
-    this.#held = [];
+    this.#held ??= [];
     return () => {
       const held = this.#held ?? [];
       this.#held = undefined;
@@ -117,7 +146,7 @@ export class Tab {
     };
   }
 
-  #request(name: string, signal: AbortSignal | undefined, callback: LockGrantedCallback<unknown>): Promise<unknown> {
+  #request(name: string, { signal, steal }: LockOptions, callback: LockGrantedCallback<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       let isGranted = false;
       const free = () => this.#browser.remove((other) => other === request);
@@ -126,7 +155,8 @@ export class Tab {
         if (this.#isDead) return;
         Promise.resolve(callback({ name, mode: 'exclusive' })).then(resolve, reject).finally(free);
       };
-      const request: Request = { tab: this, name, grant };
+      const rob = () => reject(new DOMException('stolen', 'AbortError'));
+      const request: Request = { tab: this, name, grant, rob };
       if (signal !== undefined) setMaxListeners(0, signal);
       signal?.addEventListener('abort', () => {
         if (isGranted) return;
@@ -134,7 +164,8 @@ export class Tab {
         reject(signal.reason);
       });
       if (signal?.aborted) return reject(signal.reason);
-      this.#browser.enqueue(request);
+      if (steal === true) this.#browser.steal(request);
+      else this.#browser.enqueue(request);
     });
   }
 }

@@ -1,7 +1,9 @@
 import type { News, Request } from './messages.js';
 
 const kVersion = 1; // of what tabs say to each other
-const kSeekMs = 2_000; // a leader that hears it answers at once
+const kSilentMs = 2_000; // after which a tab that has asked for something looks whether the leader is well
+const kLookMs = 10_000; // and one that only listens, while somebody looks at it
+const kHungMs = 5_000; // that a leader may take to say that it is
 
 /** What of the browser a group is made of. */
 export interface Browser {
@@ -13,6 +15,8 @@ export interface Browser {
 export interface Member {
   /** This tab leads from now on. */
   lead(): void;
+  /** It leads no longer: it was busy for so long that another tab has taken its place. Its membership has ended. */
+  deposed(): void;
   /** The leader says something. */
   hear(news: News): void;
   /** As the leader: another tab asks for something. */
@@ -35,7 +39,9 @@ type OnChannel =
  * - On the channel `NAME` the leader speaks, answers included, so that they are in order; and tabs ask who leads.
  * - On `NAME ID` the tab speaks to the leader, and no other tab is woken up for it.
  *
- * A page that holds a lock is not frozen while it is in the background.
+ * A leader that hangs, as in an alert() or where the system has suspended its page, is found by those who ask it for
+ * something, or whom somebody looks at: it answers nothing, and one of them steals its lock. What it still says later is of
+ * a term that is over.
  */
 export class Group {
   readonly #name: string;
@@ -48,7 +54,9 @@ export class Group {
   #own: BroadcastChannel | undefined;
   #term: string | undefined; // its own id, if it leads
   #heard: string | undefined; // the id of the leader
-  #seeking: ReturnType<typeof setInterval> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined; // since something was asked
+  #looking: ReturnType<typeof setInterval> | undefined;
+  #heardAt = 0; // by performance.now()
 
   constructor(key: string, id: string, browser: Browser, member: Member) {
     this.#name = `eventbus ${kVersion} ${key}`;
@@ -64,17 +72,18 @@ export class Group {
     this.#channel = new this.#browser.BroadcastChannel(this.#name);
     this.#own = new this.#browser.BroadcastChannel(`${this.#name} ${this.#id}`);
     this.#channel.onmessage = ({ data }: MessageEvent<OnChannel>) => this.#onMessage(data);
-    this.#seek();
-    this.#seeking = setInterval(() => this.#seek(), kSeekMs);
     void this.#hold(`${this.#name} leader`).then(() => this.#lead(), () => {});
+    this.#seek();
+    this.#looking = setInterval(() => this.#look(), kLookMs);
   }
 
   /** Asks the leader for something. */
   ask(request: Request): void {
     const term = this.#heard;
-    if (this.#term !== undefined) this.#member.asked(this.#id, request);
-    else if (request.kind === 'attach') this.#post({ attaches: this.#id, term: term!, request });
+    if (this.#term !== undefined) return this.#member.asked(this.#id, request);
+    if (request.kind === 'attach') this.#post({ attaches: this.#id, term: term!, request });
     else this.#own?.postMessage({ term, request });
+    this.#silence ??= setTimeout(() => this.#seek(), kSilentMs);
   }
 
   /** As the leader, says something. */
@@ -88,14 +97,16 @@ export class Group {
   /** Gives up the lead and the membership. Nothing is heard any more. */
   leave(): void {
     if (this.#term === undefined) this.ask({ kind: 'leave' });
-    clearInterval(this.#seeking);
+    clearTimeout(this.#silence);
+    clearInterval(this.#looking);
     this.#left.abort();
     for (const channel of [this.#channel, this.#own, ...this.#ofTabs.values()]) channel?.close();
   }
 
   #lead(): void {
-    if (this.#left.signal.aborted) return;
-    clearInterval(this.#seeking);
+    if (this.#left.signal.aborted || this.#term !== undefined) return;
+    clearTimeout(this.#silence);
+    clearInterval(this.#looking);
     this.#term = this.#heard = this.#id;
     this.#member.lead();
     this.tell({ kind: 'leads' });
@@ -111,13 +122,13 @@ export class Group {
 
   #onNews(term: string, news: News): void {
     if (this.#term !== undefined) return; // the last words of one that led before
-    if (news.to !== undefined && !news.to.includes(this.#id)) return;
-    if (news.kind === 'leads') {
-      if (term === this.#heard) return;
-      clearInterval(this.#seeking);
-      this.#heard = term;
-    }
-    if (term === this.#heard) this.#member.hear(news);
+    const isNew = news.kind === 'leads' && term !== this.#heard;
+    if (isNew) this.#heard = term;
+    if (term !== this.#heard) return;
+    clearTimeout(this.#silence);
+    this.#silence = undefined;
+    this.#heardAt = performance.now();
+    if (news.kind === 'leads' ? isNew : news.to?.includes(this.#id) !== false) this.#member.hear(news);
   }
 
   #welcome(tab: string, request: Request): void {
@@ -140,23 +151,35 @@ export class Group {
     this.#member.gone(tab);
   }
 
+  #look(): void {
+    if (this.#silence !== undefined || performance.now() - this.#heardAt < kLookMs) return;
+    if (globalThis.document?.visibilityState !== 'hidden') this.#seek();
+  }
+
+  // Whoever leads says so at once; if not, it hangs.
   #seek(): void {
     this.#post({ seeks: this.#id });
+    this.#silence = setTimeout(() => void this.#hold(`${this.#name} leader`, true).then(() => this.#lead(), () => {}), kHungMs);
   }
 
   #post(message: OnChannel): void {
     this.#channel?.postMessage(message);
   }
 
-  // Resolves when this tab has the lock, which it holds until it leaves.
-  #hold(name: string): Promise<void> {
+  // Resolves when this tab has the lock, which it holds until it leaves, or another one steals it.
+  #hold(name: string, steal = false): Promise<void> {
     const { signal } = this.#left;
     return new Promise((resolve, reject) => {
-      const held = this.#browser.locks.request(name, { signal }, () => {
+      let isHeld = false;
+      const held = this.#browser.locks.request(name, steal ? { steal } : { signal }, () => {
+        isHeld = true;
         resolve();
         return new Promise<void>((release) => (signal.aborted ? release() : signal.addEventListener('abort', () => release(), { once: true })));
       });
-      held.catch(reject);
+      held.catch((error: unknown) => {
+        reject(error);
+        if (isHeld && !signal.aborted) this.#member.deposed();
+      });
     });
   }
 }

@@ -11,7 +11,6 @@ import { Recent } from './recent.js';
 import { Topics } from './topics.js';
 
 const kAnswerMs = 10_000;
-const kGatherMs = 50; // tabs that come at the same time, as when a browser starts, make the connection begin anew once
 
 interface Tab {
   readonly id: string;
@@ -55,7 +54,7 @@ export class Hub {
   #asked: ResumeRequest = { since: undefined, topics: [] };
   #principal: string | undefined; // who is signed in, once the server has said it
   #isCaughtUp = false;
-  #gathering: ReturnType<typeof setTimeout> | undefined;
+  #isBeginningAnew = false;
 
   constructor(user: HubUser) {
     this.#user = user;
@@ -80,7 +79,7 @@ export class Hub {
   }
 
   close(): void {
-    clearTimeout(this.#gathering);
+    this.#isBeginningAnew = false;
     this.#drop();
     this.#user.tell({ kind: 'down', error: undefined });
   }
@@ -160,6 +159,7 @@ export class Hub {
   }
 
   #tellConnected({ id }: Tab, isRecovered: boolean, since: string | undefined): void {
+    this.#user.tell({ kind: 'transport', to: [id], transport: this.#connection?.state.transport });
     this.#user.tell({ kind: 'connected', to: [id], isRecovered, since, place: this.#recent.place, maxPayload: this.#connection?.maxPayload });
   }
 
@@ -167,14 +167,19 @@ export class Hub {
     this.#user.tell({ kind: 'caughtUp', to, place: this.#recent.place, principal: this.#principal, dedupeWindowMs: this.#connection?.dedupeWindowMs });
   }
 
+  // Not at once, since this may be told by the connection. No timer: those of a page in the background are slow. Tabs that
+  // come until it connects are part of it, as when a browser starts with all that it had.
   #beginAnewSoon(): void {
-    this.#gathering ??= setTimeout(() => {
-      this.#gathering = undefined;
+    if (this.#isBeginningAnew) return;
+    this.#isBeginningAnew = true;
+    queueMicrotask(() => {
+      if (!this.#isBeginningAnew) return;
+      this.#isBeginningAnew = false;
       this.#drop();
       this.#onState({ status: 'reconnecting' });
       for (const tab of this.#tabs.values()) tab.isIn = false;
       this.open();
-    }, kGatherMs);
+    });
   }
 
   #drop(): void {
@@ -184,6 +189,7 @@ export class Hub {
   }
 
   #onState(state: ConnectionState): void {
+    if (state.status === 'live') return this.#user.tell({ kind: 'transport', transport: state.transport });
     if (state.status !== 'connecting' && state.status !== 'reconnecting') return;
     this.#isCaughtUp = false;
     this.#user.tell({ kind: 'down', error: state.error && carry(state.error) });
@@ -240,7 +246,7 @@ export class Hub {
     } else if (isObject(last) && last.delivery !== undefined) {
       // Of a group, which #onSubscribed refuses: it goes to another member.
     } else if (isObject(meta) && typeof meta.type === 'string') {
-      const to = this.#whoAskedFor(meta as { type: string; subject?: string; offset?: string });
+      const to = this.#whoAskedFor(meta as { type: string; subject?: string; offset?: string }, isObject(last) ? last.topic : undefined);
       if (to.length > 0) this.#user.tell({ kind: 'emitted', name, args, to });
     } else {
       if (name === 'watch.ended' && isObject(data) && typeof data.topic === 'string') this.#topics.ended(data.topic);
@@ -248,9 +254,10 @@ export class Hub {
     }
   }
 
-  #whoAskedFor(event: { type: string; subject?: string; offset?: string }): string[] {
+  // `ofTopic`: whose history it is, if the server says so.
+  #whoAskedFor(event: { type: string; subject?: string; offset?: string }, ofTopic: unknown): string[] {
     const position = positionOf(event.offset ?? '');
-    const isOwed = ({ histories }: Tab) => [...histories].some(([topic, after]) => position > after && coversEvent(topic, event));
+    const isOwed = ({ histories }: Tab) => [...histories].some(([topic, after]) => position > after && (ofTopic === undefined ? coversEvent(topic, event) : topic === ofTopic));
     return [...this.#tabs.values()].filter(isOwed).map(({ id }) => id);
   }
 

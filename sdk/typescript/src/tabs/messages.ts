@@ -1,6 +1,6 @@
 import { EventBusError } from '../errors.js';
 import type { Json } from '../guards.js';
-import type { Gap } from '../state.js';
+import type { ConnectionTransport, Gap } from '../state.js';
 
 // What tabs say to each other. They are cloned as they are; tabs with another version of the package may listen, so a
 // change of these has to change `kVersion` of group.ts.
@@ -27,6 +27,7 @@ export type News = { readonly to?: readonly string[] } & (
   // Then what it missed, and `caughtUp`. `since`: it goes on from there; undefined: from now, which is `place`.
   | { readonly kind: 'connected'; readonly isRecovered: boolean; readonly since: string | undefined; readonly place: string | undefined; readonly maxPayload: number | undefined }
   | { readonly kind: 'caughtUp'; readonly place: string | undefined; readonly principal: string | undefined; readonly dedupeWindowMs: number | undefined }
+  | { readonly kind: 'transport'; readonly transport: ConnectionTransport | undefined } // over which it goes from here on
   | { readonly kind: 'changedHands'; readonly error: CarriedError }
   | { readonly kind: 'emitted'; readonly name: string; readonly args: readonly unknown[] }
   | { readonly kind: 'lost'; readonly gap: Gap }

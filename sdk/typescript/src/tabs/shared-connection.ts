@@ -6,7 +6,7 @@ import type { Json } from '../guards.js';
 import { Observers } from '../observers.js';
 import { positionOf } from '../offset.js';
 import type { Settings, TokenContext, TokenFunction } from '../options.js';
-import type { ConnectionState } from '../state.js';
+import type { ConnectionState, ConnectionTransport } from '../state.js';
 import { Stirs } from '../stirs.js';
 import { tokenOf } from '../token.js';
 import { uuid } from '../uuid.js';
@@ -19,6 +19,8 @@ import { whoseIs } from './who.js';
 
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
+const kStirFirstMs = 3_000;
+const kStirMaxMs = 30_000;
 const kKeepTokenMs = 10_000; // one that named the group is good for the CONNECT that follows
 
 interface Call {
@@ -45,6 +47,7 @@ export class SharedConnection implements Connection {
   readonly #connect: Connect;
   readonly #browser: Browser;
   readonly #backoff = new Backoff(kRetryFirstMs, kRetryMaxMs);
+  readonly #stirBackoff = new Backoff(kStirFirstMs, kStirMaxMs);
   readonly #calls = new Map<number, Call>();
   #state: ConnectionState = { status: 'idle' };
   #group: Group | undefined;
@@ -54,6 +57,7 @@ export class SharedConnection implements Connection {
   #isBarred = false; // the browser gives this page no locks
   #joins = 0; // numbers the tries to join, so that one that comes too late is not used
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #stirTimer: ReturnType<typeof setTimeout> | undefined;
   #token: string | undefined;
   #tokenAt = 0;
   #place: string | undefined; // up to which it has passed on what came in order
@@ -62,10 +66,11 @@ export class SharedConnection implements Connection {
   #wasLive = false;
   #maxPayload: number | undefined;
   #dedupeWindowMs: number | undefined;
+  #transport: ConnectionTransport | undefined;
   #lastCall = 0;
   readonly #stirs = new Stirs(() => this.stir());
   readonly #onPageHide = () => this.#leave();
-  readonly #onPageShow = ({ persisted }: PageTransitionEvent) => persisted && this.#isWanted && this.#join();
+  readonly #onPageShow = ({ persisted }: PageTransitionEvent) => persisted && this.#isWanted && this.#joinAgain();
 
   constructor(settings: Settings, user: ConnectionUser, connect: Connect, browser: Browser) {
     this.#settings = settings;
@@ -171,6 +176,11 @@ export class SharedConnection implements Connection {
     });
   }
 
+  #joinAgain(): void {
+    this.#leave();
+    this.#join();
+  }
+
   #onNoToken(error: EventBusError): void {
     if (error.code === 'signed_out') return this.#end(error);
     this.#setState(this.#onTheWay(error));
@@ -191,6 +201,7 @@ export class SharedConnection implements Connection {
     if (key === undefined) return this.#beAlone();
     const group: Group = new Group(key, uuid(), this.#browser, {
       lead: () => this.#lead(),
+      deposed: () => this.#joinAgain(),
       hear: (news) => this.#hear(news),
       asked: (from, request) => this.#hub?.receive(from, request),
       gone: (tab) => this.#hub?.gone(tab),
@@ -253,6 +264,7 @@ export class SharedConnection implements Connection {
   #leave(): void {
     ++this.#joins;
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#stirTimer);
     this.#hub?.close();
     this.#hub = undefined;
     this.#group?.leave();
@@ -284,11 +296,14 @@ export class SharedConnection implements Connection {
       case 'leads':
         return this.#attach();
       case 'down':
+        this.#stirSoon();
         return this.#disconnected(news.error && unpack(news.error));
       case 'connected':
         return this.#onConnected(news);
       case 'caughtUp':
         return this.#onCaughtUp(news);
+      case 'transport':
+        return this.#onTransport(news.transport);
       case 'changedHands':
         this.#place = undefined;
         return this.#user.changedHands(unpack(news.error));
@@ -304,6 +319,16 @@ export class SharedConnection implements Connection {
     }
   }
 
+  // The timers of a leader in the background may be a minute late. Those of a page that somebody looks at are not.
+  #stirSoon(): void {
+    clearTimeout(this.#stirTimer);
+    if (this.#hub !== undefined) return;
+    this.#stirTimer = setTimeout(() => {
+      if (globalThis.document?.visibilityState === 'visible') this.stir();
+      this.#stirSoon();
+    }, this.#stirBackoff.nextMs());
+  }
+
   #attach(): void {
     this.#disconnected(undefined);
     const { since, principal } = this.#user.resumeRequest();
@@ -311,6 +336,8 @@ export class SharedConnection implements Connection {
   }
 
   #onConnected({ isRecovered, since, place, maxPayload }: News & { kind: 'connected' }): void {
+    clearTimeout(this.#stirTimer);
+    this.#stirBackoff.reset();
     this.#isConnected = true;
     this.#wasLive = true;
     this.#maxPayload = maxPayload;
@@ -325,6 +352,12 @@ export class SharedConnection implements Connection {
     if (place !== undefined && this.#isNew(place)) this.#place = place;
     this.#user.caughtUp(this.#place, principal);
     if (this.#state.status !== 'live' || this.#missed > 0) this.#setState({ status: 'live', missed: this.#missed });
+  }
+
+  #onTransport(transport: ConnectionTransport | undefined): void {
+    const isNew = JSON.stringify(transport) !== JSON.stringify(this.#transport);
+    this.#transport = transport;
+    if (isNew && this.#isConnected) this.#setState(this.#state);
   }
 
   #onEmitted(name: string, args: readonly unknown[]): void {
@@ -368,7 +401,9 @@ export class SharedConnection implements Connection {
   }
 
   // What is told holds: an observer may ask for more at once. `begin` does what belongs to the state.
-  #setState(state: ConnectionState, begin?: () => void): void {
+  #setState(news: ConnectionState, begin?: () => void): void {
+    const isConnected = this.#isConnected && (news.status === 'live' || news.status === 'catching-up');
+    const state = isConnected && this.#transport !== undefined ? { ...news, transport: this.#transport } : news;
     this.#state = state;
     begin?.();
     if (this.#state === state) this.states.tell(state);

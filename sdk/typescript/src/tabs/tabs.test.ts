@@ -165,6 +165,26 @@ test('a leader that is busy keeps the others waiting, and they lose nothing', as
   expect(idsOf(await seen[1]!.atLeast(1))).toEqual([id]);
 });
 
+test('a leader that hangs loses the lead, and is a tab as the others when it goes on', async () => {
+  const bus = await startBus();
+  const { tabs, seen } = await tabsOn(bus, 3);
+  const goOn = tabs[0]!.busy();
+
+  const newcomer = await browser.tab(bus);
+  const published = tabs[1]!.client.publish('photo.sent', {}, { id: 'mine' });
+  expect(await published).toMatchObject({ id: 'mine', duplicate: false });
+  const id = publish(bus);
+  await newcomer.client.publish('photo.sent', {});
+  for (const own of seen.slice(1)) expect(idsOf(await own.atLeast(1))).toEqual([id]);
+  goOn();
+  await vi.waitFor(() => expect(bus.sockets).toHaveLength(1));
+  await live(tabs[0]!);
+  const after = publish(bus);
+
+  for (const own of seen) expect(idsOf(await own.atLeast(2))).toEqual([id, after]);
+  expect([...tabs, newcomer].filter(({ leads }) => leads)).toHaveLength(1);
+}, 20_000);
+
 test('a topic is ended at the server by the last tab that holds it', async () => {
   const bus = await startBus();
   const { tabs } = await tabsOn(bus, 1);
@@ -293,7 +313,7 @@ test('a session that goes on does so for all tabs, without asking again', async 
   for (const own of seen) expect(idsOf(await own.atLeast(2))).toEqual(['e1', id]);
   expect(bus.sent('subscribe')).toHaveLength(asked);
   await live(tabs[1]!);
-  expect(tabs[1]!.client.state).toMatchObject({ status: 'live', missed: 1 });
+  expect(tabs[1]!.client.state).toEqual({ status: 'live', missed: 1, transport: { name: 'websocket' } });
 });
 
 test('a tab that joins begins now', async () => {
@@ -573,20 +593,16 @@ test('a consumer group is refused, and its membership ended', async () => {
 });
 
 test('a page that goes into the back/forward cache leads no longer, and is back when it is shown', async () => {
-  const page = new EventTarget();
-  vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
-  vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
   const bus = await startBus();
-  const cached = await tabsOn(bus, 1);
-  vi.stubGlobal('addEventListener', () => {});
-  const others = await tabsOn(bus, 1);
+  const { tabs, seen } = await tabsOn(bus, 2);
+  const [cached, other] = tabs as [Tab, Tab];
 
-  page.dispatchEvent(new Event('pagehide'));
-  await vi.waitFor(() => expect(others.tabs[0]!.leads).toBe(true));
+  cached.page.dispatchEvent(new Event('pagehide'));
+  await vi.waitFor(() => expect(other.leads).toBe(true));
   const id = publish(bus);
-  await others.seen[0]!.atLeast(1);
-  page.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }));
+  await seen[1]!.atLeast(1);
+  cached.page.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }));
 
-  expect(idsOf(await cached.seen[0]!.atLeast(1))).toEqual([id]);
+  expect(idsOf(await seen[0]!.atLeast(1))).toEqual([id]);
   expect(bus.sockets).toHaveLength(1);
 });

@@ -88,8 +88,8 @@ const mutants = [
     row: 7,
     what: 'A history is given to all handlers of its topic.',
     file: 'subscriber.ts',
-    from: 'this.#isConfirmed && this.#since !== undefined && position > this.#historyAfter',
-    to: 'this.#isConfirmed',
+    from: 'this.#since !== undefined && position > this.#historyAfter',
+    to: 'position > 0',
   },
   {
     name: 'failing-token-function-is-final',
@@ -152,8 +152,8 @@ const mutants = [
     row: 15,
     what: 'A kept place is not its user\'s: whoever signs in next goes on from it.',
     file: 'interests.ts',
-    from: '    const { principal } = this.#places;\n',
-    to: '    const principal = undefined;\n',
+    from: 'const { place, principal } = this.#places;',
+    to: 'const { place } = this.#places, principal = undefined;',
   },
   {
     name: 'clients-share-a-place',
@@ -176,8 +176,8 @@ const mutants = [
     row: 16,
     what: 'The kept place of a topic moves with the events of others, though its own are still on their way.',
     file: 'place-store.ts',
-    from: 'this.#topics.set(topic, { from, countMax: Infinity });',
-    to: 'this.#topics.set(topic, { from, countMax: this.#count });',
+    from: 'countMax: isHistory ? Infinity : this.#count',
+    to: 'countMax: this.#count',
   },
   {
     name: 'publish-is-sent-with-another-id',

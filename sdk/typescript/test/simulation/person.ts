@@ -86,6 +86,7 @@ export class User {
     eventBus.onState(async (state) => {
       World.current.say(`${person.client} is ${state.status}${state.missed === undefined ? '' : `, missed ${state.missed}`}${state.error === undefined ? '' : `: ${state.error.message}`}`);
       if (eventBus.state.status !== state.status) World.current.fault(`${person.client} was told ${state.status} while it is ${eventBus.state.status}`);
+      if (state.status === 'closed' && this.client.closesAt !== undefined) this.#isClosed();
       if (state.status === 'live' || state.status === 'catching-up') this.client.liveSince ??= bus.log.endSequence;
       if (state.status === 'closed' && state.error !== undefined && insists && this.canAct && this.client.watches.length < 20) this.subscribe(this.topic());
       if (fails) throw new Error('onState fails');
@@ -284,6 +285,7 @@ export class User {
     };
     look();
     await this.close();
+    if (this.around.bus.habits.slowMs > 1_000) return; // what was handled may wait for its answer
     if (aloneSince !== undefined && World.current.now - aloneSince > 2_000) World.current.fault(`${member.label} closes, and that waits for itself`);
   }
 
@@ -346,11 +348,14 @@ export class User {
     World.current.say(`${client.label} closes`);
     const promise = client.bus.close(drainMs === undefined ? {} : { drainMs });
     this.around.witness.expects(client, 'close', drainMs ?? 5_000, promise);
-    return promise.then(() => {
-      client.closedAt ??= World.current.now;
-      for (const watch of client.watches) watch.until ??= this.around.bus.log.endSequence;
-      for (const member of client.groups) member.isOn = false;
-    });
+    return promise;
+  }
+
+  #isClosed(): void {
+    const { client } = this;
+    client.closedAt ??= World.current.now;
+    for (const watch of client.watches) watch.until ??= this.around.bus.log.endSequence;
+    for (const member of client.groups) member.isOn = false;
   }
 
   /** Later, in the same page or process. */

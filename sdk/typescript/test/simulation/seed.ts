@@ -125,7 +125,7 @@ class Scene {
       [2, () => this.#serviceEnds()],
       [0.7, () => this.#signOut()],
       [0.5, () => this.#distrust()],
-      [0.5, () => World.current.as(this.#page.realm, () => this.#page.realm.dispatch('online'))],
+      [0.5, () => this.#comesOnline()],
     ])();
   }
 
@@ -181,7 +181,7 @@ class Scene {
     this.#kill(realm);
     const { name } = users[0]!.client.person;
     const next = this.#chance.is(0.15) ? (name === 'ann' ? 'bob' : 'ann') : name;
-    const goesOn = next === name && users.every(({ client }) => client.closesAt === undefined && !client.wasSignedOut);
+    const goesOn = next === name && users.every(({ client }) => client.closesAt === undefined);
     this.#openPage(next, goesOn ? users : []);
   }
 
@@ -253,6 +253,11 @@ class Scene {
       World.current.in(0, user.client.realm, () => user.canAct && user.signOut());
       World.current.in(this.#chance.whole(100, 10_000), user.client.realm, () => user.canAct && user.signIn());
     }
+  }
+
+  #comesOnline(): void {
+    World.current.say(`${this.#page.realm.name} comes online`);
+    World.current.as(this.#page.realm, () => this.#page.realm.dispatch('online'));
   }
 
   // The bus does not trust the tokens of somebody for a while.

@@ -154,7 +154,10 @@ export class Witness {
       World.current.fault(`${watch.label} was confirmed from ${offset}, which is of before the call: it is another subscription's`);
     }
     client.heritage.delete(watch.topic); // who subscribes to it once more begins now
-    watch.heritage = inheritance;
+    // Of a right that was given anew nothing from before is shown.
+    const right = client.person.kind === 'user' && watch.topic.includes(':') ? (this.bus.log.rightSince(client.person.name, watch.topic) ?? Infinity) : 0;
+    const rightSince = right === Infinity || right === 0 ? right : this.bus.log.entries[right - 1]!.sequence;
+    if (inheritance !== undefined && rightSince <= inheritance.from) watch.heritage = inheritance;
   }
 
   // ---- at the end ---------------------------------------------------------------------------------
@@ -261,14 +264,16 @@ export class Witness {
     const left = new Map(client.keepsItsPlace ? client.heritage : []);
     if (!client.keepsItsPlace) return left;
     for (const watch of client.watches) {
-      if (watch.isLocal || watch.from === undefined || watch.until !== undefined || watch.ended !== undefined) continue;
-      const before = watch.heritage;
-      const from = Math.min(watch.from, before?.from ?? Infinity);
+      if (watch.isLocal || watch.until !== undefined) continue;
+      // One that goes on from before may be given events before it is confirmed.
+      const before = watch.heritage ?? (watch.isHeir && watch.from === undefined ? client.heritage.get(watch.topic) : undefined);
+      const from = Math.min(watch.from ?? Infinity, before?.from ?? Infinity);
       const known = left.get(watch.topic);
-      if (known !== undefined && known !== before && known.from <= from) continue;
+      if (from === Infinity || (known !== undefined && known !== before && known.from <= from)) continue;
       left.set(watch.topic, { from, seen: new Set([...watch.seen, ...(before?.seen ?? [])]), gaps: [...client.gaps, ...(before?.gaps ?? [])] });
     }
-    return left;
+    // Who has been signed out meanwhile may find it, and may not.
+    return client.wasSignedOut ? new Map([...left.keys()].map((topic) => [topic, { from: Infinity, seen: new Set(), gaps: [] }])) : left;
   }
 
   #judgePublications(client: Client): void {

@@ -63,7 +63,7 @@ export class Scene {
 
   // ---- the tab ------------------------------------------------------------------------------------
 
-  #openPage(name: string, before: readonly User[]): void {
+  #openPage(name: string, before: readonly User[], tookOver = false): void {
     const realm = new Realm(`page${++this.#names}`, this.#tab);
     this.#page = { realm, users: [] };
     const heritages = before.map(({ client }) => this.around.witness.heritageOf(client));
@@ -72,7 +72,7 @@ export class Scene {
       for (const at of Array.from({ length: this.#clientsOfPage }).keys()) {
         const heritage = heritages[at];
         const client = at === 0 ? realm.name : `${realm.name}b`;
-        const user = new User(this.around, realm, { kind: 'user', name, client }, { keepsItsPlace: this.#tab !== 'blocked', ...(heritage !== undefined && { heritage }) });
+        const user = new User(this.around, realm, { kind: 'user', name, client }, { keepsItsPlace: this.#tab !== 'blocked', tookOver, ...(heritage !== undefined && { heritage }) });
         this.#users.push(user);
         this.#page.users.push(user);
         if (this.#clientsOfPage > 1) user.client.bus.connect(); // the order of their first use tells them apart
@@ -93,7 +93,7 @@ export class Scene {
     const { name } = users[0]!.client.person;
     const next = this.#chance.is(0.15) ? (name === 'ann' ? 'bob' : 'ann') : name;
     const goesOn = next === name && users.every(({ client }) => client.closesAt === undefined);
-    this.#openPage(next, goesOn ? users : []);
+    this.#openPage(next, goesOn ? users : [], next !== name);
   }
 
   // ---- what users do ------------------------------------------------------------------------------

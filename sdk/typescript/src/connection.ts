@@ -239,17 +239,18 @@ export class SocketConnection implements Connection {
 
   // The token ends soon: another goes on in its place, on the connection that there is. Where none can be had the server
   // ends it, and the next CONNECT asks again.
-  async #renew(expiresInMs: number | undefined): Promise<void> {
+  async #renew(endsAt: number, refused?: string): Promise<void> {
     const connect = this.#connects;
-    const again = () => (this.#renewTimer = setTimeout(() => void this.#renew(undefined), this.#backoff.nextMs()));
-    const token = await tokenOf(this.#settings.token, expiresInMs === undefined ? {} : { expiresInMs }, () => {});
+    const again = (code?: string) => (this.#renewTimer = setTimeout(() => void this.#renew(endsAt, code), this.#backoff.nextMs()));
+    const context = { expiresInMs: Math.max(0, endsAt - performance.now()), ...(refused !== undefined && { refused }) };
+    const token = await tokenOf(this.#settings.token, context, () => {});
     if (connect !== this.#connects) return;
     if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop({ status: 'closed', error: token }) : void again();
     this.send('auth.refresh', [{ token }], kAnswerMs, (answer) => {
       if (connect !== this.#connects) return;
       if (!(answer instanceof EventBusError)) return this.#backoff.reset();
       if (answer.code === 'forbidden') this.reconnect(); // it is somebody else's
-      else again();
+      else again(answer.retry === 'new-token' ? answer.code : undefined);
     });
   }
 
@@ -297,7 +298,7 @@ export class SocketConnection implements Connection {
 
   #onEmitted(socket: Socket, name: string, args: readonly unknown[]): void {
     if (name === 'resume.done') return this.#onCaughtUp(isObject(args[0]) ? args[0] : {}, optionalString(args[1]));
-    if (name === 'token.expiring') return void this.#renew(isObject(args[0]) ? optionalNumber(args[0].expiresInMs) : undefined);
+    if (name === 'token.expiring') return void this.#renew(performance.now() + (isObject(args[0]) ? (optionalNumber(args[0].expiresInMs) ?? 0) : 0));
     if (name === 'token.expired') {
       this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
       return;

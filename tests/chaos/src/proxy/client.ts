@@ -365,7 +365,7 @@ export class Client {
     const bus = this.#bus!;
     const mine = this.#memberships.filter((membership) => membership.group === group);
     if (this.#isLeaving || mine.length >= 2) return;
-    const maxInFlight = mine[0]?.hands.maxInFlight ?? this.chance.pick([1, 2, 8, 64]);
+    const maxInFlight = mine[0]?.hands.maxInFlight ?? this.chance.pick([1, 8, 16, 64]);
     const hands = mine[0]?.hands ?? new Hands(this.name, group, maxInFlight, this.world);
     const membership: Membership = { group, hands, abort: new AbortController(), subscription: undefined };
     this.#memberships.push(membership);
@@ -396,8 +396,7 @@ export class Client {
     hands.take(event.id);
     this.note(`=== begins ${event.id}, attempt ${attempt}`);
     try {
-      const isSlow = this.world.isWild && this.chance.yes(0.06);
-      await pause(this.chance.yes(0.3) ? 0 : isSlow ? this.chance.between(500, 5_000) : this.chance.between(1, 100));
+      if (this.world.isWild) await pause(this.chance.yes(0.06) ? this.chance.between(500, 5_000) : this.chance.yes(0.7) ? this.chance.between(1, 100) : 0);
       if (this.world.isWild && this.chance.yes(0.1)) await this.publish([{ type: 'thing.noted', data: { thing: String(this.chance.below(kThings.length)) } }]);
       if (this.world.isWild && attempt < 3 && this.chance.yes(0.1)) throw new Error(kFailure);
       group.done.add(event.id);

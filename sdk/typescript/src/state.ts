@@ -17,7 +17,7 @@ export interface ConnectionState {
   readonly status: 'idle' | 'connecting' | 'catching-up' | 'live' | 'reconnecting' | 'closed';
   readonly missed?: number;
   readonly error?: EventBusError;
-  /** While it is connected: what it goes over. Where tabs share one, that of the tab that has it. */
+  /** While it is connected: what it goes over; where tabs share a connection, that of the tab with the socket. */
   readonly transport?: ConnectionTransport;
 }
 

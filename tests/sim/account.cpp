@@ -119,6 +119,7 @@ void Account::let_go_of_roles(const Principal& token) {
     }
     was_friend_ = was_friend_ || is_friend();
     roles_at_most_ = std::max(roles_at_most_, roles_.size());
+    roles_at_least_ = std::min(roles_at_least_, token.roles.size());
 }
 
 // Its session may not hold a role that is new, if the disk took no write then.
@@ -137,7 +138,6 @@ void Account::take(SharedPrincipal token, std::optional<Position> owed_after) {
         if (!role.owed_after) role.owed_after = owed_after;
     }
     was_friend_ = was_friend_ || is_friend();
-    roles_at_least_ = std::min(roles_at_least_, roles_.size());
 }
 
 void Account::refresh(SharedPrincipal token) {

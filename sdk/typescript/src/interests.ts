@@ -125,6 +125,7 @@ export class Interests {
       // A membership of a group ends with the connection; the rest is part of the session.
       interest.isHeld &&= recovered && interest.confirmed?.group === undefined;
       if (!recovered) this.#goOn(interest, topics.has(interest.topic) ? asked.since : undefined);
+      else for (const subscriber of interest.subscribers) if (!subscriber.hasBegun) this.#goOnFromPlace(interest, subscriber);
       for (const subscriber of interest.subscribers) {
         if (subscriber.isToBeAsked || (!interest.isHeld && subscriber.since === undefined)) this.ask(interest, subscriber);
       }

@@ -261,7 +261,7 @@ export class User {
     const { witness, manners, chance } = this.around;
     const key = `${event.source} ${event.id}`;
     World.current.say(`${member.label} begins with ${event.offset} of ${group}`);
-    witness.working(this.client, member, key, event.offset);
+    witness.working(member, key, event.offset);
     try {
       await this.#sleep(chance.weighted([[4, chance.whole(0, 5)], [2, chance.whole(0, manners.handlersMs)]]));
       if (chance.is(manners.handlersPublish)) await this.publish(1, true);

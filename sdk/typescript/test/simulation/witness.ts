@@ -4,7 +4,7 @@ import type { Bus } from './bus.js';
 import type { Entry } from './log.js';
 import type { Person } from './tokens.js';
 import type { Realm } from './world.js';
-import { described, World } from './world.js';
+import { World } from './world.js';
 
 const kSlackMs = 1_500; // that a promise may be late
 
@@ -297,20 +297,19 @@ export class Witness {
 
   // ---- groups -------------------------------------------------------------------------------------
 
-  working(client: Client, member: Member, key: string, offset: string): void {
+  working(member: Member, key: string, offset: string): void {
     this.count('group events handled');
     if (member.running.has(key)) World.current.fault(`${member.label} handles ${offset} twice at once`);
     member.running.add(key);
     if (member.running.size > member.maxInFlight) World.current.fault(`${member.label} handles ${member.running.size} events at once, and ${member.maxInFlight} may be`);
     if (!member.isOn) World.current.fault(`${member.label} was given ${offset} behind its end`);
     member.seen.add(this.bus.log.sequences.get(offset)!);
-    void client;
   }
 
   stored(publication: Publication, published: readonly Published[]): void {
     this.count('events published', published.length);
     publication.outcome = 'stored';
-    if (published.some(({ id }, at) => id !== publication.ids[at])) World.current.fault(`a publish of ${publication.ids.join(' ')} was answered for others: ${described(JSON.stringify(published))}`);
+    if (published.some(({ id }, at) => id !== publication.ids[at])) World.current.fault(`a publish of ${publication.ids.join(' ')} was answered for others: ${JSON.stringify(published)}`);
   }
 }
 

@@ -201,6 +201,8 @@ export class Client {
     });
     bus.onGap(({ from, to }) => {
       this.note(`=== ${life}: onGap ${from} ${to}`);
+      // A client that left before it had its first place has nothing to go on from.
+      if (from === undefined) return this.#owns.forEach(({ view }) => view.miss(to));
       this.world.fault('false gap', this.name, `a gap from ${from} to ${to} was told, and nothing is missing`, 'resume.', '===');
     });
     for (let count = 0; count < 2; ++count) this.#listen();

@@ -53,7 +53,8 @@ void Account::unknown(Position frontier) {
 
 // Of what it might have got, something must be gone; or a right that it had before has ended, and
 // the one by which it was let into a room began there, and may have ended since. What is left of
-// one that it was told of comes again: it has asked for the rest.
+// one that it was told of comes again: it has asked for the rest. Of a room that it has entered
+// since then a loss may be told, too: the log knows for each type up to where it has lost some.
 void Account::gap(Position from, Position to) {
     const bool is_told_again = std::any_of(gaps_.begin(), gaps_.end(), [&](const auto& gap) {
         return gap.first <= from && to <= gap.second;
@@ -64,8 +65,10 @@ void Account::gap(Position from, Position to) {
         entries.upper_bound(from), entries.upper_bound(std::min(to, witness_.lost_through)),
         [&](const auto& entry) {
             return entry.second->durability == Durability::kDurable &&
-                   (is_of_person(*entry.second) || is_of_role(*entry.second, false) ||
-                    is_asked_for(*entry.second));
+                   (is_of_person(*entry.second) || is_asked_for(*entry.second) ||
+                    std::any_of(roles_.begin(), roles_.end(), [&](const auto& role) {
+                        return Witness::goes_to(*entry.second, Room::role(role.first));
+                    }));
         });
     const bool is_hidden = std::any_of(asked_.begin(), asked_.end(), [&](const auto& topic) {
         return is_subject(topic) && witness_.right_began(topic, principal_->id, to);

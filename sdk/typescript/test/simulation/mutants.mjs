@@ -48,8 +48,8 @@ const mutants = [
     row: 4,
     what: 'What the server does not take is sent.',
     file: 'publisher.ts',
-    from: 'first.bytes + kEnvelopeBytes <= maxPayload',
-    to: 'first.bytes < Infinity',
+    from: 'if (bytes + kEnvelopeBytes > maxPayload) return',
+    to: 'if (bytes < 0) return',
   },
   {
     name: 'token-is-not-renewed',

@@ -85,7 +85,7 @@ export class Witness {
     bus.admits = ({ name, client }, auth) => {
       const own = this.clients.filter(({ person }) => person.name === name).flatMap(({ watches }) => watches.map(({ topic }) => topic));
       const isFirst = this.clients.some(({ person, tookOver, liveSince }) => person.client === client && tookOver && liveSince === undefined);
-      if (isFirst && auth.since !== undefined) World.current.fault(`${client} signs in as ${name} from the place of whoever had the tab before`);
+      if (isFirst && auth.since !== undefined && auth.principal === undefined) World.current.fault(`${client} signs in as ${name} from the place of whoever had the tab before`);
       for (const topic of (auth.topics ?? []) as string[]) if (!own.includes(topic)) World.current.fault(`${client} signs in as ${name} with ${topic}, which is another user's`);
     };
   }

@@ -313,8 +313,16 @@ export class Interests {
       if (!this.#connection.isLive || this.#unsubscribed.get(interest.key) !== interest) return;
       const error = asEventBusError(thrown, 'internal');
       if (error.retry !== 'later') return this.#user.report(error);
-      interest.retryTimer = setTimeout(() => void this.#tellUnsubscribed(interest), error.retryAfterMs ?? interest.backoff.nextMs());
+      interest.retryTimer = setTimeout(() => this.#tellUnsubscribedAgain(interest), error.retryAfterMs ?? interest.backoff.nextMs());
     }
+  }
+
+  // Meanwhile it may be another's membership, who has asked for the same group by its other spelling.
+  #tellUnsubscribedAgain(interest: Interest): void {
+    const name = nameOf(interest);
+    if (name !== undefined && this.#ofGroup(interest.topic, name) !== undefined) return void this.#unsubscribed.delete(interest.key);
+    void this.#tellUnsubscribed(interest);
+    this.#joinAgain(interest);
   }
 }
 

@@ -341,6 +341,9 @@ void Account::check() {
         std::string why;
         for (const auto& [topic, from] : confirmed_)
             why += ", " + topic + " after " + to_string(from);
+        for (const auto& [role, one] : roles_) {
+            if (one.owed_after) why += ", as " + role + " after " + to_string(*one.owed_after);
+        }
         fail(name_ + " missed " + to_string(position) + " (" + entry->event.type + " of " +
              entry->event.subject + "); it is at " + to_string(place_) +
              ", was owed its own after " + to_string(began_) + why);

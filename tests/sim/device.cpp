@@ -29,7 +29,9 @@ void Device::connect(Lane& lane, std::vector<std::string> topics, bool goes_on) 
     at_sign_in_ = std::move(topics);
     since_ = !goes_on ? "" : place_.empty() ? left_at_ : place_;
     trace([&] {
-        return name_ + " connects, pid " + pid_ + ", place " + place_ +
+        std::string roles;
+        for (const std::string& role : principal_->roles) roles += role + ", ";
+        return name_ + " connects, " + roles + "pid " + pid_ + ", place " + place_ +
                (pid_.empty() && !since_.empty() ? ", since " + since_ : "");
     });
     if (!pid_.empty()) at_sign_in_ = has_sdk_ ? this->topics() : std::vector<std::string>();
@@ -323,8 +325,10 @@ void Device::cut() {
     pipe_->messages.clear();
     pipe_->is_cut = true;
     if (!pipe_->is_closed) cut_.push_back({lane_, pipe_});
+    nobodys_.push_back(pipe_);  // if its CONNECT is still on its way
     pipe_.reset();
     lane_ = nullptr;
+    std::erase_if(nobodys_, [](const SharedPipe& pipe) { return !pipe->is_arriving; });
     is_in_ = false;
     // Whether it was taken is not known: it comes back with the one or the other.
     if (next_token_ && last_command_ % 2 == 0) principal_ = next_token_;

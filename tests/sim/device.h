@@ -152,7 +152,8 @@ class Device {
 
     std::vector<Connection> cut_;  // that the server believes in
     std::optional<Arrival> given_up_;
-    std::vector<SharedPipe> nobodys_;  // and their CONNECTs were not answered when last looked at
+    // That it has given up, and whose CONNECTs were not answered when last looked at.
+    std::vector<SharedPipe> nobodys_;
 };
 
 }  // namespace eventbus::sim

@@ -181,7 +181,7 @@ test('a page that is loaded again before a new session has confirmed a topic get
 test('a page that is loaded again after its log was replaced goes on from now, and the gap is told', async () => {
   const bus = await startBus();
   bus.replaceLog();
-  tab.setItem('eventbus:/', JSON.stringify({ place: '1.1', topics: ['photo:1', 'photo:2'] }));
+  tab.setItem('eventbus:/', JSON.stringify({ place: '1.1', topics: ['photo:1', 'photo:2'], principal: 'a hash' }));
   const client = clientOf(bus, { resumeKey: '/' });
   const gaps = new Seen<unknown>();
   client.onGap(gaps.add);
@@ -242,6 +242,7 @@ test('two clients of one page each keep their own place', async () => {
 test('a place is written soon after it is passed, and not for each event', () => {
   vi.useFakeTimers();
   const store = new PlaceStore(claimEntry('tab'));
+  store.signIn('a hash');
   const setItem = vi.spyOn(tab, 'setItem');
 
   for (let n = 1; n <= 100; ++n) store.pass(`1.${n}`);
@@ -250,7 +251,7 @@ test('a place is written soon after it is passed, and not for each event', () =>
   store.close();
   vi.useRealTimers();
 
-  expect(setItem.mock.calls).toEqual([['eventbus:tab', '{"place":"1.100","topics":[]}']]);
+  expect(setItem.mock.calls).toEqual([['eventbus:tab', '{"place":"1.100","topics":[],"principal":"a hash"}']]);
 });
 
 test('close forgets the place and leaves no timer', () => {
@@ -269,6 +270,7 @@ test('close forgets the place and leaves no timer', () => {
 
 test('another key begins anew, and none keeps nothing', () => {
   const before = new PlaceStore(claimEntry('alice'));
+  before.signIn('a hash');
   before.pass('1.1');
   new PlaceStore(undefined).pass('1.2');
   goAway(before);
@@ -278,10 +280,21 @@ test('another key begins anew, and none keeps nothing', () => {
   expect([...tab.entries.keys()]).toEqual(['eventbus:alice']);
 });
 
-test.each(['', 'no json', '[]', '{"place":1,"topics":[]}', '{"place":"1.1"}'])('an entry %j is as none', (entry) => {
+test.each(['', 'no json', '[]', '{"place":1,"topics":[],"principal":"p"}', '{"place":"1.1","principal":"p"}', '{"place":"1.1","topics":[]}'])('an entry %j is as none', (entry) => {
   tab.setItem('eventbus:tab', entry);
 
   expect(new PlaceStore(claimEntry('tab')).place).toBeUndefined();
+});
+
+test('a place whose owner is not known yet is not kept', () => {
+  const store = new PlaceStore(claimEntry('tab'));
+  store.watch('photo:1', '1.1', false);
+  reload();
+  expect(tab.entries.size).toBe(0);
+
+  store.signIn('a hash');
+  expect(tab.entries.size).toBe(1);
+  store.close();
 });
 
 test('a storage that is full or forbidden changes nothing else', () => {

@@ -1,4 +1,4 @@
-import { isObject, optionalString } from './guards.js';
+import { isObject } from './guards.js';
 
 const kWriteEveryMs = 500; // a page that dies without `pagehide` repeats at most what came in this time
 
@@ -67,9 +67,11 @@ export class PlaceStore {
 
   /** The places from now on are those of `principal`. */
   signIn(principal: string): void {
+    const isNews = principal !== this.#principal || this.#isErased;
     this.#principal = principal;
     this.#hasSignedIn = true;
     this.#isErased = false;
+    if (isNews) this.#write();
   }
 
   /** Nobody is signed in: the next page finds nothing. This one goes on if the same one signs in again. */
@@ -149,7 +151,8 @@ export class PlaceStore {
     const topics: Entry[] = [...this.#restored.topics];
     for (const [topic, { from, countMax }] of this.#topics) topics.push(this.#count > countMax ? topic : [topic, from]);
     try {
-      if (place === undefined || this.#isErased) storage()?.removeItem(this.#key);
+      // Without its owner's name it would be anybody's.
+      if (place === undefined || this.#principal === undefined || this.#isErased) storage()?.removeItem(this.#key);
       else storage()?.setItem(this.#key, JSON.stringify({ place, topics, principal: this.#principal }));
     } catch {
       // The storage is full: a reload then starts from now, as it would without it.
@@ -179,9 +182,9 @@ function isEntry(value: unknown): value is Entry {
 function read(key: string | undefined): Restored {
   try {
     const stored: unknown = JSON.parse((key !== undefined && storage()?.getItem(key)) || 'null');
-    if (isObject(stored) && typeof stored.place === 'string' && Array.isArray(stored.topics)) {
-      const { place } = stored;
-      return { place, principal: optionalString(stored.principal), topics: new Map(stored.topics.filter(isEntry).map((entry) => (typeof entry === 'string' ? [entry, place] : entry))) };
+    if (isObject(stored) && typeof stored.place === 'string' && typeof stored.principal === 'string' && Array.isArray(stored.topics)) {
+      const { place, principal } = stored;
+      return { place, principal, topics: new Map(stored.topics.filter(isEntry).map((entry) => (typeof entry === 'string' ? [entry, place] : entry))) };
     }
   } catch {
     // Somebody else's entry, or a broken one: as if there were none.

@@ -53,7 +53,8 @@ void Account::unknown(Position frontier) {
 
 // Of what it might have got, something must be gone; or a right that it had before has ended, and
 // the one by which it was let into a room began there, and may have ended since. What is left of
-// one that it was told of comes again: it has asked for the rest.
+// one that it was told of comes again: it has asked for the rest. Of a room that it has entered
+// since then a loss may be told, too: the log knows for each type up to where it has lost some.
 void Account::gap(Position from, Position to) {
     const bool is_told_again = std::any_of(gaps_.begin(), gaps_.end(), [&](const auto& gap) {
         return gap.first <= from && to <= gap.second;
@@ -64,8 +65,10 @@ void Account::gap(Position from, Position to) {
         entries.upper_bound(from), entries.upper_bound(std::min(to, witness_.lost_through)),
         [&](const auto& entry) {
             return entry.second->durability == Durability::kDurable &&
-                   (is_of_person(*entry.second) || is_of_role(*entry.second, false) ||
-                    is_asked_for(*entry.second));
+                   (is_of_person(*entry.second) || is_asked_for(*entry.second) ||
+                    std::any_of(roles_.begin(), roles_.end(), [&](const auto& role) {
+                        return Witness::goes_to(*entry.second, Room::role(role.first));
+                    }));
         });
     const bool is_hidden = std::any_of(asked_.begin(), asked_.end(), [&](const auto& topic) {
         return is_subject(topic) && witness_.right_began(topic, principal_->id, to);
@@ -119,6 +122,7 @@ void Account::let_go_of_roles(const Principal& token) {
     }
     was_friend_ = was_friend_ || is_friend();
     roles_at_most_ = std::max(roles_at_most_, roles_.size());
+    roles_at_least_ = std::min(roles_at_least_, token.roles.size());
 }
 
 // Its session may not hold a role that is new, if the disk took no write then.
@@ -137,7 +141,6 @@ void Account::take(SharedPrincipal token, std::optional<Position> owed_after) {
         if (!role.owed_after) role.owed_after = owed_after;
     }
     was_friend_ = was_friend_ || is_friend();
-    roles_at_least_ = std::min(roles_at_least_, roles_.size());
 }
 
 void Account::refresh(SharedPrincipal token) {

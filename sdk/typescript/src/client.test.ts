@@ -142,15 +142,17 @@ test('a token that ends soon is replaced in place', async () => {
 
   expect(bus.connects).toMatchObject([{ refresh: true }]);
   expect(bus.sent('auth.refresh')).toEqual([[{ token: 'token 2' }]]);
-  expect(contexts).toEqual([{}, { expiresInMs: 60_000 }]);
+  expect(contexts).toEqual([{}, { expiresInMs: expect.closeTo(60_000, -3) }]);
   expect(states.things).toEqual([]);
 });
 
 test('a renewal that fails is tried again, and one of another user connects anew', async () => {
   const bus = await startBus();
   let asked = 0;
-  bus.script('auth.refresh', { ok: false, error: { code: 'unavailable', message: 'Not now.' } }, { ok: false, error: { code: 'forbidden', message: 'Somebody else.' } });
-  await expiring(bus, () => {
+  bus.script('auth.refresh', { ok: false, error: { code: 'token_expired', message: 'It has ended.' } }, { ok: false, error: { code: 'forbidden', message: 'Somebody else.' } });
+  const refused = new Seen<string | undefined>();
+  await expiring(bus, (context) => {
+    refused.add(context.refused);
     if (++asked === 2) throw new Error('no network');
     return `token ${asked}`;
   });
@@ -158,6 +160,7 @@ test('a renewal that fails is tried again, and one of another user connects anew
   await bus.until(() => bus.connects.length === 2);
 
   expect(bus.sent('auth.refresh')).toEqual([[{ token: 'token 3' }], [{ token: 'token 4' }]]);
+  expect(refused.things.slice(0, 4)).toEqual([undefined, undefined, undefined, 'token_expired']);
 });
 
 test('nobody to renew a token for closes the client', async () => {

@@ -110,8 +110,8 @@ export class SocketConnection implements Connection {
   }
 
   get maxPayload(): number | undefined {
-    const engine = this.#socket?.io.engine as { _maxPayload?: number } | undefined; // as in the server's handshake
-    return engine?._maxPayload || undefined;
+    const { _maxPayload = 0 } = (this.#socket?.io.engine ?? {}) as { _maxPayload?: number }; // as in the server's handshake; -1 before
+    return _maxPayload > 0 ? _maxPayload : undefined;
   }
 
   open(): void {
@@ -222,17 +222,18 @@ export class SocketConnection implements Connection {
 
   // The token ends soon: another goes on in its place, on the connection that there is. Where none can be had the server
   // ends it, and the next CONNECT asks again.
-  async #renew(expiresInMs: number | undefined): Promise<void> {
+  async #renew(endsAt: number, refused?: string): Promise<void> {
     const connect = this.#connects;
-    const again = () => void (this.#renewTimer = setTimeout(() => void this.#renew(undefined), this.#backoff.nextMs()));
-    const token = await tokenOf(this.#settings.token, expiresInMs === undefined ? {} : { expiresInMs }, () => {});
+    const again = (code?: string) => void (this.#renewTimer = setTimeout(() => void this.#renew(endsAt, code), this.#backoff.nextMs()));
+    const context = { expiresInMs: Math.max(0, endsAt - performance.now()), ...(refused !== undefined && { refused }) };
+    const token = await tokenOf(this.#settings.token, context, () => {});
     if (connect !== this.#connects) return;
     if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : again();
     this.send('auth.refresh', [{ token }], kAnswerMs, (answer) => {
       if (connect !== this.#connects) return;
       if (!(answer instanceof EventBusError)) return this.#backoff.reset();
       if (answer.code === 'forbidden') this.reconnect(); // it is somebody else's
-      else again();
+      else again(answer.retry === 'new-token' ? answer.code : undefined);
     });
   }
 
@@ -280,7 +281,7 @@ export class SocketConnection implements Connection {
   #onEmitted(socket: Socket, name: string, args: readonly unknown[]): void {
     const body = fieldsOf(args[0]);
     if (name === 'resume.done') this.#onCaughtUp(body, optionalString(args[1]));
-    else if (name === 'token.expiring') void this.#renew(optionalNumber(body.expiresInMs));
+    else if (name === 'token.expiring') void this.#renew(performance.now() + (optionalNumber(body.expiresInMs) ?? 0));
     else if (name === 'token.expired') this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
     else if (name === 'resume.unknown') this.#onUnknown(socket, body);
     else this.#user.emitted(name, args);

@@ -126,10 +126,12 @@ export class Engine {
       resumeRequest: () => this.subscriptions.interests.resumeRequest(),
       connected: (recovered, asked) => {
         this.subscriptions.interests.connected(recovered, asked);
+        this.publisher.learn();
         this.publisher.flush();
       },
       lost: (gap) => {
-        this.#places.pass(gap.to);
+        if (gap.from === undefined) this.#places.pass(gap.to);
+        else this.#places.restart(gap.to);
         this.subscriptions.interests.lost(gap.to);
         if (gap.from !== undefined || this.subscriptions.isWatching) this.#user.gap(gap); // one that only publishes misses nothing
       },
@@ -137,7 +139,7 @@ export class Engine {
         if (this.#places.principal !== undefined && principal !== undefined && principal !== this.#places.principal) this.#changeHands(somebodyElse());
         if (principal !== undefined) this.#places.signIn(principal);
         if (place !== undefined) this.#places.pass(place);
-        this.publisher.keepWindow();
+        this.publisher.learn();
       },
       changedHands: (error) => this.#changeHands(error),
       answered: (ms) => (this.#roundTripMs = ms),

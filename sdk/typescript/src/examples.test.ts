@@ -9,7 +9,7 @@ import * as sdk from './index.js';
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 
-const kCalled = ['show', 'showThumbnails', 'showError', 'showNotYours', 'showConnection', 'startPhotoProcessing', 'giveUp', 'addPhoto', 'reloadPhotos', 'update'];
+const kCalled = ['show', 'showThumbnails', 'showError', 'showNotYours', 'showConnection', 'startPhotoProcessing', 'giveUp', 'addPhoto', 'reloadPhotos', 'update', 'askForToken'];
 
 interface Example {
   readonly from: string;

@@ -23,6 +23,7 @@ export interface Member {
 // An event in this process, from its first delivery until the last of its handlers has settled.
 interface Run {
   readonly key: string;
+  readonly membership: string;
   readonly member: Member;
   readonly event: AnyEvent<UntypedEvents>;
   delivery: Delivery; // the newest: only that one is still open
@@ -36,7 +37,8 @@ interface Run {
  * (1) An event of a group is handled once at a time. A delivery of one that runs, as after a drop, is answered when it ends;
  *     only a run that has lasted for 5 minutes is given up for it.
  * (2) It is answered when all its handlers have settled: acknowledged, or given back if one of them failed.
- * (3) Of one member no more than `maxInFlight` run, whatever it was given over several connections; the others wait.
+ * (3) Of one membership no more than `maxInFlight` run, whatever it was given over several connections and subscriptions; the
+ *     others wait.
  */
 export class GroupWork {
   readonly #connection: Connection;
@@ -60,15 +62,16 @@ export class GroupWork {
   /** `member`: whose it is; undefined: it has unsubscribed since. */
   take(event: AnyEvent<UntypedEvents>, delivery: Delivery, member: Member | undefined): void {
     if (this.#isClosing) return; // the disconnect that follows gives it to another member
-    const key = `${delivery.group}\n${delivery.topic}\n${identityOf(event)}`;
+    const membership = `${delivery.group}\n${delivery.topic}`;
+    const key = `${membership}\n${identityOf(event)}`;
     const known = this.#runs.get(key);
     if (known !== undefined && !this.#giveUpIfStuck(known)) {
       known.delivery = delivery;
     } else if (member === undefined) {
       void this.#answer('nack', delivery, kUnsubscribed);
     } else {
-      this.#runs.set(key, { key, member, event, delivery, startedAt: undefined, isGivenUp: false });
-      this.#startThoseOf(member);
+      this.#runs.set(key, { key, membership, member, event, delivery, startedAt: undefined, isGivenUp: false });
+      this.#startThoseOf(membership);
     }
   }
 
@@ -98,9 +101,9 @@ export class GroupWork {
     return isOver() ? Promise.resolve() : new Promise((resolve) => this.#waiters.push({ isOver, resolve }));
   }
 
-  #startThoseOf(member: Member): void {
-    const own = [...this.#runs.values()].filter((run) => run.member === member);
-    let room = (member.maxInFlight ?? kInFlightMax) - own.filter(({ startedAt }) => startedAt !== undefined).length;
+  #startThoseOf(membership: string): void {
+    const own = [...this.#runs.values()].filter((run) => run.membership === membership);
+    let room = (own[own.length - 1]?.member.maxInFlight ?? kInFlightMax) - own.filter(({ startedAt }) => startedAt !== undefined).length;
     for (const run of own) {
       if (run.startedAt !== undefined) continue;
       if (room-- <= 0) return;
@@ -131,7 +134,7 @@ export class GroupWork {
     this.#runs.delete(run.key);
     // What came while the answer was on its way is another try.
     if (run.delivery !== delivery) this.take(event, run.delivery, member);
-    if (!this.#isClosing) this.#startThoseOf(member);
+    if (!this.#isClosing) this.#startThoseOf(run.membership);
     for (const { isOver, resolve } of this.#waiters) if (isOver()) resolve();
   }
 

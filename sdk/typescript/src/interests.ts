@@ -96,7 +96,9 @@ export class Interests {
     this.#drop(interest);
     if (!interest.wasAsked) return;
     this.#unsubscribed.set(interest.key, interest);
-    await this.#tellUnsubscribed(interest);
+    const told = this.#tellUnsubscribed(interest);
+    this.#joinAgain(interest);
+    await told;
   }
 
   /**
@@ -122,6 +124,7 @@ export class Interests {
       // A membership of a group ends with the connection; the rest is part of the session.
       interest.isHeld &&= recovered && interest.confirmed?.group === undefined;
       if (!recovered) this.#goOn(interest, topics.has(interest.topic) ? asked.since : undefined);
+      else for (const subscriber of interest.subscribers) if (!subscriber.hasBegun) this.#goOnFromPlace(interest, subscriber);
       for (const subscriber of interest.subscribers) {
         if (subscriber.isToBeAsked || (!interest.isHeld && subscriber.since === undefined)) this.ask(interest, subscriber);
       }
@@ -263,6 +266,16 @@ export class Interests {
     return [...this].find((other) => other !== except && other.topic === topic && (other.group ?? other.confirmed?.group) === group);
   }
 
+  // Where one of two has not been told the name of its group, what the other left may have been its own membership.
+  #joinAgain(left: Interest): void {
+    if (!this.#connection.isLive || isSubject(left.topic) || left.group === null) return; // `connected` asks
+    for (const other of this) {
+      if (other.topic !== left.topic || other.group === null || (nameOf(left) !== undefined && nameOf(other) !== undefined)) continue;
+      cancel(other.requests);
+      this.#send(other, { since: undefined, subscribers: new Set(other.subscribers) });
+    }
+  }
+
   #drop(interest: Interest): void {
     cancel(interest.requests);
     if (this.#interests.get(interest.key) !== interest) return;
@@ -296,6 +309,11 @@ function earliest(points: readonly (string | undefined)[]): string | undefined {
  */
 export function isView({ topic, group, confirmed }: Interest): boolean {
   return isSubject(topic) || group === null || (confirmed !== undefined && confirmed.group === undefined);
+}
+
+// Of the group that it asked for, or was told.
+function nameOf({ group, confirmed }: Interest): string | undefined {
+  return group ?? confirmed?.group;
 }
 
 function cancel(requests: Set<Request>): void {

@@ -122,7 +122,7 @@ function parse(url: string): { origin: string; pathname: string } {
   const scheme = parsed.protocol.replace(/^ws/, 'http');
   if (scheme !== 'http:' && scheme !== 'https:') throw refuse(kNoAddress);
   if (scheme === 'http:' && page()?.protocol === 'https:' && !kLoopback.test(parsed.hostname)) {
-    throw refuse('cannot be reached by a page that came by https: give the bus TLS, and write https.');
+    throw refuse('cannot be reached by a page of https: give the bus TLS, and write https.');
   }
   return { origin: `${scheme}//${parsed.host}`, pathname: parsed.pathname };
 }

@@ -100,6 +100,13 @@ export class PlaceStore {
     this.#writeSoon();
   }
 
+  /** The log goes on at `to`, wherever this client stood. */
+  restart(to: string): void {
+    for (const topic of this.#restored.topics.keys()) this.#restored.topics.set(topic, to);
+    for (const topic of this.#topics.keys()) this.#topics.set(topic, { from: to, countMax: this.#count });
+    this.pass(to);
+  }
+
   /** Where the page before this one stopped, if it watched `topic` and this one does not yet. */
   restoredFor(topic: string): string | undefined {
     return this.#restored.topics.get(topic);

@@ -86,18 +86,13 @@ export class Publisher {
 
   /** Sends what waits. Called when the connection is live. */
   flush(): void {
-    while (!this.#isSending && this.#restTimer === undefined && this.#connection.isLive) {
-      const [first] = this.#queue;
-      if (first === undefined) return;
-      const { maxPayload = Infinity } = this.#connection;
-      if (first.bytes + kEnvelopeBytes <= maxPayload) void this.#send(this.#next(Math.min(maxPayload, kTogetherBytes)));
-      else first.reject(new EventBusError('too_large', `The event has ${first.bytes} bytes, and the server takes ${maxPayload}: publish where its data is, or raise message_bytes_max.`));
-    }
+    if (this.#isSending || this.#restTimer !== undefined || this.#queue.length === 0 || !this.#connection.isLive) return;
+    void this.#send(this.#next(Math.min(this.#connection.maxPayload ?? Infinity, kTogetherBytes)));
   }
 
-  /** Sends nothing again that the server would no longer know by its id. Called when its window may have become known. */
-  keepWindow(): void {
-    for (const request of [...this.#queue]) this.#keepWindowOf(request);
+  /** Rejects what the server cannot take, or no longer knows by its id. Called when it has said something of that. */
+  learn(): void {
+    for (const request of [...this.#queue]) this.#check(request);
   }
 
   /** Rejects all that waits, and says how much that was. */
@@ -140,14 +135,15 @@ export class Publisher {
       const deadline = deadlineIn(timeoutMs, () => request.reject(this.#late(timeoutMs)));
 
       this.#queue.push(request);
-      this.#keepWindowOf(request);
+      this.#check(request);
       this.flush();
     });
   }
 
-  #keepWindowOf(request: Request): void {
-    const { timeoutMs } = request;
-    const { dedupeWindowMs = Infinity } = this.#connection;
+  #check(request: Request): void {
+    const { bytes, timeoutMs } = request;
+    const { dedupeWindowMs = Infinity, maxPayload = Infinity } = this.#connection;
+    if (bytes + kEnvelopeBytes > maxPayload) return request.reject(tooLarge(bytes, maxPayload));
     if (timeoutMs > dedupeWindowMs && timeoutMs !== kTimeoutMs && timeoutMs !== Infinity) return request.reject(tooLong(timeoutMs, dedupeWindowMs));
     if (request.wasSent) request.windowTimer ??= deadlineIn(dedupeWindowMs, () => request.reject(this.#late(dedupeWindowMs)));
   }
@@ -164,7 +160,7 @@ export class Publisher {
     this.#isSending = true;
     for (const request of requests) {
       request.wasSent = true;
-      this.#keepWindowOf(request);
+      this.#check(request);
     }
     const bodies = requests.map(({ json }) => JSON.parse(json) as unknown);
     try {
@@ -248,8 +244,12 @@ export class Publisher {
   }
 }
 
+function tooLarge(bytes: number, maxPayload: number): EventBusError {
+  return new EventBusError('too_large', `The event has ${bytes} bytes, and the server takes ${maxPayload}: publish where its data is, or raise message_bytes_max.`);
+}
+
 function tooLong(timeoutMs: number, windowMs: number): EventBusError {
-  return new EventBusError('bad_request', `A timeoutMs of ${timeoutMs} exceeds the server's dedupe_window, ${windowMs} ms: an event that is sent again later would be stored twice. Give a lower one.`);
+  return new EventBusError('bad_request', `A timeoutMs of ${timeoutMs} exceeds the server's dedupe_window, ${windowMs} ms: sent again later, an event would be stored twice. Give less.`);
 }
 
 function eventsOf(requests: readonly Request[]): number {

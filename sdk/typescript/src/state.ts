@@ -17,7 +17,7 @@ export interface ConnectionState {
   readonly status: 'idle' | 'connecting' | 'catching-up' | 'live' | 'reconnecting' | 'closed';
   readonly missed?: number;
   readonly error?: EventBusError;
-  /** While it is connected: what it goes over. Absent where tabs share a connection. */
+  /** While it is connected: what it goes over; where tabs share a connection, that of the tab with the socket. */
   readonly transport?: ConnectionTransport;
 }
 

@@ -766,6 +766,50 @@ test('an event that two topics of one group name cover is handled for each of th
   expect(bus.sent('ack')).toEqual([[second], [first]]);
 });
 
+test('maxInFlight is of the membership: what an earlier subscription of it still runs counts', async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  const seen = new Seen<Event>();
+  let finish = () => {};
+  const first = await client.subscribe('photo.uploaded', (event) => (seen.add(event), new Promise<void>((resolve) => (finish = resolve))), { maxInFlight: 1 });
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await seen.atLeast(1);
+  await first.unsubscribe();
+  await client.subscribe('photo.uploaded', seen.add, { maxInFlight: 1 });
+
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await client.publish('tick', {}); // is answered behind it
+  expect(idsOf(seen.things)).toEqual(['e1']);
+  finish();
+
+  expect(idsOf(await seen.atLeast(2))).toEqual(['e1', 'e2']);
+});
+
+test.each([
+  ['by its name', 'worker', undefined],
+  ['without its name', undefined, 'worker'],
+])('who leaves a group that was joined %s takes nobody along who joins it meanwhile', async (_what, leaving, joining) => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  if (leaving === undefined) bus.script('subscribe', 'silence');
+  const first = client.subscribe('photo.uploaded', () => {}, { group: leaving, signal: AbortSignal.timeout(leaving === undefined ? 200 : 60_000) });
+  first.catch(() => {});
+  if (leaving !== undefined) await first;
+  else await bus.until(() => bus.sent('subscribe').length === 1);
+
+  const second = client.subscribe('photo.uploaded', () => {}, { group: joining });
+  if (leaving !== undefined) await (await first).unsubscribe();
+  await second;
+  if (leaving === undefined) await expect(first).rejects.toThrow();
+  await client.publish('tick', {}); // is answered behind the commands
+
+  const commands = bus.commands.map(([name]) => name);
+  expect(commands.lastIndexOf('subscribe')).toBeGreaterThan(commands.lastIndexOf('unsubscribe'));
+  expect(bus.sent('unsubscribe')).toHaveLength(1);
+});
+
 test('what waits for a place among maxInFlight is given back when its member unsubscribes', async () => {
   const bus = await startBus();
   bus.group = 'worker';

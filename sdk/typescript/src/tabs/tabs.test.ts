@@ -331,6 +331,26 @@ test('a tab that joins begins now', async () => {
   expect(idsOf(await heard.atLeast(1))).toEqual([meta.id]);
 });
 
+test('a tab that is opened while the others are cut off hears nothing of what they missed', async () => {
+  const bus = await startBus();
+  bus.forAll = ['user.*'];
+  const { tabs } = await tabsOn(bus, 1);
+  const told = new Seen<Event>();
+  tabs[0]!.client.on('user.*', told.add);
+  await bus.stop();
+  const missed = bus.publish({ type: 'user.told', data: {} });
+  const fresh = await browser.tab(bus);
+  const heard = new Seen<Event>();
+  fresh.client.on('user.*', heard.add);
+
+  await bus.listen();
+  await live(fresh);
+  const later = bus.publish({ type: 'user.told', data: {} });
+
+  expect(idsOf(await told.atLeast(2))).toEqual([missed.meta.id, later.meta.id]);
+  expect(idsOf(await heard.atLeast(1))).toEqual([later.meta.id]);
+});
+
 class TabStorage {
   readonly entries = new Map<string, string>();
   readonly getItem = (key: string) => this.entries.get(key) ?? null;

@@ -8,6 +8,7 @@ const kAckWaitMs = 30_000;
 /** A member of a group: a socket that has subscribed. */
 export interface MemberSocket {
   readonly isOpen: boolean;
+  readonly client: string;
   emit(...args: unknown[]): void;
 }
 
@@ -91,6 +92,11 @@ export class Groups {
   /** The log is another one: everything in it is new. */
   replaced(): void {
     this.#groups.clear();
+  }
+
+  /** Whether `client` is given what is for the group. */
+  hasMember(name: string | undefined, topic: string, client: string): boolean {
+    return this.#groups.get(`${name}\n${topic}`)?.members.some(({ socket }) => socket.client === client) ?? false;
   }
 
   /** What is owed to members that are there, in words; empty: nothing. */

@@ -1,4 +1,4 @@
-import type { EventBusError, EventBusOptions, UntypedEvents } from '../../src/index.js';
+import type { EventBusError, UntypedEvents } from '../../src/index.js';
 import type { Bus, Json } from './bus.js';
 import type { Chance } from './chance.js';
 import { thePackage } from './package.js';
@@ -50,7 +50,7 @@ export class User {
     readonly around: Surroundings,
     realm: Realm,
     person: Person,
-    options: { readonly keepsItsPlace: boolean; readonly heritage?: Map<string, Heritage>; readonly settings?: Partial<EventBusOptions> },
+    options: { readonly keepsItsPlace: boolean; readonly heritage?: Map<string, Heritage>; readonly tookOver?: boolean },
   ) {
     const { witness, manners, bus, chance } = around;
     this.maxInFlight = chance.of([1, 2, 64]);
@@ -60,7 +60,6 @@ export class User {
       timeoutMs: manners.timeoutMs,
       ...(manners.repeatsMax !== undefined && { repeatsMax: manners.repeatsMax }),
       ...(!options.keepsItsPlace && { resumeKey: false }),
-      ...options.settings,
     });
     this.client = {
       label: `${person.client} of ${person.name}`,
@@ -71,6 +70,7 @@ export class User {
       watches: [],
       groups: [],
       heritage: options.heritage ?? new Map(),
+      tookOver: options.tookOver ?? false,
       keepsItsPlace: options.keepsItsPlace,
       liveSince: undefined,
       seenMax: 0,
@@ -261,7 +261,7 @@ export class User {
     const { witness, manners, chance } = this.around;
     const key = `${event.source} ${event.id}`;
     World.current.say(`${member.label} begins with ${event.offset} of ${group}`);
-    witness.working(this.client, member, key, event.offset);
+    witness.working(member, key, event.offset);
     try {
       await this.#sleep(chance.weighted([[4, chance.whole(0, 5)], [2, chance.whole(0, manners.handlersMs)]]));
       if (chance.is(manners.handlersPublish)) await this.publish(1, true);

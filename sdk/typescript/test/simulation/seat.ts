@@ -135,6 +135,10 @@ export class Seat {
     return seat;
   }
 
+  get client(): string {
+    return this.token.client;
+  }
+
   emit(...args: unknown[]): void {
     this.link.down(`42${JSON.stringify(args)}`);
   }

@@ -4,7 +4,7 @@ import type { Bus } from './bus.js';
 import type { Entry } from './log.js';
 import type { Person } from './tokens.js';
 import type { Realm } from './world.js';
-import { described, World } from './world.js';
+import { World } from './world.js';
 
 const kSlackMs = 1_500; // that a promise may be late
 
@@ -19,6 +19,7 @@ export interface Client {
   readonly groups: Member[];
   /** What an earlier page of this tab has left to this one, by topic. */
   readonly heritage: Map<string, Heritage>;
+  readonly tookOver: boolean; // the tab, from another user
   keepsItsPlace: boolean; // over a reload
   liveSince: number | undefined; // the sequence at which it was live first
   seenMax: number; // the highest sequence that any of its handlers was called with
@@ -83,6 +84,8 @@ export class Witness {
   constructor(private readonly bus: Bus) {
     bus.admits = ({ name, client }, auth) => {
       const own = this.clients.filter(({ person }) => person.name === name).flatMap(({ watches }) => watches.map(({ topic }) => topic));
+      const isFirst = this.clients.some(({ person, tookOver, liveSince }) => person.client === client && tookOver && liveSince === undefined);
+      if (isFirst && auth.since !== undefined) World.current.fault(`${client} signs in as ${name} from the place of whoever had the tab before`);
       for (const topic of (auth.topics ?? []) as string[]) if (!own.includes(topic)) World.current.fault(`${client} signs in as ${name} with ${topic}, which is another user's`);
     };
   }
@@ -217,6 +220,7 @@ export class Witness {
     // Of an event that a group has given to this process each of its handlers has got it.
     const on = client.groups.filter(({ isOn, confirmedAt }) => isOn && confirmedAt !== undefined);
     for (const member of on) {
+      if (client.closesAt === undefined && !this.bus.groups.hasMember(member.group, member.topic, client.person.client)) World.current.fault(`${member.label} is no member of its group any more, and does not know`);
       for (const other of on) {
         if (other.topic !== member.topic || other.group !== member.group) continue;
         const left = [...other.seen].find((sequence) => sequence > this.#probedAfter && !member.seen.has(sequence));
@@ -297,20 +301,19 @@ export class Witness {
 
   // ---- groups -------------------------------------------------------------------------------------
 
-  working(client: Client, member: Member, key: string, offset: string): void {
+  working(member: Member, key: string, offset: string): void {
     this.count('group events handled');
     if (member.running.has(key)) World.current.fault(`${member.label} handles ${offset} twice at once`);
     member.running.add(key);
     if (member.running.size > member.maxInFlight) World.current.fault(`${member.label} handles ${member.running.size} events at once, and ${member.maxInFlight} may be`);
     if (!member.isOn) World.current.fault(`${member.label} was given ${offset} behind its end`);
     member.seen.add(this.bus.log.sequences.get(offset)!);
-    void client;
   }
 
   stored(publication: Publication, published: readonly Published[]): void {
     this.count('events published', published.length);
     publication.outcome = 'stored';
-    if (published.some(({ id }, at) => id !== publication.ids[at])) World.current.fault(`a publish of ${publication.ids.join(' ')} was answered for others: ${described(JSON.stringify(published))}`);
+    if (published.some(({ id }, at) => id !== publication.ids[at])) World.current.fault(`a publish of ${publication.ids.join(' ')} was answered for others: ${JSON.stringify(published)}`);
   }
 }
 

@@ -39,7 +39,7 @@ export class Group {
   }
 }
 
-/** What a member has in hand: all handlers of one subscription of its group in one client. */
+/** What a member has in hand: all handlers of one group in one client. */
 export class Hands {
   readonly who: string;
   readonly group: Group;

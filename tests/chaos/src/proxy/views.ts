@@ -137,6 +137,7 @@ export class Own extends View {
   readonly #factOf: (id: string) => Fact | undefined;
   #sinceAt = Infinity;
   #from = -1;
+  #toldTo = -1;
 
   constructor(who: string, topic: string, name: string, user: string, factOf: (id: string) => Fact | undefined) {
     super(who, topic, name);
@@ -149,13 +150,18 @@ export class Own extends View {
     if (this.#sinceAt === Infinity) this.#sinceAt = now();
   }
 
+  /** A gap was told: what lies before its end may be missing. */
+  miss(to: string): void {
+    this.#toldTo = orderOf(to);
+  }
+
   get began(): string {
     return this.#from >= 0 ? `the fence at ${this.#from}` : `${Math.round(this.#sinceAt)} ms`;
   }
 
   protected override owed(log: Log, fence: number): { entry: Entry; isSure: boolean }[] {
     const own = log.behind(this.#from).filter((entry) => entry.order <= fence && covers(this.topic, entry.type) && (entry.type !== 'note.sent' || entry.data.user === this.#user));
-    return own.map((entry) => ({ entry, isSure: this.#from >= 0 || (this.#factOf(entry.id)?.calledAt ?? -Infinity) > this.#sinceAt }));
+    return own.map((entry) => ({ entry, isSure: entry.order > this.#toldTo && (this.#from >= 0 || (this.#factOf(entry.id)?.calledAt ?? -Infinity) > this.#sinceAt) }));
   }
 
   protected override settle(fence: number): void {

@@ -1,6 +1,7 @@
-import type { Engine } from './engine.js';
-import { OwnConnection } from './engine.js';
-import { EventBusError } from './errors.js';
+import type { EngineUser } from './engine.js';
+import { Engine } from './engine.js';
+import type { EventBusError } from './errors.js';
+import { aborted, clientClosed } from './errors.js';
 import { EventStream } from './event-stream.js';
 import type { AnyEvent, EventOf, EventToPublish, KnownTopic, Published, Subject, UntypedEvents } from './event.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
@@ -103,10 +104,10 @@ export class EventBus<out Events extends object = UntypedEvents> {
 
   async publish(first: string | readonly EventToPublish[], second?: unknown, third: PublishOptions = {}): Promise<Published | Published[]> {
     // What a handler that is still at work publishes belongs to its work.
-    const engine = this.#engine?.isHandling === true ? this.#engine : this.#open();
-    if (typeof first !== 'string') return engine.publishAll(first, (second as PublishLimits | undefined) ?? {});
+    const { publisher } = this.#engine?.subscriptions.work.isHandling ? this.#engine : this.#open();
+    if (typeof first !== 'string') return publisher.publishAll(first, (second as PublishLimits | undefined) ?? {});
     const { timeoutMs, signal, ...attributes } = third;
-    return engine.publish({ type: first, data: second, ...attributes }, { timeoutMs, signal });
+    return publisher.publish({ type: first, data: second, ...attributes }, { timeoutMs, signal });
   }
 
   /**
@@ -157,7 +158,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
 
   on(topic: string, handler: Handler<never>, { signal }: OnOptions = {}): () => void {
     if (signal?.aborted) return () => {};
-    const off = this.#open().listen(topic, handler as UntypedHandler);
+    const off = this.#open().subscriptions.listen(topic, handler as UntypedHandler);
     signal?.addEventListener('abort', off, { once: true });
     return off;
   }
@@ -187,7 +188,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
       signal?.removeEventListener('abort', onAbort);
       await subscription.then((confirmed) => confirmed.unsubscribe(), () => {});
     });
-    const onAbort = () => stream.end(new EventBusError('aborted', 'The signal was aborted.', { cause: signal?.reason }));
+    const onAbort = () => stream.end(aborted(signal));
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#streams.add(stream);
     const subscription = this.#subscribe(topic, stream.offer, { ...options, concurrency: 1, onEnd: (error) => stream.end(error) });
@@ -329,12 +330,12 @@ export class EventBus<out Events extends object = UntypedEvents> {
   }
 
   async #subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions): Promise<Subscription> {
-    return this.#open().subscribe(topic, handler as UntypedHandler, options);
+    return this.#open().subscriptions.subscribe(topic, handler as UntypedHandler, options);
   }
 
   #use(): Engine {
-    if (this.#isClosed) throw new EventBusError('closed', 'This event bus client has been closed.');
-    return (this.#engine ??= this.#begin());
+    if (this.#isClosed) throw clientClosed();
+    return (this.#engine ??= new Engine(settle(this.#options), this.#entry, this.#engineUser()));
   }
 
   #open(): Engine {
@@ -343,26 +344,22 @@ export class EventBus<out Events extends object = UntypedEvents> {
     return engine;
   }
 
-  #begin(): Engine {
-    return new OwnConnection(settle(this.#options), this.#entry, {
-      state: (state) => this.#onStateChange(state),
+  #engineUser(): EngineUser {
+    return {
+      state: (state) => {
+        this.#logger.debug?.(`eventbus: ${state.status}`, state);
+        this.#states.tell(state);
+      },
       isStateHeard: () => this.#states.size > 0,
-      gap: (gap) => this.#onGap(gap),
+      gap: (gap) => {
+        if (this.#gaps.size > 0) return this.#gaps.tell(gap);
+        const where = gap.from === undefined ? `before ${gap.to}` : `between ${gap.from} and ${gap.to}`;
+        this.#logger.warn(`eventbus: events ${where} were missed and are no longer kept; onGap() hears of it.`);
+      },
       error: (error) => this.#report(error),
       closed: () => this.#streams.forEach((stream) => stream.end()),
       ended: (origin, error, isWaiting) => this.#ended(origin, error, isWaiting),
-    });
-  }
-
-  #onStateChange(state: ConnectionState): void {
-    this.#logger.debug?.(`eventbus: ${state.status}`, state);
-    this.#states.tell(state);
-  }
-
-  #onGap(gap: Gap): void {
-    if (this.#gaps.size > 0) return this.#gaps.tell(gap);
-    const where = gap.from === undefined ? `before ${gap.to}` : `between ${gap.from} and ${gap.to}`;
-    this.#logger.warn(`eventbus: events ${where} were missed and are no longer kept; onGap() hears of it.`);
+    };
   }
 
   // No promise has told it, or handlers wait for events that will not come.
@@ -370,7 +367,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
     if (this.#errors.size > 0) return this.#errors.tell(error);
     if (this.#states.size > 0) return; // they have been told
     this.#logger.error(
-      `eventbus: the connection to ${origin} has ended${isWaiting ? ', and what was subscribed hears nothing more' : ''}: ${error.message} (${error.code}) A function as \`token\` is asked for a new one; onError() and onState() hear of an end.`,
+      `eventbus: the connection to ${origin} has ended${isWaiting ? ', and what was subscribed hears nothing more' : ''}: ${error.message} (${error.code}) A function as \`token\` is asked for a new one; onError() hears of it.`,
     );
     // As of an `error` event that nobody hears: a service that would do nothing from here on exits with 1, and
     // is started again; in a page there is nobody who would do so. Not at once: promises are told first.

@@ -16,7 +16,7 @@ export function connectionFor(settings: Settings, user: ConnectionUser): Connect
   });
 }
 
-function connect(settings: Settings, user: ConnectionUser): Connection {
+function connect(settings: Settings, user: ConnectionUser): SocketConnection {
   return new SocketConnection(settings, user);
 }
 

@@ -4,10 +4,11 @@ import { io } from 'socket.io-client';
 import { Backoff } from './backoff.js';
 import { EventBusError } from './errors.js';
 import type { Json } from './guards.js';
-import { isObject, optionalNumber, optionalString } from './guards.js';
+import { fieldsOf, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
 import type { Settings } from './options.js';
 import type { ConnectionState, Gap } from './state.js';
+import { isConnected, isOnTheWay } from './state.js';
 import { Stirs } from './stirs.js';
 import { tokenOf } from './token.js';
 import { Transports } from './transports.js';
@@ -59,8 +60,6 @@ export interface Connection {
   open(): void;
   /** Connects anew, with a new token. */
   reconnect(): void;
-  /** Tries now, if it waits to try again. */
-  stir(): void;
   /** Ends it, until it is opened again. */
   disconnect(): void;
   /** Ends it for good, and tells the server that it need not keep the session. */
@@ -71,8 +70,6 @@ export interface Connection {
    * or with `timeout`.
    */
   send(command: string, args: readonly unknown[], timeoutMs: number, onAnswer: (answer: Json | EventBusError) => void): void;
-  /** As `send`, as a promise: what came right behind the answer is told before it resolves. */
-  request(command: string, args: readonly unknown[], timeoutMs: number): Promise<Json>;
 }
 
 /**
@@ -85,11 +82,12 @@ export interface Connection {
  */
 export class SocketConnection implements Connection {
   readonly states = new Observers<ConnectionState>();
+  state: ConnectionState = { status: 'idle' };
+  dedupeWindowMs: number | undefined;
   readonly #settings: Settings;
   readonly #user: ConnectionUser;
   readonly #transports: Transports;
   readonly #backoff = new Backoff(kRetryFirstMs, kRetryMaxMs);
-  #state: ConnectionState = { status: 'idle' };
   #socket: Socket | undefined;
   #asked: ResumeRequest = { since: undefined, topics: [] };
   #lostTo: string | undefined; // where the gap that this CONNECT was told of ends
@@ -97,7 +95,6 @@ export class SocketConnection implements Connection {
   #connects = 0; // numbers the CONNECTs, so that a token that comes too late is not used
   #refusals = 0;
   #refusedCode: string | undefined;
-  #dedupeWindowMs: number | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #renewTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #stirs = new Stirs(() => this.stir());
@@ -108,27 +105,19 @@ export class SocketConnection implements Connection {
     this.#transports = new Transports(settings.socketOptions.transports);
   }
 
-  get state(): ConnectionState {
-    return this.#state;
-  }
-
   get isLive(): boolean {
     return this.#socket?.connected === true;
   }
 
   get maxPayload(): number | undefined {
-    const engine = this.#socket?.io.engine as { _maxPayload?: number } | undefined; // as in the server's handshake
-    return engine?._maxPayload !== undefined && engine._maxPayload > 0 ? engine._maxPayload : undefined;
-  }
-
-  get dedupeWindowMs(): number | undefined {
-    return this.#dedupeWindowMs;
+    const { _maxPayload = 0 } = (this.#socket?.io.engine ?? {}) as { _maxPayload?: number }; // as in the server's handshake; -1 before
+    return _maxPayload > 0 ? _maxPayload : undefined;
   }
 
   open(): void {
-    if (this.#state.status !== 'idle' && this.#state.status !== 'closed') return;
+    if (this.#isWanted) return;
     this.#refusals = 0;
-    this.#setState(this.#onTheWay());
+    this.#onTheWay();
     if (this.#socket === undefined) {
       this.#socket = this.#makeSocket();
       this.#stirs.listen();
@@ -137,23 +126,22 @@ export class SocketConnection implements Connection {
   }
 
   reconnect(): void {
-    if (this.#state.status === 'idle' || this.#state.status === 'closed') return this.open();
-    this.#startAnew();
+    if (this.#isWanted) this.#startAnew();
+    else this.open();
   }
 
-  // The network is back, or somebody looks at the page: the pause that is running is of no more use, and a cookie that had
+  // Tries now, if it waits to try again: the network is back, or somebody looks at the page. The pause that is running is of no more use, and a cookie that had
   // ended may have been renewed.
   stir(): void {
-    const { status, error } = this.#state;
-    if (status === 'closed' && error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
-    if (this.isLive || (status !== 'reconnecting' && status !== 'connecting')) return;
-    this.#startAnew();
+    const { state } = this;
+    if (state.status === 'closed' && state.error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
+    else if (!this.isLive && isOnTheWay(state)) this.#startAnew();
   }
 
   #startAnew(): void {
     clearTimeout(this.#retryTimer);
     this.#drop();
-    this.#setState(this.#onTheWay());
+    this.#onTheWay();
     this.#socket?.connect();
   }
 
@@ -163,12 +151,16 @@ export class SocketConnection implements Connection {
     this.#socket?.disconnect();
   }
 
+  get #isWanted(): boolean {
+    return this.state.status !== 'idle' && this.state.status !== 'closed';
+  }
+
   disconnect(): void {
-    if (this.#state.status !== 'idle') this.#stop({ status: 'closed' });
+    if (this.state.status !== 'idle') this.#stop();
   }
 
   close(): void {
-    this.#stop({ status: 'closed' });
+    this.#stop();
     this.#stirs.end();
     this.#socket?.offAny().removeAllListeners();
     this.#socket = undefined;
@@ -176,26 +168,16 @@ export class SocketConnection implements Connection {
 
   send(command: string, args: readonly unknown[], timeoutMs: number, onAnswer: (answer: Json | EventBusError) => void): void {
     const socket = this.#socket;
-    if (!socket?.connected) {
-      return onAnswer(new EventBusError('unavailable', 'The event bus is not connected.', { cause: this.#state.error }));
-    }
+    if (!socket?.connected) return onAnswer(new EventBusError('unavailable', 'The event bus is not connected.', { cause: this.state.error }));
     const sentAt = performance.now();
     socket.timeout(timeoutMs).emit(command, ...args, (failure: Error | null, answer: unknown) => {
       if (failure === null) {
         this.#user.answered?.(performance.now() - sentAt);
         return onAnswer(readAnswer(command, answer));
       }
-      const isDown = !socket.connected;
-      onAnswer(
-        isDown
-          ? new EventBusError('unavailable', `The connection broke before ${command} was answered.`, { cause: failure })
-          : new EventBusError('timeout', `The event bus did not answer ${command} within ${timeoutMs} ms.`, { cause: failure }),
-      );
+      const [code, how] = socket.connected ? (['timeout', `not within ${timeoutMs} ms`] as const) : (['unavailable', 'not before the connection broke'] as const);
+      onAnswer(new EventBusError(code, `The event bus answered ${command} ${how}.`, { cause: failure }));
     });
-  }
-
-  request(command: string, args: readonly unknown[], timeoutMs: number): Promise<Json> {
-    return requestOver(this, command, args, timeoutMs);
   }
 
   #makeSocket(): Socket {
@@ -223,17 +205,18 @@ export class SocketConnection implements Connection {
     const connect = ++this.#connects;
     const source = this.#settings.token;
     const context = this.#refusedCode === undefined ? {} : { refused: this.#refusedCode };
-    const token = await tokenOf(source, context, (error) => connect === this.#connects && this.#setState(this.#onTheWay(error)));
+    const token = await tokenOf(source, context, (error) => connect === this.#connects && this.#onTheWay(error));
     if (connect !== this.#connects) return; // that connection is gone
-    if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop({ status: 'closed', error: token }) : this.#comeLater(token);
+    if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : this.#comeLater(token);
     this.#asked = this.#user.resumeRequest();
     const { since, topics, principal } = this.#asked;
     send({
       place: true,
-      ...(typeof source === 'function' && { refresh: true }),
-      ...(token !== undefined && { token }),
-      ...(principal !== undefined && { principal }),
-      ...(since !== undefined && { since, topics }),
+      refresh: typeof source === 'function' || undefined, // what is undefined is not in the JSON
+      token,
+      principal,
+      since,
+      topics: since === undefined ? undefined : topics,
     });
   }
 
@@ -241,11 +224,11 @@ export class SocketConnection implements Connection {
   // ends it, and the next CONNECT asks again.
   async #renew(endsAt: number, refused?: string): Promise<void> {
     const connect = this.#connects;
-    const again = (code?: string) => (this.#renewTimer = setTimeout(() => void this.#renew(endsAt, code), this.#backoff.nextMs()));
+    const again = (code?: string) => void (this.#renewTimer = setTimeout(() => void this.#renew(endsAt, code), this.#backoff.nextMs()));
     const context = { expiresInMs: Math.max(0, endsAt - performance.now()), ...(refused !== undefined && { refused }) };
     const token = await tokenOf(this.#settings.token, context, () => {});
     if (connect !== this.#connects) return;
-    if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop({ status: 'closed', error: token }) : void again();
+    if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : again();
     this.send('auth.refresh', [{ token }], kAnswerMs, (answer) => {
       if (connect !== this.#connects) return;
       if (!(answer instanceof EventBusError)) return this.#backoff.reset();
@@ -260,7 +243,7 @@ export class SocketConnection implements Connection {
     this.#refusedCode = undefined;
     this.#lostTo = undefined;
     this.#backoff.reset();
-    socket.io.engine.once('upgrade', () => this.#setState(this.#state));
+    socket.io.engine.once('upgrade', () => this.#setState(this.state));
     // Only with `since` is it certain that the end of the catching up will be told.
     this.#setState({ status: this.#asked.since === undefined ? 'live' : 'catching-up' }, () => this.#user.connected(socket.recovered, this.#asked));
   }
@@ -268,58 +251,54 @@ export class SocketConnection implements Connection {
   #onConnectError(socket: Socket, thrown: Error & { data?: unknown }): void {
     if (socket.active) {
       const error = new EventBusError('unavailable', `The event bus at ${this.#settings.origin} cannot be reached: ${thrown.message}.`, { cause: thrown });
-      return this.#setState(this.#onTheWay(error));
+      return this.#onTheWay(error);
     }
     const error = readError(thrown.data, thrown.message);
     if (error.code === 'principal_changed' && this.#asked.principal !== undefined) {
       this.#user.changedHands(error);
       return void socket.connect();
     }
-    const canRefresh = error.retry === 'new-token' && typeof this.#settings.token === 'function';
-    if (canRefresh) {
+    if (error.retry === 'new-token' && typeof this.#settings.token === 'function') {
       this.#refusedCode = error.code;
       this.#tryLater(error);
     } else if (error.retry === 'later' || error.retry === 'reconnect') {
       this.#again(error);
     } else {
-      this.#stop({ status: 'closed', error });
+      this.#stop(error);
     }
   }
 
   #onDisconnect(socket: Socket, reason: string): void {
     ++this.#connects;
     clearTimeout(this.#renewTimer);
-    if (this.#state.status === 'closed') return;
-    const { error } = this.#state.status === 'reconnecting' ? this.#state : {};
-    this.#setState(this.#onTheWay(error));
+    if (this.state.status === 'closed') return;
+    const error = this.state.status === 'reconnecting' ? this.state.error : undefined;
+    this.#onTheWay(error);
     // The manager does not come back from a close by the server; we do.
     if (!socket.active && reason !== 'io client disconnect') this.#again(error);
   }
 
   #onEmitted(socket: Socket, name: string, args: readonly unknown[]): void {
-    if (name === 'resume.done') return this.#onCaughtUp(isObject(args[0]) ? args[0] : {}, optionalString(args[1]));
-    if (name === 'token.expiring') return void this.#renew(performance.now() + (isObject(args[0]) ? (optionalNumber(args[0].expiresInMs) ?? 0) : 0));
-    if (name === 'token.expired') {
-      this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
-      return;
-    }
-    if (name === 'resume.unknown') return this.#onUnknown(socket, args[0]);
-    this.#user.emitted(name, args);
+    const body = fieldsOf(args[0]);
+    if (name === 'resume.done') this.#onCaughtUp(body, optionalString(args[1]));
+    else if (name === 'token.expiring') void this.#renew(performance.now() + (optionalNumber(body.expiresInMs) ?? 0));
+    else if (name === 'token.expired') this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
+    else if (name === 'resume.unknown') this.#onUnknown(socket, body);
+    else this.#user.emitted(name, args);
   }
 
   #onCaughtUp(body: Json, place: string | undefined): void {
     const missed = optionalNumber(body.missed) ?? 0;
-    this.#dedupeWindowMs = optionalNumber(body.dedupeWindowMs) ?? this.#dedupeWindowMs;
+    this.dedupeWindowMs = optionalNumber(body.dedupeWindowMs) ?? this.dedupeWindowMs;
     this.#user.caughtUp(place, optionalString(body.principal));
-    if (this.#state.status !== 'live' || missed > 0) this.#setState({ status: 'live', missed });
+    if (this.state.status !== 'live' || missed > 0) this.#setState({ status: 'live', missed });
   }
 
   // A session that is forgotten costs nothing with a place to go on from, which is told if it is not
   // known itself. Behind an offset that is not known the log has lost something.
-  #onUnknown(socket: Socket, body: unknown): void {
-    if (!isObject(body) || typeof body.to !== 'string') return;
+  #onUnknown(socket: Socket, { code, to }: Json): void {
+    if (typeof to !== 'string') return;
     const { since } = this.#asked;
-    const { code, to } = body;
     if (code === 'since' && !socket.recovered) this.#setState({ status: 'live' }); // no end of a catching up will be told
     const isLost = code === 'since' || code === 'offset' || (code === 'session' && since === undefined);
     if (!isLost || to === this.#lostTo) return; // one gap, also if it is told of the session and of `since`
@@ -340,52 +319,50 @@ export class SocketConnection implements Connection {
   }
 
   #again(error: EventBusError | undefined): void {
-    if (this.#state.status === 'closed') return;
-    this.#setState(this.#onTheWay(error));
+    if (this.state.status === 'closed') return;
+    this.#onTheWay(error);
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.#socket?.connect(), error?.retryAfterMs ?? this.#backoff.nextMs());
   }
 
-  #onTheWay(error?: EventBusError): ConnectionState {
-    return { status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) };
+  #onTheWay(error?: EventBusError): void {
+    this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) });
   }
 
-  #stop(state: ConnectionState): void {
+  #stop(error?: EventBusError): void {
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#renewTimer);
-    this.#setState(state, () => {
+    this.#setState({ status: 'closed', ...(error && { error }) }, () => {
       this.#drop();
-      if (state.error !== undefined) this.#user.refused(state.error);
+      if (error !== undefined) this.#user.refused(error);
     });
   }
 
   // What is told holds: an observer may ask for more at once. `begin` does what belongs to the state.
   #setState(news: ConnectionState, begin?: () => void): void {
-    const isConnected = news.status === 'live' || news.status === 'catching-up';
-    const state = isConnected ? { ...news, transport: this.#transports.describe(this.#socket!.io.engine.transport.name) } : news;
-    this.#state = state;
+    const state = isConnected(news) ? { ...news, transport: this.#transports.describe(this.#socket!.io.engine.transport.name) } : news;
+    this.state = state;
     begin?.();
-    if (this.#state === state) this.states.tell(state);
+    if (this.state === state) this.states.tell(state);
   }
 }
 
-/** `request` by `send`. */
-export function requestOver(connection: Pick<Connection, 'send'>, command: string, args: readonly unknown[], timeoutMs: number): Promise<Json> {
+/** `send` as a promise: what came right behind the answer is told before it resolves. */
+export function request(connection: Pick<Connection, 'send'>, command: string, args: readonly unknown[], timeoutMs: number): Promise<Json> {
   return new Promise((resolve, reject) => {
     connection.send(command, args, timeoutMs, (answer) => (answer instanceof EventBusError ? reject(answer) : resolve(answer)));
   });
 }
 
 function readAnswer(command: string, answer: unknown): Json | EventBusError {
-  if (isObject(answer) && answer.ok === true) return answer;
-  if (isObject(answer) && answer.ok === false) return readError(answer.error, `${command} was refused.`);
+  const fields = fieldsOf(answer);
+  if (fields.ok === true) return fields;
+  if (fields.ok === false) return readError(fields.error, `${command} was refused.`);
   return new EventBusError('internal', `The answer to ${command} is no answer of an event bus: is the address right?`);
 }
 
 /** `{ code, message, retryAfterMs? }` as the server sends it. */
 export function readError(body: unknown, otherwise: string): EventBusError {
-  if (!isObject(body)) return new EventBusError('bad_request', otherwise);
-  return new EventBusError(optionalString(body.code) ?? 'bad_request', optionalString(body.message) ?? otherwise, {
-    retryAfterMs: optionalNumber(body.retryAfterMs),
-  });
+  const { code, message, retryAfterMs } = fieldsOf(body);
+  return new EventBusError(optionalString(code) ?? 'bad_request', optionalString(message) ?? otherwise, { retryAfterMs: optionalNumber(retryAfterMs) });
 }

@@ -2,47 +2,17 @@ import type { Connection, ConnectionUser } from './connection.js';
 import { readError } from './connection.js';
 import { connectionFor } from './connection-for.js';
 import { deadlineIn } from './deadline.js';
-import { EventBusError } from './errors.js';
-import type { EventToPublish, Published } from './event.js';
+import { clientClosed, EventBusError } from './errors.js';
 import { readEvent } from './event.js';
-import { isObject, optionalString } from './guards.js';
-import type { UntypedHandler } from './handler.js';
+import { fieldsOf, optionalString } from './guards.js';
 import type { Settings } from './options.js';
-import { Outage } from './outage.js';
+import { outageOf } from './outage.js';
 import { PlaceStore } from './place-store.js';
-import type { PublishLimits } from './publisher.js';
 import { Publisher } from './publisher.js';
 import type { ConnectionState, Gap } from './state.js';
+import { isConnected } from './state.js';
 import type { Stats } from './stats.js';
-import type { SubscribeOptions, Subscription } from './subscriptions.js';
 import { Subscriptions } from './subscriptions.js';
-
-/** What an `EventBus` works with, from its first use until it is closed. */
-export interface Engine {
-  readonly state: ConnectionState;
-  /** Whether a handler is at work on a group's event that it can still answer. */
-  readonly isHandling: boolean;
-  readonly stats: Stats;
-  /** Something needs the connection. */
-  open(): void;
-  /** Connects now, if it is not connected or on the way. */
-  connect(): void;
-  /** Connects anew, with a new token. */
-  reconnect(): void;
-  /** Ends the connection until it is needed again. */
-  disconnect(): void;
-  publish(event: EventToPublish, limits: PublishLimits): Promise<Published>;
-  /** All of them, or none, in their order. */
-  publishAll(events: readonly EventToPublish[], limits: PublishLimits): Promise<Published[]>;
-  subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions): Promise<Subscription>;
-  /** A handler for what arrives anyway. Returns the function that takes it off. */
-  listen(topic: string, handler: UntypedHandler): () => void;
-  /**
-   * Ends it, after at most `drainMs` for the work under way; called again with 0, at once. A handler that calls it is not
-   * waited for by the promise that it is given.
-   */
-  close(drainMs: number): Promise<void>;
-}
 
 /** Who hears what no promise tells. */
 export interface EngineUser {
@@ -56,14 +26,14 @@ export interface EngineUser {
   ended(origin: string, error: EventBusError, isWaiting: boolean): void;
 }
 
-/** The engine with a connection of its own. */
-export class OwnConnection implements Engine {
+/** What an `EventBus` works with, from its first use until it is closed. */
+export class Engine {
+  readonly publisher: Publisher;
+  readonly subscriptions: Subscriptions;
   readonly #settings: Settings;
   readonly #user: EngineUser;
   readonly #places: PlaceStore;
   readonly #connection: Connection;
-  readonly #publisher: Publisher;
-  readonly #subscriptions: Subscriptions;
   #received = 0;
   #reconnects = 0;
   #roundTripMs: number | undefined;
@@ -77,19 +47,16 @@ export class OwnConnection implements Engine {
     this.#user = user;
     this.#places = new PlaceStore(entry);
     this.#connection = connectionFor(settings, this.#connectionUser());
-    this.#publisher = new Publisher(this.#connection, settings);
-    this.#subscriptions = new Subscriptions(this.#connection, settings, this.#places, {
-      report: (error) => user.error(error),
-      lost: (gap) => user.gap(gap),
-    });
-    const outage = new Outage(settings.origin, () => user.isStateHeard(), settings.logger);
+    this.publisher = new Publisher(this.#connection, settings);
+    this.subscriptions = new Subscriptions(this.#connection, settings, this.#places, user);
+    const outage = outageOf(settings.origin, user.isStateHeard, settings.logger);
     let isLost = false;
-    this.#connection.states.add(({ status }) => {
-      if (isLost && (status === 'live' || status === 'catching-up')) ++this.#reconnects;
-      isLost = status === 'reconnecting';
+    this.#connection.states.add((state) => {
+      if (isLost && isConnected(state)) ++this.#reconnects;
+      isLost = state.status === 'reconnecting';
+      outage(state);
+      user.state(state);
     });
-    this.#connection.states.add((state) => outage.follow(state));
-    this.#connection.states.add((state) => user.state(state));
   }
 
   get state(): ConnectionState {
@@ -97,13 +64,10 @@ export class OwnConnection implements Engine {
   }
 
   get stats(): Stats {
-    return { sent: this.#publisher.stored, received: this.#received, repeats: this.#subscriptions.repeats, reconnects: this.#reconnects, roundTripMs: this.#roundTripMs };
+    return { sent: this.publisher.stored, received: this.#received, repeats: this.subscriptions.repeats, reconnects: this.#reconnects, roundTripMs: this.#roundTripMs };
   }
 
-  get isHandling(): boolean {
-    return this.#subscriptions.work.isHandling;
-  }
-
+  /** Something needs the connection. */
   open(): void {
     if (!this.#settings.autoConnect && this.state.status === 'idle') return;
     if (!this.#places.isRestored || this.state.status !== 'idle') return this.#connection.open();
@@ -111,41 +75,32 @@ export class OwnConnection implements Engine {
     this.#openTimer ??= setTimeout(() => this.#connection.open(), 0);
   }
 
+  /** Connects now, if it is not connected or on the way. */
   connect(): void {
     clearTimeout(this.#openTimer);
     this.#connection.open();
   }
 
+  /** Connects anew, with a new token. */
   reconnect(): void {
     clearTimeout(this.#openTimer);
     this.#connection.reconnect();
   }
 
+  /** Ends the connection until it is needed again. */
   disconnect(): void {
     clearTimeout(this.#openTimer);
     this.#connection.disconnect();
   }
 
-  publish(event: EventToPublish, limits: PublishLimits): Promise<Published> {
-    return this.#publisher.publish(event, limits);
-  }
-
-  publishAll(events: readonly EventToPublish[], limits: PublishLimits): Promise<Published[]> {
-    return this.#publisher.publishAll(events, limits);
-  }
-
-  subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions): Promise<Subscription> {
-    return this.#subscriptions.subscribe(topic, handler, options);
-  }
-
-  listen(topic: string, handler: UntypedHandler): () => void {
-    return this.#subscriptions.listen(topic, handler);
-  }
-
+  /**
+   * Ends it, after at most `drainMs` for the work under way; called again with 0, at once. A handler that calls it is not
+   * waited for by the promise that it is given.
+   */
   close(drainMs: number): Promise<void> {
     if (drainMs === 0) this.#force();
     this.#closed ??= this.#close(drainMs);
-    const { work } = this.#subscriptions;
+    const { work } = this.subscriptions;
     return work.isOwnHandler ? Promise.race([this.#closed, work.othersDrained()]) : this.#closed;
   }
 
@@ -155,12 +110,12 @@ export class OwnConnection implements Engine {
       timer = deadlineIn(drainMs, resolve);
       this.#force = resolve;
     });
-    await Promise.race([this.#subscriptions.work.drain().then(() => this.#publisher.idle()), late]);
+    await Promise.race([this.subscriptions.work.drain().then(() => this.publisher.idle()), late]);
     clearTimeout(timer);
     clearTimeout(this.#openTimer);
-    const closed = new EventBusError('closed', 'This event bus client has been closed.');
-    this.#subscriptions.close(closed);
-    this.#publisher.fail(closed);
+    const closed = clientClosed();
+    this.subscriptions.close(closed);
+    this.publisher.fail(closed);
     this.#connection.close();
     this.#places.close();
     this.#user.closed();
@@ -168,31 +123,31 @@ export class OwnConnection implements Engine {
 
   #connectionUser(): ConnectionUser {
     return {
-      resumeRequest: () => this.#subscriptions.resumeRequest(),
+      resumeRequest: () => this.subscriptions.interests.resumeRequest(),
       connected: (recovered, asked) => {
-        this.#subscriptions.connected(recovered, asked);
-        this.#publisher.learn();
-        this.#publisher.flush();
+        this.subscriptions.interests.connected(recovered, asked);
+        this.publisher.learn();
+        this.publisher.flush();
       },
       lost: (gap) => {
         if (gap.from === undefined) this.#places.pass(gap.to);
         else this.#places.restart(gap.to);
-        this.#subscriptions.lost(gap.to);
-        if (gap.from !== undefined || this.#subscriptions.isWatching) this.#user.gap(gap); // one that only publishes misses nothing
+        this.subscriptions.interests.lost(gap.to);
+        if (gap.from !== undefined || this.subscriptions.isWatching) this.#user.gap(gap); // one that only publishes misses nothing
       },
       caughtUp: (place, principal) => {
         if (this.#places.principal !== undefined && principal !== undefined && principal !== this.#places.principal) this.#changeHands(somebodyElse());
         if (principal !== undefined) this.#places.signIn(principal);
         if (place !== undefined) this.#places.pass(place);
-        this.#publisher.learn();
+        this.publisher.learn();
       },
       changedHands: (error) => this.#changeHands(error),
       answered: (ms) => (this.#roundTripMs = ms),
       emitted: (name, args) => this.#onEmitted(name, args),
       refused: (error) => {
         if (error.code === 'signed_out') this.#places.signOut();
-        const told = this.#subscriptions.fail(error) + this.#publisher.fail(error);
-        const { isWaiting } = this.#subscriptions;
+        const told = this.subscriptions.fail(error) + this.publisher.fail(error);
+        const { isWaiting } = this.subscriptions;
         if (this.state.status === 'closed' && (isWaiting || told === 0)) this.#user.ended(this.#settings.origin, error, isWaiting);
       },
     };
@@ -202,8 +157,8 @@ export class OwnConnection implements Engine {
     const { hasSignedIn } = this.#places;
     this.#places.forget();
     if (!hasSignedIn) return; // the places were the other's, and nothing else
-    this.#subscriptions.endAll(error);
-    this.#publisher.fail(error);
+    this.subscriptions.interests.endAll(error);
+    this.publisher.fail(error);
     this.#user.error(error);
   }
 
@@ -211,16 +166,16 @@ export class OwnConnection implements Engine {
     const received = readEvent(args);
     if (received !== undefined) {
       ++this.#received;
-      this.#subscriptions.receive(received);
+      this.subscriptions.receive(received);
       if (received.place !== undefined) this.#places.pass(received.place);
       return;
     }
-    const [body] = args;
-    if (!isObject(body)) return;
-    if (name === 'watch.ended' && typeof body.topic === 'string') {
-      this.#subscriptions.ended(body.topic, optionalString(body.group), readError(body, `The watch of ${body.topic} has ended.`));
-    } else if (name === 'resume.gap' && typeof body.from === 'string' && typeof body.to === 'string') {
-      this.#user.gap({ from: body.from, to: body.to });
+    const body = fieldsOf(args[0]);
+    const { topic, from, to } = body;
+    if (name === 'watch.ended' && typeof topic === 'string') {
+      this.subscriptions.interests.ended(topic, optionalString(body.group), readError(body, `The watch of ${topic} has ended.`));
+    } else if (name === 'resume.gap' && typeof from === 'string' && typeof to === 'string') {
+      this.#user.gap({ from, to });
     }
   }
 }

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 
 import { expect, test } from 'vitest';
 
-import { asEventBusError, errorCodes, EventBusError } from './errors.js';
+import { errorCodes } from './error-codes.js';
+import { asEventBusError, EventBusError } from './errors.js';
 
 test("the codes and their advice are the server's", () => {
   const header = readFileSync(new URL('../../../src/base/error.h', import.meta.url), 'utf8');

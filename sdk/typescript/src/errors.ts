@@ -1,44 +1,19 @@
+import type { EventBusErrorCode } from './error-codes.js';
+
 /** Whether the same request can succeed later, and who has to act first. */
 export type Retry = 'never' | 'later' | 'new-token' | 'reconnect';
 
-// The server's closed list (src/base/error.h; a test compares the two), then what only a client can
-// meet.
-const kRetryOfCode = {
-  bad_request: 'never',
-  bad_event: 'never',
-  bad_subject: 'never',
-  bad_topic: 'never',
-  bad_offset: 'never',
-  unknown_type: 'never',
-  invalid_data: 'never',
+/** The codes after which the same request can succeed. What is not listed is final: so a code of a newer server. */
+export const kRetryOfCode = {
   unauthorized: 'new-token',
   token_expired: 'new-token',
-  forbidden: 'never',
-  not_found: 'never',
-  method_not_allowed: 'never',
-  id_reused: 'never',
-  principal_changed: 'never',
-  too_large: 'never',
-  unsupported_media_type: 'never',
   too_many: 'later',
-  too_many_rooms: 'never',
   slow_client: 'reconnect',
   internal: 'later',
   read_only: 'later',
   unavailable: 'later',
   timeout: 'later',
-
-  aborted: 'never',
-  closed: 'never',
-  not_configured: 'never',
-  signed_out: 'never',
 } as const satisfies Record<string, Retry>;
-
-/** The codes this version knows. A newer server may send others: treat those as final. */
-export type EventBusErrorCode = keyof typeof kRetryOfCode;
-
-/** Every known code with its advice. */
-export const errorCodes: Readonly<Record<EventBusErrorCode, Retry>> = kRetryOfCode;
 
 export interface EventBusErrorOptions {
   /** How long to wait before trying again, when the server said so. */
@@ -70,23 +45,22 @@ export class EventBusError extends Error {
   /** Of a subscription: its topic. */
   readonly topic: string | undefined;
 
-  constructor(code: EventBusErrorCode | (string & {}), message: string, options: EventBusErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  constructor(code: EventBusErrorCode | (string & {}), message: string, { cause, retryAfterMs, ids, topic }: EventBusErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.retryAfterMs = options.retryAfterMs;
-    this.ids = options.ids;
-    this.topic = options.topic;
+    this.retryAfterMs = retryAfterMs;
+    this.ids = ids;
+    this.topic = topic;
   }
 
   /** The same, with what it is about: one failure may be that of several publishes and subscriptions. */
   about(what: Pick<EventBusErrorOptions, 'ids' | 'topic'>): EventBusError {
-    const { code, message, retryAfterMs, ids, topic, cause } = this;
-    return new EventBusError(code, message, { retryAfterMs, ids, topic, cause, ...what });
+    return new EventBusError(this.code, this.message, { ...this, cause: this.cause, ...what });
   }
 
   /** What has to happen before the same request can succeed. */
   get retry(): Retry {
-    return Object.hasOwn(kRetryOfCode, this.code) ? kRetryOfCode[this.code as EventBusErrorCode] : 'never';
+    return Object.hasOwn(kRetryOfCode, this.code) ? kRetryOfCode[this.code as keyof typeof kRetryOfCode] : 'never';
   }
 }
 
@@ -94,6 +68,20 @@ export class EventBusError extends Error {
 export function asEventBusError(thrown: unknown, code: EventBusErrorCode): EventBusError {
   if (thrown instanceof EventBusError) return thrown;
   return new EventBusError(code, messageOf(thrown), { cause: thrown });
+}
+
+/** Why a call that waited ends with its signal. */
+export function aborted(signal: AbortSignal | undefined): EventBusError {
+  return new EventBusError('aborted', 'The signal was aborted.', { cause: signal?.reason });
+}
+
+/** `what` did not happen in time; `cause`: what was in the way, if that is known. */
+export function late(what: string, timeoutMs: number, cause: EventBusError | undefined): EventBusError {
+  return new EventBusError('timeout', `${what} within ${timeoutMs} ms${cause ? `: ${cause.message}` : '.'}`, { cause });
+}
+
+export function clientClosed(): EventBusError {
+  return new EventBusError('closed', 'This event bus client has been closed.');
 }
 
 /** What to say of anything that was thrown. */

@@ -1,5 +1,6 @@
 import { CallContext } from './call-context.js';
 import type { Connection } from './connection.js';
+import { request } from './connection.js';
 import { EventBusError, messageOf } from './errors.js';
 import type { AnyEvent, Delivery, UntypedEvents } from './event.js';
 import { identityOf } from './event.js';
@@ -139,8 +140,7 @@ export class GroupWork {
 
   // If the answer does not arrive, the group gives the event out again: nothing is left to do here.
   async #answer(command: 'ack' | 'nack', { delivery }: Delivery, options?: object): Promise<void> {
-    const args = options === undefined ? [delivery] : [delivery, options];
-    await this.#connection.request(command, args, kAnswerMs).catch((error: EventBusError) => {
+    await request(this.#connection, command, options === undefined ? [delivery] : [delivery, options], kAnswerMs).catch((error: EventBusError) => {
       if (error.code !== 'unavailable' && error.code !== 'not_found') this.#report(error);
     });
   }

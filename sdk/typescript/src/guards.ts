@@ -6,6 +6,11 @@ export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Its fields; none if it is no object. */
+export function fieldsOf(value: unknown): Json {
+  return isObject(value) ? value : {};
+}
+
 export function optionalString(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }

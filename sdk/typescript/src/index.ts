@@ -1,7 +1,9 @@
 export type { EventsOptions, EventsToPublish, Handler, OnOptions, PublishOptions } from './client.js';
 export { createEventBus, EventBus, eventBus } from './client.js';
-export type { EventBusErrorCode, EventBusErrorOptions, Retry } from './errors.js';
-export { errorCodes, EventBusError, SignedOut } from './errors.js';
+export type { EventBusErrorCode } from './error-codes.js';
+export { errorCodes } from './error-codes.js';
+export type { EventBusErrorOptions, Retry } from './errors.js';
+export { EventBusError, SignedOut } from './errors.js';
 export type { AnyEvent, BusEvent, EventAttributes, EventOf, EventToPublish, KnownTopic, Published, UntypedEvents } from './event.js';
 export type { EventBusOptions, TokenContext, TokenFunction, TokenSource } from './options.js';
 export type { Logger } from './logger.js';

@@ -1,5 +1,6 @@
 import { Backoff } from './backoff.js';
 import type { Connection, ResumeRequest } from './connection.js';
+import { request } from './connection.js';
 import { asEventBusError, EventBusError } from './errors.js';
 import { optionalString } from './guards.js';
 import { positionOf } from './offset.js';
@@ -25,11 +26,11 @@ export interface Interest extends Wish {
   readonly subscribers: Set<Subscriber>;
   readonly backoff: Backoff;
   readonly requests: Set<Request>;
-  confirmed: Confirmed | undefined;
-  isHeld: boolean; // this session brings what comes in order
-  wasAsked: boolean; // the server may know of it
-  retryTimer: ReturnType<typeof setTimeout> | undefined; // of its `unsubscribe`
-  mergedInto: Interest | undefined; // it asked for a group without its name, and that one by it
+  confirmed?: Confirmed | undefined;
+  isHeld?: boolean; // this session brings what comes in order
+  wasAsked?: boolean; // the server may know of it
+  retryTimer?: ReturnType<typeof setTimeout>; // of its `unsubscribe`
+  mergedInto?: Interest; // it asked for a group without its name, and that one by it
 }
 
 // One `subscribe` that has no answer yet.
@@ -42,11 +43,9 @@ interface Request {
 
 /** Who hears what no promise tells. */
 export interface InterestsUser {
-  report(error: EventBusError): void;
+  error(error: EventBusError): void;
   /** A topic that was to go on from `gap.from` goes on from `gap.to`. */
-  lost(gap: Gap): void;
-  /** The server will not serve it, or not any more. */
-  ended(subscriber: Subscriber, error: EventBusError): void;
+  gap(gap: Gap): void;
 }
 
 /**
@@ -175,24 +174,12 @@ export class Interests {
     this.#unsubscribed.clear();
   }
 
-  #interestIn({ topic, group, maxInFlight }: Wish): Interest {
+  #interestIn(wish: Wish): Interest {
+    const { topic, group } = wish;
     const key = JSON.stringify([topic, group === undefined ? {} : group]);
     const known = this.#interests.get(key) ?? (typeof group === 'string' ? this.#ofGroup(topic, group) : undefined);
     if (known !== undefined) return known;
-    const interest: Interest = {
-      key,
-      topic,
-      group,
-      maxInFlight,
-      subscribers: new Set(),
-      backoff: new Backoff(kRetryFirstMs, kRetryMaxMs),
-      requests: new Set(),
-      confirmed: undefined,
-      isHeld: false,
-      wasAsked: false,
-      retryTimer: undefined,
-      mergedInto: undefined,
-    };
+    const interest: Interest = { ...wish, key, subscribers: new Set(), backoff: new Backoff(kRetryFirstMs, kRetryMaxMs), requests: new Set() };
     this.#interests.set(key, interest);
     clearTimeout(this.#unsubscribed.get(key)?.retryTimer);
     this.#unsubscribed.delete(key);
@@ -219,12 +206,7 @@ export class Interests {
     interest.requests.add(request);
     interest.wasAsked = true;
     const { topic, group, maxInFlight } = interest;
-    const { since } = request;
-    const options = {
-      ...(since !== undefined && { since }),
-      ...(group !== undefined && { group }),
-      ...(maxInFlight !== undefined && { max_in_flight: maxInFlight }),
-    };
+    const options = { since: request.since, group, max_in_flight: maxInFlight }; // what is undefined is not in the JSON
     // Events, or the end of it, may come right behind the answer: they find it confirmed.
     this.#connection.send('subscribe', [topic, options], kAnswerMs, (answer) => {
       if (!interest.requests.has(request)) return;
@@ -242,7 +224,7 @@ export class Interests {
     if (request.lost !== undefined) for (const subscriber of request.subscribers) subscriber.loseHistory(confirmed.offset);
     for (const subscriber of request.subscribers) subscriber.confirm(confirmed, this.#places.count);
     this.note(interest);
-    if (request.lost !== undefined) this.#user.lost({ from: request.lost, to: confirmed.offset });
+    if (request.lost !== undefined) this.#user.gap({ from: request.lost, to: confirmed.offset });
   }
 
   #onRefused(interest: Interest, request: Request, error: EventBusError): void {
@@ -266,8 +248,7 @@ export class Interests {
       interest.subscribers.clear();
       subscriber.close();
     } else void this.remove(interest, subscriber);
-    if (subscriber.isConfirmed) this.#user.ended(subscriber, error);
-    else subscriber.refuse(error);
+    subscriber.end(error);
   }
 
   // The group named after the service, and the same by its name, are one membership: what is given to it is both's.
@@ -307,13 +288,18 @@ export class Interests {
     if (!this.#connection.isLive) return; // a recovered session is told when it is back
     const { topic, group } = interest;
     try {
-      await this.#connection.request('unsubscribe', group === undefined ? [topic] : [topic, { group }], kAnswerMs);
+      await request(this.#connection, 'unsubscribe', group === undefined ? [topic] : [topic, { group }], kAnswerMs);
       if (this.#unsubscribed.get(interest.key) === interest) this.#unsubscribed.delete(interest.key);
     } catch (thrown) {
       if (!this.#connection.isLive || this.#unsubscribed.get(interest.key) !== interest) return;
       const error = asEventBusError(thrown, 'internal');
+<<<<<<< HEAD
       if (error.retry !== 'later') return this.#user.report(error);
       interest.retryTimer = setTimeout(() => this.#tellUnsubscribedAgain(interest), error.retryAfterMs ?? interest.backoff.nextMs());
+=======
+      if (error.retry !== 'later') return this.#user.error(error);
+      interest.retryTimer = setTimeout(() => void this.#tellUnsubscribed(interest), error.retryAfterMs ?? interest.backoff.nextMs());
+>>>>>>> w/size2
     }
   }
 

@@ -1,5 +1,4 @@
 import type { Connection } from './connection.js';
-import { requestOver } from './connection.js';
 import { EventBusError } from './errors.js';
 import type { Json } from './guards.js';
 import { Observers } from './observers.js';
@@ -9,7 +8,7 @@ import type { ConnectionState } from './state.js';
 export class LateConnection implements Connection {
   readonly states = new Observers<ConnectionState>();
   readonly #load: () => Promise<Connection>;
-  #state: ConnectionState = { status: 'idle' };
+  #early: ConnectionState = { status: 'idle' }; // until it is loaded, and opened
   #loading: Promise<void> | undefined;
   #loaded: Connection | undefined;
 
@@ -19,7 +18,8 @@ export class LateConnection implements Connection {
   }
 
   get state(): ConnectionState {
-    return this.#loaded === undefined || this.#loaded.state.status === 'idle' ? this.#state : this.#loaded.state;
+    const { state } = this.#loaded ?? {};
+    return state === undefined || state.status === 'idle' ? this.#early : state;
   }
 
   get isLive(): boolean {
@@ -36,12 +36,12 @@ export class LateConnection implements Connection {
 
   open(): void {
     if (this.#loaded !== undefined) return this.#loaded.open();
-    if (this.#state.status === 'connecting') return;
-    this.#setState({ status: 'connecting' });
+    if (this.#early.status === 'connecting') return;
+    this.#tell('connecting');
     this.#loading ??= this.#load().then((loaded) => {
       loaded.states.add((state) => this.states.tell(state));
       this.#loaded = loaded;
-      if (this.#state.status === 'connecting') loaded.open();
+      if (this.#early.status === 'connecting') loaded.open();
     });
   }
 
@@ -50,18 +50,14 @@ export class LateConnection implements Connection {
     else this.open();
   }
 
-  stir(): void {
-    this.#loaded?.stir();
-  }
-
   disconnect(): void {
     if (this.#loaded !== undefined) this.#loaded.disconnect();
-    else if (this.#state.status !== 'idle') this.#setState({ status: 'closed' });
+    else if (this.#early.status !== 'idle') this.#tell('closed');
   }
 
   close(): void {
     if (this.#loaded !== undefined) this.#loaded.close();
-    else this.#setState({ status: 'closed' });
+    else this.#tell('closed');
   }
 
   send(command: string, args: readonly unknown[], timeoutMs: number, onAnswer: (answer: Json | EventBusError) => void): void {
@@ -69,12 +65,8 @@ export class LateConnection implements Connection {
     else onAnswer(new EventBusError('unavailable', 'The event bus is not connected.'));
   }
 
-  request(command: string, args: readonly unknown[], timeoutMs: number): Promise<Json> {
-    return requestOver(this, command, args, timeoutMs);
-  }
-
-  #setState(state: ConnectionState): void {
-    this.#state = state;
-    this.states.tell(state);
+  #tell(status: ConnectionState['status']): void {
+    this.#early = { status };
+    this.states.tell(this.#early);
   }
 }

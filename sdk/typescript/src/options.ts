@@ -77,12 +77,7 @@ export interface Settings {
 /** Throws `not_configured` when there is no url to be found. */
 export function settle(options: EventBusOptions): Settings {
   const url = urlOf(options);
-  if (url === undefined) {
-    throw new EventBusError(
-      'not_configured',
-      'There is no address of the event bus: set EVENT_BUS_URL (and EVENT_BUS_TOKEN), or use createEventBus({ url, token }).',
-    );
-  }
+  if (url === undefined) throw new EventBusError('not_configured', 'There is no address: set EVENT_BUS_URL, or give createEventBus({ url }).');
   const { origin, pathname } = parse(url);
   return {
     origin,
@@ -105,7 +100,8 @@ export function resumeKeyOf(options: EventBusOptions): string | undefined {
 }
 
 function urlOf({ url }: EventBusOptions): string | undefined {
-  return url ?? environment('EVENT_BUS_URL') ?? pageOrigin();
+  const origin = page()?.origin;
+  return url ?? environment('EVENT_BUS_URL') ?? (origin?.startsWith('http') ? origin : undefined);
 }
 
 /** The log that the option asks for. */
@@ -114,19 +110,19 @@ export function loggerOf(option: EventBusOptions['logger']): Logger {
 }
 
 function parse(url: string): { origin: string; pathname: string } {
+  const refuse = (why: string, cause?: unknown) => new EventBusError('not_configured', `${JSON.stringify(url)} ${why}`, { cause });
+  const kNoAddress = 'is no address: write it as https://host:port.';
   let parsed: URL;
   try {
     parsed = new URL(url);
   } catch (cause) {
-    throw new EventBusError('not_configured', `${JSON.stringify(url)} is no address: write it as https://host:port.`, { cause });
+    throw refuse(kNoAddress, cause);
   }
   // A ws: address is as good; socket.io-client chooses the transport itself.
   const scheme = parsed.protocol.replace(/^ws/, 'http');
-  if (scheme !== 'http:' && scheme !== 'https:') {
-    throw new EventBusError('not_configured', `${JSON.stringify(url)} is neither http nor https: write it as https://host:port.`);
-  }
-  if (scheme === 'http:' && isSecurePage() && !kLoopback.test(parsed.hostname)) {
-    throw new EventBusError('not_configured', `A browser lets no page that came by https reach ${JSON.stringify(url)}: give the bus TLS, and write https.`);
+  if (scheme !== 'http:' && scheme !== 'https:') throw refuse(kNoAddress);
+  if (scheme === 'http:' && page()?.protocol === 'https:' && !kLoopback.test(parsed.hostname)) {
+    throw refuse('cannot be reached by a page of https: give the bus TLS, and write https.');
   }
   return { origin: `${scheme}//${parsed.host}`, pathname: parsed.pathname };
 }
@@ -140,12 +136,6 @@ function environment(name: string): string | undefined {
 // What browsers let a page that came by https reach without TLS.
 const kLoopback = /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-function isSecurePage(): boolean {
-  const { location } = globalThis as { location?: { protocol?: string } };
-  return location?.protocol === 'https:';
-}
-
-function pageOrigin(): string | undefined {
-  const { location } = globalThis as { location?: { origin?: string } };
-  return location?.origin?.startsWith('http') ? location.origin : undefined;
+function page(): { protocol?: string; origin?: string } | undefined {
+  return (globalThis as { location?: { protocol?: string; origin?: string } }).location;
 }

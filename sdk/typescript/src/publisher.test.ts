@@ -5,7 +5,13 @@ import { clientOf, mulberry, rejection, Seen, startBus } from '../test/support.j
 import { EventBusError } from './errors.js';
 import type { ConnectionState } from './index.js';
 import { settle } from './options.js';
+import type { PublisherConnection } from './publisher.js';
 import { Publisher } from './publisher.js';
+
+// `send` of a connection that answers what `answer` gives, or the error that it throws.
+function answering(answer: (args: readonly unknown[]) => Promise<Record<string, unknown>>): PublisherConnection['send'] {
+  return (_command, args, _timeoutMs, onAnswer) => void answer(args).catch((error: EventBusError) => error).then(onAnswer);
+}
 
 const kPhoto = { photoId: '123', userId: 'user-456', filename: 'vacation.jpg' };
 
@@ -254,11 +260,11 @@ test('what has to be tried again goes before what was published later', async ()
     isLive: true,
     maxPayload: undefined, dedupeWindowMs: undefined,
     state: { status: 'live' } as const,
-    request: async (_command: string, [event]: readonly unknown[]) => {
+    send: answering(async ([event]) => {
       sent.push((event as { data: unknown }).data);
       if (sent.length === 1) throw new EventBusError('read_only', '', { retryAfterMs: 50 });
       return { ok: true, id: 'x', offset: '1.1', duplicate: false };
-    },
+    }),
   };
   const publisher = new Publisher(connection, settle({ url: 'http://x' }));
 
@@ -284,7 +290,7 @@ test('one message is under way at a time, and takes all that wait within its bou
     maxPayload: 20_000,
     dedupeWindowMs: undefined,
     state: { status: 'live' } as const,
-    request: async (_command: string, [events]: readonly unknown[]) => {
+    send: answering(async ([events]) => {
       expect(++underWay).toBe(1);
       const list = [events].flat();
       expect(JSON.stringify(events).length).toBeLessThan(20_000 - '420["publish",]'.length);
@@ -293,7 +299,7 @@ test('one message is under way at a time, and takes all that wait within its bou
       --underWay;
       const published = list.map(() => ({ id: 'x', offset: '1.1', duplicate: false }));
       return published.length === 1 ? { ok: true, ...published[0] } : { ok: true, events: published };
-    },
+    }),
   };
   const publisher = new Publisher(connection, settle({ url: 'http://x' }));
 

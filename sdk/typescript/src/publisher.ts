@@ -1,7 +1,8 @@
 import { Backoff } from './backoff.js';
 import type { Connection } from './connection.js';
-import { deadlineIn } from './deadline.js';
-import { asEventBusError, EventBusError, messageOf } from './errors.js';
+import { request } from './connection.js';
+import { deadlineIn, onceAborted } from './deadline.js';
+import { aborted, asEventBusError, EventBusError, late, messageOf } from './errors.js';
 import type { EventToPublish, Published } from './event.js';
 import type { Json } from './guards.js';
 import { isObject } from './guards.js';
@@ -35,7 +36,7 @@ interface Request {
 }
 
 /** What a publisher needs of the connection. */
-export type PublisherConnection = Pick<Connection, 'dedupeWindowMs' | 'isLive' | 'maxPayload' | 'request' | 'state'>;
+export type PublisherConnection = Pick<Connection, 'dedupeWindowMs' | 'isLive' | 'maxPayload' | 'send' | 'state'>;
 
 /**
  * Sends events until they are answered or their deadline passes, and has them stored in the order of the calls. What
@@ -117,7 +118,7 @@ export class Publisher {
       const settle = () => {
         clearTimeout(deadline);
         clearTimeout(request.windowTimer);
-        signal?.removeEventListener('abort', onAbort);
+        offSignal();
         this.#forget(request);
       };
       const request: Request = {
@@ -130,9 +131,8 @@ export class Publisher {
         resolve: (published) => (settle(), resolve(published)),
         reject: (error) => (settle(), reject(error.about({ ids }))),
       };
-      const onAbort = () => request.reject(aborted(signal));
+      const offSignal = onceAborted(signal, request.reject);
       const deadline = deadlineIn(timeoutMs, () => request.reject(this.#late(timeoutMs)));
-      signal?.addEventListener('abort', onAbort, { once: true });
 
       this.#queue.push(request);
       this.#check(request);
@@ -164,7 +164,7 @@ export class Publisher {
     }
     const bodies = requests.map(({ json }) => JSON.parse(json) as unknown);
     try {
-      const answer = await this.#connection.request('publish', [bodies.length === 1 ? bodies[0] : bodies.flat()], kAttemptMs);
+      const answer = await request(this.#connection, 'publish', [bodies.length === 1 ? bodies[0] : bodies.flat()], kAttemptMs);
       this.#onAnswer(requests, readPublished(answer));
     } catch (thrown) {
       this.#onFailure(requests, asEventBusError(thrown, 'internal'));
@@ -212,14 +212,14 @@ export class Publisher {
 
   #reserve(events: number, bytes: number): void {
     const { queueEventsMax, queueBytesMax } = this.#settings;
-    if (events > queueEventsMax || bytes > queueBytesMax) {
-      throw new EventBusError('too_large', `A publish of ${events} events and ${bytes} bytes is larger than the queue (queueEventsMax ${queueEventsMax}, queueBytesMax ${queueBytesMax}): publish less at once, or raise these.`);
-    }
-    if (this.#events + events > queueEventsMax) {
-      throw new EventBusError('too_many', `${this.#events} events wait for an answer and ${queueEventsMax} may: await publishes, or raise queueEventsMax.`, { retryAfterMs: 1_000 });
-    }
-    if (this.#bytes + bytes > queueBytesMax) {
-      throw new EventBusError('too_many', `${this.#bytes} bytes of events wait for an answer and ${queueBytesMax} may: await publishes, or raise queueBytesMax.`, { retryAfterMs: 1_000 });
+    if (this.#events + events > queueEventsMax || this.#bytes + bytes > queueBytesMax) {
+      const fits = events <= queueEventsMax && bytes <= queueBytesMax; // into an empty queue
+      const fix = fits ? 'await publishes' : 'publish less at once';
+      throw new EventBusError(
+        fits ? 'too_many' : 'too_large',
+        `${events} events of ${bytes} bytes, with those that wait, exceed queueEventsMax (${queueEventsMax}) or queueBytesMax (${queueBytesMax}): ${fix}, or raise these.`,
+        { retryAfterMs: fits ? 1_000 : undefined },
+      );
     }
     this.#events += events;
     this.#bytes += bytes;
@@ -240,17 +240,16 @@ export class Publisher {
   }
 
   #late(timeoutMs: number): EventBusError {
-    const cause = this.#lastError ?? this.#connection.state.error;
-    return new EventBusError('timeout', `The event was not acknowledged within ${timeoutMs} ms${cause ? `: ${cause.message}` : '.'}`, { cause });
+    return late('The event was not acknowledged', timeoutMs, this.#lastError ?? this.#connection.state.error);
   }
 }
 
 function tooLarge(bytes: number, maxPayload: number): EventBusError {
-  return new EventBusError('too_large', `The event has ${bytes} bytes, and the server takes messages of ${maxPayload}: keep large data elsewhere and publish where it is, or raise the server's message_bytes_max.`);
+  return new EventBusError('too_large', `The event has ${bytes} bytes, and the server takes ${maxPayload}: publish where its data is, or raise message_bytes_max.`);
 }
 
 function tooLong(timeoutMs: number, windowMs: number): EventBusError {
-  return new EventBusError('bad_request', `A publish may not take ${timeoutMs} ms: the server knows a repeated event by its id for ${windowMs} ms (its setting dedupe_window), and one that is sent again later would be stored twice. Give a timeoutMs below that.`);
+  return new EventBusError('bad_request', `A timeoutMs of ${timeoutMs} exceeds the server's dedupe_window, ${windowMs} ms: sent again later, an event would be stored twice. Give less.`);
 }
 
 function eventsOf(requests: readonly Request[]): number {
@@ -272,17 +271,9 @@ function toJson(body: unknown): string {
 // The answer for one event says of it what that for a list says of each.
 function readPublished(answer: Json): Published[] {
   const events: unknown[] = Array.isArray(answer.events) ? answer.events : [answer];
-  return events.filter(isPublished).map(toPublished);
+  return events.filter(isPublished).map(({ id, offset, duplicate, unowned }) => ({ id, offset, duplicate, ...(unowned === true && { unowned }) }));
 }
 
 function isPublished(value: unknown): value is Published & Json {
   return isObject(value) && typeof value.id === 'string' && typeof value.offset === 'string' && typeof value.duplicate === 'boolean';
-}
-
-function toPublished({ id, offset, duplicate, unowned }: Published): Published {
-  return { id, offset, duplicate, ...(unowned === true && { unowned }) };
-}
-
-function aborted(signal: AbortSignal | undefined): EventBusError {
-  return new EventBusError('aborted', 'The signal was aborted.', { cause: signal?.reason });
 }

@@ -33,3 +33,11 @@ export interface Gap {
   readonly from?: string;
   readonly to: string;
 }
+
+export function isConnected({ status }: ConnectionState): boolean {
+  return status === 'live' || status === 'catching-up';
+}
+
+export function isOnTheWay({ status }: ConnectionState): boolean {
+  return status === 'connecting' || status === 'reconnecting';
+}

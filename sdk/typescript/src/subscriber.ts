@@ -25,9 +25,10 @@ export interface SubscriberOptions {
   /** What it knows repeats by. */
   readonly seen: RecentIds;
   readonly concurrency: number | undefined;
-  readonly onEnd: ((error: EventBusError) => void) | undefined;
   /** Its promise: confirmed, or why not. May be told more than once. */
   readonly onSettled: (outcome: Confirmed | EventBusError) => void;
+  /** It was confirmed, and will not be served any more. */
+  readonly onEnded: (error: EventBusError) => void;
   readonly onHandlerFailed: (thrown: unknown) => void;
   /** It had more than it could keep, has handled that, and has to ask for the rest. */
   readonly onHungry: () => void;
@@ -40,10 +41,10 @@ export interface SubscriberOptions {
 export class Subscriber {
   readonly topic: string;
   readonly handler: UntypedHandler;
-  readonly onEnd: ((error: EventBusError) => void) | undefined;
   /** The application said where its history begins. */
   readonly isSinceGiven: boolean;
   readonly #onSettled: (outcome: Confirmed | EventBusError) => void;
+  readonly #onEnded: (error: EventBusError) => void;
   readonly #onHungry: () => void;
   readonly #seen: RecentIds;
   readonly #intake: Intake;
@@ -56,13 +57,13 @@ export class Subscriber {
   #after = -1; // the position up to which nothing is for it: a session that goes on brings older events, for others, once more
   #historyAfter = -1; // the position up to which its history has come
 
-  constructor({ topic, handler, since, seen, concurrency, onEnd, onSettled, onHandlerFailed, onHungry }: SubscriberOptions) {
+  constructor({ topic, handler, since, seen, concurrency, onSettled, onEnded, onHandlerFailed, onHungry }: SubscriberOptions) {
     this.topic = topic;
     this.handler = handler;
-    this.onEnd = onEnd;
     this.isSinceGiven = since !== undefined;
     this.#since = since;
     this.#onSettled = onSettled;
+    this.#onEnded = onEnded;
     this.#onHungry = onHungry;
     this.#seen = seen;
     this.#intake = new Intake((event) => call(handler, event, undefined).catch(onHandlerFailed), concurrency, () => this.#onDrained());
@@ -142,6 +143,12 @@ export class Subscriber {
 
   refuse(error: EventBusError): void {
     this.#onSettled(error);
+  }
+
+  /** The server will not serve it, or not any more. */
+  end(error: EventBusError): void {
+    if (this.#isConfirmed) this.#onEnded(error);
+    else this.refuse(error);
   }
 
   /** Whether an event of a history, at `position`, is new to it. */

@@ -1,18 +1,17 @@
-import type { Connection, ResumeRequest } from './connection.js';
-import { deadlineIn } from './deadline.js';
-import { EventBusError } from './errors.js';
-import type { Delivery, Received } from './event.js';
+import type { Connection } from './connection.js';
+import { deadlineIn, onceAborted } from './deadline.js';
+import { EventBusError, late } from './errors.js';
+import type { AnyEvent, Delivery, Received, UntypedEvents } from './event.js';
+import { identityOf } from './event.js';
 import { GroupWork } from './group-work.js';
 import type { UntypedHandler } from './handler.js';
 import { call, topicHandlerFailed } from './handler.js';
-import type { Interest } from './interests.js';
+import type { Interest, InterestsUser } from './interests.js';
 import { Interests, isView } from './interests.js';
-import { Listener } from './listener.js';
 import { positionOf } from './offset.js';
 import type { Settings } from './options.js';
 import type { PlaceStore } from './place-store.js';
 import { RecentIds } from './recent-ids.js';
-import type { Gap } from './state.js';
 import { Subscriber } from './subscriber.js';
 import { coversEvent, isSubject } from './topic.js';
 
@@ -50,33 +49,23 @@ export interface Subscription {
   unsubscribe(): Promise<void>;
 }
 
-/** Who hears what no promise tells. */
-export interface SubscriptionsUser {
-  report(error: EventBusError): void;
-  /** A topic that was to go on from `gap.from` goes on from `gap.to`. */
-  lost(gap: Gap): void;
-}
-
 /** The handlers of this client, and which of them get what comes. */
 export class Subscriptions {
+  /** What the server knows of them. */
+  readonly interests: Interests;
   readonly work: GroupWork;
   readonly #connection: Connection;
   readonly #settings: Settings;
-  readonly #user: SubscriptionsUser;
-  readonly #interests: Interests;
-  readonly #listeners = new Set<Listener>();
+  readonly #user: InterestsUser;
+  readonly #listeners = new Set<(event: AnyEvent<UntypedEvents>) => void>(); // each takes what is its topic's, once
   #repeats = 0;
 
-  constructor(connection: Connection, settings: Settings, places: PlaceStore, user: SubscriptionsUser) {
+  constructor(connection: Connection, settings: Settings, places: PlaceStore, user: InterestsUser) {
     this.#connection = connection;
     this.#settings = settings;
     this.#user = user;
-    this.#interests = new Interests(connection, places, {
-      report: (error) => user.report(error),
-      lost: (gap) => user.lost(gap),
-      ended: (subscriber, error) => this.#ended(subscriber, error),
-    });
-    this.work = new GroupWork(connection, (error) => user.report(error));
+    this.interests = new Interests(connection, places, user);
+    this.work = new GroupWork(connection, (error) => user.error(error));
   }
 
   /** How often a handler was not called for an event that it had had. */
@@ -86,107 +75,97 @@ export class Subscriptions {
 
   subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions): Promise<Subscription> {
     return new Promise((resolve, reject) => {
-      const { signal, since, group, concurrency, onEnd } = options;
-      if (signal?.aborted) throw aborted(signal);
+      const { signal, since, group, concurrency, onEnd, timeoutMs = this.#settings.timeoutMs } = options;
+      const giveUp = (error: EventBusError) => {
+        subscriber.refuse(error);
+        void unsubscribe();
+      };
+      const offSignal = onceAborted(signal, giveUp);
       const forget = () => {
         clearTimeout(deadline);
-        signal?.removeEventListener('abort', onAbort);
+        offSignal();
       };
+      const onHandlerFailed = this.#handlerFailed(topic);
       const subscriber = new Subscriber({
         topic,
         handler,
         since,
         seen: this.#newSeen(),
         concurrency,
-        onEnd,
         onSettled: (outcome) => {
           clearTimeout(deadline);
           if (!(outcome instanceof EventBusError)) return resolve({ topic, group: outcome.group, offset: outcome.offset, unsubscribe });
           forget();
           reject(outcome.about({ topic }));
         },
-        onHandlerFailed: (thrown) => this.#user.report(topicHandlerFailed(topic, thrown)),
-        onHungry: () => this.#interests.ask(interest, subscriber),
+        onEnded: (cause) => {
+          const error = cause.about({ topic });
+          if (onEnd === undefined) this.#user.error(error);
+          else void call(onEnd, error).catch(onHandlerFailed);
+        },
+        onHandlerFailed,
+        onHungry: () => this.interests.ask(interest, subscriber),
       });
       const unsubscribe = (): Promise<void> => {
         forget();
-        return this.#interests.remove(interest, subscriber);
+        return this.interests.remove(interest, subscriber);
       };
-      const giveUp = (error: EventBusError) => {
-        subscriber.refuse(error);
-        void unsubscribe();
-      };
-      const onAbort = () => giveUp(aborted(signal));
-      const timeoutMs = options.timeoutMs ?? this.#settings.timeoutMs;
-      const deadline = deadlineIn(timeoutMs, () => giveUp(this.#late(topic, timeoutMs)));
-      signal?.addEventListener('abort', onAbort, { once: true });
+      const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, this.#connection.state.error)));
       const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null ? undefined : concurrency);
-      const interest = this.#interests.add({ topic, group, maxInFlight }, subscriber);
+      const interest = this.interests.add({ topic, group, maxInFlight }, subscriber);
     });
   }
 
   /** A handler for what arrives anyway. Returns the function that takes it off. */
   listen(topic: string, handler: UntypedHandler): () => void {
-    const listener = new Listener(topic, handler, this.#newSeen(), (thrown) => this.#user.report(topicHandlerFailed(topic, thrown)));
+    const seen = this.#newSeen();
+    const onHandlerFailed = this.#handlerFailed(topic);
+    const listener = (event: AnyEvent<UntypedEvents>) => {
+      if (coversEvent(topic, event) && seen.add(identityOf(event))) call(handler, event, undefined).catch(onHandlerFailed);
+    };
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  #handlerFailed(topic: string): (thrown: unknown) => void {
+    return (thrown) => this.#user.error(topicHandlerFailed(topic, thrown));
   }
 
   #newSeen(): RecentIds {
     return new RecentIds(this.#settings.repeatsMax, () => ++this.#repeats);
   }
 
-  resumeRequest(): ResumeRequest {
-    return this.#interests.resumeRequest();
-  }
-
-  connected(recovered: boolean, asked: ResumeRequest): void {
-    this.#interests.connected(recovered, asked);
-  }
-
   /** Gives an event to whom it concerns. */
   receive({ event, place, delivery, historyOf }: Received): void {
     if (delivery !== undefined) return this.work.take(event, delivery, this.#memberOf(delivery));
-    const found = [...this.#interests].filter((interest) => isView(interest) && (historyOf === undefined ? coversEvent(interest.topic, event) : interest.topic === historyOf));
+    const found = [...this.interests].filter((interest) => isView(interest) && (historyOf === undefined ? coversEvent(interest.topic, event) : interest.topic === historyOf));
     if (place === undefined) return this.#receiveOfHistory(found, event);
     for (const interest of found) {
       const hadHistories = [...interest.subscribers].some(({ since }) => since !== undefined);
       for (const subscriber of interest.subscribers) subscriber.takeInOrder(event);
-      if (hadHistories) this.#interests.note(interest);
+      if (hadHistories) this.interests.note(interest);
     }
-    for (const listener of this.#listeners) if (coversEvent(listener.topic, event)) listener.take(event);
-  }
-
-  ended(topic: string, group: string | undefined, error: EventBusError): void {
-    this.#interests.ended(topic, group, error);
-  }
-
-  endAll(error: EventBusError): void {
-    this.#interests.endAll(error);
-  }
-
-  lost(to: string): void {
-    this.#interests.lost(to);
+    for (const listener of this.#listeners) listener(event);
   }
 
   /** Whether a handler waits for events: one that was confirmed, or one for what arrives anyway. */
   get isWaiting(): boolean {
-    return this.isWatching || [...this.#interests].some(({ confirmed }) => confirmed !== undefined);
+    return this.isWatching || [...this.interests].some(({ confirmed }) => confirmed !== undefined);
   }
 
   /** Whether one of them misses what is lost; a group has its own place. */
   get isWatching(): boolean {
-    return this.#listeners.size > 0 || [...this.#interests].some((interest) => interest.confirmed !== undefined && isView(interest));
+    return this.#listeners.size > 0 || [...this.interests].some((interest) => interest.confirmed !== undefined && isView(interest));
   }
 
   /** Rejects what has not been confirmed, and says how many. What was confirmed stays, for when the connection is back. */
   fail(error: EventBusError): number {
     let told = 0;
-    for (const interest of [...this.#interests]) {
+    for (const interest of [...this.interests]) {
       for (const subscriber of [...interest.subscribers]) {
         if (subscriber.isConfirmed) continue;
         subscriber.refuse(error);
-        void this.#interests.remove(interest, subscriber);
+        void this.interests.remove(interest, subscriber);
         ++told;
       }
     }
@@ -197,7 +176,7 @@ export class Subscriptions {
   close(error: EventBusError): void {
     this.work.close();
     this.fail(error);
-    this.#interests.close();
+    this.interests.close();
     this.#listeners.clear();
   }
 
@@ -208,31 +187,16 @@ export class Subscriptions {
     const owed = found.map((interest) => ({ interest, subscribers: [...interest.subscribers].filter((subscriber) => subscriber.isNew(position)) })).filter(({ subscribers }) => subscribers.length > 0);
     for (const { interest, subscribers } of owed) {
       for (const subscriber of subscribers) subscriber.takeOfHistory(event, owed.length === 1);
-      this.#interests.note(interest);
+      this.interests.note(interest);
     }
   }
 
-  #ended({ topic, onEnd }: Subscriber, cause: EventBusError): void {
-    const error = cause.about({ topic });
-    if (onEnd === undefined) this.#user.report(error);
-    else void call(async () => onEnd(error)).catch((thrown) => this.#user.report(topicHandlerFailed(topic, thrown)));
-  }
-
   #memberOf({ topic, group }: Delivery): Interest | undefined {
-    for (const interest of this.#interests) {
+    for (const interest of this.interests) {
       if (interest.topic !== topic || interest.group === null) continue;
       // Without a name the server chose it; a delivery may overtake the answer that tells it.
       if ((interest.group ?? interest.confirmed?.group ?? group) === group) return interest;
     }
     return undefined;
   }
-
-  #late(topic: string, timeoutMs: number): EventBusError {
-    const cause = this.#connection.state.error;
-    return new EventBusError('timeout', `The subscription to ${topic} was not confirmed within ${timeoutMs} ms${cause ? `: ${cause.message}` : '.'}`, { cause });
-  }
-}
-
-function aborted(signal: AbortSignal | undefined): EventBusError {
-  return new EventBusError('aborted', 'The signal was aborted.', { cause: signal?.reason });
 }

@@ -75,7 +75,7 @@ export class Transports {
     };
     const timer = setTimeout(() => {
       if (transports.length < 2 || opts.tryAllTransports !== true) return; // nothing would take its place
-      engine.once('open', () => this.#order((name) => Number(name === 'websocket'))); // else it is the network or the server
+      engine.once('open', () => this.#order([...this.#wished].sort((a, b) => Number(isWebSocket(a)) - Number(isWebSocket(b))))); // else it is the network or the server
       giveUp(`It was not open after ${kOpenMs / 1_000} s: does a proxy hold it back?`);
       transports.push(transport.name); // what takes its place may still be upgraded
     }, kOpenMs);
@@ -92,14 +92,16 @@ export class Transports {
   #opened(name: string): void {
     if (name !== 'websocket') return;
     this.#reason = undefined;
-    this.#order(() => 0);
+    this.#order(this.#wished);
   }
 
-  #order(rank: (name: string) => number): void {
-    const nameOf = (transport: List[number]) => (typeof transport === 'string' ? transport : (transport.prototype as { name: string }).name);
-    const sorted = [...this.#wished].sort((a, b) => rank(nameOf(a)) - rank(nameOf(b)));
-    this.list.splice(0, this.list.length, ...(sorted as never[]));
+  #order(wished: readonly List[number][]): void {
+    this.list.splice(0, this.list.length, ...(wished as never[]));
   }
+}
+
+function isWebSocket(transport: List[number]): boolean {
+  return (typeof transport === 'string' ? transport : (transport.prototype as { name: string }).name) === 'websocket';
 }
 
 // Node's says why in its event; of a browser's nothing can be had.

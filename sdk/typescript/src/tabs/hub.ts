@@ -1,4 +1,4 @@
-import type { Connection, ConnectionUser, ResumeRequest } from '../connection.js';
+import type { ConnectionUser, ResumeRequest, SocketConnection } from '../connection.js';
 import { EventBusError } from '../errors.js';
 import { isObject } from '../guards.js';
 import type { Json } from '../guards.js';
@@ -30,7 +30,7 @@ interface Tab {
 
 /** Who has a hub. */
 export interface HubUser {
-  connect(user: ConnectionUser): Connection;
+  connect(user: ConnectionUser): SocketConnection;
   /** To the tabs, that of the hub included. */
   tell(news: News): void;
   /** The server, or the function `token`, will have nobody: it does not come back by itself. */
@@ -50,7 +50,7 @@ export class Hub {
   readonly #tabs = new Map<string, Tab>();
   readonly #topics = new Topics();
   readonly #recent = new Recent();
-  #connection: Connection | undefined;
+  #connection: SocketConnection | undefined;
   #asked: ResumeRequest = { since: undefined, topics: [] };
   #principal: string | undefined; // who is signed in, once the server has said it
   #isCaughtUp = false;
@@ -62,7 +62,7 @@ export class Hub {
 
   /** Connects. */
   open(): void {
-    const connection: Connection = this.#user.connect({
+    const connection: SocketConnection = this.#user.connect({
       resumeRequest: () => this.#resumeRequest(),
       connected: (recovered) => this.#onConnected(recovered),
       emitted: (name, args) => this.#onEmitted(name, args),

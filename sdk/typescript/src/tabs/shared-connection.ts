@@ -1,6 +1,5 @@
 import { Backoff } from '../backoff.js';
-import type { Connection, ConnectionUser } from '../connection.js';
-import { requestOver } from '../connection.js';
+import type { Connection, ConnectionUser, SocketConnection } from '../connection.js';
 import { EventBusError } from '../errors.js';
 import type { Json } from '../guards.js';
 import { Observers } from '../observers.js';
@@ -30,7 +29,7 @@ interface Call {
 }
 
 /** Makes a connection with a socket of its own. */
-export type Connect = (settings: Settings, user: ConnectionUser) => Connection;
+export type Connect = (settings: Settings, user: ConnectionUser) => SocketConnection;
 
 /**
  * What a tab takes for its connection, while one tab of the group has the socket. It goes on from its own place whoever
@@ -53,7 +52,7 @@ export class SharedConnection implements Connection {
   #group: Group | undefined;
   #key: string | undefined; // what the tabs of the group have in common
   #hub: Hub | undefined; // if it leads
-  #alone: Connection | undefined; // if it is in no group
+  #alone: SocketConnection | undefined; // if it is in no group
   #isBarred = false; // the browser gives this page no locks
   #joins = 0; // numbers the tries to join, so that one that comes too late is not used
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -154,10 +153,6 @@ export class SharedConnection implements Connection {
     };
     this.#calls.set(call, { onAnswer, timer: setTimeout(onLate, timeoutMs), sentAt: performance.now() });
     this.#group?.ask({ kind: 'send', call, command, args, timeoutMs });
-  }
-
-  request(command: string, args: readonly unknown[], timeoutMs: number): Promise<Json> {
-    return requestOver(this, command, args, timeoutMs);
   }
 
   // ---- the group -----------------------------------------------------------------------------------

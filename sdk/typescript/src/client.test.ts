@@ -72,6 +72,42 @@ test("a group's event is acknowledged when the loop comes back, and given out ag
   expect(bus.sent('ack')).toEqual([[first]]);
 });
 
+test('what is asked for twice at once is answered in order, and a loop that is over leaves nothing behind', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const { signal } = new AbortController();
+  const added = vi.spyOn(signal, 'addEventListener');
+  const removed = vi.spyOn(signal, 'removeEventListener');
+  const events = client.events('photo:1', { signal });
+  const both = Promise.all([events.next(), events.next()]);
+  await bus.until(() => bus.sent('subscribe').length === 1);
+  for (let n = 0; n < 2; ++n) bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  expect((await both).map(({ value }) => (value as Event).id)).toEqual(['e1', 'e2']);
+
+  bus.sockets[0]!.emit('watch.ended', { topic: 'photo:1', code: 'forbidden', message: 'No longer shared.' });
+  await rejection(events.next());
+  client.on('photo.*', () => {}, { signal })();
+  bus.script('subscribe', { ok: false, error: { code: 'forbidden', message: 'Not yours.' } });
+  await rejection(client.events('photo:2', { signal }).next());
+
+  expect(removed.mock.calls.length).toBeGreaterThanOrEqual(added.mock.calls.length);
+});
+
+test('a group loop that is left is no failure of a handler', async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  client.onError(() => expect.unreachable());
+  const events = client.events('photo.uploaded');
+  await bus.until(() => bus.sent('subscribe').length === 1);
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+
+  await events.next();
+  await events.return?.();
+
+  await bus.until(() => bus.sent('nack').length === 1);
+});
+
 // --- when it connects
 
 test('nothing connects before connect() where autoConnect is false', async () => {
@@ -171,6 +207,41 @@ test('nobody to renew a token for closes the client', async () => {
   await vi.waitFor(() => expect(client.state).toMatchObject({ status: 'closed', error: { code: 'signed_out' } }));
 });
 
+test('a renewal is one at a time, and its failure is told by the state', async () => {
+  const bus = await startBus();
+  bus.script('auth.refresh', 'silence');
+  let asked = 0;
+  const { client, states } = await expiring(bus, () => {
+    if (++asked === 2) throw new Error('no network');
+    return 'a token';
+  });
+  for (let n = 0; n < 100; ++n) bus.sockets[0]!.emit('token.expiring', { expiresInMs: 60_000 });
+
+  await bus.until(() => bus.sent('auth.refresh').length === 1);
+  await client.publish('tick', {});
+
+  expect(states.things).toMatchObject([{ status: 'live', error: { message: expect.stringContaining('no network') } }]);
+  expect(asked).toBe(3);
+});
+
+test.each([0, -5, 1e12])('a pause of %s ms is none that a server means', async (retryAfterMs) => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const refusal = { ok: false, error: { code: 'unavailable', message: 'Not now.', retryAfterMs } };
+  bus.script('publish', ...Array(50).fill(refusal));
+
+  expect(await rejection(client.publish('tick', {}, { timeoutMs: 200 }))).toMatchObject({ code: 'timeout' });
+
+  expect(bus.sent('publish').length).toBeLessThan(5);
+});
+
+test('a subscription that the server cannot serve for now says why it was late', async () => {
+  const bus = await startBus();
+  bus.script('subscribe', { ok: false, error: { code: 'unavailable', message: 'The disk is full.' } });
+
+  expect((await rejection(clientOf(bus).subscribe('photo:1', () => {}, { timeoutMs: 50 }))).message).toContain('The disk is full.');
+});
+
 // --- somebody else
 
 test('when somebody else is signed in, nothing of the one is shown or published as the other, and the page is told', async () => {
@@ -237,6 +308,37 @@ test('close() within a handler does not wait for it, and its event is acknowledg
   await bus.until(() => bus.sent('ack').length === 1 && bus.sockets.length === 0);
 
   expect(bus.sent('ack')).toEqual([[delivery]]);
+});
+
+test('close() waits for every running handler, and what it publishes goes through', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const started = new Seen<unknown>();
+  let goOn = () => {};
+  await client.subscribe('photo:1', async (event) => {
+    started.add(event);
+    await new Promise<void>((resolve) => (goOn = resolve));
+    await client.publish('photo.seen', {});
+  });
+  bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  await started.atLeast(1);
+
+  const closed = client.close();
+  bus.publish({ type: 'photo.late', subject: 'photo:1', data: {} });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  goOn();
+  await closed;
+
+  expect(bus.log.map(({ name }) => name)).toContain('photo.seen');
+  expect(started.things).toHaveLength(1);
+});
+
+test.each([
+  ['subscribe', (bus: EventBus) => bus.subscribe('photo:1', undefined as never), 'bad_request'],
+  ['concurrency', (bus: EventBus) => bus.subscribe('photo:1', () => {}, { concurrency: 0 }), 'bad_request'],
+  ['publish', (bus: EventBus) => bus.publish({ type: 'tick', data: {} } as never, {}), 'bad_event'],
+])('%s refuses what is no argument of it', async (_what, call, code) => {
+  expect(await rejection(call(clientOf(await startBus())))).toMatchObject({ code });
 });
 
 // --- how long a publish may take

@@ -1,16 +1,16 @@
 import type { EngineUser } from './engine.js';
 import { Engine } from './engine.js';
-import type { EventBusError } from './errors.js';
-import { aborted, clientClosed } from './errors.js';
+import { aborted, clientClosed, EventBusError } from './errors.js';
 import { EventStream } from './event-stream.js';
 import type { AnyEvent, EventOf, EventToPublish, KnownTopic, Published, Subject, UntypedEvents } from './event.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { handlerFailed } from './handler.js';
+import { Handling } from './handling.js';
 import type { Logger } from './logger.js';
 import { Observers } from './observers.js';
 import type { EventBusOptions } from './options.js';
 import { kTimeoutMs, loggerOf, resumeKeyOf, settle } from './options.js';
-import { claimEntry } from './place-store.js';
+import { claimEntry, releaseEntry } from './place-store.js';
 import type { PublishLimits } from './publisher.js';
 import type { ConnectionState, Gap } from './state.js';
 import type { Stats } from './stats.js';
@@ -100,12 +100,13 @@ export class EventBus<out Events extends object = UntypedEvents> {
    * ]);
    * ```
    */
-  publish<Own extends Events = Events>(events: readonly EventsToPublish<Own>[], options?: PublishLimits): Promise<Published[]>;
+  publish<Own extends Events = Events>(events: readonly EventsToPublish<NotInferred<Own>>[], options?: PublishLimits): Promise<Published[]>;
 
   async publish(first: string | readonly EventToPublish[], second?: unknown, third: PublishOptions = {}): Promise<Published | Published[]> {
     // What a handler that is still at work publishes belongs to its work.
-    const { publisher } = this.#engine?.subscriptions.work.isHandling ? this.#engine : this.#open();
-    if (typeof first !== 'string') return publisher.publishAll(first, (second as PublishLimits | undefined) ?? {});
+    const { publisher } = this.#engine?.isHandling ? this.#engine : this.#open();
+    if (Array.isArray(first)) return publisher.publishAll(first, (second as PublishLimits | undefined) ?? {});
+    if (typeof first !== 'string') throw new EventBusError('bad_event', 'publish takes a type and its data, or a list of events.');
     const { timeoutMs, signal, ...attributes } = third;
     return publisher.publish({ type: first, data: second, ...attributes }, { timeoutMs, signal });
   }
@@ -158,7 +159,11 @@ export class EventBus<out Events extends object = UntypedEvents> {
 
   on(topic: string, handler: Handler<never>, { signal }: OnOptions = {}): () => void {
     if (signal?.aborted) return () => {};
-    const off = this.#open().subscriptions.listen(topic, handler as UntypedHandler);
+    const takeOff = this.#open().subscriptions.listen(topic, checked(handler));
+    const off = () => {
+      signal?.removeEventListener('abort', off);
+      takeOff();
+    };
     signal?.addEventListener('abort', off, { once: true });
     return off;
   }
@@ -191,7 +196,8 @@ export class EventBus<out Events extends object = UntypedEvents> {
     const onAbort = () => stream.end(aborted(signal));
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#streams.add(stream);
-    const subscription = this.#subscribe(topic, stream.offer, { ...options, concurrency: 1, onEnd: (error) => stream.end(error) });
+    // Nothing waits at the end for the body of a loop, which may be what calls close(); but for a group's event.
+    const subscription = this.#subscribe(topic, stream.offer, { ...options, concurrency: 1, onEnd: (error) => stream.end(error) }, new Handling());
     subscription.catch((error: EventBusError) => stream.end(error));
     return stream;
   }
@@ -325,12 +331,13 @@ export class EventBus<out Events extends object = UntypedEvents> {
     const isFirst = !this.#isClosed;
     this.#isClosed = true;
     if (this.#engine !== undefined) return this.#engine.close(options.drainMs ?? kDrainMs);
+    releaseEntry(this.#entry);
     if (isFirst) this.#states.tell({ status: 'closed' });
     return Promise.resolve();
   }
 
-  async #subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions): Promise<Subscription> {
-    return this.#open().subscriptions.subscribe(topic, handler as UntypedHandler, options);
+  async #subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions, handling?: Handling): Promise<Subscription> {
+    return this.#open().subscriptions.subscribe(topic, checked(handler), options, handling);
   }
 
   #use(): Engine {
@@ -380,10 +387,19 @@ export class EventBus<out Events extends object = UntypedEvents> {
   }
 }
 
+/** As TypeScript's `NoInfer` of 5.4: the events of a batch do not widen what its client knows of. */
+type NotInferred<Type> = [Type][Type extends unknown ? 0 : never];
+
 /** One element of a batch, its data checked by its type. */
 export type EventsToPublish<Events extends object> = {
   [Type in keyof Events & string]: EventToPublish<Type, Events[Type]>;
 }[keyof Events & string];
+
+// Where no compiler has: a handler that is none would take a group's events and give each back.
+function checked(handler: Handler<never>): UntypedHandler {
+  if (typeof handler !== 'function') throw new EventBusError('bad_request', `A handler must be a function, and this is ${String(handler)}.`);
+  return handler as UntypedHandler;
+}
 
 function isNode(): boolean {
   return typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string';

@@ -16,10 +16,13 @@ import { Transports } from './transports.js';
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
 const kAnswerMs = 10_000;
+const kRenewalsMs = 1_000; // from one renewal to the next, at least
 const kRefusalsMax = 2; // in a row, with a fresh token each, before those who wait are told
 
 /** What a CONNECT asks to go on from, for when the server does not know the session. */
 export interface ResumeRequest {
+  /** The old session would begin anew with a history that has come a part of its way: a new one goes on with it. */
+  readonly isAnew?: boolean;
   /** Whose it is, as the server named them; for anybody else the CONNECT is refused. */
   readonly principal?: string | undefined;
   readonly since: string | undefined;
@@ -96,6 +99,7 @@ export class SocketConnection implements Connection {
   #refusals = 0;
   #refusedCode: string | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #isRenewing = false;
   #renewTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #stirs = new Stirs(() => this.stir());
 
@@ -209,8 +213,9 @@ export class SocketConnection implements Connection {
     if (connect !== this.#connects) return; // that connection is gone
     if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : this.#comeLater(token);
     this.#asked = this.#user.resumeRequest();
-    const { since, topics, principal } = this.#asked;
+    const { since, topics, principal, isAnew } = this.#asked;
     send({
+      ...(isAnew && { pid: undefined, offset: undefined }), // socket.io-client's own are left out
       place: true,
       refresh: typeof source === 'function' || undefined, // what is undefined is not in the JSON
       token,
@@ -220,21 +225,33 @@ export class SocketConnection implements Connection {
     });
   }
 
-  // The token ends soon: another goes on in its place, on the connection that there is. Where none can be had the server
-  // ends it, and the next CONNECT asks again.
+  // The token ends soon: another goes on in its place, on the connection that there is. Where none can be had the state says
+  // so, and the server ends it: the next CONNECT asks again.
   async #renew(endsAt: number, refused?: string): Promise<void> {
     const connect = this.#connects;
-    const again = (code?: string) => void (this.#renewTimer = setTimeout(() => void this.#renew(endsAt, code), this.#backoff.nextMs()));
+    this.#isRenewing = true;
+    const again = (error: EventBusError) => {
+      this.#setState({ ...this.state, error });
+      this.#renewTimer = setTimeout(() => void this.#renew(endsAt, error.retry === 'new-token' ? error.code : undefined), this.#backoff.after(error));
+    };
     const context = { expiresInMs: Math.max(0, endsAt - performance.now()), ...(refused !== undefined && { refused }) };
-    const token = await tokenOf(this.#settings.token, context, () => {});
+    const token = await tokenOf(this.#settings.token, context, (error) => connect === this.#connects && this.#setState({ ...this.state, error }));
     if (connect !== this.#connects) return;
-    if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : again();
+    if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : again(token);
     this.send('auth.refresh', [{ token }], kAnswerMs, (answer) => {
       if (connect !== this.#connects) return;
-      if (!(answer instanceof EventBusError)) return this.#backoff.reset();
-      if (answer.code === 'forbidden') this.reconnect(); // it is somebody else's
-      else again(answer.retry === 'new-token' ? answer.code : undefined);
+      if (answer instanceof EventBusError && answer.code !== 'forbidden') return again(answer);
+      this.#backoff.reset();
+      this.#renewTimer = setTimeout(() => (this.#isRenewing = false), kRenewalsMs);
+      if (answer instanceof EventBusError) return this.#comeLater(answer); // it is somebody else's
+      const { error, ...state } = this.state;
+      if (error !== undefined) this.#setState(state);
     });
+  }
+
+  #endRenewal(): void {
+    clearTimeout(this.#renewTimer);
+    this.#isRenewing = false;
   }
 
   #onConnect(socket: Socket): void {
@@ -250,7 +267,7 @@ export class SocketConnection implements Connection {
 
   #onConnectError(socket: Socket, thrown: Error & { data?: unknown }): void {
     if (socket.active) {
-      const error = new EventBusError('unavailable', `The event bus at ${this.#settings.origin} cannot be reached: ${thrown.message}.`, { cause: thrown });
+      const error = new EventBusError('unavailable', `The event bus at ${this.#settings.origin} cannot be reached: ${reasonOf(thrown)}.`, { cause: thrown });
       return this.#onTheWay(error);
     }
     const error = readError(thrown.data, thrown.message);
@@ -270,7 +287,7 @@ export class SocketConnection implements Connection {
 
   #onDisconnect(socket: Socket, reason: string): void {
     ++this.#connects;
-    clearTimeout(this.#renewTimer);
+    this.#endRenewal();
     if (this.state.status === 'closed') return;
     const error = this.state.status === 'reconnecting' ? this.state.error : undefined;
     this.#onTheWay(error);
@@ -281,7 +298,7 @@ export class SocketConnection implements Connection {
   #onEmitted(socket: Socket, name: string, args: readonly unknown[]): void {
     const body = fieldsOf(args[0]);
     if (name === 'resume.done') this.#onCaughtUp(body, optionalString(args[1]));
-    else if (name === 'token.expiring') void this.#renew(performance.now() + (optionalNumber(body.expiresInMs) ?? 0));
+    else if (name === 'token.expiring') void (this.#isRenewing || this.#renew(performance.now() + (optionalNumber(body.expiresInMs) ?? 0)));
     else if (name === 'token.expired') this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
     else if (name === 'resume.unknown') this.#onUnknown(socket, body);
     else this.#user.emitted(name, args);
@@ -322,7 +339,7 @@ export class SocketConnection implements Connection {
     if (this.state.status === 'closed') return;
     this.#onTheWay(error);
     clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.#socket?.connect(), error?.retryAfterMs ?? this.#backoff.nextMs());
+    this.#retryTimer = setTimeout(() => this.#socket?.connect(), this.#backoff.after(error));
   }
 
   #onTheWay(error?: EventBusError): void {
@@ -331,7 +348,7 @@ export class SocketConnection implements Connection {
 
   #stop(error?: EventBusError): void {
     clearTimeout(this.#retryTimer);
-    clearTimeout(this.#renewTimer);
+    this.#endRenewal();
     this.#setState({ status: 'closed', ...(error && { error }) }, () => {
       this.#drop();
       if (error !== undefined) this.#user.refused(error);
@@ -352,6 +369,18 @@ export function request(connection: Pick<Connection, 'send'>, command: string, a
   return new Promise((resolve, reject) => {
     connection.send(command, args, timeoutMs, (answer) => (answer instanceof EventBusError ? reject(answer) : resolve(answer)));
   });
+}
+
+// What engine.io knows of it, beside "xhr poll error": an HTTP status, or what the system said.
+function reasonOf({ message, description, context }: Error & { description?: unknown; context?: unknown }): string {
+  const { statusText } = fieldsOf(context);
+  const inner = typeof description === 'number' && description > 0 ? `it answers HTTP ${description}: is the address right?` : messageIn(statusText) ?? messageIn(description);
+  return inner === undefined ? message : `${message}, ${inner}`;
+}
+
+function messageIn(value: unknown): string | undefined {
+  const text = typeof value === 'object' && value !== null && 'message' in value ? value.message : undefined;
+  return typeof text === 'string' && text !== '' ? text : undefined;
 }
 
 function readAnswer(command: string, answer: unknown): Json | EventBusError {

@@ -39,6 +39,7 @@ export class Engine {
   #roundTripMs: number | undefined;
   #openTimer: ReturnType<typeof setTimeout> | undefined;
   #closed: Promise<void> | undefined;
+  #isEnded = false;
   #force: () => void = () => {};
 
   /** `entry`: where its place outlives it, as `claimEntry` gave it. */
@@ -65,6 +66,11 @@ export class Engine {
 
   get stats(): Stats {
     return { sent: this.publisher.stored, received: this.#received, repeats: this.subscriptions.repeats, reconnects: this.#reconnects, roundTripMs: this.#roundTripMs };
+  }
+
+  /** Whether a handler is at work that may still publish. */
+  get isHandling(): boolean {
+    return this.subscriptions.handling.isAtWork && !this.#isEnded;
   }
 
   /** Something needs the connection. */
@@ -100,8 +106,8 @@ export class Engine {
   close(drainMs: number): Promise<void> {
     if (drainMs === 0) this.#force();
     this.#closed ??= this.#close(drainMs);
-    const { work } = this.subscriptions;
-    return work.isOwnHandler ? Promise.race([this.#closed, work.othersDrained()]) : this.#closed;
+    const { handling } = this.subscriptions;
+    return handling.isOwn ? Promise.race([this.#closed, handling.othersIdle()]) : this.#closed;
   }
 
   async #close(drainMs: number): Promise<void> {
@@ -110,7 +116,9 @@ export class Engine {
       timer = deadlineIn(drainMs, resolve);
       this.#force = resolve;
     });
-    await Promise.race([this.subscriptions.work.drain().then(() => this.publisher.idle()), late]);
+    this.subscriptions.stop();
+    await Promise.race([this.subscriptions.handling.idle().then(() => this.publisher.idle()), late]);
+    this.#isEnded = true;
     clearTimeout(timer);
     clearTimeout(this.#openTimer);
     const closed = clientClosed();
@@ -145,7 +153,8 @@ export class Engine {
       answered: (ms) => (this.#roundTripMs = ms),
       emitted: (name, args) => this.#onEmitted(name, args),
       refused: (error) => {
-        if (error.code === 'signed_out') this.#places.signOut();
+        const hasNoCookie = error.code === 'unauthorized' && this.#settings.token === undefined;
+        if (error.code === 'signed_out' || hasNoCookie) this.#places.signOut();
         const told = this.subscriptions.fail(error) + this.publisher.fail(error);
         const { isWaiting } = this.subscriptions;
         if (this.state.status === 'closed' && (isWaiting || told === 0)) this.#user.ended(this.#settings.origin, error, isWaiting);

@@ -1,6 +1,9 @@
 import type { EventBusError } from './errors.js';
 import type { DeliveryContext } from './handler.js';
 
+/** Why a group's event that a loop was not through with is given out again. */
+export class LoopLeft extends Error {}
+
 interface Taken<Event> {
   readonly event: Event;
   /** The consumer has come back for the next one. */
@@ -14,15 +17,16 @@ interface Taken<Event> {
  * Leaving the loop ends it, and so does an error, which the loop throws.
  */
 export class EventStream<Event> implements AsyncIterableIterator<Event> {
-  readonly #onReturn: () => unknown;
+  readonly #onOver: () => unknown;
   readonly #offered: Taken<Event>[] = [];
   #current: Taken<Event> | undefined;
   #end: { readonly error: EventBusError | undefined } | undefined;
   #wake: () => void = () => {};
+  #turn: Promise<unknown> = Promise.resolve(); // of the last `next`
 
-  /** `onReturn` is called when the consumer wants no more. */
-  constructor(onReturn: () => unknown) {
-    this.#onReturn = onReturn;
+  /** `onOver` is called once the consumer has been given the last. */
+  constructor(onOver: () => unknown) {
+    this.#onOver = onOver;
   }
 
   /** A handler. It resolves when the consumer is through with `event`; a group's event that it was not through with is given out again. */
@@ -39,7 +43,13 @@ export class EventStream<Event> implements AsyncIterableIterator<Event> {
     this.#wake();
   }
 
-  async next(): Promise<IteratorResult<Event>> {
+  next(): Promise<IteratorResult<Event>> {
+    const result = this.#turn.then(() => this.#next());
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #next(): Promise<IteratorResult<Event>> {
     this.#current?.done();
     this.#current = undefined;
     while (this.#offered.length === 0) {
@@ -51,11 +61,11 @@ export class EventStream<Event> implements AsyncIterableIterator<Event> {
   }
 
   async return(): Promise<IteratorResult<Event>> {
-    const left = new Error('The loop over the events was left.');
+    const left = new LoopLeft('The loop over the events was left.');
     for (const taken of [this.#current, ...this.#offered.splice(0)]) taken?.left(left);
     this.#current = undefined;
     this.end();
-    await this.#onReturn();
+    await this.#onOver();
     return { done: true, value: undefined };
   }
 
@@ -65,6 +75,7 @@ export class EventStream<Event> implements AsyncIterableIterator<Event> {
 
   #finish(error: EventBusError | undefined): IteratorResult<Event> {
     this.#end = { error: undefined }; // a loop throws it once
+    void this.#onOver();
     if (error !== undefined) throw error;
     return { done: true, value: undefined };
   }

@@ -1,11 +1,12 @@
-import { CallContext } from './call-context.js';
 import type { Connection } from './connection.js';
 import { request } from './connection.js';
 import { EventBusError, messageOf } from './errors.js';
 import type { AnyEvent, Delivery, UntypedEvents } from './event.js';
 import { identityOf } from './event.js';
-import type { UntypedHandler } from './handler.js';
-import { call, topicHandlerFailed } from './handler.js';
+import { LoopLeft } from './event-stream.js';
+import { topicHandlerFailed } from './handler.js';
+import type { Handling } from './handling.js';
+import type { Subscriber } from './subscriber.js';
 
 const kAnswerMs = 10_000;
 const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
@@ -17,10 +18,10 @@ const kInFlightMax = 64; // the server's, where a subscription does not say
 export interface Member {
   readonly topic: string;
   readonly maxInFlight: number | undefined;
-  readonly subscribers: ReadonlySet<{ readonly handler: UntypedHandler }>;
+  readonly subscribers: ReadonlySet<Pick<Subscriber, 'handleOfGroup'>>;
 }
 
-// An event in this process, from its first delivery until the last of its handlers has settled.
+// An event in this client, from its first delivery until the last of its handlers has settled.
 interface Run {
   readonly key: string;
   readonly membership: string;
@@ -32,7 +33,7 @@ interface Run {
 }
 
 /**
- * The groups' events that this process handles.
+ * The groups' events that this client handles.
  *
  * (1) An event of a group is handled once at a time. A delivery of one that runs, as after a drop, is answered when it ends;
  *     only a run that has lasted for 5 minutes is given up for it.
@@ -42,21 +43,15 @@ interface Run {
  */
 export class GroupWork {
   readonly #connection: Connection;
+  readonly #handling: Handling;
   readonly #report: (error: EventBusError) => void;
   readonly #runs = new Map<string, Run>(); // in the order of their first deliveries
   #isClosing = false;
-  #isClosed = false;
-  readonly #caller = new CallContext<Run>();
-  #waiters: { readonly isOver: () => boolean; readonly resolve: () => void }[] = [];
 
-  constructor(connection: Connection, report: (error: EventBusError) => void) {
+  constructor(connection: Connection, handling: Handling, report: (error: EventBusError) => void) {
     this.#connection = connection;
+    this.#handling = handling;
     this.#report = report;
-  }
-
-  /** Whether a handler is at work on an event that it can still answer. */
-  get isHandling(): boolean {
-    return this.#runs.size > 0 && !this.#isClosed;
   }
 
   /** `member`: whose it is; undefined: it has unsubscribed since. */
@@ -75,30 +70,10 @@ export class GroupWork {
     }
   }
 
-  /** Takes no more, and waits for those that are being handled. */
-  drain(): Promise<void> {
+  /** Takes no more; those that are being handled are answered. */
+  stop(): void {
     this.#isClosing = true;
     for (const run of [...this.#runs.values()]) if (run.startedAt === undefined) this.#runs.delete(run.key);
-    return this.#until(() => this.#runs.size === 0);
-  }
-
-  /** Whether it is a handler of a group's event that calls. */
-  get isOwnHandler(): boolean {
-    return this.#caller.get() !== undefined;
-  }
-
-  /** When no other handlers are at work than the one that calls. */
-  othersDrained(): Promise<void> {
-    const own = this.#caller.get();
-    return this.#until(() => [...this.#runs.values()].every((run) => run === own));
-  }
-
-  close(): void {
-    this.#isClosed = true;
-  }
-
-  #until(isOver: () => boolean): Promise<void> {
-    return isOver() ? Promise.resolve() : new Promise((resolve) => this.#waiters.push({ isOver, resolve }));
   }
 
   #startThoseOf(membership: string): void {
@@ -107,7 +82,7 @@ export class GroupWork {
     for (const run of own) {
       if (run.startedAt !== undefined) continue;
       if (room-- <= 0) return;
-      void this.#handle(run);
+      void this.#handling.run(() => this.#handle(run));
     }
   }
 
@@ -123,10 +98,10 @@ export class GroupWork {
     run.startedAt = performance.now();
     const { member, event } = run;
     const context = { group: run.delivery.group, attempt: run.delivery.attempt };
-    const outcomes = await this.#caller.run(run, () => Promise.allSettled([...member.subscribers].map(({ handler }) => call(handler, event, context))));
+    const outcomes = await Promise.allSettled([...member.subscribers].map((subscriber) => subscriber.handleOfGroup(event, context)));
     if (run.isGivenUp) return;
     const failures = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown);
-    for (const thrown of failures) this.#report(topicHandlerFailed(member.topic, thrown));
+    for (const thrown of failures) if (!(thrown instanceof LoopLeft)) this.#report(topicHandlerFailed(member.topic, thrown));
     const { delivery } = run;
     if (outcomes.length === 0) await this.#answer('nack', delivery, kUnsubscribed);
     else if (failures.length === 0) await this.#answer('ack', delivery);
@@ -135,7 +110,6 @@ export class GroupWork {
     // What came while the answer was on its way is another try.
     if (run.delivery !== delivery) this.take(event, run.delivery, member);
     if (!this.#isClosing) this.#startThoseOf(run.membership);
-    for (const { isOver, resolve } of this.#waiters) if (isOver()) resolve();
   }
 
   // If the answer does not arrive, the group gives the event out again: nothing is left to do here.

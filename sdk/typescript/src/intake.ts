@@ -4,6 +4,14 @@ type Event = AnyEvent<UntypedEvents>;
 
 const kWaitingMax = 1_000; // events
 
+/** Who hears what becomes of the events that wait. */
+export interface IntakeUser {
+  /** One more waits, or one less. */
+  moved(): void;
+  /** Nothing waits any more. */
+  drained(): void;
+}
+
 /**
  * Hands events to a handler, all at once or at most `concurrency` at a time. The others wait, in order, up to 1,000: the
  * log keeps what is behind them.
@@ -11,22 +19,32 @@ const kWaitingMax = 1_000; // events
 export class Intake {
   readonly #handle: (event: Event) => Promise<void>;
   readonly #concurrency: number;
-  readonly #onDrained: () => void;
+  readonly #user: IntakeUser;
   readonly #waiting: Event[] = [];
+  #given: string | undefined; // the offset of the last one that the handler was given
   #running = 0;
   #isClosed = false;
 
-  /** `handle` never rejects. `onDrained`: nothing waits any more. */
-  constructor(handle: (event: Event) => Promise<void>, concurrency: number = Infinity, onDrained: () => void) {
+  /** `handle` never rejects. */
+  constructor(handle: (event: Event) => Promise<void>, concurrency: number, user: IntakeUser) {
     this.#handle = handle;
     this.#concurrency = concurrency;
-    this.#onDrained = onDrained;
+    this.#user = user;
+  }
+
+  /** The offset up to which the handler has been given what came; undefined: all of it. */
+  get givenUpTo(): string | undefined {
+    return this.#waiting.length === 0 ? undefined : this.#given;
   }
 
   /** False: it was taken, and there is no room for another. */
   add(event: Event): boolean {
+    if (this.#isClosed) return true;
     if (this.#running < this.#concurrency) void this.#run(event);
-    else this.#waiting.push(event);
+    else {
+      this.#waiting.push(event);
+      this.#user.moved();
+    }
     return this.#waiting.length < kWaitingMax;
   }
 
@@ -37,11 +55,13 @@ export class Intake {
 
   async #run(event: Event): Promise<void> {
     ++this.#running;
+    this.#given = event.offset;
     await this.#handle(event);
     --this.#running;
     if (this.#isClosed) return;
     const next = this.#waiting.shift();
-    if (next !== undefined) void this.#run(next);
-    else this.#onDrained();
+    if (next === undefined) return this.#user.drained();
+    void this.#run(next);
+    this.#user.moved();
   }
 }

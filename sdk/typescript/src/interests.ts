@@ -110,7 +110,8 @@ export class Interests {
     const going = [...this].filter(isView).flatMap(({ topic, subscribers }) => [...subscribers].map((subscriber) => ({ topic, from: subscriber.pointInOrder(this.#places) })));
     const since = place ?? earliest(going.map(({ from }) => from));
     const topics = since === undefined ? [] : going.filter(({ from }) => from !== undefined && positionOf(from) >= positionOf(since)).map(({ topic }) => topic);
-    return { principal, since, topics: [...new Set(topics)] };
+    const isAnew = this.#places.isForgotten || [...this].some(({ subscribers }) => [...subscribers].some(({ isAmidHistory }) => isAmidHistory));
+    return { principal, since, topics: [...new Set(topics)], isAnew };
   }
 
   connected(recovered: boolean, asked: ResumeRequest): void {
@@ -158,18 +159,21 @@ export class Interests {
   /** Keeps where `interest` goes on if the page is loaded again. */
   note({ topic, subscribers }: Interest): void {
     const begun = [...subscribers].filter(({ hasBegun }) => hasBegun);
-    const history = earliest(begun.map(({ since }) => since));
-    const from = history ?? earliest(begun.map((subscriber) => subscriber.resumePoint(this.#places)));
-    if (from !== undefined) this.#places.watch(topic, from, history !== undefined);
+    const behind = begun.filter(({ isBehind }) => isBehind);
+    const from = earliest((behind.length > 0 ? behind : begun).map((subscriber) => subscriber.pointInPage(this.#places)));
+    if (from !== undefined) this.#places.watch(topic, from, behind.length > 0);
+  }
+
+  /** No subscriber's handler is called any more. */
+  stop(): void {
+    for (const { subscribers } of this) for (const subscriber of subscribers) subscriber.close();
   }
 
   /** Leaves no timer and no subscriber. */
   close(): void {
     for (const { retryTimer } of [...this, ...this.#unsubscribed.values()]) clearTimeout(retryTimer);
-    for (const { requests, subscribers } of this) {
-      cancel(requests);
-      for (const subscriber of subscribers) subscriber.close();
-    }
+    for (const { requests } of this) cancel(requests);
+    this.stop();
     this.#interests.clear();
     this.#unsubscribed.clear();
   }
@@ -230,7 +234,8 @@ export class Interests {
   #onRefused(interest: Interest, request: Request, error: EventBusError): void {
     const { since } = request;
     if (error.retry === 'later' || error.code === 'token_expired') {
-      if (this.#connection.isLive) request.timer = setTimeout(() => this.#send(interest, request), error.retryAfterMs ?? interest.backoff.nextMs());
+      for (const subscriber of request.subscribers) subscriber.lastError = error;
+      if (this.#connection.isLive) request.timer = setTimeout(() => this.#send(interest, request), interest.backoff.after(error));
       return; // `connected` asks
     }
     interest.requests.delete(request);
@@ -293,13 +298,8 @@ export class Interests {
     } catch (thrown) {
       if (!this.#connection.isLive || this.#unsubscribed.get(interest.key) !== interest) return;
       const error = asEventBusError(thrown, 'internal');
-<<<<<<< HEAD
-      if (error.retry !== 'later') return this.#user.report(error);
-      interest.retryTimer = setTimeout(() => this.#tellUnsubscribedAgain(interest), error.retryAfterMs ?? interest.backoff.nextMs());
-=======
       if (error.retry !== 'later') return this.#user.error(error);
-      interest.retryTimer = setTimeout(() => void this.#tellUnsubscribed(interest), error.retryAfterMs ?? interest.backoff.nextMs());
->>>>>>> w/size2
+      interest.retryTimer = setTimeout(() => this.#tellUnsubscribedAgain(interest), interest.backoff.after(error));
     }
   }
 

@@ -286,6 +286,51 @@ test.each(['', 'no json', '[]', '{"place":1,"topics":[],"principal":"p"}', '{"pl
   expect(new PlaceStore(claimEntry('tab')).place).toBeUndefined();
 });
 
+test('a page that is loaded again gets what had come and waited for its turn', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  const handled: string[] = [];
+  const first = new Seen<unknown>();
+  const handler = async ({ id }: { id: string }) => {
+    handled.push(id);
+    first.add(id);
+    await new Promise(() => {}); // it is at work on it when the page goes
+  };
+  await before.subscribe('photo:1', handler, { concurrency: 1 });
+  for (let n = 0; n < 3; ++n) bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  await before.publish('tick', {}); // is answered behind them
+  await first.atLeast(1);
+  reload();
+  const kept = [...tab.entries];
+  await before.close({ drainMs: 0 });
+  for (const [key, entry] of kept) tab.setItem(key, entry);
+
+  const after = clientOf(bus);
+  const seen = new Seen<{ id: string }>();
+  await after.subscribe('photo:1', seen.add);
+
+  expect([handled, (await seen.atLeast(2)).map(({ id }) => id)]).toEqual([['e1'], ['e2', 'e3']]);
+});
+
+test('a client that is closed before it was used leaves its entry, and what is in it, to the next', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  await before.subscribe('photo:1', () => {});
+  await before.publish('tick', {});
+  await leave(before);
+  bus.publish({ type: 'photo.missed', subject: 'photo:1', data: {} });
+
+  await clientOf(bus).close();
+  const mounted = clientOf(bus);
+  mounted.on('photo.*', () => {});
+  await mounted.close();
+  const after = clientOf(bus);
+  const seen = new Seen<{ id: string }>();
+  await after.subscribe('photo:1', seen.add);
+
+  expect((await seen.atLeast(1)).map(({ id }) => id)).toEqual(['e2']);
+});
+
 test('a place whose owner is not known yet is not kept', () => {
   const store = new PlaceStore(claimEntry('tab'));
   store.watch('photo:1', '1.1', false);

@@ -19,6 +19,11 @@ export function claimEntry(name: string | undefined): string | undefined {
   }
 }
 
+/** The client is no longer. */
+export function releaseEntry(entry: string | undefined): void {
+  if (entry !== undefined) inUse.delete(entry);
+}
+
 /**
  * The last place that this client saw. In a browser it is kept in sessionStorage too, with the topics
  * that were watched and with the places of those that go on somewhere else, so that the page goes on
@@ -29,6 +34,7 @@ export class PlaceStore {
   #isErased = false;
   #principal: string | undefined;
   #hasSignedIn = false;
+  #isForgotten = false;
   readonly #topics = new Map<string, OwnPlace>();
   readonly #restored: Restored;
   #place: string | undefined;
@@ -65,11 +71,17 @@ export class PlaceStore {
     return this.#hasSignedIn;
   }
 
+  /** Whether what came before is of somebody else, and nobody has signed in since. */
+  get isForgotten(): boolean {
+    return this.#isForgotten;
+  }
+
   /** The places from now on are those of `principal`. */
   signIn(principal: string): void {
     const isNews = principal !== this.#principal || this.#isErased;
     this.#principal = principal;
     this.#hasSignedIn = true;
+    this.#isForgotten = false;
     this.#isErased = false;
     if (isNews) this.#write();
   }
@@ -82,6 +94,7 @@ export class PlaceStore {
 
   /** Somebody else is signed in. */
   forget(): void {
+    this.#isForgotten = true;
     this.#principal = undefined;
     this.#hasSignedIn = false;
     this.#place = undefined;
@@ -132,10 +145,10 @@ export class PlaceStore {
 
   /** Forgets the place, in sessionStorage too, and leaves no listener and no timer. */
   close(): void {
-    this.forget();
-    if (this.#key === undefined) return;
+    clearTimeout(this.#timer);
+    if (this.#hasSignedIn) this.forget(); // what the page before left is the next client's, if this one has not used it
     globalThis.removeEventListener?.('pagehide', this.#onPageHide);
-    inUse.delete(this.#key);
+    releaseEntry(this.#key);
   }
 
   #writeSoon(): void {

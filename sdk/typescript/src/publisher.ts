@@ -196,7 +196,7 @@ export class Publisher {
     if (!this.#connection.isLive) return; // `flush` comes with the connection
     // What is wrong with one of them must not keep those before it.
     this.#together = mayPass ? 1 : Math.ceil(eventsOf(requests) / 2);
-    if (mayPass) this.#restTimer = setTimeout(() => (this.#endRest(), this.flush()), error.retryAfterMs ?? this.#backoff.nextMs());
+    if (mayPass) this.#restTimer = setTimeout(() => (this.#endRest(), this.flush()), this.#backoff.after(error));
   }
 
   #passed(): void {

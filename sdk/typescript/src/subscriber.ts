@@ -1,12 +1,14 @@
 import type { EventBusError } from './errors.js';
 import type { AnyEvent, UntypedEvents } from './event.js';
 import { identityOf } from './event.js';
-import type { UntypedHandler } from './handler.js';
+import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { call } from './handler.js';
+import type { Handling } from './handling.js';
 import { Intake } from './intake.js';
 import { positionOf } from './offset.js';
 import type { PlaceStore } from './place-store.js';
 import type { RecentIds } from './recent-ids.js';
+import { Turns } from './turns.js';
 
 type Event = AnyEvent<UntypedEvents>;
 
@@ -20,6 +22,7 @@ export interface Confirmed {
 export interface SubscriberOptions {
   readonly topic: string;
   readonly handler: UntypedHandler;
+  readonly handling: Handling;
   /** As the application gave it. */
   readonly since: string | undefined;
   /** What it knows repeats by. */
@@ -32,6 +35,10 @@ export interface SubscriberOptions {
   readonly onHandlerFailed: (thrown: unknown) => void;
   /** It had more than it could keep, has handled that, and has to ask for the rest. */
   readonly onHungry: () => void;
+  /** What its handler has been given has moved on, or no longer does. */
+  readonly onMoved: () => void;
+  /** It is not called any more. */
+  readonly onClosed: () => void;
 }
 
 /**
@@ -40,12 +47,16 @@ export interface SubscriberOptions {
  */
 export class Subscriber {
   readonly topic: string;
-  readonly handler: UntypedHandler;
+  /** Why the server could not serve it for now. */
+  lastError: EventBusError | undefined;
   /** The application said where its history begins. */
   readonly isSinceGiven: boolean;
   readonly #onSettled: (outcome: Confirmed | EventBusError) => void;
   readonly #onEnded: (error: EventBusError) => void;
   readonly #onHungry: () => void;
+  readonly #onClosed: () => void;
+  readonly #handler: UntypedHandler;
+  readonly #turns: Turns;
   readonly #seen: RecentIds;
   readonly #intake: Intake;
   #since: string | undefined;
@@ -57,16 +68,18 @@ export class Subscriber {
   #after = -1; // the position up to which nothing is for it: a session that goes on brings older events, for others, once more
   #historyAfter = -1; // the position up to which its history has come
 
-  constructor({ topic, handler, since, seen, concurrency, onSettled, onEnded, onHandlerFailed, onHungry }: SubscriberOptions) {
+  constructor({ topic, handler, handling, since, seen, concurrency = Infinity, onSettled, onEnded, onHandlerFailed, onHungry, onMoved, onClosed }: SubscriberOptions) {
     this.topic = topic;
-    this.handler = handler;
+    this.#handler = handler;
+    this.#turns = new Turns(concurrency);
     this.isSinceGiven = since !== undefined;
     this.#since = since;
     this.#onSettled = onSettled;
     this.#onEnded = onEnded;
     this.#onHungry = onHungry;
+    this.#onClosed = onClosed;
     this.#seen = seen;
-    this.#intake = new Intake((event) => call(handler, event, undefined).catch(onHandlerFailed), concurrency, () => this.#onDrained());
+    this.#intake = new Intake((event) => handling.run(() => call(handler, event, undefined).catch(onHandlerFailed)), concurrency, { drained: () => this.#onDrained(), moved: onMoved });
   }
 
   get isConfirmed(): boolean {
@@ -98,6 +111,26 @@ export class Subscriber {
     if (this.#since !== undefined) return undefined;
     if (this.#start === undefined) return places.restoredFor(this.topic);
     return places.count > this.#placesAtStart ? places.place : this.#start;
+  }
+
+  /** Whether a history is under way, and has come a part of its way. */
+  get isAmidHistory(): boolean {
+    return this.#isConfirmed && this.#since !== undefined && this.#since !== this.#start;
+  }
+
+  /** Where another page has to go on: as `resumePoint`, but for events that wait here for their turn. */
+  pointInPage(places: PlaceStore): string | undefined {
+    return this.#intake.givenUpTo ?? this.resumePoint(places);
+  }
+
+  /** Whether that stays, whatever places are passed. */
+  get isBehind(): boolean {
+    return this.#since !== undefined || this.#intake.givenUpTo !== undefined;
+  }
+
+  /** Calls the handler with a group's event, when it is its turn. Rejects as the handler does. */
+  handleOfGroup(event: Event, delivery: DeliveryContext): Promise<void> {
+    return this.#turns.run(() => call(this.#handler, event, delivery));
   }
 
   /** Another session is to bring its history, from `since` on. */
@@ -175,6 +208,7 @@ export class Subscriber {
   /** Calls the handler no more. */
   close(): void {
     this.#intake.close();
+    this.#onClosed();
   }
 
   #take(event: Event): void {

@@ -197,6 +197,43 @@ test('a history that a lost session had not brought to its end goes on where it 
   expect(idsOf(await seen.atLeast(3))).toEqual(['e1', 'e2', 'e3']);
 });
 
+test('a history that has come a part of its way goes on in a session of its own', async () => {
+  const bus = await startBus({ recovery: true });
+  for (let n = 0; n < 3; ++n) bus.publish({ type: 'photo.old', subject: kPhoto, data: {} });
+  const [first] = bus.log as [Stored];
+  const client = clientOf(bus);
+  const seen = new Seen<Event>();
+  bus.script('subscribe', { ok: true, topic: kPhoto, offset: '1.0' });
+  await client.subscribe(kPhoto, seen.add, { since: '1.0' });
+  bus.showHistory(first);
+  await seen.atLeast(1);
+
+  bus.breakAll();
+
+  expect(idsOf(await seen.atLeast(3))).toEqual(['e1', 'e2', 'e3']);
+  expect(bus.connects[1]).not.toHaveProperty('pid');
+  expect(bus.sent('subscribe').at(-1)).toEqual([kPhoto, { since: '1.1' }]);
+});
+
+test("a group's handler with concurrency 1 is given one event after the other, whatever is in flight", async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  let running = 0;
+  let most = 0;
+  const handler = async () => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    --running;
+  };
+  await client.subscribe('photo.uploaded', handler, { concurrency: 1, maxInFlight: 8 });
+
+  for (let n = 0; n < 5; ++n) bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await bus.until(() => bus.sent('ack').length === 5);
+
+  expect(most).toBe(1);
+});
+
 test('a handler with concurrency 1 is given one event after the other, and what it cannot keep is asked for again', async () => {
   const bus = await startBus();
   const client = clientOf(bus);

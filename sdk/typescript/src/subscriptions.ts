@@ -6,6 +6,7 @@ import { identityOf } from './event.js';
 import { GroupWork } from './group-work.js';
 import type { UntypedHandler } from './handler.js';
 import { call, topicHandlerFailed } from './handler.js';
+import { Handling } from './handling.js';
 import type { Interest, InterestsUser } from './interests.js';
 import { Interests, isView } from './interests.js';
 import { positionOf } from './offset.js';
@@ -54,6 +55,7 @@ export class Subscriptions {
   /** What the server knows of them. */
   readonly interests: Interests;
   readonly work: GroupWork;
+  readonly handling = new Handling();
   readonly #connection: Connection;
   readonly #settings: Settings;
   readonly #user: InterestsUser;
@@ -65,7 +67,7 @@ export class Subscriptions {
     this.#settings = settings;
     this.#user = user;
     this.interests = new Interests(connection, places, user);
-    this.work = new GroupWork(connection, (error) => user.error(error));
+    this.work = new GroupWork(connection, this.handling, (error) => user.error(error));
   }
 
   /** How often a handler was not called for an event that it had had. */
@@ -73,9 +75,11 @@ export class Subscriptions {
     return this.#repeats;
   }
 
-  subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions): Promise<Subscription> {
+  /** `handling`: what waits for the handler at the end. */
+  subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions, handling: Handling = this.handling): Promise<Subscription> {
     return new Promise((resolve, reject) => {
-      const { signal, since, group, concurrency, onEnd, timeoutMs = this.#settings.timeoutMs } = options;
+      const { signal, since, group, concurrency = Infinity, onEnd, timeoutMs = this.#settings.timeoutMs } = options;
+      if (!(concurrency >= 1)) throw new EventBusError('bad_request', `concurrency must be 1 or more, and is ${concurrency}.`, { topic });
       const giveUp = (error: EventBusError) => {
         subscriber.refuse(error);
         void unsubscribe();
@@ -89,6 +93,7 @@ export class Subscriptions {
       const subscriber = new Subscriber({
         topic,
         handler,
+        handling,
         since,
         seen: this.#newSeen(),
         concurrency,
@@ -105,13 +110,12 @@ export class Subscriptions {
         },
         onHandlerFailed,
         onHungry: () => this.interests.ask(interest, subscriber),
+        onMoved: () => this.interests.note(interest),
+        onClosed: forget,
       });
-      const unsubscribe = (): Promise<void> => {
-        forget();
-        return this.interests.remove(interest, subscriber);
-      };
-      const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, this.#connection.state.error)));
-      const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null ? undefined : concurrency);
+      const unsubscribe = (): Promise<void> => this.interests.remove(interest, subscriber);
+      const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, subscriber.lastError ?? this.#connection.state.error)));
+      const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : concurrency);
       const interest = this.interests.add({ topic, group, maxInFlight }, subscriber);
     });
   }
@@ -121,7 +125,7 @@ export class Subscriptions {
     const seen = this.#newSeen();
     const onHandlerFailed = this.#handlerFailed(topic);
     const listener = (event: AnyEvent<UntypedEvents>) => {
-      if (coversEvent(topic, event) && seen.add(identityOf(event))) call(handler, event, undefined).catch(onHandlerFailed);
+      if (coversEvent(topic, event) && seen.add(identityOf(event))) void this.handling.run(() => call(handler, event, undefined).catch(onHandlerFailed));
     };
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -172,12 +176,17 @@ export class Subscriptions {
     return told;
   }
 
+  /** No handler is called any more; those that are at work go on. */
+  stop(): void {
+    this.work.stop();
+    this.interests.stop();
+    this.#listeners.clear();
+  }
+
   /** Leaves no timer and no handler. */
   close(error: EventBusError): void {
-    this.work.close();
     this.fail(error);
     this.interests.close();
-    this.#listeners.clear();
   }
 
   // The server sends a history again until it knows that it came, so what is not new is no news. Where it does not say of

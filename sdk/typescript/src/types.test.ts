@@ -78,6 +78,17 @@ test('a client goes where one of fewer types, or of any, is asked for, and nowhe
   });
 });
 
+test('the data of a batch is checked, also where there is one type', () => {
+  const one = createEventBus<{ 'a.b': { x: number } }>();
+  unused.bind(() => {
+    void one.publish([{ type: 'a.b', data: { x: 1 } }]);
+    // @ts-expect-error it has no x
+    void one.publish([{ type: 'a.b', data: { y: 1 } }]);
+    // @ts-expect-error x is a number
+    void bus.publish([{ type: 'photo.uploaded', data: { photoId: 1 } }]);
+  });
+});
+
 test('an option may be there and undefined', () => {
   expectTypeOf(createEventBus<PhotoEvents>({ url: process.env.NO_SUCH_VARIABLE })).toEqualTypeOf<typeof bus>();
 });

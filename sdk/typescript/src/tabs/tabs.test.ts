@@ -372,7 +372,7 @@ test.each([
   await told.atLeast(2);
 
   const storage = new TabStorage();
-  storage.setItem('eventbus:page', JSON.stringify({ place, topics: [] }));
+  storage.setItem('eventbus:page', JSON.stringify({ place, topics: [], principal: 'a hash' }));
   vi.stubGlobal('sessionStorage', storage);
   const page = await browser.tab(bus, { resumeKey: 'page' });
   const heard = new Seen<Event>();
@@ -400,7 +400,7 @@ test.each(['7.0', '7.900'])('a place of another log in one tab costs the others 
   await told.atLeast(1);
 
   const storage = new TabStorage();
-  storage.setItem('eventbus:page', JSON.stringify({ place, topics: [] }));
+  storage.setItem('eventbus:page', JSON.stringify({ place, topics: [], principal: 'a hash' }));
   vi.stubGlobal('sessionStorage', storage);
   const page = await browser.tab(bus, { resumeKey: 'page' });
   const lost = new Seen<unknown>();

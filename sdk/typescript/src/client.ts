@@ -198,7 +198,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
     this.#streams.add(stream);
     // Nothing waits at the end for the body of a loop, which may be what calls close(); but for a group's event.
     const subscription = this.#subscribe(topic, stream.offer, { ...options, concurrency: 1, onEnd: (error) => stream.end(error) }, new Handling());
-    subscription.catch((error: EventBusError) => stream.end(error));
+    subscription.catch((error: EventBusError) => stream.end(error.code === 'closed' ? undefined : error));
     return stream;
   }
 

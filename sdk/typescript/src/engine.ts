@@ -116,14 +116,13 @@ export class Engine {
       timer = deadlineIn(drainMs, resolve);
       this.#force = resolve;
     });
-    this.subscriptions.stop();
+    this.subscriptions.stop(clientClosed());
     await Promise.race([this.subscriptions.handling.idle().then(() => this.publisher.idle()), late]);
     this.#isEnded = true;
     clearTimeout(timer);
     clearTimeout(this.#openTimer);
-    const closed = clientClosed();
-    this.subscriptions.close(closed);
-    this.publisher.fail(closed);
+    this.subscriptions.interests.close();
+    this.publisher.fail(clientClosed());
     this.#connection.close();
     this.#places.close();
     this.#user.closed();

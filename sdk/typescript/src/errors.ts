@@ -84,9 +84,13 @@ export function clientClosed(): EventBusError {
   return new EventBusError('closed', 'This event bus client has been closed.');
 }
 
-/** What to say of anything that was thrown. */
+/** What to say of anything that was thrown, such as an Error into which an API's answer was merged. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return 'It cannot be said in words.'; // as Object.create(null)
+  }
 }
 
 /** Thrown by a `token` function (or `null` returned): nobody is signed in, so the client closes and does not ask again. */

@@ -105,7 +105,7 @@ export class GroupWork {
     const { delivery } = run;
     if (outcomes.length === 0) await this.#answer('nack', delivery, kUnsubscribed);
     else if (failures.length === 0) await this.#answer('ack', delivery);
-    else await this.#answer('nack', delivery, { reason: messageOf(failures[0]).slice(0, kReasonCharsMax) });
+    else await this.#answer('nack', delivery, { reason: reasonOf(failures[0]) });
     this.#runs.delete(run.key);
     // What came while the answer was on its way is another try.
     if (run.delivery !== delivery) this.take(event, run.delivery, member);
@@ -118,4 +118,10 @@ export class GroupWork {
       if (error.code !== 'unavailable' && error.code !== 'not_found') this.#report(error);
     });
   }
+}
+
+// Half of a character would be refused.
+function reasonOf(thrown: unknown): string {
+  const message = messageOf(thrown).replace(/\p{Surrogate}/gu, '\ufffd');
+  return [...message].slice(0, kReasonCharsMax).join('');
 }

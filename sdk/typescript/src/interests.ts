@@ -12,6 +12,8 @@ import { isSubject } from './topic.js';
 const kAnswerMs = 10_000;
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 30_000;
+const kTopicsMax = 1_000; // of a CONNECT, and their bytes: the server reads 1,024, and 128 KiB with the token
+const kTopicsBytesMax = 64 * 1024;
 
 /** What a subscription wants of the server. */
 export interface Wish {
@@ -103,7 +105,7 @@ export class Interests {
 
   /**
    * What a CONNECT should ask for, if it is not the old session that answers. It lists the topics that go on in order from
-   * `since` or later; histories are asked for by themselves, each from its own place.
+   * `since` or later, as many as it can take; others, and histories, are asked for by themselves, each from its own place.
    */
   resumeRequest(): ResumeRequest {
     const { place, principal } = this.#places;
@@ -111,7 +113,7 @@ export class Interests {
     const since = place ?? earliest(going.map(({ from }) => from));
     const topics = since === undefined ? [] : going.filter(({ from }) => from !== undefined && positionOf(from) >= positionOf(since)).map(({ topic }) => topic);
     const isAnew = this.#places.isForgotten || [...this].some(({ subscribers }) => [...subscribers].some(({ isAmidHistory }) => isAmidHistory));
-    return { principal, since, topics: [...new Set(topics)], isAnew };
+    return { principal, since, topics: fitting(new Set(topics)), isAnew };
   }
 
   connected(recovered: boolean, asked: ResumeRequest): void {
@@ -327,6 +329,13 @@ export function isView({ topic, group, confirmed }: Interest): boolean {
 // Of the group that it asked for, or was told.
 function nameOf({ group, confirmed }: Interest): string | undefined {
   return group ?? confirmed?.group;
+}
+
+// The first that a CONNECT can take. The others are asked for by themselves, from their own places.
+function fitting(topics: ReadonlySet<string>): string[] {
+  let bytes = 0;
+  const end = [...topics].findIndex((topic, at) => at === kTopicsMax || (bytes += new TextEncoder().encode(JSON.stringify(topic)).length + 1) > kTopicsBytesMax);
+  return [...topics].slice(0, end < 0 ? undefined : end);
 }
 
 function cancel(requests: Set<Request>): void {

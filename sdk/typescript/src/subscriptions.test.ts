@@ -197,6 +197,25 @@ test('a history that a lost session had not brought to its end goes on where it 
   expect(idsOf(await seen.atLeast(3))).toEqual(['e1', 'e2', 'e3']);
 });
 
+test.each([
+  ['more than the server reads', 1_030, 'photo:'],
+  ['more bytes than it takes', 300, `photo:${'\u0001'.repeat(40)}`],
+])('of %s a CONNECT lists as many as it may, and the others are asked for', async (_what, count, prefix) => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const seen = new Seen<Event>();
+  await Promise.all(Array.from({ length: count }, (_, n) => client.subscribe(`${prefix}${n}`, seen.add)));
+  await bus.stop();
+  bus.publish({ type: 'photo.a', subject: `${prefix}0`, data: {} });
+  bus.publish({ type: 'photo.a', subject: `${prefix}${count - 1}`, data: {} });
+
+  await bus.listen();
+
+  expect(idsOf(await seen.atLeast(2)).sort()).toEqual(['e1', 'e2']);
+  expect((bus.connects[1] as { topics: string[] }).topics.length).toBeLessThan(1_001);
+  expect(JSON.stringify(bus.connects[1]).length).toBeLessThan(100_000);
+});
+
 test('a history that has come a part of its way goes on in a session of its own', async () => {
   const bus = await startBus({ recovery: true });
   for (let n = 0; n < 3; ++n) bus.publish({ type: 'photo.old', subject: kPhoto, data: {} });
@@ -724,6 +743,22 @@ test("a group's event is given back with the reason when the handler rejects", a
   await bus.until(() => bus.sent('nack').length === 1);
   expect(bus.sent('nack')).toEqual([[delivery, { reason: 'no disk' }]]);
   expect(errors.things).toMatchObject([{ message: 'A handler of photo.uploaded failed: no disk' }]);
+});
+
+test.each([
+  ['an Error whose message is an object', Object.assign(new Error(), { message: { code: 7 } }), '[object Object]'],
+  ['what has no words', Object.create(null), 'It cannot be said in words.'],
+  ['half of an emoji at the end of what is sent', new Error(`${'x'.repeat(499)}😀`), `${'x'.repeat(499)}😀`],
+  ['half of an emoji', new Error('\ud83d'), '\ufffd'],
+])("a group's event is given back when the handler throws %s", async (_what, thrown, reason) => {
+  const bus = await startBus();
+  const client = await member(bus, () => Promise.reject(thrown));
+  client.onError(() => {});
+
+  bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+
+  await bus.until(() => bus.sent('nack').length === 1);
+  expect(bus.sent('nack')[0]?.[1]).toEqual({ reason });
 });
 
 test("a group's event that is given again is handled again", async () => {

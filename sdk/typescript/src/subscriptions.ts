@@ -176,17 +176,12 @@ export class Subscriptions {
     return told;
   }
 
-  /** No handler is called any more; those that are at work go on. */
-  stop(): void {
+  /** No handler is called any more; those that are at work go on. What has not been confirmed is rejected. */
+  stop(error: EventBusError): void {
+    this.fail(error);
     this.work.stop();
     this.interests.stop();
     this.#listeners.clear();
-  }
-
-  /** Leaves no timer and no handler. */
-  close(error: EventBusError): void {
-    this.fail(error);
-    this.interests.close();
   }
 
   // The server sends a history again until it knows that it came, so what is not new is no news. Where it does not say of

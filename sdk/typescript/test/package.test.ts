@@ -161,9 +161,9 @@ test('attw and publint find nothing', async () => {
   expect(messages).toEqual([]);
 });
 
-const kPageBytesMax = 27_000; // what a page loads that does not share a connection between its tabs
+const kPageBytesMax = 27 * 1024; // what a page loads that does not share a connection between its tabs
 
-test('a page that makes a client loads at most 27 kB, minified and compressed, with all that it needs', async () => {
+test('a page that makes a client loads at most 27 KiB, minified and compressed, with all that it needs', async () => {
   const { outputFiles } = await build({
     stdin: { contents: "import { createEventBus } from './dist/esm/index.js'; createEventBus({ url: '' });", resolveDir: built },
     bundle: true,

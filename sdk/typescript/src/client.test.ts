@@ -310,6 +310,46 @@ test('close() within a handler does not wait for it, and its event is acknowledg
   expect(bus.sent('ack')).toEqual([[delivery]]);
 });
 
+test('handlers that each close the client do not wait for one another, and what they have published is stored', async () => {
+  const bus = await startBus();
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  const started = new Seen<unknown>();
+  const closed = new Seen<number>();
+  let goOn = () => {};
+  const all = new Promise<void>((resolve) => (goOn = resolve));
+  await client.subscribe('photo.uploaded', async (event) => {
+    started.add(event);
+    await all;
+    void client.publish('photo.seen', {});
+    await client.close();
+    closed.add(bus.log.filter(({ name }) => name === 'photo.seen').length);
+  });
+  for (let n = 0; n < 3; ++n) bus.deliver(bus.publish({ type: 'photo.uploaded', data: {} }), 'worker', 'photo.uploaded');
+  await started.atLeast(3);
+
+  goOn();
+  expect(await closed.atLeast(3)).toEqual([3, 3, 3]);
+  await bus.until(() => bus.sent('ack').length === 3);
+});
+
+test('close() in what a handler has left behind waits as anywhere else', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const closed = new Seen<number>();
+  await client.subscribe('photo:1', () => {
+    setTimeout(async () => {
+      for (let n = 0; n < 100; ++n) void client.publish('photo.seen', {});
+      await client.close();
+      closed.add(bus.log.filter(({ name }) => name === 'photo.seen').length);
+    }, 5);
+  });
+
+  bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+
+  expect(await closed.atLeast(1)).toEqual([100]);
+});
+
 test('close() waits for every running handler, and what it publishes goes through', async () => {
   const bus = await startBus();
   const client = clientOf(bus);

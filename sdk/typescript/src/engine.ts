@@ -107,7 +107,7 @@ export class Engine {
     if (drainMs === 0) this.#force();
     this.#closed ??= this.#close(drainMs);
     const { handling } = this.subscriptions;
-    return handling.isOwn ? Promise.race([this.#closed, handling.othersIdle()]) : this.#closed;
+    return handling.isOwn ? Promise.race([this.#closed, handling.othersIdle().then(() => this.publisher.idle())]) : this.#closed;
   }
 
   async #close(drainMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import { CallContext } from './call-context.js';
 /** The handlers that are at work, whatever gave them their events. */
 export class Handling {
   readonly #running = new Set<object>();
+  readonly #waitingHere = new WeakSet<object>();
   readonly #caller = new CallContext<object>();
   #waiters: { readonly isOver: () => boolean; readonly resolve: () => void }[] = [];
 
@@ -10,9 +11,9 @@ export class Handling {
     return this.#running.size > 0;
   }
 
-  /** Whether it is a handler that calls. */
+  /** Whether it is a handler at work that calls; what one has left behind, such as a timer, is none. */
   get isOwn(): boolean {
-    return this.#caller.get() !== undefined;
+    return this.#running.has(this.#caller.get() ?? {});
   }
 
   async run(work: () => Promise<void>): Promise<void> {
@@ -22,18 +23,24 @@ export class Handling {
       await this.#caller.run(own, work);
     } finally {
       this.#running.delete(own);
-      for (const { isOver, resolve } of this.#waiters) if (isOver()) resolve();
+      this.#look();
     }
   }
 
-  /** When no handler is at work, but for the one that calls. */
+  /** When no handler is at work, but for those that wait for the others here. */
   othersIdle(): Promise<void> {
-    const own = this.#caller.get();
-    return this.#until(() => this.#running.size === (own !== undefined && this.#running.has(own) ? 1 : 0));
+    this.#waitingHere.add(this.#caller.get() ?? {});
+    const idle = this.#until(() => [...this.#running].every((one) => this.#waitingHere.has(one)));
+    this.#look();
+    return idle;
   }
 
   idle(): Promise<void> {
     return this.#until(() => this.#running.size === 0);
+  }
+
+  #look(): void {
+    for (const { isOver, resolve } of this.#waiters) if (isOver()) resolve();
   }
 
   #until(isOver: () => boolean): Promise<void> {

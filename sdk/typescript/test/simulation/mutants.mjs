@@ -32,7 +32,7 @@ const mutants = [
     row: 2,
     what: '`close()` within a handler waits for that handler.',
     file: 'handling.ts',
-    from: 'return this.#caller.get() !== undefined;',
+    from: 'return this.#running.has(this.#caller.get() ?? {});',
     to: 'return false;',
   },
   {

@@ -106,6 +106,7 @@ LaneSettings lane_settings(const Config& config, std::size_t lanes, std::size_t 
                         .cookie_name = config.takes_cookie() ? config.cookie_name : std::string(),
                         .group_in_flight_default = config.group_in_flight_default,
                         .dedupe_window = config.dedupe_window,
+                        .clock_skew = config.jwt_clock_skew,
                         .recovery = config.recovery,
                         .namespaces = config.namespaces};
     settings.groups.ack_wait = config.group_ack_wait;

@@ -83,12 +83,15 @@ void Gateway::await_end_of_token(BusSocket& member) {
     const Clock::WallTime end = member.principal().expires_at;
     expiries_.add(member, end);
     if (!member.wants_warning || end == Clock::WallTime::max()) return;
-    const auto life = end - context_.clock.wall_now();
-    expiries_.add(member.renewal().warning, end - std::min<decltype(life)>(kWarnBefore, life / 2));
+    // By the token's own end: whoever made it may not renew one that has ended.
+    const Clock::WallTime exp = end - settings_.clock_skew;
+    const auto life = exp - context_.clock.wall_now();
+    expiries_.add(member.renewal().warning, exp - std::min<decltype(life)>(kWarnBefore, life / 2));
 }
 
 void Gateway::tell_that_token_ends(BusSocket& member) {
-    const auto left = until(member.principal().expires_at, context_.clock.wall_now());
+    const Clock::WallTime exp = member.principal().expires_at - settings_.clock_skew;
+    const auto left = until(exp, context_.clock.wall_now());
     member.socket().emit(notices::token_expiring(left));
 }
 

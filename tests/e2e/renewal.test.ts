@@ -160,6 +160,17 @@ test('another token keeps the socket past the end of the first, without a drop',
   expect(told(client)).toEqual(['token.expiring']);
 });
 
+test('a token is to be renewed before it ends, though it is taken for a while longer', async () => {
+  const server = await BusServer.start({ settings: { jwt_clock_skew: '30s' } });
+  const exp = inSeconds(4);
+  const client = await connect(server, undefined, { auth: { token: userToken('bob', { exp }), refresh: true } });
+
+  await client.control.until((all) => all.some(({ name }) => name === 'token.expiring'));
+
+  expect(Date.now()).toBeLessThan(exp * 1_000);
+  expect((client.control.things[0]!.body as { expiresInMs: number }).expiresInMs).toBeLessThanOrEqual(2_000);
+});
+
 test('the new token ends as the first would have, and its end is told anew', async () => {
   const server = await BusServer.start({ settings: kExact });
   const client = await connect(server, undefined, { auth: { token: kBob, refresh: true } });

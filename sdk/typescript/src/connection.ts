@@ -16,6 +16,7 @@ import { Transports } from './transports.js';
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
 const kAnswerMs = 10_000;
+const kKeptCharsMax = 256; // of a place, and of who is signed in
 const kRenewalsMs = 1_000; // from one renewal to the next, at least
 const kRefusalsMax = 2; // in a row, with a fresh token each, before those who wait are told
 
@@ -307,7 +308,7 @@ export class SocketConnection implements Connection {
   #onCaughtUp(body: Json, place: string | undefined): void {
     const missed = optionalNumber(body.missed) ?? 0;
     this.dedupeWindowMs = optionalNumber(body.dedupeWindowMs) ?? this.dedupeWindowMs;
-    this.#user.caughtUp(place, optionalString(body.principal));
+    this.#user.caughtUp(bounded(place), bounded(optionalString(body.principal)));
     if (this.state.status !== 'live' || missed > 0) this.#setState({ status: 'live', missed });
   }
 
@@ -369,6 +370,11 @@ export function request(connection: Pick<Connection, 'send'>, command: string, a
   return new Promise((resolve, reject) => {
     connection.send(command, args, timeoutMs, (answer) => (answer instanceof EventBusError ? reject(answer) : resolve(answer)));
   });
+}
+
+// What is kept and shown again may not keep a CONNECT from being taken.
+function bounded(text: string | undefined): string | undefined {
+  return text !== undefined && text.length <= kKeptCharsMax ? text : undefined;
 }
 
 // What engine.io knows of it, beside "xhr poll error": an HTTP status, or what the system said.

@@ -188,10 +188,10 @@ export class EventBus<out Events extends object = UntypedEvents> {
 
   events(topic: string, options: EventsOptions = {}): AsyncIterableIterator<never> {
     const { signal } = options;
-    const stream = new EventStream<never>(async () => {
+    const stream = new EventStream<never>(() => {
       this.#streams.delete(stream);
       signal?.removeEventListener('abort', onAbort);
-      await subscription.then((confirmed) => confirmed.unsubscribe(), () => {});
+      void subscription.then((confirmed) => confirmed.unsubscribe(), () => {});
     });
     const onAbort = () => stream.end(aborted(signal));
     signal?.addEventListener('abort', onAbort, { once: true });

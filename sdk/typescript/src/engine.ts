@@ -147,6 +147,7 @@ export class Engine {
         if (principal !== undefined) this.#places.signIn(principal);
         if (place !== undefined) this.#places.pass(place);
         this.publisher.learn();
+        this.publisher.flush();
       },
       changedHands: (error) => this.#changeHands(error),
       answered: (ms) => (this.#roundTripMs = ms),

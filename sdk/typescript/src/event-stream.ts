@@ -17,7 +17,7 @@ interface Taken<Event> {
  * Leaving the loop ends it, and so does an error, which the loop throws.
  */
 export class EventStream<Event> implements AsyncIterableIterator<Event> {
-  readonly #onOver: () => unknown;
+  readonly #onOver: () => void;
   readonly #offered: Taken<Event>[] = [];
   #current: Taken<Event> | undefined;
   #end: { readonly error: EventBusError | undefined } | undefined;
@@ -25,7 +25,7 @@ export class EventStream<Event> implements AsyncIterableIterator<Event> {
   #turn: Promise<unknown> = Promise.resolve(); // of the last `next`
 
   /** `onOver` is called once the consumer has been given the last. */
-  constructor(onOver: () => unknown) {
+  constructor(onOver: () => void) {
     this.#onOver = onOver;
   }
 
@@ -65,7 +65,7 @@ export class EventStream<Event> implements AsyncIterableIterator<Event> {
     for (const taken of [this.#current, ...this.#offered.splice(0)]) taken?.left(left);
     this.#current = undefined;
     this.end();
-    await this.#onOver();
+    this.#onOver();
     return { done: true, value: undefined };
   }
 
@@ -75,7 +75,7 @@ export class EventStream<Event> implements AsyncIterableIterator<Event> {
 
   #finish(error: EventBusError | undefined): IteratorResult<Event> {
     this.#end = { error: undefined }; // a loop throws it once
-    void this.#onOver();
+    this.#onOver();
     if (error !== undefined) throw error;
     return { done: true, value: undefined };
   }

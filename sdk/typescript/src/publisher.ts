@@ -86,7 +86,10 @@ export class Publisher {
 
   /** Sends what waits. Called when the connection is live. */
   flush(): void {
-    if (this.#isSending || this.#restTimer !== undefined || this.#queue.length === 0 || !this.#connection.isLive) return;
+    const [first] = this.#queue;
+    if (first === undefined || this.#isSending || this.#restTimer !== undefined || !this.#connection.isLive) return;
+    const isLong = first.timeoutMs > kTimeoutMs && first.timeoutMs < Infinity;
+    if (isLong && this.#connection.dedupeWindowMs === undefined) return; // it may be too long: the server says so in a moment
     void this.#send(this.#next(Math.min(this.#connection.maxPayload ?? Infinity, kTogetherBytes)));
   }
 
@@ -144,7 +147,7 @@ export class Publisher {
     const { bytes, timeoutMs } = request;
     const { dedupeWindowMs = Infinity, maxPayload = Infinity } = this.#connection;
     if (bytes + kEnvelopeBytes > maxPayload) return request.reject(tooLarge(bytes, maxPayload));
-    if (timeoutMs > dedupeWindowMs && timeoutMs !== kTimeoutMs && timeoutMs !== Infinity) return request.reject(tooLong(timeoutMs, dedupeWindowMs));
+    if (timeoutMs > dedupeWindowMs && timeoutMs !== kTimeoutMs && timeoutMs < Infinity && !request.wasSent) return request.reject(tooLong(timeoutMs, dedupeWindowMs));
     if (request.wasSent) request.windowTimer ??= deadlineIn(dedupeWindowMs, () => request.reject(this.#late(dedupeWindowMs)));
   }
 

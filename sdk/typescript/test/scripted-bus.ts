@@ -37,6 +37,8 @@ export class ScriptedBus {
   epoch = 1;
   /** What the next CONNECTs are refused with. */
   refusals: { code: string; message: string; retryAfterMs?: number }[] = [];
+  /** Which tokens it takes. */
+  isGood: (token: unknown) => boolean = () => true;
   /** What a CONNECT missed is not sent: it is still on its way. */
   hides = false;
   /** What every connection is shown without asking: type patterns. */
@@ -164,7 +166,8 @@ export class ScriptedBus {
     this.#stir();
     const { principal } = socket.handshake.auth;
     const isOther = principal !== undefined && principal !== this.principal;
-    const refusal = isOther ? { code: 'principal_changed', message: 'Somebody else is signed in.' } : this.refusals.shift();
+    const bad = this.isGood(socket.handshake.auth.token) ? undefined : { code: 'unauthorized', message: 'It is not accepted.' };
+    const refusal = isOther ? { code: 'principal_changed', message: 'Somebody else is signed in.' } : (bad ?? this.refusals.shift());
     if (refusal === undefined) return next();
     const { message, ...data } = refusal;
     next(Object.assign(new Error(message), { data }));

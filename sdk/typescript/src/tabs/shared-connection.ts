@@ -20,6 +20,8 @@ const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
 const kStirFirstMs = 3_000;
 const kStirMaxMs = 30_000;
+const kTokenFailuresMax = 3; // then another tab may lead
+const kTokenMs = 10_000; // that a function may take
 const kKeepTokenMs = 10_000; // one that named the group is good for the CONNECT that follows
 
 interface Call {
@@ -59,6 +61,7 @@ export class SharedConnection implements Connection {
   #stirTimer: ReturnType<typeof setTimeout> | undefined;
   #token: string | undefined;
   #tokenAt = 0;
+  #tokenFailures = 0; // in a row, as the leader
   #place: string | undefined; // up to which it has passed on what came in order
   #missed = 0; // since it was connected
   #isConnected = false;
@@ -238,10 +241,28 @@ export class SharedConnection implements Connection {
       const join = this.#joins;
       const kept = context.refused === undefined && performance.now() - this.#tokenAt < kKeepTokenMs ? this.#token : undefined;
       this.#token = undefined;
-      const token = kept ?? (await (source as TokenFunction)(context));
-      if (token !== null && join === this.#joins && this.#keyFor(token) !== this.#key) this.#moveTo(token);
-      return token;
+      if (context.refused !== undefined) this.#tokenFailed(join);
+      const late = setTimeout(() => this.#tokenFailed(join, kTokenFailuresMax), kTokenMs);
+      try {
+        const token = kept ?? (await (source as TokenFunction)(context));
+        if (token !== null && join === this.#joins && this.#keyFor(token) !== this.#key) this.#moveTo(token);
+        return token;
+      } catch (thrown) {
+        this.#tokenFailed(join);
+        throw thrown;
+      } finally {
+        clearTimeout(late);
+      }
     };
+  }
+
+  // One tab that gets no token must not keep the others from the bus, whose functions may do better.
+  #tokenFailed(join: number, count = 1): void {
+    if (join !== this.#joins || this.#isConnected) return;
+    this.#tokenFailures += count;
+    if (this.#hub === undefined || this.#tokenFailures < kTokenFailuresMax) return;
+    this.#tokenFailures = 0;
+    this.#joinAgain();
   }
 
   #keepToken(token: string): void {
@@ -334,6 +355,7 @@ export class SharedConnection implements Connection {
     clearTimeout(this.#stirTimer);
     this.#stirBackoff.reset();
     this.#isConnected = true;
+    this.#tokenFailures = 0;
     this.#wasLive = true;
     this.#maxPayload = maxPayload;
     this.#missed = 0;

@@ -626,3 +626,25 @@ test('a page that goes into the back/forward cache leads no longer, and is back 
   expect(idsOf(await seen[0]!.atLeast(1))).toEqual([id]);
   expect(bus.sockets).toHaveLength(1);
 });
+
+test.each([
+  ['throws', () => { throw new Error('no network'); }],
+  ['gives one that is refused', () => 'a bad token'],
+])('a leader whose token function %s leaves the lead to a tab whose function is good', async (_how, fail: () => string) => {
+  const bus = await startBus();
+  bus.isGood = (token) => token !== 'a bad token';
+  let isGood = true;
+  const leader = await browser.tab(bus, { shareTabs: { name: 'ann' }, token: () => (isGood ? 'a token' : fail()) });
+  await leader.client.subscribe(kPhoto, () => {});
+  const other = await browser.tab(bus, { shareTabs: { name: 'ann' }, token: () => 'a token' });
+  const seen = new Seen<Event>();
+  await other.client.subscribe(kPhoto, seen.add);
+
+  isGood = false;
+  bus.breakAll();
+  await vi.waitFor(() => expect(other.leads).toBe(true), { timeout: 15_000 });
+  await live(other);
+  const id = publish(bus);
+
+  expect(idsOf(await seen.atLeast(1))).toEqual([id]);
+}, 30_000);

@@ -144,7 +144,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
 
   /**
    * Calls `handler` with what arrives without being asked for: the events for this user, their roles
-   * and everyone. Nothing is said to the server. Returns the function that takes the handler off, as an aborted `signal` does.
+   * and everyone. Asks the server for nothing. Returns the function that takes the handler off, as an aborted `signal` does.
    *
    * @example
    * ```ts
@@ -361,7 +361,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
       gap: (gap) => {
         if (this.#gaps.size > 0) return this.#gaps.tell(gap);
         const where = gap.from === undefined ? `before ${gap.to}` : `between ${gap.from} and ${gap.to}`;
-        this.#logger.warn(`eventbus: events ${where} were missed and are no longer kept; onGap() hears of it.`);
+        this.#logger.warn(`eventbus: events ${where} were missed and are not kept any more; onGap() hears of it.`);
       },
       error: (error) => this.#report(error),
       closed: () => this.#streams.forEach((stream) => stream.end()),

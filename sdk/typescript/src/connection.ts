@@ -16,7 +16,7 @@ import { Transports } from './transports.js';
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
 const kAnswerMs = 10_000;
-const kKeptCharsMax = 256; // of a place, and of who is signed in
+const kKeptCharsMax = 256; // of a place, and of a principal
 const kRenewalsMs = 1_000; // from one renewal to the next, at least
 const kRefusalsMax = 2; // in a row, with a fresh token each, before those who wait are told
 
@@ -377,7 +377,7 @@ function bounded(text: string | undefined): string | undefined {
   return text !== undefined && text.length <= kKeptCharsMax ? text : undefined;
 }
 
-// What engine.io knows of it, beside "xhr poll error": an HTTP status, or what the system said.
+// What engine.io knows of it, in addition to "xhr poll error": an HTTP status, or what the system said.
 function reasonOf({ message, description, context }: Error & { description?: unknown; context?: unknown }): string {
   const { statusText } = fieldsOf(context);
   const inner = typeof description === 'number' && description > 0 ? `it answers HTTP ${description}: is the address right?` : messageIn(statusText) ?? messageIn(description);

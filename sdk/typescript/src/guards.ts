@@ -6,7 +6,7 @@ export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Its fields; none if it is no object. */
+/** Its fields; none if it is not an object. */
 export function fieldsOf(value: unknown): Json {
   return isObject(value) ? value : {};
 }

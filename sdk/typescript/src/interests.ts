@@ -135,8 +135,8 @@ export class Interests {
   }
 
   /**
-   * The server ended a watch, or a membership. It tells so again until the client has shown that it knows; who has not been
-   * confirmed since is decided by an answer of its own.
+   * The server ended a watch, or a membership. It tells so again until the client has shown that it knows; a subscriber that has
+   * not been confirmed since is decided by an answer of its own.
    */
   ended(topic: string, group: string | undefined, error: EventBusError): void {
     for (const interest of [...this.#interests.values()]) {
@@ -305,7 +305,7 @@ export class Interests {
     }
   }
 
-  // Meanwhile it may be another's membership, who has asked for the same group by its other spelling.
+  // Meanwhile it may be another's membership, a subscription to the same group by its other spelling.
   #tellUnsubscribedAgain(interest: Interest): void {
     const name = nameOf(interest);
     if (name !== undefined && this.#ofGroup(interest.topic, name) !== undefined) return void this.#unsubscribed.delete(interest.key);

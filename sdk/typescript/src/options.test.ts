@@ -23,7 +23,7 @@ test('in a browser the address is that of the page', () => {
   vi.stubGlobal('location', { origin: 'https://photos.example' });
   expect(settle({}).origin).toBe('https://photos.example');
   vi.stubGlobal('location', { origin: 'null' });
-  expect(() => settle({})).toThrow('There is no address');
+  expect(() => settle({})).toThrow('The address is missing');
   vi.unstubAllGlobals();
 });
 

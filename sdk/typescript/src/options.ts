@@ -77,7 +77,7 @@ export interface Settings {
 /** Throws `not_configured` when there is no url to be found. */
 export function settle(options: EventBusOptions): Settings {
   const url = urlOf(options);
-  if (url === undefined) throw new EventBusError('not_configured', 'There is no address: set EVENT_BUS_URL, or give createEventBus({ url }).');
+  if (url === undefined) throw new EventBusError('not_configured', 'The address is missing: set EVENT_BUS_URL, or give createEventBus({ url }).');
   const { origin, pathname } = parse(url);
   return {
     origin,
@@ -111,7 +111,7 @@ export function loggerOf(option: EventBusOptions['logger']): Logger {
 
 function parse(url: string): { origin: string; pathname: string } {
   const refuse = (why: string, cause?: unknown) => new EventBusError('not_configured', `${JSON.stringify(url)} ${why}`, { cause });
-  const kNoAddress = 'is no address: write it as https://host:port.';
+  const kNoAddress = 'is not an address: write it as https://host:port.';
   let parsed: URL;
   try {
     parsed = new URL(url);

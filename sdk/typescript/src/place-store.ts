@@ -19,7 +19,7 @@ export function claimEntry(name: string | undefined): string | undefined {
   }
 }
 
-/** The client is no longer. */
+/** The client has been closed: the next one may have its entry. */
 export function releaseEntry(entry: string | undefined): void {
   if (entry !== undefined) inUse.delete(entry);
 }

@@ -184,7 +184,7 @@ export class Subscriptions {
     this.#listeners.clear();
   }
 
-  // The server sends a history again until it knows that it came, so what is not new is no news. Where it does not say of
+  // The server sends a history again until it knows that it came, so what is not new is ignored. Where it does not say of
   // which topic it is: what can be one topic's only comes in order, what can be more than one's may be of either history.
   #receiveOfHistory(found: readonly Interest[], event: Received['event']): void {
     const position = positionOf(event.offset);

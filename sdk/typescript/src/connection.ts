@@ -135,8 +135,7 @@ export class SocketConnection implements Connection {
     else this.open();
   }
 
-  // Tries now, if it waits to try again: the network is back, or somebody looks at the page. The pause that is running is of no more use, and a cookie that had
-  // ended may have been renewed.
+  // Tries now, if it waits to try again: the network is back, or somebody looks at the page and may have renewed the cookie.
   stir(): void {
     const { state } = this;
     if (state.status === 'closed' && state.error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
@@ -180,8 +179,8 @@ export class SocketConnection implements Connection {
         this.#user.answered?.(performance.now() - sentAt);
         return onAnswer(readAnswer(command, answer));
       }
-      const [code, how] = socket.connected ? (['timeout', `not within ${timeoutMs} ms`] as const) : (['unavailable', 'not before the connection broke'] as const);
-      onAnswer(new EventBusError(code, `The event bus answered ${command} ${how}.`, { cause: failure }));
+      const [code, how] = socket.connected ? (['timeout', `within ${timeoutMs} ms`] as const) : (['unavailable', 'before the connection broke'] as const);
+      onAnswer(new EventBusError(code, `The event bus did not answer ${command} ${how}.`, { cause: failure }));
     });
   }
 

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+
+import { seedOf, serverBinary, wholeNumber } from './command.ts';
 
 export interface Options {
   readonly seconds: number;
@@ -45,16 +45,10 @@ export function parseOptions(args: string[]): Options {
       verbose: { type: 'boolean', default: false },
     },
   });
-  const number = (name: string, text: string): number => {
-    if (!/^\d{1,10}$/.test(text)) throw new Error(`--${name} is a whole number, and not ${JSON.stringify(text)}`);
-    return Number(text);
-  };
-  const binary = values['server-bin'] ?? process.env.EVENTBUS_BIN ?? fileURLToPath(new URL('../../../build/release/bin/eventbus', import.meta.url));
-  if (!existsSync(binary)) throw new Error(`there is no server at ${binary}: build it (./run --build), or name another with --server-bin`);
   return {
-    seconds: number('seconds', values.seconds),
-    seed: values.seed === undefined ? Math.floor(Math.random() * 1e6) : number('seed', values.seed),
-    binary,
+    seconds: wholeNumber('seconds', values.seconds),
+    seed: seedOf(values.seed),
+    binary: serverBinary(values['server-bin']),
     settings: Object.fromEntries(values.setting.map((text) => text.split('=', 2) as [string, string])),
     faults: list(values.faults),
     acts: list(values.acts),

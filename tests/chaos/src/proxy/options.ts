@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+
+import { seedOf, serverBinary, wholeNumber } from '../command.ts';
 
 export interface Options {
   readonly seconds: number;
@@ -18,7 +18,7 @@ export const kUsage = `usage: tests/chaos/proxy [--seconds N] [--seed S] [--serv
   --server-bin PATH  the server (default: EVENTBUS_BIN, else build/release/bin/eventbus)
   --without A,B      clients and their lines do everything but this: watch, past, twice, unwatch, swap, abort, stream, on, off, leave,
                      reconnect, disconnect, join, part, one, burst, batch, takeBack, heavy, cut, bite, stall, refuse
-  --traces FOLDER    writes there, at the end, all that each client said, saw and suffered of late
+  --traces FOLDER    writes there, at the end, all that each client said, saw and suffered recently
   --verbose          how long each round took, and what was waited for last`;
 
 /** Throws a sentence for the user if an argument is wrong. */
@@ -34,16 +34,10 @@ export function parseOptions(args: string[]): Options {
       verbose: { type: 'boolean', default: false },
     },
   });
-  const number = (name: string, text: string): number => {
-    if (!/^\d{1,10}$/.test(text)) throw new Error(`--${name} is a whole number, and not ${JSON.stringify(text)}`);
-    return Number(text);
-  };
-  const binary = values['server-bin'] ?? process.env.EVENTBUS_BIN ?? fileURLToPath(new URL('../../../../build/release/bin/eventbus', import.meta.url));
-  if (!existsSync(binary)) throw new Error(`there is no server at ${binary}: build it (./run --build), or name another with --server-bin`);
   return {
-    seconds: number('seconds', values.seconds),
-    seed: values.seed === undefined ? Math.floor(Math.random() * 1e6) : number('seed', values.seed),
-    binary,
+    seconds: wholeNumber('seconds', values.seconds),
+    seed: seedOf(values.seed),
+    binary: serverBinary(values['server-bin']),
     without: values.without === '' ? [] : values.without.split(','),
     traces: values.traces,
     isVerbose: values.verbose,

@@ -32,7 +32,7 @@ export class World {
   readonly happenings: Happenings;
   readonly found: Fault[] = [];
   readonly facts = new Map<string, Fact>();
-  /** Offsets of late: what a `since` may name. */
+  /** Recent offsets: what a `since` may name. */
   readonly offsets: string[] = [];
   /** Promises that have not settled, by what was asked. */
   readonly pending = new Map<symbol, string>();

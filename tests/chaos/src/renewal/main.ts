@@ -1,11 +1,10 @@
 // Clients of the package whose tokens end every few seconds: none loses its connection, and no event is handled twice.
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import type { EventBus } from '@shared-infra/event-bus';
 import { createEventBus } from '@shared-infra/event-bus';
 
+import { serverBinary } from '../command.ts';
 import { Happenings, now, pause } from '../moments.ts';
 import { kCatalog, kConsume, kThings } from '../proxy/catalog.ts';
 import { Log } from '../proxy/log.ts';
@@ -164,13 +163,11 @@ function report(found: readonly { readonly kind: string; readonly who: string; r
 
 function parse(args: string[]): Options {
   const { values } = parseArgs({ args, options: { seconds: { type: 'string', default: '600' }, 'token-seconds': { type: 'string', default: '10' }, 'server-bin': { type: 'string' } } });
-  const binary = values['server-bin'] ?? process.env.EVENTBUS_BIN ?? fileURLToPath(new URL('../../../../build/release/bin/eventbus', import.meta.url));
-  if (!existsSync(binary)) throw new Error(`there is no server at ${binary}: build it (./run --build), or name another with --server-bin`);
   const number = (text: string): number => {
-    if (!/^\d{1,6}$/.test(text)) throw new Error(`${JSON.stringify(text)} is no whole number of seconds`);
+    if (!/^\d{1,6}$/.test(text)) throw new Error(`a time must be a whole number of seconds, and not ${JSON.stringify(text)}`);
     return Number(text);
   };
-  return { seconds: number(values.seconds), tokenSeconds: number(values['token-seconds']), binary };
+  return { seconds: number(values.seconds), tokenSeconds: number(values['token-seconds']), binary: serverBinary(values['server-bin']) };
 }
 
 try {

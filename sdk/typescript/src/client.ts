@@ -1,3 +1,4 @@
+import { onceAborted } from './deadline.js';
 import type { EngineUser } from './engine.js';
 import { Engine } from './engine.js';
 import { aborted, clientClosed, EventBusError } from './errors.js';
@@ -160,12 +161,11 @@ export class EventBus<out Events extends object = UntypedEvents> {
   on(topic: string, handler: Handler<never>, { signal }: OnOptions = {}): () => void {
     if (signal?.aborted) return () => {};
     const takeOff = this.#open().subscriptions.listen(topic, checked(handler));
-    const off = () => {
-      signal?.removeEventListener('abort', off);
+    const offSignal = onceAborted(signal, takeOff);
+    return () => {
+      offSignal();
       takeOff();
     };
-    signal?.addEventListener('abort', off, { once: true });
-    return off;
   }
 
   /**

@@ -861,7 +861,7 @@ test('maxInFlight is of the membership: what an earlier subscription of it still
 test.each([
   ['by its name', 'worker', undefined],
   ['without its name', undefined, 'worker'],
-])('who leaves a group that was joined %s takes nobody along who joins it meanwhile', async (_what, leaving, joining) => {
+])('leaving a group that was joined %s does not end the membership of a subscription that joins it meanwhile', async (_what, leaving, joining) => {
   const bus = await startBus();
   bus.group = 'worker';
   const client = clientOf(bus);

@@ -28,7 +28,7 @@ interface Tab {
   readonly histories: Map<string, number>;
 }
 
-/** Who has a hub. */
+/** The tab that has the hub. */
 export interface HubUser {
   connect(user: ConnectionUser): SocketConnection;
   /** To the tabs, that of the hub included. */

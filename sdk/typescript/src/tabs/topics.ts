@@ -22,7 +22,7 @@ export class Topics {
     this.#topics = new Map();
   }
 
-  /** The server ended it. Who asks for it at the moment has an answer of its own. */
+  /** The server ended it. A tab that asks for it at the moment has an answer of its own. */
   ended(name: string): void {
     const topic = this.#topics.get(name);
     if (topic === undefined) return;

@@ -139,7 +139,7 @@ export class Witness {
     this.count('events handled');
     if (entry === undefined) return World.current.fault(`${watch.label} was given ${offset}, which was never stored`);
     if (watch.until !== undefined) World.current.fault(`${watch.label} was given ${offset} behind its end`);
-    if (!covers(watch.topic, entry)) World.current.fault(`${watch.label} was given ${offset}, which is no event of ${watch.topic}`);
+    if (!covers(watch.topic, entry)) World.current.fault(`${watch.label} was given ${offset}, which is not an event of ${watch.topic}`);
     const last = watch.seen[watch.seen.length - 1] ?? 0;
     if (entry.sequence === last || watch.seen.includes(entry.sequence)) World.current.fault(`${watch.label} was given ${offset} twice`);
     else if (entry.sequence < last) World.current.fault(`${watch.label} was given ${offset} behind ${this.bus.log.everything[last - 1]!.offset}`);
@@ -220,7 +220,7 @@ export class Witness {
     // Of an event that a group has given to this process each of its handlers has got it.
     const on = client.groups.filter(({ isOn, confirmedAt }) => isOn && confirmedAt !== undefined);
     for (const member of on) {
-      if (client.closesAt === undefined && !this.bus.groups.hasMember(member.group, member.topic, client.person.client)) World.current.fault(`${member.label} is no member of its group any more, and does not know`);
+      if (client.closesAt === undefined && !this.bus.groups.hasMember(member.group, member.topic, client.person.client)) World.current.fault(`${member.label} is not a member of its group any more, and does not know`);
       for (const other of on) {
         if (other.topic !== member.topic || other.group !== member.group) continue;
         const left = [...other.seen].find((sequence) => sequence > this.#probedAfter && !member.seen.has(sequence));
@@ -276,7 +276,7 @@ export class Witness {
       if (from === Infinity || (known !== undefined && known !== before && known.from <= from)) continue;
       left.set(watch.topic, { from, seen: new Set([...watch.seen, ...(before?.seen ?? [])]), gaps: [...client.gaps, ...(before?.gaps ?? [])] });
     }
-    // Who has been signed out meanwhile may find it, and may not.
+    // A client that has been signed out meanwhile may find it, and may not.
     return client.wasSignedOut ? new Map([...left.keys()].map((topic) => [topic, { from: Infinity, seen: new Set(), gaps: [] }])) : left;
   }
 

@@ -138,6 +138,27 @@ test('ready() resolves when the client is live, and rejects when it is late, abo
   expect(await waiting).toMatchObject({ code: 'closed' });
 });
 
+test('what ready() rejects with is not told a second time', async () => {
+  const bus = await startBus();
+  bus.refusals = [{ code: 'forbidden', message: 'Not here.' }];
+  const error = vi.fn();
+
+  expect(await rejection(clientOf(bus, { logger: { warn: () => {}, error } }).ready())).toMatchObject({ code: 'forbidden' });
+
+  expect(error).not.toHaveBeenCalled();
+});
+
+test('a ready() that waits does not count as somebody who hears of the state', async () => {
+  const bus = await startBus();
+  await bus.stop();
+  const warn = vi.fn();
+  const client = clientOf(bus, { logger: { warn, error: () => {} } });
+
+  expect(await rejection(client.ready({ timeoutMs: 3_500 }))).toMatchObject({ code: 'timeout' });
+
+  expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('has not been reached for 3 s'));
+});
+
 test('disconnect() keeps what was subscribed for connect(), and reconnect() asks for a new token', async () => {
   const bus = await startBus();
   let tokens = 0;

@@ -16,7 +16,6 @@ import type { PublishLimits } from './publisher.js';
 import type { ConnectionState, Gap } from './state.js';
 import type { Stats } from './stats.js';
 import { noStats } from './stats.js';
-import { untilLive } from './until-live.js';
 import type { SubscribeOptions, Subscription } from './subscriptions.js';
 
 const kDrainMs = 5_000;
@@ -225,8 +224,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
    * ```
    */
   async ready({ timeoutMs = this.#options.timeoutMs ?? kTimeoutMs, signal }: PublishLimits = {}): Promise<void> {
-    this.connect();
-    await untilLive(this, timeoutMs, signal);
+    await this.#use().ready(timeoutMs, signal);
   }
 
   /**

@@ -13,6 +13,7 @@ import type { ConnectionState, Gap } from './state.js';
 import { isConnected } from './state.js';
 import type { Stats } from './stats.js';
 import { Subscriptions } from './subscriptions.js';
+import { untilLive } from './until-live.js';
 
 /** Who hears what no promise tells. */
 export interface EngineUser {
@@ -37,6 +38,7 @@ export class Engine {
   #received = 0;
   #reconnects = 0;
   #roundTripMs: number | undefined;
+  #readyCalls = 0; // that wait
   #openTimer: ReturnType<typeof setTimeout> | undefined;
   #closed: Promise<void> | undefined;
   #isEnded = false;
@@ -85,6 +87,17 @@ export class Engine {
   connect(): void {
     clearTimeout(this.#openTimer);
     this.#connection.open();
+  }
+
+  /** Connects, and resolves when it is live; rejects when it is closed, with why, or after `timeoutMs`. */
+  async ready(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.connect();
+    ++this.#readyCalls;
+    try {
+      await untilLive(this.#connection, timeoutMs, signal);
+    } finally {
+      --this.#readyCalls;
+    }
   }
 
   /** Connects anew, with a new token. */
@@ -155,7 +168,7 @@ export class Engine {
       refused: (error) => {
         const hasNoCookie = error.code === 'unauthorized' && this.#settings.token === undefined;
         if (error.code === 'signed_out' || hasNoCookie) this.#places.signOut();
-        const told = this.subscriptions.fail(error) + this.publisher.fail(error);
+        const told = this.subscriptions.fail(error) + this.publisher.fail(error) + this.#readyCalls;
         const { isWaiting } = this.subscriptions;
         if (this.state.status === 'closed' && (isWaiting || told === 0)) this.#user.ended(this.#settings.origin, error, isWaiting);
       },

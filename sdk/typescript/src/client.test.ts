@@ -138,6 +138,26 @@ test('ready() resolves when the client is live, and rejects when it is late, abo
   expect(await waiting).toMatchObject({ code: 'closed' });
 });
 
+test('where autoConnect is false, a call after disconnect() connects as little as one before connect()', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus, { autoConnect: false });
+  await client.ready();
+  client.disconnect();
+
+  expect(await rejection(client.publish('tick', {}, { timeoutMs: 50 }))).toMatchObject({ code: 'timeout' });
+
+  expect([client.state.status, bus.connects.length]).toEqual(['closed', 1]);
+});
+
+test('ready() says what has kept it from being live', async () => {
+  const client = clientOf(await startBus());
+  const waiting = rejection(client.ready());
+
+  client.disconnect();
+
+  expect(await waiting).toMatchObject({ code: 'closed', message: 'close() or disconnect() was called before the event bus was reached.' });
+});
+
 test('what ready() rejects with is not told a second time', async () => {
   const bus = await startBus();
   bus.refusals = [{ code: 'forbidden', message: 'Not here.' }];

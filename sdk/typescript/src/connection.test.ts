@@ -533,6 +533,23 @@ test.each([
   expect(client.state.status).toBe('live');
 });
 
+test.each([
+  ['nothing', undefined, 'nothing'],
+  ['an empty string', '', 'an empty string'],
+  ['an answer of fetch', { token: 'a token' }, 'a value of type object'],
+])('a token function that gives %s is told what it gave, and asked again', async (_what, given, named) => {
+  const bus = await startBus();
+  let times = 0;
+  const client = clientOf(bus, { token: () => (++times > 1 ? 'a token' : (given as string)) });
+  const states = new Seen<ConnectionState>();
+  client.onState(states.add);
+
+  await client.publish('tick', {});
+
+  const errors = states.things.flatMap(({ error }) => (error === undefined ? [] : [error]));
+  expect(errors[0]).toMatchObject({ code: 'unavailable', message: `The function \`token\` gave ${named}, and has to give the JWT as a string, or null if nobody is signed in.` });
+});
+
 test('a token function that gives nothing is told by the state', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   afterwards(() => vi.useRealTimers());

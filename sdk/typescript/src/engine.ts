@@ -77,8 +77,9 @@ export class Engine {
 
   /** Something needs the connection. */
   open(): void {
-    if (!this.#settings.autoConnect && this.state.status === 'idle') return;
-    if (!this.#places.isRestored || this.state.status !== 'idle') return this.#connection.open();
+    const { status } = this.state;
+    if (!this.#settings.autoConnect && (status === 'idle' || status === 'closed')) return;
+    if (!this.#places.isRestored || status !== 'idle') return this.#connection.open();
     // What the page before missed comes once: also to handlers that are registered a few awaits later.
     this.#openTimer ??= setTimeout(() => this.#connection.open(), 0);
   }

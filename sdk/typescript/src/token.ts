@@ -19,7 +19,10 @@ export async function tokenOf(source: TokenSource | undefined, context: TokenCon
 
 async function ask(source: TokenFunction, context: TokenContext): Promise<string | EventBusError> {
   try {
-    return (await source(context)) ?? new EventBusError('signed_out', 'The function `token` gave null: nobody is signed in.');
+    const token: unknown = await source(context);
+    if (typeof token === 'string' && token !== '') return token;
+    if (token === null) return new EventBusError('signed_out', 'The function `token` gave null: nobody is signed in.');
+    return new EventBusError('unavailable', `The function \`token\` gave ${token === '' ? 'an empty string' : token === undefined ? 'nothing' : `a value of type ${typeof token}`}, and has to give the JWT as a string, or null if nobody is signed in.`);
   } catch (thrown) {
     if (thrown instanceof SignedOut) return new EventBusError('signed_out', thrown.message, { cause: thrown });
     return new EventBusError('unavailable', `The function \`token\` failed: ${messageOf(thrown)}`, { cause: thrown });

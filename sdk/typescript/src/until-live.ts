@@ -1,7 +1,6 @@
 import type { Connection } from './connection.js';
 import { deadlineIn, onceAborted } from './deadline.js';
-import type { EventBusError } from './errors.js';
-import { clientClosed, late } from './errors.js';
+import { EventBusError, late } from './errors.js';
 import type { ConnectionState } from './state.js';
 
 /** Resolves when `connection` is live; rejects when it is closed, with why, or after `timeoutMs`. */
@@ -18,7 +17,7 @@ export function untilLive(connection: Pick<Connection, 'state' | 'states'>, time
     const look = ({ status, error }: ConnectionState) => {
       last = error;
       if (status === 'live') settle();
-      else if (status === 'closed') settle(error ?? clientClosed());
+      else if (status === 'closed') settle(error ?? new EventBusError('closed', 'close() or disconnect() was called before the event bus was reached.'));
     };
     const offSignal = onceAborted(signal, settle);
     const deadline = deadlineIn(timeoutMs, () => settle(late('The event bus was not reached', timeoutMs, last)));

@@ -7,7 +7,7 @@
 namespace eventbus {
 
 Gateway::Gateway(Context context, GatewaySettings settings, std::shared_ptr<const Catalog> catalog)
-    : context_(std::move(context)),
+    : context_(context),
       settings_(std::move(settings)),
       catalog_(std::move(catalog)),
       reader_(settings_.read_limits),

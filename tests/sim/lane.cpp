@@ -21,7 +21,8 @@ GroupSettings group_settings() {
 
 }  // namespace
 
-Lane::Lane(Context context, std::shared_ptr<const Catalog> catalog, std::vector<StoredGroup> groups)
+Lane::Lane(Context context, const std::shared_ptr<const Catalog>& catalog,
+           std::vector<StoredGroup> groups)
     : context_(context),
       reactor_(context.clock),
       reader_({context.machine.log(), reactor_, context.clock, reactor_}, kKeptEntries),
@@ -83,7 +84,7 @@ void Lane::admit(const SharedPipe& pipe, Result<Admitted> admitted) {
         *this, *admitted, pipe, MemberId{(++next_member_ << 8U) | context_.index});
     Socket& socket = *found->second.socket;
     socket.send(Connected{admitted->record.pid, context_.machine.log().frontier()});
-    socket.begin(std::move(*admitted), encoder_);
+    socket.begin(*admitted, encoder_);
 }
 
 Socket* Lane::find(const SharedPipe& pipe) {

@@ -47,7 +47,8 @@ class Lane final : public GroupReceiver {
         Random& random;
         Coalesce coalesce;
     };
-    Lane(Context context, std::shared_ptr<const Catalog> catalog, std::vector<StoredGroup> groups);
+    Lane(Context context, const std::shared_ptr<const Catalog>& catalog,
+         std::vector<StoredGroup> groups);
     ~Lane() override;
 
     // Once all lanes are there.

@@ -29,9 +29,9 @@ Result<std::string> SignIn::token_of(const HttpRequest& request) const {
     }
     const std::optional<std::string_view> token = find_token(credentials);
     if (!token) {
-        return Error{ErrorCode::kUnauthorized,
-                     "a token is missing: send 'Authorization: Bearer TOKEN', or the cookie from a "
-                     "page of an allowed origin"};
+        return no_token(credentials,
+                        "send 'Authorization: Bearer TOKEN', or the cookie from a page of an "
+                        "allowed origin");
     }
     return std::string(*token);
 }

@@ -3,6 +3,8 @@
 #include <optional>
 #include <string_view>
 
+#include "base/error.h"
+
 namespace eventbus {
 
 // What a request says of who it is from. Empty: it says nothing.
@@ -19,5 +21,9 @@ struct Credentials {
 // sends it is one of ours, since a browser adds it to requests of any page: its Origin is allowed,
 // or (a GET without one) the browser says that it comes from the same origin.
 std::optional<std::string_view> find_token(const Credentials& credentials);
+
+// Why there is none: where a cookie came and does not count, its page's origin and the setting.
+// `ways`: how a token can be given here, as a clause.
+Error no_token(const Credentials& credentials, std::string_view ways);
 
 }  // namespace eventbus

@@ -40,5 +40,21 @@ TEST(Credentials, ACookieCountsOnlyForOurOwnPages) {
     }
 }
 
+TEST(Credentials, ACookieThatDoesNotCountIsNamedWithItsOriginAndTheSetting) {
+    const auto said = [](const Credentials& credentials) {
+        return no_token(credentials, "do that").detail;
+    };
+    EXPECT_EQ(said({}), "a token is missing: do that");
+    EXPECT_EQ(said({.origin = "https://x"}), "a token is missing: do that");
+    EXPECT_EQ(said({.cookie = "c"}),
+              "the cookie signs in only what a browser sends for a page of an allowed origin: "
+              "do that");
+    EXPECT_EQ(said({.cookie = "c", .origin = "https://x"}),
+              "the cookie does not sign in pages of https://x: if they are yours, add that origin "
+              "to allowed_origins ('*' allows no cookies); or do that");
+    const std::string longest(1000, 'o');
+    EXPECT_LT(said({.cookie = "c", .origin = longest}).size(), 500U);
+}
+
 }  // namespace
 }  // namespace eventbus

@@ -123,14 +123,10 @@ void Gateway::on_connect(const std::shared_ptr<Connecting>& connecting) {
     Result<Auth> auth = read_auth(json_, connecting->auth());
     if (!auth) return refuse(*connecting, auth.error());
 
-    const std::optional<std::string> token = token_of(*connecting, auth->token);
+    const Result<std::string> token = token_of(*connecting, auth->token);
     if (!token) {
         if (may_have_cookie_later(connecting->request()) && connecting->wait_for_upgrade()) return;
-        return refuse(
-            *connecting,
-            Error{ErrorCode::kUnauthorized,
-                  "a token is missing: give it as auth.token, as a bearer, or as a cookie "
-                  "of an allowed origin"});
+        return refuse(*connecting, token.error());
     }
     Result<SharedPrincipal> principal = context_.tokens.verify(*token);
     if (!principal) return refuse(*connecting, principal.error());
@@ -201,8 +197,7 @@ bool Gateway::may_have_cookie_later(const HttpRequest& request) const {
            !is_own_origin(origin, request.headers.find("Host").value_or(""));
 }
 
-std::optional<std::string> Gateway::token_of(const Connecting& connecting,
-                                             std::string_view from_auth) {
+Result<std::string> Gateway::token_of(const Connecting& connecting, std::string_view from_auth) {
     if (!from_auth.empty()) return std::string(from_auth);
     const HttpHeaders& headers = connecting.request().headers;
     const std::string_view origin = headers.find("Origin").value_or("");
@@ -217,7 +212,10 @@ std::optional<std::string> Gateway::token_of(const Connecting& connecting,
         credentials.cookie = cookie_value(cookies, settings_.cookie_name).value_or("");
     }
     const std::optional<std::string_view> token = find_token(credentials);
-    if (!token) return std::nullopt;
+    if (!token) {
+        return no_token(credentials,
+                        "give it as auth.token, as a bearer, or as a cookie of an allowed origin");
+    }
     return std::string(*token);
 }
 

@@ -97,7 +97,7 @@ class Gateway final {
     void come_again(Connecting& connecting, const Error& error);
     void refuse(Connecting& connecting, const Error& error);
     bool may_have_cookie_later(const HttpRequest& request) const;
-    std::optional<std::string> token_of(const Connecting& connecting, std::string_view from_auth);
+    Result<std::string> token_of(const Connecting& connecting, std::string_view from_auth);
     void on_disconnect(Socket& socket, CloseReason reason);
 
     // refresh.cpp

@@ -8,7 +8,6 @@ import type { Json } from './guards.js';
 import { isObject } from './guards.js';
 import type { Settings } from './options.js';
 import { kTimeoutMs } from './options.js';
-import { uuid } from './uuid.js';
 
 const kTogetherMax = 256; // events of several calls in one message; the server's events_per_batch_max is 1,000
 const kTogetherBytes = 256 * 1024; // of them, so that a message keeps no other waiting for long
@@ -26,7 +25,7 @@ export interface PublishLimits {
 // would be refused.
 interface Request {
   readonly json: string;
-  readonly ids: readonly string[];
+  readonly events: number;
   readonly bytes: number; // of UTF-8
   readonly timeoutMs: number;
   wasSent: boolean;
@@ -34,6 +33,9 @@ interface Request {
   readonly resolve: (published: Published[]) => void;
   readonly reject: (error: EventBusError) => void;
 }
+
+/** An event as it is sent, at every try with the same id. */
+export type Identified = EventToPublish & { readonly id: string };
 
 /** What a publisher needs of the connection. */
 export type PublisherConnection = Pick<Connection, 'dedupeWindowMs' | 'isLive' | 'maxPayload' | 'send' | 'state'>;
@@ -67,16 +69,39 @@ export class Publisher {
     this.#settings = settings;
   }
 
-  async publish(event: EventToPublish, limits: PublishLimits): Promise<Published> {
-    const body = withId(event);
-    const [published] = await this.#request(body, [body.id], limits);
-    return published!;
-  }
+  /** One event, or a list of them. */
+  async publish(body: Identified | readonly Identified[], { timeoutMs = this.#settings.timeoutMs, signal }: PublishLimits): Promise<Published[]> {
+    const events = Array.isArray(body) ? body.length : 1;
+    if (events === 0) return [];
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) throw aborted(signal);
+      const json = toJson(body);
+      const bytes = new TextEncoder().encode(json).length;
+      this.#reserve(events, bytes);
 
-  async publishAll(events: readonly EventToPublish[], limits: PublishLimits): Promise<Published[]> {
-    if (events.length === 0) return [];
-    const bodies = events.map(withId);
-    return this.#request(bodies, bodies.map(({ id }) => id), limits);
+      const settle = () => {
+        clearTimeout(deadline);
+        clearTimeout(request.windowTimer);
+        offSignal();
+        this.#forget(request);
+      };
+      const request: Request = {
+        json,
+        events,
+        bytes,
+        timeoutMs,
+        wasSent: false,
+        windowTimer: undefined,
+        resolve: (published) => (settle(), resolve(published)),
+        reject: (error) => (settle(), reject(error)),
+      };
+      const offSignal = onceAborted(signal, request.reject);
+      const deadline = deadlineIn(timeoutMs, () => request.reject(this.#late(timeoutMs)));
+
+      this.#queue.push(request);
+      this.#check(request);
+      this.flush();
+    });
   }
 
   /** How many events the server has stored. */
@@ -111,38 +136,6 @@ export class Publisher {
     return this.#queue.length === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
-  #request(body: unknown, ids: readonly string[], { timeoutMs = this.#settings.timeoutMs, signal }: PublishLimits): Promise<Published[]> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) throw aborted(signal);
-      const json = toJson(body);
-      const bytes = new TextEncoder().encode(json).length;
-      this.#reserve(ids.length, bytes);
-
-      const settle = () => {
-        clearTimeout(deadline);
-        clearTimeout(request.windowTimer);
-        offSignal();
-        this.#forget(request);
-      };
-      const request: Request = {
-        json,
-        ids,
-        bytes,
-        timeoutMs,
-        wasSent: false,
-        windowTimer: undefined,
-        resolve: (published) => (settle(), resolve(published)),
-        reject: (error) => (settle(), reject(error.about({ ids }))),
-      };
-      const offSignal = onceAborted(signal, request.reject);
-      const deadline = deadlineIn(timeoutMs, () => request.reject(this.#late(timeoutMs)));
-
-      this.#queue.push(request);
-      this.#check(request);
-      this.flush();
-    });
-  }
-
   #check(request: Request): void {
     const { bytes, timeoutMs } = request;
     const { dedupeWindowMs = Infinity, maxPayload = Infinity } = this.#connection;
@@ -155,7 +148,7 @@ export class Publisher {
   #next(bytesMax: number): Request[] {
     let bytes = kEnvelopeBytes;
     let events = 0;
-    const end = this.#queue.findIndex((request) => (events += request.ids.length) > this.#together || (bytes += request.bytes + 1) > bytesMax);
+    const end = this.#queue.findIndex((request) => (events += request.events) > this.#together || (bytes += request.bytes + 1) > bytesMax);
     return this.#queue.slice(0, end < 0 ? undefined : Math.max(end, 1));
   }
 
@@ -182,7 +175,7 @@ export class Publisher {
     this.#stored += published.length;
     let at = 0;
     for (const request of requests) {
-      const own = published.slice(at, (at += request.ids.length));
+      const own = published.slice(at, (at += request.events));
       if (published.length === count) request.resolve(own);
       else request.reject(new EventBusError('internal', `The event bus answered ${published.length} of ${count} events.`));
     }
@@ -232,7 +225,7 @@ export class Publisher {
     const at = this.#queue.indexOf(request);
     if (at < 0) return;
     this.#queue.splice(at, 1);
-    this.#events -= request.ids.length;
+    this.#events -= request.events;
     this.#bytes -= request.bytes;
     if (at === 0 && this.#restTimer !== undefined) {
       this.#endRest(); // it was for this one that the others rested
@@ -256,11 +249,7 @@ function tooLong(timeoutMs: number, windowMs: number): EventBusError {
 }
 
 function eventsOf(requests: readonly Request[]): number {
-  return requests.reduce((sum, { ids }) => sum + ids.length, 0);
-}
-
-function withId(event: EventToPublish): EventToPublish & { readonly id: string } {
-  return { ...event, id: event.id ?? uuid() };
+  return requests.reduce((sum, { events }) => sum + events, 0);
 }
 
 function toJson(body: unknown): string {

@@ -28,7 +28,7 @@ interface Request {
   readonly events: number;
   readonly bytes: number; // of UTF-8
   readonly timeoutMs: number;
-  wasSent: boolean;
+  tries: number;
   windowTimer: ReturnType<typeof setTimeout> | undefined; // since it was sent first
   readonly resolve: (published: Published[]) => void;
   readonly reject: (error: EventBusError) => void;
@@ -90,7 +90,7 @@ export class Publisher {
         events,
         bytes,
         timeoutMs,
-        wasSent: false,
+        tries: 0,
         windowTimer: undefined,
         resolve: (published) => (settle(), resolve(published)),
         reject: (error) => (settle(), reject(error)),
@@ -104,7 +104,7 @@ export class Publisher {
     });
   }
 
-  /** How many events the server has stored. */
+  /** How many events the server has stored, each once. */
   get stored(): number {
     return this.#stored;
   }
@@ -140,8 +140,8 @@ export class Publisher {
     const { bytes, timeoutMs } = request;
     const { dedupeWindowMs = Infinity, maxPayload = Infinity } = this.#connection;
     if (bytes + kEnvelopeBytes > maxPayload) return request.reject(tooLarge(bytes, maxPayload));
-    if (timeoutMs > dedupeWindowMs && timeoutMs !== kTimeoutMs && timeoutMs < Infinity && !request.wasSent) return request.reject(tooLong(timeoutMs, dedupeWindowMs));
-    if (request.wasSent) request.windowTimer ??= deadlineIn(dedupeWindowMs, () => request.reject(this.#late(dedupeWindowMs)));
+    if (timeoutMs > dedupeWindowMs && timeoutMs !== kTimeoutMs && timeoutMs < Infinity && request.tries === 0) return request.reject(tooLong(timeoutMs, dedupeWindowMs));
+    if (request.tries > 0) request.windowTimer ??= deadlineIn(dedupeWindowMs, () => request.reject(this.#late(dedupeWindowMs)));
   }
 
   // The first that wait, as many as may go together: at least one.
@@ -155,7 +155,7 @@ export class Publisher {
   async #send(requests: readonly Request[]): Promise<void> {
     this.#isSending = true;
     for (const request of requests) {
-      request.wasSent = true;
+      ++request.tries;
       this.#check(request);
     }
     const bodies = requests.map(({ json }) => JSON.parse(json) as unknown);
@@ -172,10 +172,11 @@ export class Publisher {
   #onAnswer(requests: readonly Request[], published: readonly Published[]): void {
     const count = eventsOf(requests);
     this.#passed();
-    this.#stored += published.length;
     let at = 0;
     for (const request of requests) {
       const own = published.slice(at, (at += request.events));
+      // Of a first try it was stored before; of another one its own first try may have done so.
+      this.#stored += own.filter(({ duplicate }) => !duplicate || request.tries > 1).length;
       if (published.length === count) request.resolve(own);
       else request.reject(new EventBusError('internal', `The event bus answered ${published.length} of ${count} events.`));
     }

@@ -415,14 +415,6 @@ test('close() waits for every running handler, and what it publishes goes throug
   expect(started.things).toHaveLength(1);
 });
 
-test.each([
-  ['subscribe', (bus: EventBus) => bus.subscribe('photo:1', undefined as never), 'bad_request'],
-  ['concurrency', (bus: EventBus) => bus.subscribe('photo:1', () => {}, { concurrency: 0 }), 'bad_request'],
-  ['publish', (bus: EventBus) => bus.publish({ type: 'tick', data: {} } as never, {}), 'bad_event'],
-])('%s refuses what is no argument of it', async (_what, call, code) => {
-  expect(await rejection(call(clientOf(await startBus())))).toMatchObject({ code });
-});
-
 // --- how long a publish may take
 
 test('a publish may not take longer than the server knows its id', async () => {

@@ -1,9 +1,12 @@
+import { checkedOptions, checkEvent, checkHandler, checkTopic } from './arguments.js';
 import { onceAborted } from './deadline.js';
 import type { EngineUser } from './engine.js';
 import { Engine } from './engine.js';
-import { aborted, clientClosed, EventBusError } from './errors.js';
+import type { EventBusError } from './errors.js';
+import { asEventBusError, clientClosed } from './errors.js';
 import { EventStream } from './event-stream.js';
 import type { AnyEvent, EventOf, EventToPublish, KnownTopic, Published, Subject, UntypedEvents } from './event.js';
+import { optionalString } from './guards.js';
 import type { DeliveryContext, UntypedHandler } from './handler.js';
 import { handlerFailed } from './handler.js';
 import { Handling } from './handling.js';
@@ -17,6 +20,7 @@ import type { ConnectionState, Gap } from './state.js';
 import type { Stats } from './stats.js';
 import { noStats } from './stats.js';
 import type { SubscribeOptions, Subscription } from './subscriptions.js';
+import { uuid } from './uuid.js';
 
 const kDrainMs = 5_000;
 
@@ -73,9 +77,9 @@ export class EventBus<out Events extends object = UntypedEvents> {
 
   /** Use `createEventBus`. */
   constructor(options: EventBusOptions = {}) {
-    this.#options = options;
-    this.#entry = claimEntry(resumeKeyOf(options));
-    this.#logger = loggerOf(options.logger);
+    this.#options = checkedOptions(options);
+    this.#entry = claimEntry(resumeKeyOf(this.#options));
+    this.#logger = loggerOf(this.#options.logger);
   }
 
   /**
@@ -102,13 +106,22 @@ export class EventBus<out Events extends object = UntypedEvents> {
    */
   publish<Own extends Events = Events>(events: readonly EventsToPublish<NotInferred<Own>>[], options?: PublishLimits): Promise<Published[]>;
 
-  async publish(first: string | readonly EventToPublish[], second?: unknown, third: PublishOptions = {}): Promise<Published | Published[]> {
-    // What a handler that is still at work publishes belongs to its work.
-    const { publisher } = this.#engine?.isHandling ? this.#engine : this.#open();
-    if (Array.isArray(first)) return publisher.publishAll(first, (second as PublishLimits | undefined) ?? {});
-    if (typeof first !== 'string') throw new EventBusError('bad_event', 'publish takes a type and its data, or a list of events.');
-    const { timeoutMs, signal, ...attributes } = third;
-    return publisher.publish({ type: first, data: second, ...attributes }, { timeoutMs, signal });
+  async publish(first: string | readonly EventToPublish[], second?: unknown, third?: PublishOptions): Promise<Published | Published[]> {
+    const isList = Array.isArray(first);
+    const options = (isList ? second : third) as PublishOptions | undefined;
+    const { timeoutMs, signal, ...attributes } = options ?? {};
+    const given = (isList ? first : [{ type: first, data: second, ...attributes }]) as readonly EventToPublish[];
+    const events = given.map((event) => ({ ...event, id: event?.id ?? uuid() }));
+    try {
+      given.forEach((event, at) => checkEvent(event, isList ? `events[${at}]` : 'event'));
+      checkedOptions(options);
+      // What a handler that is still at work publishes belongs to its work.
+      const { publisher } = this.#engine?.isHandling ? this.#engine : this.#open();
+      const published = await publisher.publish(isList ? events : events[0]!, { timeoutMs, signal });
+      return isList ? published : published[0]!;
+    } catch (thrown) {
+      throw asEventBusError(thrown, 'internal').about({ ids: events.map(({ id }) => id) });
+    }
   }
 
   /**
@@ -138,7 +151,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
    */
   subscribe<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, handler: Handler<EventOf<Own, Topic>>, options?: SubscribeOptions): Promise<Subscription>;
 
-  subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions = {}): Promise<Subscription> {
+  subscribe(topic: string, handler: Handler<never>, options?: SubscribeOptions): Promise<Subscription> {
     return this.#subscribe(topic, handler, options);
   }
 
@@ -157,9 +170,12 @@ export class EventBus<out Events extends object = UntypedEvents> {
   /** The same of the types that a pattern covers. */
   on<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, handler: Handler<EventOf<Own, Topic>>, options?: OnOptions): () => void;
 
-  on(topic: string, handler: Handler<never>, { signal }: OnOptions = {}): () => void {
+  on(topic: string, handler: Handler<never>, options?: OnOptions): () => void {
+    checkTopic(topic);
+    checkHandler(handler);
+    const { signal } = checkedOptions(options);
     if (signal?.aborted) return () => {};
-    const takeOff = this.#open().subscriptions.listen(topic, checked(handler));
+    const takeOff = this.#open().subscriptions.listen(topic, handler as UntypedHandler);
     const offSignal = onceAborted(signal, takeOff);
     return () => {
       offSignal();
@@ -185,19 +201,18 @@ export class EventBus<out Events extends object = UntypedEvents> {
   /** The same of the types that a pattern covers. */
   events<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, options?: EventsOptions): AsyncIterableIterator<EventOf<Own, Topic>>;
 
-  events(topic: string, options: EventsOptions = {}): AsyncIterableIterator<never> {
-    const { signal } = options;
+  events(topic: string, options?: EventsOptions): AsyncIterableIterator<never> {
+    let offSignal = () => {};
     const stream = new EventStream<never>(() => {
       this.#streams.delete(stream);
-      signal?.removeEventListener('abort', onAbort);
-      void subscription.then((confirmed) => confirmed.unsubscribe(), () => {});
+      void subscription.then((confirmed) => (offSignal(), confirmed.unsubscribe()), () => {});
     });
-    const onAbort = () => stream.end(aborted(signal));
-    signal?.addEventListener('abort', onAbort, { once: true });
     this.#streams.add(stream);
     // Nothing waits at the end for the body of a loop, which may be what calls close(); but for a group's event.
-    const subscription = this.#subscribe(topic, stream.offer, { ...options, concurrency: 1, onEnd: (error) => stream.end(error) }, new Handling());
-    subscription.catch((error: EventBusError) => stream.end(error.code === 'closed' ? undefined : error));
+    const subscription = this.#subscribe(topic, stream.offer, options, { concurrency: 1, onEnd: (error) => stream.end(error) }, new Handling());
+    subscription
+      .then(() => (offSignal = onceAborted(options?.signal, (error) => stream.end(error))))
+      .catch((error: EventBusError) => stream.end(error.code === 'closed' ? undefined : error));
     return stream;
   }
 
@@ -223,7 +238,8 @@ export class EventBus<out Events extends object = UntypedEvents> {
    * await bus.ready({ timeoutMs: 5_000 });
    * ```
    */
-  async ready({ timeoutMs = this.#options.timeoutMs ?? kTimeoutMs, signal }: PublishLimits = {}): Promise<void> {
+  async ready(options?: PublishLimits): Promise<void> {
+    const { timeoutMs = this.#options.timeoutMs ?? kTimeoutMs, signal } = checkedOptions(options);
     await this.#use().ready(timeoutMs, signal);
   }
 
@@ -325,17 +341,25 @@ export class EventBus<out Events extends object = UntypedEvents> {
    * process.on('SIGTERM', () => bus.close());
    * ```
    */
-  close(options: { readonly drainMs?: number } = {}): Promise<void> {
+  async close(options?: { readonly drainMs?: number }): Promise<void> {
+    const { drainMs = kDrainMs } = checkedOptions(options);
     const isFirst = !this.#isClosed;
     this.#isClosed = true;
-    if (this.#engine !== undefined) return this.#engine.close(options.drainMs ?? kDrainMs);
+    if (this.#engine !== undefined) return this.#engine.close(drainMs);
     releaseEntry(this.#entry);
     if (isFirst) this.#states.tell({ status: 'closed' });
-    return Promise.resolve();
   }
 
-  async #subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions, handling?: Handling): Promise<Subscription> {
-    return this.#open().subscriptions.subscribe(topic, checked(handler), options, handling);
+  // `own`: what is as this client has it, whatever the application says.
+  async #subscribe(topic: string, handler: Handler<never>, options: SubscribeOptions | undefined, own: SubscribeOptions = {}, handling?: Handling): Promise<Subscription> {
+    try {
+      checkTopic(topic);
+      checkHandler(handler);
+      const wanted = { ...checkedOptions(options), ...own };
+      return await this.#open().subscriptions.subscribe(topic, handler as UntypedHandler, wanted, handling);
+    } catch (thrown) {
+      throw asEventBusError(thrown, 'internal').about({ topic: optionalString(topic) });
+    }
   }
 
   #use(): Engine {
@@ -392,12 +416,6 @@ type NotInferred<Type> = [Type][Type extends unknown ? 0 : never];
 export type EventsToPublish<Events extends object> = {
   [Type in keyof Events & string]: EventToPublish<Type, Events[Type]>;
 }[keyof Events & string];
-
-// Where no compiler has: a handler that is none would take a group's events and give each back.
-function checked(handler: Handler<never>): UntypedHandler {
-  if (typeof handler !== 'function') throw new EventBusError('bad_request', `A handler must be a function, and this is ${String(handler)}.`);
-  return handler as UntypedHandler;
-}
 
 function isNode(): boolean {
   return typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string';

@@ -54,10 +54,15 @@ export class Engine {
     this.subscriptions = new Subscriptions(this.#connection, settings, this.#places, user);
     const outage = outageOf(settings.origin, user.isStateHeard, settings.logger);
     let isLost = false;
+    let told: string | undefined;
     this.#connection.states.add((state) => {
       if (isLost && isConnected(state)) ++this.#reconnects;
       isLost = state.status === 'reconnecting';
       outage(state);
+      // Tries that fail alike, and what the leader of the tabs says again, are no change.
+      const news = JSON.stringify([state, state.error?.message]);
+      if (news === told) return;
+      told = news;
       user.state(state);
     });
   }

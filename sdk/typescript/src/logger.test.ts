@@ -53,3 +53,32 @@ test('by default it is the console, without the states; false is silence', async
   expect(error).toHaveBeenCalledTimes(2);
   expect(debug).not.toHaveBeenCalled();
 });
+
+test.each([
+  ['throws', () => { throw new Error('no disk'); }],
+  ['rejects', () => Promise.reject(new Error('no disk'))],
+])('a logger that %s breaks nothing, and what it should have said is on the console', async (_how, fail: () => never | Promise<never>) => {
+  const unhandled = vi.fn();
+  process.on('unhandledRejection', unhandled).on('uncaughtException', unhandled);
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+  const states: string[] = [];
+  const bus = await startBus();
+  const client = clientOf(bus, { logger: { warn: fail, error: fail, debug: fail } });
+  client.onState(({ status }) => states.push(status));
+
+  await client.publish('tick', {});
+  await makeItTalk({ warn: fail, error: fail, debug: fail });
+  process.off('unhandledRejection', unhandled).off('uncaughtException', unhandled);
+
+  expect(states).toEqual(['idle', 'connecting', 'live']);
+  expect(unhandled).not.toHaveBeenCalled();
+  expect(said.mock.calls).toContainEqual(['eventbus: the logger failed', expect.objectContaining({ message: 'no disk' }), 'eventbus:', expect.objectContaining({ message: expect.stringContaining('no photo.a') as string })]);
+});
+
+test('a logger without a method that it should have breaks nothing', async () => {
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+
+  await makeItTalk({ warn: vi.fn() } as unknown as Logger);
+
+  expect(said.mock.calls).toContainEqual(['eventbus: the logger failed', expect.any(TypeError), 'eventbus:', expect.anything()]);
+});

@@ -13,3 +13,15 @@ export const consoleLogger: Logger = {
 };
 
 export const silentLogger: Logger = { warn: () => {}, error: () => {} };
+
+/** `logger`; what it throws or rejects with, and what it should have said then, goes to the console. */
+export function harmless(logger: Logger): Logger {
+  const say = (level: keyof Logger) => async (...said: [string, ...unknown[]]): Promise<void> => {
+    try {
+      await logger[level]!(...said);
+    } catch (thrown) {
+      consoleLogger.error('eventbus: the logger failed', thrown, ...said);
+    }
+  };
+  return { warn: say('warn'), error: say('error'), ...(logger.debug && { debug: say('debug') }) };
+}

@@ -1,3 +1,4 @@
+import { checkHandler } from './arguments.js';
 import { consoleLogger } from './logger.js';
 
 /**
@@ -18,6 +19,7 @@ export class Observers<News> {
 
   /** Returns the function that takes `handler` off again. */
   add(handler: (news: News) => unknown): () => void {
+    checkHandler(handler);
     const own = (news: News) => handler(news); // so that the same function added twice is two
     this.#handlers.add(own);
     return () => this.#handlers.delete(own);

@@ -2,7 +2,7 @@ import type { ManagerOptions, SocketOptions } from 'socket.io-client';
 
 import { EventBusError } from './errors.js';
 import type { Logger } from './logger.js';
-import { consoleLogger, silentLogger } from './logger.js';
+import { consoleLogger, harmless, silentLogger } from './logger.js';
 
 export const kTimeoutMs = 30_000;
 
@@ -106,7 +106,8 @@ function urlOf({ url }: EventBusOptions): string | undefined {
 
 /** The log that the option asks for. */
 export function loggerOf(option: EventBusOptions['logger']): Logger {
-  return option === false ? silentLogger : (option ?? consoleLogger);
+  if (option === false) return silentLogger;
+  return option ? harmless(option) : consoleLogger;
 }
 
 function parse(url: string): { origin: string; pathname: string } {

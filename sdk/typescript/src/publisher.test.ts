@@ -268,10 +268,10 @@ test('what has to be tried again goes before what was published later', async ()
   };
   const publisher = new Publisher(connection, settle({ url: 'http://x' }));
 
-  const first = publisher.publish({ type: 'tick', data: 'first' }, {});
+  const first = publisher.publish({ type: 'tick', data: 'first', id: '1' }, {});
   await vi.advanceTimersByTimeAsync(1);
   connection.isLive = false;
-  const second = publisher.publish({ type: 'tick', data: 'second' }, {});
+  const second = publisher.publish({ type: 'tick', data: 'second', id: '2' }, {});
   await vi.advanceTimersByTimeAsync(100);
   connection.isLive = true;
   publisher.flush();
@@ -306,7 +306,7 @@ test('one message is under way at a time, and takes all that wait within its bou
   await Promise.all(numbers(600).map((n) => publisher.publish({ type: 'tick', data: {}, id: String(n) }, {})));
   await Promise.all(numbers(60).map((n) => publisher.publish({ type: 'tick', data: 'x'.repeat(400), id: String(n) }, {})));
   const batch = (size: number) => numbers(size).map((n) => ({ type: 'tick', data: {}, id: String(n) }));
-  await Promise.all([100, 100, 100, 300, 100, 156, 1].map((size) => publisher.publishAll(batch(size), {})));
+  await Promise.all([100, 100, 100, 300, 100, 156, 1].map((size) => publisher.publish(batch(size), {})));
   await publisher.idle();
 
   expect(sizes.slice(0, 4)).toEqual([1, 256, 256, 87]);

@@ -8,7 +8,6 @@ import type { Json } from './guards.js';
 import { isObject } from './guards.js';
 import type { Settings } from './options.js';
 import { kTimeoutMs } from './options.js';
-import { uuid } from './uuid.js';
 
 const kTogetherMax = 256; // events of several calls in one message; the server's events_per_batch_max is 1,000
 const kTogetherBytes = 256 * 1024; // of them, so that a message keeps no other waiting for long
@@ -26,14 +25,17 @@ export interface PublishLimits {
 // would be refused.
 interface Request {
   readonly json: string;
-  readonly ids: readonly string[];
+  readonly events: number;
   readonly bytes: number; // of UTF-8
   readonly timeoutMs: number;
-  wasSent: boolean;
+  tries: number;
   windowTimer: ReturnType<typeof setTimeout> | undefined; // since it was sent first
   readonly resolve: (published: Published[]) => void;
   readonly reject: (error: EventBusError) => void;
 }
+
+/** An event as it is sent, at every try with the same id. */
+export type Identified = EventToPublish & { readonly id: string };
 
 /** What a publisher needs of the connection. */
 export type PublisherConnection = Pick<Connection, 'dedupeWindowMs' | 'isLive' | 'maxPayload' | 'send' | 'state'>;
@@ -67,19 +69,42 @@ export class Publisher {
     this.#settings = settings;
   }
 
-  async publish(event: EventToPublish, limits: PublishLimits): Promise<Published> {
-    const body = withId(event);
-    const [published] = await this.#request(body, [body.id], limits);
-    return published!;
+  /** One event, or a list of them. */
+  async publish(body: Identified | readonly Identified[], { timeoutMs = this.#settings.timeoutMs, signal }: PublishLimits): Promise<Published[]> {
+    const events = Array.isArray(body) ? body.length : 1;
+    if (events === 0) return [];
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) throw aborted(signal);
+      const json = toJson(body);
+      const bytes = new TextEncoder().encode(json).length;
+      this.#reserve(events, bytes);
+
+      const settle = () => {
+        clearTimeout(deadline);
+        clearTimeout(request.windowTimer);
+        offSignal();
+        this.#forget(request);
+      };
+      const request: Request = {
+        json,
+        events,
+        bytes,
+        timeoutMs,
+        tries: 0,
+        windowTimer: undefined,
+        resolve: (published) => (settle(), resolve(published)),
+        reject: (error) => (settle(), reject(error)),
+      };
+      const offSignal = onceAborted(signal, request.reject);
+      const deadline = deadlineIn(timeoutMs, () => request.reject(this.#late(timeoutMs)));
+
+      this.#queue.push(request);
+      this.#check(request);
+      this.flush();
+    });
   }
 
-  async publishAll(events: readonly EventToPublish[], limits: PublishLimits): Promise<Published[]> {
-    if (events.length === 0) return [];
-    const bodies = events.map(withId);
-    return this.#request(bodies, bodies.map(({ id }) => id), limits);
-  }
-
-  /** How many events the server has stored. */
+  /** How many events the server has stored, each once. */
   get stored(): number {
     return this.#stored;
   }
@@ -111,58 +136,26 @@ export class Publisher {
     return this.#queue.length === 0 ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
-  #request(body: unknown, ids: readonly string[], { timeoutMs = this.#settings.timeoutMs, signal }: PublishLimits): Promise<Published[]> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) throw aborted(signal);
-      const json = toJson(body);
-      const bytes = new TextEncoder().encode(json).length;
-      this.#reserve(ids.length, bytes);
-
-      const settle = () => {
-        clearTimeout(deadline);
-        clearTimeout(request.windowTimer);
-        offSignal();
-        this.#forget(request);
-      };
-      const request: Request = {
-        json,
-        ids,
-        bytes,
-        timeoutMs,
-        wasSent: false,
-        windowTimer: undefined,
-        resolve: (published) => (settle(), resolve(published)),
-        reject: (error) => (settle(), reject(error.about({ ids }))),
-      };
-      const offSignal = onceAborted(signal, request.reject);
-      const deadline = deadlineIn(timeoutMs, () => request.reject(this.#late(timeoutMs)));
-
-      this.#queue.push(request);
-      this.#check(request);
-      this.flush();
-    });
-  }
-
   #check(request: Request): void {
     const { bytes, timeoutMs } = request;
     const { dedupeWindowMs = Infinity, maxPayload = Infinity } = this.#connection;
     if (bytes + kEnvelopeBytes > maxPayload) return request.reject(tooLarge(bytes, maxPayload));
-    if (timeoutMs > dedupeWindowMs && timeoutMs !== kTimeoutMs && timeoutMs < Infinity && !request.wasSent) return request.reject(tooLong(timeoutMs, dedupeWindowMs));
-    if (request.wasSent) request.windowTimer ??= deadlineIn(dedupeWindowMs, () => request.reject(this.#late(dedupeWindowMs)));
+    if (timeoutMs > dedupeWindowMs && timeoutMs !== kTimeoutMs && timeoutMs < Infinity && request.tries === 0) return request.reject(tooLong(timeoutMs, dedupeWindowMs));
+    if (request.tries > 0) request.windowTimer ??= deadlineIn(dedupeWindowMs, () => request.reject(this.#late(dedupeWindowMs)));
   }
 
   // The first that wait, as many as may go together: at least one.
   #next(bytesMax: number): Request[] {
     let bytes = kEnvelopeBytes;
     let events = 0;
-    const end = this.#queue.findIndex((request) => (events += request.ids.length) > this.#together || (bytes += request.bytes + 1) > bytesMax);
+    const end = this.#queue.findIndex((request) => (events += request.events) > this.#together || (bytes += request.bytes + 1) > bytesMax);
     return this.#queue.slice(0, end < 0 ? undefined : Math.max(end, 1));
   }
 
   async #send(requests: readonly Request[]): Promise<void> {
     this.#isSending = true;
     for (const request of requests) {
-      request.wasSent = true;
+      ++request.tries;
       this.#check(request);
     }
     const bodies = requests.map(({ json }) => JSON.parse(json) as unknown);
@@ -179,10 +172,11 @@ export class Publisher {
   #onAnswer(requests: readonly Request[], published: readonly Published[]): void {
     const count = eventsOf(requests);
     this.#passed();
-    this.#stored += published.length;
     let at = 0;
     for (const request of requests) {
-      const own = published.slice(at, (at += request.ids.length));
+      const own = published.slice(at, (at += request.events));
+      // Of a first try it was stored before; of another one its own first try may have done so.
+      this.#stored += own.filter(({ duplicate }) => !duplicate || request.tries > 1).length;
       if (published.length === count) request.resolve(own);
       else request.reject(new EventBusError('internal', `The event bus answered ${published.length} of ${count} events.`));
     }
@@ -232,7 +226,7 @@ export class Publisher {
     const at = this.#queue.indexOf(request);
     if (at < 0) return;
     this.#queue.splice(at, 1);
-    this.#events -= request.ids.length;
+    this.#events -= request.events;
     this.#bytes -= request.bytes;
     if (at === 0 && this.#restTimer !== undefined) {
       this.#endRest(); // it was for this one that the others rested
@@ -256,11 +250,7 @@ function tooLong(timeoutMs: number, windowMs: number): EventBusError {
 }
 
 function eventsOf(requests: readonly Request[]): number {
-  return requests.reduce((sum, { ids }) => sum + ids.length, 0);
-}
-
-function withId(event: EventToPublish): EventToPublish & { readonly id: string } {
-  return { ...event, id: event.id ?? uuid() };
+  return requests.reduce((sum, { events }) => sum + events, 0);
 }
 
 function toJson(body: unknown): string {

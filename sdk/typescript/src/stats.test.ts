@@ -28,3 +28,17 @@ test('a client counts what it has sent, received and dropped, and measures its l
   await states.until((all) => all.some(({ status }) => status === 'reconnecting') && all.at(-1)?.status === 'live');
   expect(client.stats().reconnects).toBe(1);
 });
+
+test('what was stored before is not counted as sent, but what this client stored by a try whose answer was lost is, once', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  await client.publish('tick', {}, { id: 'a' });
+
+  expect(await client.publish('tick', {}, { id: 'a' })).toMatchObject({ duplicate: true });
+  await client.publish([{ type: 'tick', data: {}, id: 'a' }, { type: 'tick', data: {}, id: 'b' }]);
+  expect(client.stats().sent).toBe(2);
+  bus.script('publish', 'obey, then break');
+  expect(await client.publish('tick', {}, { id: 'c' })).toMatchObject({ duplicate: true });
+
+  expect(client.stats().sent).toBe(3);
+});

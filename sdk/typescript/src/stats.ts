@@ -1,6 +1,6 @@
 /** What a client has done since it was first used. */
 export interface Stats {
-  /** Events that it has published and the server has stored. */
+  /** Events that it has published and the server has stored; one that had been stored before is not counted again. */
   readonly sent: number;
   /** Events that have come from the server, repeats included. */
   readonly received: number;

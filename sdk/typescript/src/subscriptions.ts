@@ -79,7 +79,6 @@ export class Subscriptions {
   subscribe(topic: string, handler: UntypedHandler, options: SubscribeOptions, handling: Handling = this.handling): Promise<Subscription> {
     return new Promise((resolve, reject) => {
       const { signal, since, group, concurrency = Infinity, onEnd, timeoutMs = this.#settings.timeoutMs } = options;
-      if (!(concurrency >= 1)) throw new EventBusError('bad_request', `concurrency must be 1 or more, and is ${concurrency}.`, { topic });
       const giveUp = (error: EventBusError) => {
         subscriber.refuse(error);
         void unsubscribe();
@@ -101,7 +100,7 @@ export class Subscriptions {
           clearTimeout(deadline);
           if (!(outcome instanceof EventBusError)) return resolve({ topic, group: outcome.group, offset: outcome.offset, unsubscribe });
           forget();
-          reject(outcome.about({ topic }));
+          reject(outcome);
         },
         onEnded: (cause) => {
           const error = cause.about({ topic });

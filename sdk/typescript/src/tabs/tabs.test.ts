@@ -1,10 +1,10 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 
 import type { ScriptedBus } from '../../test/scripted-bus.js';
-import { clientOf, rejection, Seen, startBus } from '../../test/support.js';
+import { afterwards, clientOf, rejection, Seen, startBus } from '../../test/support.js';
 import type { Tab } from '../../test/tabs.js';
 import { TabBrowser, tokenOf } from '../../test/tabs.js';
-import type { AnyEvent, EventBusOptions, UntypedEvents } from '../index.js';
+import type { AnyEvent, ConnectionState, EventBusOptions, UntypedEvents } from '../index.js';
 
 type Event = AnyEvent<UntypedEvents>;
 
@@ -648,3 +648,55 @@ test.each([
 
   expect(idsOf(await seen.atLeast(1))).toEqual([id]);
 }, 30_000);
+
+test('a leader whose token function never settles gives up the lead', async () => {
+  const bus = await startBus();
+  let isGood = true;
+  const token = () => (isGood ? 'a token' : new Promise<string>(() => {}));
+  const leader = await browser.tab(bus, { shareTabs: { name: 'ann' }, token });
+  await leader.client.publish('photo.sent', {});
+  const other = await browser.tab(bus, { shareTabs: { name: 'ann' }, token: () => 'a token' });
+  await other.client.publish('photo.sent', {});
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  afterwards(() => vi.useRealTimers());
+
+  isGood = false;
+  bus.breakAll();
+  for (let step = 0; step < 300 && !(other.leads && other.client.state.status === 'live'); ++step) {
+    await vi.advanceTimersByTimeAsync(100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  vi.useRealTimers();
+
+  expect(other.leads).toBe(true);
+  await other.client.publish('photo.sent', {});
+});
+
+test('onState of a tab hears changes only', async () => {
+  const bus = await startBus();
+  const tabs = [await browser.tab(bus), await browser.tab(bus), await browser.tab(bus)];
+  const told = tabs.map(({ client }) => {
+    const states = new Seen<ConnectionState>();
+    client.onState(states.add);
+    return states;
+  });
+  for (const { client } of tabs) await client.publish('photo.sent', {});
+
+  bus.breakAll();
+  await bus.until(() => bus.connects.length === 2);
+  for (const { client } of tabs) await client.publish('photo.sent', {});
+  tabs[1]!.client.reconnect();
+  await bus.until(() => bus.connects.length === 3);
+  for (const { client } of tabs) await client.publish('photo.sent', {});
+  await bus.stop();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await bus.listen();
+  for (const { client } of tabs) await client.publish('photo.sent', {});
+  await tabs[0]!.die();
+  await live(tabs[1]!);
+
+  for (const { things } of told) {
+    const said = things.map((state) => JSON.stringify({ ...state, error: state.error?.message }));
+    expect(said.filter((state, at) => state === said[at - 1])).toEqual([]);
+  }
+});

@@ -311,7 +311,7 @@ export class User {
     const wasRunning = isWork && client.closedAt === undefined;
     witness.expects(client, `publish of ${ids.join(' ')}`, manners.timeoutMs, promise, (error) => {
       publication.outcome = error;
-      if (error.code !== 'closed' && JSON.stringify(error.ids) !== JSON.stringify(ids)) return `its ids are ${JSON.stringify(error.ids)}`;
+      if (JSON.stringify(error.ids) !== JSON.stringify(ids)) return `its ids are ${JSON.stringify(error.ids)}`;
       const isLarge = 2 * padding > this.around.bus.habits.maxPayload;
       if (error.code === 'too_large') return isLarge ? undefined : 'it is small';
       if (error.code === 'closed' && wasRunning && client.closesAt !== undefined && World.current.now - client.closesAt < 4_900 && client.closedAt === undefined) return 'its handler is still at work';

@@ -275,6 +275,61 @@ test('a close by the server is come back from', async () => {
   await bus.until(() => bus.connects.length === 2);
 });
 
+describe('a CONNECT that is not answered', () => {
+  const error = (states: Seen<ConnectionState>) => states.things.find((state) => state.error !== undefined)?.error;
+
+  test.each([
+    [1001, 'transport close, 1001'],
+    [1009, 'transport close, 1009: a message is larger than the server, or a proxy before it, takes'],
+  ])('but closed with %i is told with why, and tried again after pauses that grow', async (code, why) => {
+    const bus = await startBus();
+    bus.unanswered = [code, code, code, code, code];
+    const client = clientOf(bus, { socketOptions: { reconnectionDelay: 20, reconnectionDelayMax: 400 } });
+    const states = new Seen<ConnectionState>();
+    client.onState(states.add);
+    const at: number[] = [];
+
+    client.connect();
+    while (at.length < 6) {
+      await bus.until(() => bus.connects.length > at.length);
+      at.push(performance.now());
+    }
+    await client.ready();
+
+    expect(at[5]! - at[4]!).toBeGreaterThan(155); // half of the fifth pause
+    expect(error(states)).toMatchObject({ code: 'unavailable', message: `The connection to ${bus.url} ended before it answered CONNECT: ${why}.` });
+    expect(client.state).toEqual({ status: 'live', transport: { name: 'websocket' } }); // the error is gone
+  });
+
+  test('is not waited for without end', async () => {
+    const bus = await startBus();
+    bus.unanswered = ['silence'];
+    const client = clientOf(bus, { socketOptions: { timeout: 100 } });
+    const states = new Seen<ConnectionState>();
+    client.onState(states.add);
+
+    await client.ready();
+
+    expect(error(states)?.message).toContain('ended before it answered CONNECT: no answer came within 100 ms.');
+    expect(bus.connects).toHaveLength(2);
+  });
+
+  test('for lack of a token is told as such', async () => {
+    const bus = await startBus();
+    const asked = new Seen<string>();
+    const client = clientOf(bus, { token: () => (asked.add(''), asked.things.length === 1 ? new Promise<string>(() => {}) : 'a token') });
+    const states = new Seen<ConnectionState>();
+    client.onState(states.add);
+    client.connect();
+    await asked.atLeast(1);
+
+    bus.breakAll();
+    await client.ready();
+
+    expect(error(states)?.message).toContain('ended before the function `token` gave a token: transport close, 1005.');
+  });
+});
+
 test('a gap is told, with its borders', async () => {
   const bus = await startBus();
   const client = clientOf(bus);

@@ -1,5 +1,4 @@
-import type { Socket } from 'socket.io-client';
-import { io } from 'socket.io-client';
+import type { Socket as Engine } from 'engine.io-client';
 
 import { Backoff } from './backoff.js';
 import { EventBusError } from './errors.js';
@@ -7,6 +6,8 @@ import type { Json } from './guards.js';
 import { fieldsOf, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
 import type { Settings } from './options.js';
+import type { Session } from './socket.js';
+import { Socket } from './socket.js';
 import type { ConnectionState, Gap } from './state.js';
 import { isConnected, isOnTheWay } from './state.js';
 import { Stirs } from './stirs.js';
@@ -15,6 +16,7 @@ import { Transports } from './transports.js';
 
 const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
+const kTryMs = 20_000; // until it is open, and then until CONNECT is answered
 const kAnswerMs = 10_000;
 const kKeptCharsMax = 256; // of a place, and of a principal
 const kRenewalsMs = 1_000; // from one renewal to the next, at least
@@ -77,12 +79,11 @@ export interface Connection {
 }
 
 /**
- * One Socket.IO connection that comes back by itself: after a drop, a restart of the server, a close
- * by the server, and a refused token where a new one can be had.
+ * A Socket.IO connection that comes back by itself: after a drop, a try that failed, a restart of the server, a close by the
+ * server, and a refused token where a new one can be had.
  *
- * (1) Listeners are registered once, when the socket is made, never at a connect.
- * (2) Nothing is emitted while the socket is down: socket.io-client would keep it and send it later
- *     beside our own retry.
+ * (1) One thing is under way at most: a pause, a try, or a socket. Each begins by ending the others.
+ * (2) Nothing is sent while no socket is connected; what waits is its caller's, and is sent again by it.
  */
 export class SocketConnection implements Connection {
   readonly states = new Observers<ConnectionState>();
@@ -91,43 +92,43 @@ export class SocketConnection implements Connection {
   readonly #settings: Settings;
   readonly #user: ConnectionUser;
   readonly #transports: Transports;
-  readonly #backoff = new Backoff(kRetryFirstMs, kRetryMaxMs);
+  readonly #tryMs: number;
+  readonly #backoff: Backoff;
+  #pause: ReturnType<typeof setTimeout> | undefined;
+  #giveUp: (() => void) | undefined; // of a try
   #socket: Socket | undefined;
+  #session: Session = {};
   #asked: ResumeRequest = { since: undefined, topics: [] };
   #lostTo: string | undefined; // where the gap that this CONNECT was told of ends
   #wasLive = false;
-  #connects = 0; // numbers the CONNECTs, so that a token that comes too late is not used
   #refusals = 0;
   #refusedCode: string | undefined;
-  #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #isRenewing = false;
   #renewTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #stirs = new Stirs(() => this.stir());
 
   constructor(settings: Settings, user: ConnectionUser) {
+    const { timeout = kTryMs, reconnectionDelay = kRetryFirstMs, reconnectionDelayMax = kRetryMaxMs } = settings.socketOptions;
     this.#settings = settings;
     this.#user = user;
-    this.#transports = new Transports(settings.socketOptions.transports);
+    this.#transports = new Transports(settings);
+    this.#tryMs = timeout;
+    this.#backoff = new Backoff(reconnectionDelay, reconnectionDelayMax);
   }
 
   get isLive(): boolean {
-    return this.#socket?.connected === true;
+    return this.#socket?.isConnected === true;
   }
 
   get maxPayload(): number | undefined {
-    const { _maxPayload = 0 } = (this.#socket?.io.engine ?? {}) as { _maxPayload?: number }; // as in the server's handshake; -1 before
-    return _maxPayload > 0 ? _maxPayload : undefined;
+    return this.#socket?.maxPayload;
   }
 
   open(): void {
     if (this.#isWanted) return;
     this.#refusals = 0;
-    this.#onTheWay();
-    if (this.#socket === undefined) {
-      this.#socket = this.#makeSocket();
-      this.#stirs.listen();
-    }
-    this.#socket.connect();
+    this.#stirs.listen();
+    this.#startAnew();
   }
 
   reconnect(): void {
@@ -142,19 +143,6 @@ export class SocketConnection implements Connection {
     else if (!this.isLive && isOnTheWay(state)) this.#startAnew();
   }
 
-  #startAnew(): void {
-    clearTimeout(this.#retryTimer);
-    this.#drop();
-    this.#onTheWay();
-    this.#socket?.connect();
-  }
-
-  // A token that is still to come is not for the next connection, which asks for its own.
-  #drop(): void {
-    ++this.#connects;
-    this.#socket?.disconnect();
-  }
-
   get #isWanted(): boolean {
     return this.state.status !== 'idle' && this.state.status !== 'closed';
   }
@@ -166,118 +154,104 @@ export class SocketConnection implements Connection {
   close(): void {
     this.#stop();
     this.#stirs.end();
-    this.#socket?.offAny().removeAllListeners();
-    this.#socket = undefined;
+    this.#session = {};
   }
 
   send(command: string, args: readonly unknown[], timeoutMs: number, onAnswer: (answer: Json | EventBusError) => void): void {
-    const socket = this.#socket;
-    if (!socket?.connected) return onAnswer(new EventBusError('unavailable', 'The event bus is not connected.', { cause: this.state.error }));
+    if (!this.isLive) return onAnswer(new EventBusError('unavailable', 'The event bus is not connected.', { cause: this.state.error }));
     const sentAt = performance.now();
-    socket.timeout(timeoutMs).emit(command, ...args, (failure: Error | null, answer: unknown) => {
-      if (failure === null) {
+    this.#socket!.send(command, args, timeoutMs, (missing, answer) => {
+      if (missing === undefined) {
         this.#user.answered?.(performance.now() - sentAt);
         return onAnswer(readAnswer(command, answer));
       }
-      const [code, how] = socket.connected ? (['timeout', `within ${timeoutMs} ms`] as const) : (['unavailable', 'before the connection broke'] as const);
-      onAnswer(new EventBusError(code, `The event bus did not answer ${command} ${how}.`, { cause: failure }));
+      const [code, how] = missing === 'timeout' ? (['timeout', `within ${timeoutMs} ms`] as const) : (['unavailable', 'before the connection broke'] as const);
+      onAnswer(new EventBusError(code, `The event bus did not answer ${command} ${how}.`, { cause: this.state.error }));
     });
   }
 
-  #makeSocket(): Socket {
-    const socket = io(this.#settings.origin, {
-      path: this.#settings.path,
-      tryAllTransports: true,
-      withCredentials: this.#settings.token === undefined, // the cookie signs in; with `allowed_origins: *` none may be sent
-      reconnectionDelay: kRetryFirstMs,
-      reconnectionDelayMax: kRetryMaxMs,
-      ...this.#settings.socketOptions,
-      transports: this.#transports.list,
-      autoConnect: false,
-      forceNew: true, // another client of this process has an identity of its own
-      auth: (send) => void this.#sendConnect(send),
+  #dial(): void {
+    this.#drop();
+    this.#giveUp = this.#transports.dial(this.#tryMs, {
+      opened: (engine, maxPayload) => void this.#connect(engine, maxPayload),
+      failed: (why, cause) => this.#again(new EventBusError('unavailable', `The event bus at ${this.#settings.origin} cannot be reached: ${why}.`, { cause })),
     });
-    this.#transports.follow(socket.io);
-    socket.on('connect', () => this.#onConnect(socket));
-    socket.on('connect_error', (error) => this.#onConnectError(socket, error));
-    socket.on('disconnect', (reason) => this.#onDisconnect(socket, reason));
-    socket.onAny((name: unknown, ...args: unknown[]) => this.#onEmitted(socket, String(name), args));
-    return socket;
   }
 
-  async #sendConnect(send: (auth: Json) => void): Promise<void> {
-    const connect = ++this.#connects;
+  // Signs in on a connection that is open.
+  async #connect(engine: Engine, maxPayload: number | undefined): Promise<void> {
+    let when = ' before the function `token` gave a token';
+    const socket = (this.#socket = new Socket(engine, maxPayload, this.#session, {
+      connected: () => {
+        when = '';
+        this.#onConnected(socket);
+      },
+      refused: (message, data) => this.#onRefused(readError(data, message)),
+      emitted: (name, args) => this.#onEmitted(name, args),
+      upgraded: () => this.#setState(this.state),
+      closed: (why, cause) => this.#again(new EventBusError('unavailable', `The connection to ${this.#settings.origin} ended${when}: ${why}.`, { cause })),
+    }));
     const source = this.#settings.token;
     const context = this.#refusedCode === undefined ? {} : { refused: this.#refusedCode };
-    const token = await tokenOf(source, context, (error) => connect === this.#connects && this.#onTheWay(error));
-    if (connect !== this.#connects) return; // that connection is gone
-    if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : this.#comeLater(token);
+    const token = await tokenOf(source, context, (error) => socket === this.#socket && this.#setState(this.#onTheWay(error)));
+    if (socket !== this.#socket) return; // that connection is gone
+    if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : this.#again(token);
     this.#asked = this.#user.resumeRequest();
-    const { since, topics, principal, isAnew } = this.#asked;
-    send({
-      ...(isAnew && { pid: undefined, offset: undefined }), // socket.io-client's own are left out
+    const { since, topics, principal, isAnew = false } = this.#asked;
+    when = ' before it answered CONNECT';
+    const auth = {
       place: true,
       refresh: typeof source === 'function' || undefined, // what is undefined is not in the JSON
       token,
       principal,
       since,
       topics: since === undefined ? undefined : topics,
-    });
+    };
+    socket.connect(auth, isAnew, this.#tryMs);
   }
 
   // The token ends soon: another goes on in its place, on the connection that there is. Where none can be had the state says
   // so, and the server ends it: the next CONNECT asks again.
   async #renew(endsAt: number, refused?: string): Promise<void> {
-    const connect = this.#connects;
+    const socket = this.#socket;
     this.#isRenewing = true;
     const again = (error: EventBusError) => {
       this.#setState({ ...this.state, error });
       this.#renewTimer = setTimeout(() => void this.#renew(endsAt, error.retry === 'new-token' ? error.code : undefined), this.#backoff.after(error));
     };
     const context = { expiresInMs: Math.max(0, endsAt - performance.now()), ...(refused !== undefined && { refused }) };
-    const token = await tokenOf(this.#settings.token, context, (error) => connect === this.#connects && this.#setState({ ...this.state, error }));
-    if (connect !== this.#connects) return;
+    const token = await tokenOf(this.#settings.token, context, (error) => socket === this.#socket && this.#setState({ ...this.state, error }));
+    if (socket !== this.#socket) return;
     if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : again(token);
     this.send('auth.refresh', [{ token }], kAnswerMs, (answer) => {
-      if (connect !== this.#connects) return;
+      if (socket !== this.#socket) return;
       if (answer instanceof EventBusError && answer.code !== 'forbidden') return again(answer);
       this.#backoff.reset();
       this.#renewTimer = setTimeout(() => (this.#isRenewing = false), kRenewalsMs);
-      if (answer instanceof EventBusError) return this.#comeLater(answer); // it is somebody else's
+      if (answer instanceof EventBusError) return this.#again(answer); // it is somebody else's
       const { error, ...state } = this.state;
       if (error !== undefined) this.#setState(state);
     });
   }
 
-  #endRenewal(): void {
-    clearTimeout(this.#renewTimer);
-    this.#isRenewing = false;
-  }
-
-  #onConnect(socket: Socket): void {
+  #onConnected({ recovered }: Socket): void {
     this.#wasLive = true;
     this.#refusals = 0;
     this.#refusedCode = undefined;
     this.#lostTo = undefined;
     this.#backoff.reset();
-    socket.io.engine.once('upgrade', () => this.#setState(this.state));
     // Only with `since` is it certain that the end of the catching up will be told.
-    this.#setState({ status: this.#asked.since === undefined ? 'live' : 'catching-up' }, () => this.#user.connected(socket.recovered, this.#asked));
+    this.#setState({ status: this.#asked.since === undefined ? 'live' : 'catching-up' }, () => this.#user.connected(recovered, this.#asked));
   }
 
-  #onConnectError(socket: Socket, thrown: Error & { data?: unknown }): void {
-    if (socket.active) {
-      const error = new EventBusError('unavailable', `The event bus at ${this.#settings.origin} cannot be reached: ${reasonOf(thrown)}.`, { cause: thrown });
-      return this.#onTheWay(error);
-    }
-    const error = readError(thrown.data, thrown.message);
+  #onRefused(error: EventBusError): void {
     if (error.code === 'principal_changed' && this.#asked.principal !== undefined) {
       this.#user.changedHands(error);
-      return void socket.connect();
-    }
-    if (error.retry === 'new-token' && typeof this.#settings.token === 'function') {
+      if (this.#isWanted) this.#dial();
+    } else if (error.retry === 'new-token' && typeof this.#settings.token === 'function') {
       this.#refusedCode = error.code;
-      this.#tryLater(error);
+      this.#again(error);
+      if (++this.#refusals >= kRefusalsMax) this.#user.refused(error);
     } else if (error.retry === 'later' || error.retry === 'reconnect') {
       this.#again(error);
     } else {
@@ -285,22 +259,12 @@ export class SocketConnection implements Connection {
     }
   }
 
-  #onDisconnect(socket: Socket, reason: string): void {
-    ++this.#connects;
-    this.#endRenewal();
-    if (this.state.status === 'closed') return;
-    const error = this.state.status === 'reconnecting' ? this.state.error : undefined;
-    this.#onTheWay(error);
-    // The manager does not come back from a close by the server; we do.
-    if (!socket.active && reason !== 'io client disconnect') this.#again(error);
-  }
-
-  #onEmitted(socket: Socket, name: string, args: readonly unknown[]): void {
+  #onEmitted(name: string, args: readonly unknown[]): void {
     const body = fieldsOf(args[0]);
     if (name === 'resume.done') this.#onCaughtUp(body, optionalString(args[1]));
     else if (name === 'token.expiring') void (this.#isRenewing || this.#renew(performance.now() + (optionalNumber(body.expiresInMs) ?? 0)));
     else if (name === 'token.expired') this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
-    else if (name === 'resume.unknown') this.#onUnknown(socket, body);
+    else if (name === 'resume.unknown') this.#onUnknown(body);
     else this.#user.emitted(name, args);
   }
 
@@ -313,51 +277,54 @@ export class SocketConnection implements Connection {
 
   // A session that is forgotten costs nothing with a place to go on from, which is told if it is not
   // known itself. Behind an offset that is not known the log has lost something.
-  #onUnknown(socket: Socket, { code, to }: Json): void {
+  #onUnknown({ code, to }: Json): void {
     if (typeof to !== 'string') return;
     const { since } = this.#asked;
-    if (code === 'since' && !socket.recovered) this.#setState({ status: 'live' }); // no end of a catching up will be told
+    if (code === 'since' && !this.#socket!.recovered) this.#setState({ status: 'live' }); // no end of a catching up will be told
     const isLost = code === 'since' || code === 'offset' || (code === 'session' && since === undefined);
     if (!isLost || to === this.#lostTo) return; // one gap, also if it is told of the session and of `since`
     this.#lostTo = to;
     this.#user.lost({ ...(since !== undefined && { from: since }), to });
   }
 
-  // No token can be had now: it is asked for again after a pause. Each call that waits has its own deadline.
-  #comeLater(error: EventBusError): void {
-    this.#drop();
-    this.#again(error);
+  // Tries again after a pause. Each call that waits has its own deadline.
+  #again(error: EventBusError): void {
+    const pauseMs = this.#backoff.after(error);
+    this.#setState(this.#onTheWay(error), () => {
+      this.#drop();
+      this.#pause = setTimeout(() => this.#dial(), pauseMs);
+    });
   }
 
-  // A token was refused: a fresh one is asked for after a pause.
-  #tryLater(error: EventBusError): void {
-    this.#comeLater(error);
-    if (++this.#refusals >= kRefusalsMax) this.#user.refused(error);
-  }
-
-  #again(error: EventBusError | undefined): void {
-    if (this.state.status === 'closed') return;
-    this.#onTheWay(error);
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.#socket?.connect(), this.#backoff.after(error));
-  }
-
-  #onTheWay(error?: EventBusError): void {
-    this.#setState({ status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) });
+  #startAnew(): void {
+    this.#setState(this.#onTheWay(), () => this.#dial());
   }
 
   #stop(error?: EventBusError): void {
-    clearTimeout(this.#retryTimer);
-    this.#endRenewal();
     this.#setState({ status: 'closed', ...(error && { error }) }, () => {
       this.#drop();
       if (error !== undefined) this.#user.refused(error);
     });
   }
 
+  // Ends what is under way. A token that is still to come is not for the next socket, which asks for its own.
+  #drop(): void {
+    clearTimeout(this.#pause);
+    clearTimeout(this.#renewTimer);
+    this.#isRenewing = false;
+    this.#giveUp?.();
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close();
+  }
+
+  #onTheWay(error?: EventBusError): ConnectionState {
+    return { status: this.#wasLive ? 'reconnecting' : 'connecting', ...(error && { error }) };
+  }
+
   // What is told holds: an observer may ask for more at once. `begin` does what belongs to the state.
   #setState(news: ConnectionState, begin?: () => void): void {
-    const state = isConnected(news) ? { ...news, transport: this.#transports.describe(this.#socket!.io.engine.transport.name) } : news;
+    const state = isConnected(news) ? { ...news, transport: this.#transports.describe(this.#socket!.transport) } : news;
     this.state = state;
     begin?.();
     if (this.state === state) this.states.tell(state);
@@ -374,18 +341,6 @@ export function request(connection: Pick<Connection, 'send'>, command: string, a
 // What is kept and shown again may not keep a CONNECT from being taken.
 function bounded(text: string | undefined): string | undefined {
   return text !== undefined && text.length <= kKeptCharsMax ? text : undefined;
-}
-
-// What engine.io knows of it, in addition to "xhr poll error": an HTTP status, or what the system said.
-function reasonOf({ message, description, context }: Error & { description?: unknown; context?: unknown }): string {
-  const { statusText } = fieldsOf(context);
-  const inner = typeof description === 'number' && description > 0 ? `it answers HTTP ${description}: is the address right?` : messageIn(statusText) ?? messageIn(description);
-  return inner === undefined ? message : `${message}, ${inner}`;
-}
-
-function messageIn(value: unknown): string | undefined {
-  const text = typeof value === 'object' && value !== null && 'message' in value ? value.message : undefined;
-  return typeof text === 'string' && text !== '' ? text : undefined;
 }
 
 function readAnswer(command: string, answer: unknown): Json | EventBusError {

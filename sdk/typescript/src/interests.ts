@@ -264,6 +264,7 @@ export class Interests {
     const twin = group === undefined ? undefined : this.#ofGroup(interest.topic, group, interest);
     if (twin === undefined) return interest;
     for (const subscriber of interest.subscribers) twin.subscribers.add(subscriber);
+    twin.confirmed ??= interest.confirmed;
     interest.mergedInto = twin;
     this.#interests.delete(interest.key);
     return twin;

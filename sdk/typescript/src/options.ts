@@ -1,4 +1,4 @@
-import type { ManagerOptions, SocketOptions } from 'socket.io-client';
+import type { SocketOptions as EngineOptions } from 'engine.io-client';
 
 import { EventBusError } from './errors.js';
 import type { Logger } from './logger.js';
@@ -55,8 +55,18 @@ export interface EventBusOptions {
   readonly autoConnect?: boolean | undefined;
   /** Where to say what no listener hears; `false`: nowhere. Default: `console`, without `debug`. */
   readonly logger?: Logger | false | undefined;
-  /** What goes on to socket.io-client: `transports`, `ca`, `extraHeaders`, … */
-  readonly socketOptions?: Partial<ManagerOptions & SocketOptions> | undefined;
+  /** How it connects: what goes on to engine.io-client (`transports`, `ca`, `extraHeaders`, …), and when it tries again. */
+  readonly socketOptions?: ConnectOptions | undefined;
+}
+
+/** The options of engine.io-client, and three of our own, in ms. */
+export interface ConnectOptions extends EngineOptions {
+  /** How long a try may take; and then the answer to CONNECT. Default 20 000. */
+  readonly timeout?: number;
+  /** The first pause before a try, which grows. Default 500. */
+  readonly reconnectionDelay?: number;
+  /** The longest one. Default 10 000. */
+  readonly reconnectionDelayMax?: number;
 }
 
 /** The options with every default filled in. */
@@ -71,7 +81,7 @@ export interface Settings {
   readonly shareTabs: { readonly name: string | undefined } | undefined;
   readonly autoConnect: boolean;
   readonly logger: Logger;
-  readonly socketOptions: Partial<ManagerOptions & SocketOptions>;
+  readonly socketOptions: ConnectOptions;
 }
 
 /** Throws `not_configured` when there is no url to be found. */
@@ -119,7 +129,7 @@ function parse(url: string): { origin: string; pathname: string } {
   } catch (cause) {
     throw refuse(kNoAddress, cause);
   }
-  // A ws: address is as good; socket.io-client chooses the transport itself.
+  // A ws: address is as good; engine.io-client chooses the transport itself.
   const scheme = parsed.protocol.replace(/^ws/, 'http');
   if (scheme !== 'http:' && scheme !== 'https:') throw refuse(kNoAddress);
   if (scheme === 'http:' && page()?.protocol === 'https:' && !kLoopback.test(parsed.hostname)) {

@@ -947,6 +947,24 @@ test.each([
   expect(bus.sent('unsubscribe')).toHaveLength(1);
 });
 
+test('a group that was joined without its name is joined again after a drop, if another subscription by its name was given up', async () => {
+  const bus = await startBus({ recovery: true });
+  bus.group = 'worker';
+  const client = clientOf(bus);
+  await client.ready();
+  bus.script('subscribe', () => {}, 'silence');
+  const first = client.subscribe('photo.uploaded', () => {});
+  const abort = new AbortController();
+  const second = rejection(client.subscribe('photo.uploaded', () => {}, { group: 'worker', signal: abort.signal }));
+  await first;
+  abort.abort();
+  expect(await second).toMatchObject({ code: 'aborted' });
+
+  bus.breakAll();
+
+  await bus.until(() => bus.sent('subscribe').length === 3);
+});
+
 test("a group's event is given back once all its handlers have settled, and each failure is told", async () => {
   const bus = await startBus();
   bus.group = 'worker';

@@ -1,22 +1,22 @@
-import type { Manager, ManagerOptions } from 'socket.io-client';
+import type { TransportCtor, TransportName } from 'engine.io-client';
+import { Socket as Engine } from 'engine.io-client';
 
+import { fieldsOf } from './guards.js';
+import type { Settings } from './options.js';
 import type { ConnectionTransport } from './state.js';
+import { messageIn, whyClosed } from './why-closed.js';
 
 // Short for a handshake on a slow network: there polling goes first, and the WebSocket is taken a little later.
 const kOpenMs = 2_000;
+const kLate = `It was not open after ${kOpenMs / 1_000} s: does a proxy hold it back?`;
 
-type Engine = Manager['engine'];
-type List = NonNullable<ManagerOptions['transports']>;
+type Kind = TransportName | TransportCtor;
 
-// What engine.io-client keeps to itself. A transport of a class of our own could do the same without, but its
-// CommonJS form exports none to derive from.
-interface EngineInside {
-  readonly transports: string[]; // the one that is tried, and those that come after it
-  readonly opts: { readonly tryAllTransports?: boolean };
-}
-interface TransportInside {
-  readonly ws?: unknown;
-  onError(reason: string): void;
+/** Whom a try tells its end: one of these, once, and never before the call that begins it has returned. */
+export interface Caller {
+  /** `maxPayload`: what the server takes as one message, in bytes. */
+  opened(engine: Engine, maxPayload: number | undefined): void;
+  failed(why: string, cause?: unknown): void;
 }
 
 /**
@@ -25,28 +25,61 @@ interface TransportInside {
  * 2 s and goes first from then on, and the WebSocket is tried beside it, at each connection; once one opens, it goes
  * first again.
  *
- * socket.io-client's own `tryAllTransports` goes by errors: it waits for a WebSocket that is held back for its whole
- * `timeout`, at each try, and so it does for one whose constructor throws, as it does not listen yet.
+ * What takes a WebSocket's place is an engine of its own: engine.io-client's `tryAllTransports` goes by errors, and hears none
+ * of a WebSocket that is held back, nor of one whose constructor throws.
  */
 export class Transports {
-  /** For socket.io-client, which reads it anew for each connection. */
-  readonly list: List;
-  readonly #wished: List;
+  readonly #settings: Settings;
+  readonly #wished: readonly Kind[];
+  #isHeldBack = false; // a WebSocket was, where polling opened
   #reason: string | undefined; // why the last WebSocket did not open
 
-  constructor(wished: List = ['websocket', 'polling']) {
-    this.#wished = wished;
-    this.list = [...wished] as List;
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#wished = settings.socketOptions.transports ?? ['websocket', 'polling'];
   }
 
-  /** Follows each connection that `manager` tries to make. */
-  follow(manager: Manager): void {
-    const open = manager.open.bind(manager);
-    let engine: Engine | undefined;
-    manager.open = (onDone) => {
-      open(onDone);
-      if (engine !== manager.engine) this.#watch((engine = manager.engine)); // no event tells of it before it is open
-      return manager;
+  /** Tries to connect, for `timeoutMs` at most. The function that it returns gives up. */
+  dial(timeoutMs: number, { opened, failed }: Caller): () => void {
+    const caller: Caller = {
+      opened: (engine, maxPayload) => {
+        endTimers();
+        this.#follow(engine);
+        opened(engine, maxPayload);
+      },
+      failed: (why, cause) => {
+        endTimers();
+        failed(why, cause);
+      },
+    };
+    const tryTimer = setTimeout(() => {
+      giveUp();
+      caller.failed('timeout');
+    }, timeoutMs);
+    let lateTimer: ReturnType<typeof setTimeout> | undefined;
+    const endTimers = () => [tryTimer, lateTimer].forEach(clearTimeout);
+
+    const [first, ...others] = this.#inOrder();
+    let giveUp: () => void;
+    if (first === undefined || !isWebSocket(first) || others.length === 0 || this.#settings.socketOptions.tryAllTransports === false) {
+      giveUp = this.#open(this.#inOrder(), true, caller);
+    } else {
+      const instead = (transports: readonly Kind[], why: string, of = caller) => {
+        clearTimeout(lateTimer);
+        giveUp();
+        this.#reason = why;
+        giveUp = this.#open(transports, true, of);
+      };
+      const heldBack = (...args: Parameters<Caller['opened']>) => {
+        this.#isHeldBack = true; // and it is not the network or the server
+        caller.opened(...args);
+      };
+      lateTimer = setTimeout(() => instead([...others, first], kLate, { ...caller, opened: heldBack }), kOpenMs); // it may still be upgraded
+      giveUp = this.#open(this.#inOrder(), false, { ...caller, failed: (why, cause) => instead(others, reasonOf(why, cause)) });
+    }
+    return () => {
+      endTimers();
+      giveUp();
     };
   }
 
@@ -56,56 +89,65 @@ export class Transports {
     return { name: name as ConnectionTransport['name'], ...(reason !== undefined && { reason }) };
   }
 
-  #watch(engine: Engine): void {
-    engine.on('open', () => this.#opened(engine.transport.name));
-    engine.on('upgrade', ({ name }) => this.#opened(name));
+  // Over the first of them, or over the next if that fails. The function that it returns gives up.
+  #open(transports: readonly Kind[], tryAllTransports: boolean, { opened, failed }: Caller): () => void {
+    const { origin, path, token, socketOptions } = this.#settings;
+    const engine = new Engine(origin, {
+      path,
+      tryAllTransports,
+      withCredentials: token === undefined, // the cookie signs in; with `allowed_origins: *` none may be sent
+      ...socketOptions,
+      transports: transports as TransportName[],
+    });
+    let isOver = false;
+    let maxPayload: number | undefined;
+    const giveUp = () => {
+      if (isOver) return;
+      isOver = true;
+      engine.close();
+    };
+    const fail = (why: string, cause?: unknown) => {
+      if (isOver) return;
+      giveUp();
+      failed(why, cause);
+    };
+    engine.on('handshake', (handshake) => (maxPayload = handshake.maxPayload));
+    engine.on('open', () => {
+      if (isOver) return;
+      isOver = true;
+      opened(engine, maxPayload);
+    });
+    engine.on('close', (reason, details) => fail(whyClosed(reason, details), details));
+    // No event tells of it.
+    const { transport } = engine;
+    if (transport.name === 'websocket' && !('ws' in transport)) queueMicrotask(() => fail('Its constructor failed: does the Content-Security-Policy of the page leave it out?'));
+    return giveUp;
+  }
+
+  #inOrder(): readonly Kind[] {
+    return this.#isHeldBack ? [...this.#wished].sort((a, b) => Number(isWebSocket(a)) - Number(isWebSocket(b))) : this.#wished;
+  }
+
+  #follow(engine: Engine): void {
+    const over = (name: string) => {
+      if (name !== 'websocket') return;
+      this.#reason = undefined;
+      this.#isHeldBack = false;
+    };
+    over(engine.transport.name);
+    engine.on('upgrade', ({ name }) => over(name));
     engine.on('upgradeError', ({ message }) => {
       if (engine.readyState === 'open') this.#reason ??= message; // else it is the end of the connection that ends it
     });
-    if (engine.transport.name === 'websocket') this.#watchWebSocket(engine);
-  }
-
-  #watchWebSocket(engine: Engine): void {
-    const { transport } = engine;
-    const inside = transport as unknown as TransportInside;
-    const { transports, opts } = engine as unknown as EngineInside;
-    const giveUp = (reason: string) => {
-      inside.onError(reason);
-      transport.close();
-    };
-    const timer = setTimeout(() => {
-      if (transports.length < 2 || opts.tryAllTransports !== true) return; // nothing would take its place
-      engine.once('open', () => this.#order([...this.#wished].sort((a, b) => Number(isWebSocket(a)) - Number(isWebSocket(b))))); // else it is the network or the server
-      giveUp(`It was not open after ${kOpenMs / 1_000} s: does a proxy hold it back?`);
-      transports.push(transport.name); // what takes its place may still be upgraded
-    }, kOpenMs);
-    const end = () => clearTimeout(timer);
-    engine.on('open', end);
-    engine.on('close', end);
-    transport.once('error', (error) => {
-      end();
-      this.#reason = reasonOf(error);
-    });
-    if (inside.ws === undefined) giveUp('Its constructor failed: does the Content-Security-Policy of the page leave it out?');
-  }
-
-  #opened(name: string): void {
-    if (name !== 'websocket') return;
-    this.#reason = undefined;
-    this.#order(this.#wished);
-  }
-
-  #order(wished: readonly List[number][]): void {
-    this.list.splice(0, this.list.length, ...(wished as never[]));
   }
 }
 
-function isWebSocket(transport: List[number]): boolean {
+function isWebSocket(transport: Kind): boolean {
   return (typeof transport === 'string' ? transport : (transport.prototype as { name: string }).name) === 'websocket';
 }
 
 // Node's says why in its event; of a browser's nothing can be had.
-function reasonOf(error: Error & { description?: { message?: string } }): string {
-  const said = error.description?.message ?? error.message;
+function reasonOf(why: string, cause: unknown): string {
+  const said = messageIn(fieldsOf(cause).description) ?? why;
   return said === 'websocket error' ? 'It was refused; a browser does not tell why.' : said;
 }

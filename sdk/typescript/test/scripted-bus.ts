@@ -37,6 +37,8 @@ export class ScriptedBus {
   epoch = 1;
   /** What the next CONNECTs are refused with. */
   refusals: { code: string; message: string; retryAfterMs?: number }[] = [];
+  /** What the next CONNECTs get instead of an answer: the close of their WebSocket, with this code. */
+  unanswered: (number | 'silence')[] = [];
   /** Which tokens it takes. */
   isGood: (token: unknown) => boolean = () => true;
   /** What a CONNECT missed is not sent: it is still on its way. */
@@ -164,6 +166,9 @@ export class ScriptedBus {
   #onHandshake(socket: Socket, next: (error?: Error) => void): void {
     this.connects.push(socket.handshake.auth);
     this.#stir();
+    const instead = this.unanswered.shift();
+    if (typeof instead === 'number') return (socket.conn.transport as unknown as { socket: { close(code: number): void } }).socket.close(instead);
+    if (instead === 'silence') return;
     const { principal } = socket.handshake.auth;
     const isOther = principal !== undefined && principal !== this.principal;
     const bad = this.isGood(socket.handshake.auth.token) ? undefined : { code: 'unauthorized', message: 'It is not accepted.' };

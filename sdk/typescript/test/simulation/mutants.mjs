@@ -96,8 +96,8 @@ const mutants = [
     row: 8,
     what: 'A `token` function that throws twice rejects what waits.',
     file: 'connection.ts',
-    from: 'this.#stop(token) : this.#comeLater(token);',
-    to: 'this.#stop(token) : this.#tryLater(token);',
+    from: 'this.#stop(token) : this.#again(token);',
+    to: 'this.#stop(token) : (this.#again(token), ++this.#refusals < kRefusalsMax || this.#user.refused(token));',
   },
   {
     name: 'state-is-told-before-it-holds',

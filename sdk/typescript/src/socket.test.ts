@@ -1,0 +1,169 @@
+import { EventEmitter } from 'node:events';
+
+import type { Socket as Engine } from 'engine.io-client';
+import { expect, test } from 'vitest';
+
+import type { Session } from './socket.js';
+import { Socket } from './socket.js';
+
+const kMinuteMs = 60_000;
+const kMalformed = 'what came is not of Socket.IO: is the address right?';
+
+/** A socket on an engine that is open, and all that it sent and told. */
+function opened(session: Session = {}) {
+  const happened: unknown[] = [];
+  const note = (what: string) => (...args: unknown[]) => void happened.push([what, ...args]);
+  const engine = Object.assign(new EventEmitter(), { transport: { name: 'websocket' }, write: note('sent'), close: note('closes') });
+  const socket = new Socket(engine as unknown as Engine, 1_000, session, {
+    connected: note('connected'),
+    refused: note('refused'),
+    emitted: note('emitted'),
+    upgraded: note('upgraded'),
+    closed: (why) => happened.push(['closed', why]),
+  });
+  const happens = () => happened.splice(0);
+  return { engine, socket, session, happens, gets: (data: unknown) => engine.emit('data', data), answer: note('answer') };
+}
+
+function connected(session?: Session, pid?: string) {
+  const all = opened(session);
+  all.socket.connect({}, false, kMinuteMs);
+  all.gets(`0${JSON.stringify({ sid: 's', pid })}`);
+  all.happens();
+  return all;
+}
+
+test('nothing is sent before CONNECT, and CONNECT carries what signs in', () => {
+  const { socket, happens, gets } = opened();
+  expect(happens()).toEqual([]);
+
+  socket.connect({ token: 't', since: undefined }, false, kMinuteMs);
+  expect(happens()).toEqual([['sent', '0{"token":"t"}']]);
+  expect(socket.isConnected).toBe(false);
+  gets('0{"sid":"s"}');
+
+  expect(happens()).toEqual([['connected']]);
+  expect(socket).toMatchObject({ isConnected: true, recovered: false, maxPayload: 1_000, transport: 'websocket' });
+});
+
+test('a refusal ends it, with what the server says', () => {
+  const { socket, happens, gets } = opened();
+  socket.connect({}, false, kMinuteMs);
+  gets('4{"message":"No.","data":{"code":"forbidden"}}');
+  gets('0{"sid":"s"}');
+
+  expect(happens()).toEqual([['sent', '0{}'], ['closes'], ['refused', 'No.', { code: 'forbidden' }]]);
+});
+
+test('events and answers are told in their order, each answer once', () => {
+  const { socket, happens, gets, answer } = connected();
+  socket.send('publish', [{ type: 'tick' }, undefined], kMinuteMs, answer);
+  socket.send('subscribe', [], kMinuteMs, answer);
+
+  gets('2["tick",{"n":1},"line\\nbreak"]');
+  gets('31[{"ok":true}]');
+  gets('30[{"ok":false}]');
+  gets('31[{"ok":true}]');
+  gets('2["end"]');
+
+  expect(happens()).toEqual([
+    ['sent', '20["publish",{"type":"tick"},null]'],
+    ['sent', '21["subscribe"]'],
+    ['emitted', 'tick', [{ n: 1 }, 'line\nbreak']],
+    ['answer', undefined, { ok: true }],
+    ['answer', undefined, { ok: false }],
+    ['emitted', 'end', []],
+  ]);
+});
+
+test('the session that is known is asked for with the last place, whichever session that was of', () => {
+  const session: Session = {};
+  const { gets } = connected(session);
+  gets('2["a",{},"1.1"]');
+  expect(session).toEqual({}); // no session, no place
+  const second = connected(session, 'p');
+  second.gets('2["a",{},"1.2"]');
+  second.gets('2["a",{},{"offset":"1.9"}]');
+  expect(session).toEqual({ pid: 'p', offset: '1.2' });
+
+  const third = opened(session);
+  third.socket.connect({ token: 't' }, false, kMinuteMs);
+  third.gets('0{"sid":"s","pid":"p"}');
+  expect(third.happens()).toEqual([['sent', '0{"pid":"p","offset":"1.2","token":"t"}'], ['connected']]);
+  expect(third.socket.recovered).toBe(true);
+  const anew = opened(session);
+  anew.socket.connect({}, true, kMinuteMs);
+  anew.gets('0{"sid":"s","pid":"q"}');
+  expect(anew.happens()).toEqual([['sent', '0{}'], ['connected']]);
+  expect([anew.socket.recovered, session]).toEqual([false, { pid: 'q', offset: '1.2' }]);
+});
+
+test.each([
+  '', 'a', '2', '2{}', '2[]', '2[1]', '2["a"', '3{}', '6["a"]', '7', '0{"sid":"again"}', '4{"message":"late"}',
+  '2/other,["a"]', '51-["a",{"_placeholder":true,"num":0}]', new Uint8Array([1]), undefined,
+])('%o ends the connection, and nothing is told behind it', (malformed) => {
+  const { socket, happens, gets, answer } = connected();
+  socket.send('publish', [], kMinuteMs, answer);
+  happens();
+
+  gets(malformed);
+  gets('2["a"]');
+  gets('30[{}]');
+
+  expect(happens()).toEqual([['closes'], ['closed', kMalformed], ['answer', 'closed', undefined]]);
+});
+
+test.each(['2["early"]', '30[]', '0{}', '0', '0"s"', '4', '40'])('%s for an answer to CONNECT ends the connection', (malformed) => {
+  const { socket, happens, gets } = opened();
+  socket.connect({}, false, kMinuteMs);
+  gets(malformed);
+
+  expect(happens()).toEqual([['sent', '0{}'], ['closes'], ['closed', kMalformed]]);
+});
+
+test('an answer to a CONNECT that was not sent ends the connection', () => {
+  const { happens, gets } = opened();
+  gets('0{"sid":"s"}');
+
+  expect(happens()).toEqual([['closes'], ['closed', kMalformed]]);
+});
+
+test('an end by the server, or of the connection, is told before the commands that it leaves without an answer', () => {
+  for (const [end, why] of [[(all: ReturnType<typeof opened>) => all.gets('1'), 'the server ended it'], [(all: ReturnType<typeof opened>) => all.engine.emit('close', 'ping timeout'), 'ping timeout']] as const) {
+    const all = connected();
+    all.socket.send('publish', [], kMinuteMs, all.answer);
+    all.happens();
+    end(all);
+    expect(all.happens()).toEqual([['closes'], ['closed', why], ['answer', 'closed', undefined]]);
+  }
+});
+
+test('close() says goodbye if there is somebody to say it to, settles what waits, and tells nothing more', () => {
+  const early = opened();
+  early.socket.connect({}, false, kMinuteMs);
+  early.happens();
+  early.socket.close();
+  early.gets('0{"sid":"s"}');
+  expect(early.happens()).toEqual([['closes']]);
+  const { engine, socket, happens, gets, answer } = connected();
+  socket.send('publish', [], kMinuteMs, answer);
+  happens();
+
+  socket.close();
+  engine.emit('upgrade');
+  gets('2["a"]');
+  engine.emit('close', 'forced close');
+  socket.connect({}, false, kMinuteMs);
+
+  expect(happens()).toEqual([['sent', '1'], ['closes'], ['answer', 'closed', undefined]]);
+});
+
+test('a command that is not answered in time is told so once, and the connection goes on', async () => {
+  const { socket, happens, gets, answer } = connected();
+  socket.send('publish', [], 5, answer);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  gets('30[{"ok":true}]');
+
+  expect(happens()).toEqual([['sent', '20["publish"]'], ['answer', 'timeout', undefined]]);
+  expect(socket.isConnected).toBe(true);
+});

@@ -1,0 +1,166 @@
+import type { Socket as Engine } from 'engine.io-client';
+
+import type { Json } from './guards.js';
+import { fieldsOf, isObject, optionalString } from './guards.js';
+import { whyClosed } from './why-closed.js';
+
+/** What a server that keeps sessions over a drop knows a client by. */
+export interface Session {
+  pid?: string | undefined;
+  /** The last string that an event ended with, whatever session that was of. */
+  offset?: string | undefined;
+}
+
+/** Who uses a socket. After `refused` or `closed`, and after its own `close()`, it hears only how its commands ended. */
+export interface SocketUser {
+  connected(): void;
+  refused(message: string, data: unknown): void;
+  emitted(name: string, args: readonly unknown[]): void;
+  /** Another transport has taken over. */
+  upgraded(): void;
+  closed(why: string, cause: unknown): void;
+}
+
+/** Called once: with the answer, or with why there is none. */
+export type OnAnswer = (missing: 'timeout' | 'closed' | undefined, answer?: unknown) => void;
+
+interface Waiting {
+  readonly timer: ReturnType<typeof setTimeout>;
+  readonly onAnswer: OnAnswer;
+}
+
+/**
+ * The main namespace on one open Engine.IO connection, in JSON: protocol 5 of Socket.IO
+ * (https://socket.io/docs/v4/socket-io-protocol/), whose sections the comments name. It ends with that connection.
+ *
+ * (1) Nothing but CONNECT is sent before CONNECT has been answered.
+ * (2) What is malformed, binary, or of another namespace ends it.
+ */
+export class Socket {
+  isConnected = false;
+  recovered = false; // the session is the one that was asked for
+  readonly #engine: Engine;
+  readonly #session: Session;
+  readonly #user: SocketUser;
+  readonly #waiting = new Map<number, Waiting>();
+  #isOver = false;
+  #asked: string | undefined; // the session that CONNECT asked for
+  #connectTimer: ReturnType<typeof setTimeout> | undefined;
+  #sent = 0;
+
+  /** `maxPayload`: what the server takes as one message, in bytes. `session` is kept up to date. */
+  constructor(
+    engine: Engine,
+    readonly maxPayload: number | undefined,
+    session: Session,
+    user: SocketUser,
+  ) {
+    this.#engine = engine;
+    this.#session = session;
+    this.#user = user;
+    engine.on('data', (data) => this.#onData(data));
+    engine.on('upgrade', () => this.isConnected && user.upgraded());
+    engine.on('close', (reason, details) => this.#fail(whyClosed(reason, details), details));
+  }
+
+  get transport(): string {
+    return this.#engine.transport.name;
+  }
+
+  /** Signs in ("Connection to a namespace"), to the session that is known unless `isAnew`. */
+  connect(auth: Json, isAnew: boolean, timeoutMs: number): void {
+    if (this.#isOver) return;
+    const { pid, offset } = this.#session;
+    this.#asked = isAnew ? undefined : pid;
+    this.#connectTimer = setTimeout(() => this.#fail(`no answer came within ${timeoutMs} ms`), timeoutMs);
+    this.#engine.write(`0${JSON.stringify(this.#asked === undefined ? auth : { pid, offset, ...auth })}`);
+  }
+
+  /** Sends an event that is to be answered ("Acknowledgement"). Only while it is connected. */
+  send(name: string, args: readonly unknown[], timeoutMs: number, onAnswer: OnAnswer): void {
+    const id = this.#sent++;
+    this.#waiting.set(id, { onAnswer, timer: setTimeout(() => this.#settle(id, 'timeout'), timeoutMs) });
+    this.#engine.write(`2${id}${JSON.stringify([name, ...args])}`);
+  }
+
+  /** Leaves ("Disconnection from a namespace"): the server need not keep the session. */
+  close(): void {
+    if (this.isConnected) this.#engine.write('1');
+    this.#end(() => {});
+  }
+
+  #onData(data: unknown): void {
+    if (!this.#isOver && !this.#take(parse(data))) this.#fail('what came is not of Socket.IO: is the address right?');
+  }
+
+  /** Whether it is a packet that may come now. */
+  #take({ type, id, payload }: Packet): boolean {
+    if (type === '1') return this.#fail('the server ended it'), true;
+    if (!this.isConnected) return this.#takeFirst(type, payload);
+    if (!Array.isArray(payload)) return false;
+    if (type === '2') return typeof payload[0] === 'string' && this.#onEvent(payload[0], payload.slice(1));
+    return type === '3' && this.#settle(id, undefined, payload[0]);
+  }
+
+  // The answer to CONNECT.
+  #takeFirst(type: string | undefined, payload: unknown): boolean {
+    const { sid, pid, message, data } = fieldsOf(payload);
+    if (this.#connectTimer === undefined || !isObject(payload)) return false;
+    if (type === '4') return this.#end(() => this.#user.refused(optionalString(message) ?? 'It does not say why.', data)), true;
+    if (type !== '0' || typeof sid !== 'string') return false;
+    clearTimeout(this.#connectTimer);
+    this.isConnected = true;
+    this.#session.pid = optionalString(pid);
+    this.recovered = pid !== undefined && pid === this.#asked;
+    this.#user.connected();
+    return true;
+  }
+
+  // ("Sending and receiving data"). The place is that of an event which has been handled.
+  #onEvent(name: string, args: readonly unknown[]): true {
+    this.#user.emitted(name, args);
+    const last = args.at(-1);
+    if (this.#session.pid !== undefined && typeof last === 'string') this.#session.offset = last;
+    return true;
+  }
+
+  // An answer that comes again, or too late, is none.
+  #settle(id: number, missing: 'timeout' | 'closed' | undefined, answer?: unknown): true {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    clearTimeout(waiting?.timer);
+    waiting?.onAnswer(missing, answer);
+    return true;
+  }
+
+  #fail(why: string, cause?: unknown): void {
+    this.#end(() => this.#user.closed(why, cause));
+  }
+
+  // What waits for an answer is told last: by then its user knows.
+  #end(tell: () => void): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.isConnected = false;
+    clearTimeout(this.#connectTimer);
+    this.#engine.close();
+    tell();
+    for (const id of this.#waiting.keys()) this.#settle(id, 'closed');
+  }
+}
+
+interface Packet {
+  readonly type?: string | undefined;
+  readonly id: number;
+  readonly payload?: unknown;
+}
+
+// ("Packet encoding"): type, id, JSON. A number of attachments or a namespace would stand before the id.
+function parse(data: unknown): Packet {
+  const [, type, id, json] = (typeof data === 'string' && /^([0-4])(\d*)(.*)$/s.exec(data)) || [];
+  try {
+    return { type, id: Number(id), payload: json && JSON.parse(json) };
+  } catch {
+    return { id: NaN };
+  }
+}

@@ -1,0 +1,22 @@
+import { fieldsOf, optionalString } from './guards.js';
+
+const kTooLarge = 'a message is larger than the server, or a proxy before it, takes';
+const kHints: Record<number, string> = { 413: kTooLarge, 1009: kTooLarge }; // of HTTP, and of WebSockets
+
+/**
+ * Why a connection ended, or did not begin: what engine.io-client says ("xhr poll error", "transport close"), and what it
+ * knows in addition: an HTTP status, the code and reason of a WebSocket's close, or what the system said.
+ */
+export function whyClosed(reason: string, details: unknown): string {
+  const { message, description, context } = fieldsOf(details);
+  const { statusText, code, reason: said } = fieldsOf(context);
+  let inner = messageIn(statusText) ?? messageIn(description);
+  if (typeof description === 'number' && description > 0) inner = `it answers HTTP ${description}: ${kHints[description] ?? 'is the address right?'}`;
+  if (typeof code === 'number') inner = [code, said, kHints[code]].filter(Boolean).join(': ');
+  return [optionalString(message) ?? reason, inner].filter(Boolean).join(', ');
+}
+
+/** The message of an Error, or of an event that tells of one. */
+export function messageIn(value: unknown): string | undefined {
+  return optionalString(fieldsOf(value).message);
+}

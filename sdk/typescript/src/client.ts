@@ -387,16 +387,16 @@ export class EventBus<out Events extends object = UntypedEvents> {
       },
       error: (error) => this.#report(error),
       closed: () => this.#streams.forEach((stream) => stream.end()),
-      ended: (origin, error, isWaiting) => this.#ended(origin, error, isWaiting),
+      ended: (address, error, isWaiting) => this.#ended(address, error, isWaiting),
     };
   }
 
   // No promise has told it, or handlers wait for events that will not come.
-  #ended(origin: string, error: EventBusError, isWaiting: boolean): void {
+  #ended(address: string, error: EventBusError, isWaiting: boolean): void {
     if (this.#errors.size > 0) return this.#errors.tell(error);
     if (this.#states.size > 0) return; // they have been told
     this.#logger.error(
-      `eventbus: the connection to ${origin} has ended${isWaiting ? ', and what was subscribed hears nothing more' : ''}: ${error.message} (${error.code}) A function as \`token\` is asked for a new one; onError() hears of it.`,
+      `eventbus: the connection to ${address} has ended${isWaiting ? ', and what was subscribed hears nothing more' : ''}: ${error.message} (${error.code}) A function as \`token\` is asked for a new one; onError() hears of it.`,
     );
     // As of an `error` event that nobody hears: a service that would do nothing from here on exits with 1, and
     // is started again; in a page there is nobody who would do so. Not at once: promises are told first.

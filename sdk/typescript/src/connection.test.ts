@@ -499,7 +499,7 @@ test('a path in the address is kept before /socket.io/', async () => {
   await states.until((all) => all.some(({ error }) => error !== undefined));
   await client.close({ drainMs: 0 });
 
-  expect(states.things.find(({ error }) => error)?.error?.message).toContain('http://127.0.0.1:1 cannot be reached');
+  expect(states.things.find(({ error }) => error)?.error?.message).toContain('http://127.0.0.1:1/bus cannot be reached');
 });
 
 test('an observer that throws or rejects is told by onError, and keeps nobody else from hearing', async () => {
@@ -566,7 +566,7 @@ test('a token function that fails is asked again, and what waits goes through', 
   expect(await client.publish('tick', {})).toMatchObject({ duplicate: false });
 
   expect(times).toBe(5);
-  expect(errors).toContain('unavailable: The function `token` failed: 502 Bad Gateway');
+  expect(errors).toContain('unavailable: The function `token` failed: 502 Bad Gateway.');
 }, 25_000);
 
 test.each([

@@ -1,7 +1,7 @@
 import type { Socket as Engine } from 'engine.io-client';
 
 import { Backoff } from './backoff.js';
-import { EventBusError } from './errors.js';
+import { EventBusError, sentence } from './errors.js';
 import type { Json } from './guards.js';
 import { fieldsOf, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
@@ -174,7 +174,7 @@ export class SocketConnection implements Connection {
     this.#drop();
     this.#giveUp = this.#transports.dial(this.#tryMs, {
       opened: (engine, maxPayload) => void this.#connect(engine, maxPayload),
-      failed: (why, cause) => this.#again(new EventBusError('unavailable', `The event bus at ${this.#settings.origin} cannot be reached: ${why}.`, { cause })),
+      failed: (why, cause) => this.#again(new EventBusError('unavailable', sentence(`The event bus at ${this.#settings.address} cannot be reached: ${why}`), { cause })),
     });
   }
 
@@ -189,7 +189,7 @@ export class SocketConnection implements Connection {
       refused: (message, data) => this.#onRefused(readError(data, message)),
       emitted: (name, args) => this.#onEmitted(name, args),
       upgraded: () => this.#setState(this.state),
-      closed: (why, cause) => this.#again(new EventBusError('unavailable', `The connection to ${this.#settings.origin} ended${when}: ${why}.`, { cause })),
+      closed: (why, cause) => this.#again(new EventBusError('unavailable', sentence(`The connection to ${this.#settings.address} ended${when}: ${why}`), { cause })),
     }));
     const source = this.#settings.token;
     const context = this.#refusedCode === undefined ? {} : { refused: this.#refusedCode };

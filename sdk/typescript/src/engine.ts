@@ -23,8 +23,8 @@ export interface EngineUser {
   isStateHeard(): boolean;
   gap(gap: Gap): void;
   error(error: EventBusError): void;
-  /** The connection to `origin` has ended for good, and no promise tells it; or handlers wait for events that will not come. */
-  ended(origin: string, error: EventBusError, isWaiting: boolean): void;
+  /** The connection to `address` has ended for good, and no promise tells it; or handlers wait for events that will not come. */
+  ended(address: string, error: EventBusError, isWaiting: boolean): void;
 }
 
 /** What an `EventBus` works with, from its first use until it is closed. */
@@ -52,7 +52,7 @@ export class Engine {
     this.#connection = connectionFor(settings, this.#connectionUser());
     this.publisher = new Publisher(this.#connection, settings);
     this.subscriptions = new Subscriptions(this.#connection, settings, this.#places, user);
-    const outage = outageOf(settings.origin, user.isStateHeard, settings.logger);
+    const outage = outageOf(settings.address, user.isStateHeard, settings.logger);
     let isLost = false;
     let told: string | undefined;
     this.#connection.states.add((state) => {
@@ -176,7 +176,7 @@ export class Engine {
         if (error.code === 'signed_out' || hasNoCookie) this.#places.signOut();
         const told = this.subscriptions.fail(error) + this.publisher.fail(error) + this.#readyCalls;
         const { isWaiting } = this.subscriptions;
-        if (this.state.status === 'closed' && (isWaiting || told === 0)) this.#user.ended(this.#settings.origin, error, isWaiting);
+        if (this.state.status === 'closed' && (isWaiting || told === 0)) this.#user.ended(this.#settings.address, error, isWaiting);
       },
     };
   }

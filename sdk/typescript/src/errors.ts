@@ -70,6 +70,11 @@ export function asEventBusError(thrown: unknown, code: EventBusErrorCode): Event
   return new EventBusError(code, messageOf(thrown), { cause: thrown });
 }
 
+/** `text` with its full stop. */
+export function sentence(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`;
+}
+
 /** Why a call that waited ends with its signal. */
 export function aborted(signal: AbortSignal | undefined): EventBusError {
   return new EventBusError('aborted', 'The signal was aborted.', { cause: signal?.reason });
@@ -77,7 +82,7 @@ export function aborted(signal: AbortSignal | undefined): EventBusError {
 
 /** `what` did not happen in time; `cause`: what was in the way, if that is known. */
 export function late(what: string, timeoutMs: number, cause: EventBusError | undefined): EventBusError {
-  return new EventBusError('timeout', `${what} within ${timeoutMs} ms${cause ? `: ${cause.message}` : '.'}`, { cause });
+  return new EventBusError('timeout', sentence(`${what} within ${timeoutMs} ms${cause ? `: ${cause.message}` : ''}`), { cause });
 }
 
 export function clientClosed(): EventBusError {

@@ -71,6 +71,8 @@ export interface ConnectOptions extends EngineOptions {
 
 /** The options with every default filled in. */
 export interface Settings {
+  /** As messages name it. */
+  readonly address: string;
   readonly origin: string;
   readonly path: string;
   readonly token: TokenSource | undefined;
@@ -89,9 +91,11 @@ export function settle(options: EventBusOptions): Settings {
   const url = urlOf(options);
   if (url === undefined) throw new EventBusError('not_configured', 'The address is missing: set EVENT_BUS_URL, or give createEventBus({ url }).');
   const { origin, pathname } = parse(url);
+  const base = pathname.replace(/\/+$/, '');
   return {
+    address: `${origin}${base}`,
     origin,
-    path: `${pathname.replace(/\/+$/, '')}/socket.io/`,
+    path: `${base}/socket.io/`,
     token: options.token ?? environment('EVENT_BUS_TOKEN'),
     timeoutMs: options.timeoutMs ?? kTimeoutMs,
     queueEventsMax: options.queueEventsMax ?? 1_000,
@@ -135,6 +139,7 @@ function parse(url: string): { origin: string; pathname: string } {
   if (scheme === 'http:' && page()?.protocol === 'https:' && !kLoopback.test(parsed.hostname)) {
     throw refuse('cannot be reached by a page of https: give the bus TLS, and write https.');
   }
+  if (parsed.search !== '' || parsed.username !== '') throw refuse('has a query or a user name, which are not sent: leave them out, and give the token as `token`.');
   return { origin: `${scheme}//${parsed.host}`, pathname: parsed.pathname };
 }
 

@@ -1,3 +1,4 @@
+import { sentence } from './errors.js';
 import type { Logger } from './logger.js';
 import type { ConnectionState } from './state.js';
 import { isOnTheWay } from './state.js';
@@ -14,7 +15,7 @@ export function outageOf(where: string, isHeard: () => boolean, logger: Logger):
   const say = () => {
     if (isHeard()) return;
     const why = now.error?.message ?? 'It does not answer, or the function `token` does not.';
-    logger.warn(`eventbus: ${where} has not been reached for ${kSilentMs / 1_000} s: ${why} onState() hears of it.`);
+    logger.warn(`eventbus: ${where} has not been reached for ${kSilentMs / 1_000} s: ${sentence(why)} onState() hears of it.`);
   };
   return (state) => {
     const wasOut = isOnTheWay(now);

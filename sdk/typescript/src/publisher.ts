@@ -8,6 +8,7 @@ import type { Json } from './guards.js';
 import { isObject } from './guards.js';
 import type { Settings } from './options.js';
 import { kTimeoutMs } from './options.js';
+import { inTheWay } from './state.js';
 
 const kTogetherMax = 256; // events of several calls in one message; the server's events_per_batch_max is 1,000
 const kTogetherBytes = 256 * 1024; // of them, so that a message keeps no other waiting for long
@@ -237,7 +238,7 @@ export class Publisher {
   }
 
   #late(timeoutMs: number): EventBusError {
-    return late('The event was not acknowledged', timeoutMs, this.#lastError ?? this.#connection.state.error);
+    return late('The event was not acknowledged', timeoutMs, this.#lastError ?? inTheWay(this.#connection.state));
   }
 }
 

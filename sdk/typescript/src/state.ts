@@ -1,4 +1,4 @@
-import type { EventBusError } from './errors.js';
+import { EventBusError } from './errors.js';
 
 /**
  * What the connection is doing.
@@ -32,6 +32,12 @@ export interface Gap {
   /** Absent where this client had no place yet. May be an offset of a log that is gone. */
   readonly from?: string;
   readonly to: string;
+}
+
+/** Why what waits for the connection has not happened; undefined: the connection is not what it waits for. */
+export function inTheWay(state: ConnectionState): EventBusError | undefined {
+  if (state.error !== undefined || isConnected(state)) return state.error;
+  return new EventBusError('unavailable', isOnTheWay(state) ? 'The event bus does not answer: is the address right?' : 'Nothing has called connect().');
 }
 
 export function isConnected({ status }: ConnectionState): boolean {

@@ -13,6 +13,7 @@ import { positionOf } from './offset.js';
 import type { Settings } from './options.js';
 import type { PlaceStore } from './place-store.js';
 import { RecentIds } from './recent-ids.js';
+import { inTheWay } from './state.js';
 import { Subscriber } from './subscriber.js';
 import { coversEvent, isSubject } from './topic.js';
 
@@ -113,7 +114,7 @@ export class Subscriptions {
         onClosed: forget,
       });
       const unsubscribe = (): Promise<void> => this.interests.remove(interest, subscriber);
-      const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, subscriber.lastError ?? this.#connection.state.error)));
+      const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, subscriber.lastError ?? inTheWay(this.#connection.state))));
       const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : concurrency);
       const interest = this.interests.add({ topic, group, maxInFlight }, subscriber);
     });

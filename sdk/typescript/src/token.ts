@@ -1,4 +1,4 @@
-import { EventBusError, messageOf, SignedOut } from './errors.js';
+import { EventBusError, messageOf, sentence, SignedOut } from './errors.js';
 import type { TokenContext, TokenFunction, TokenSource } from './options.js';
 
 const kLateMs = 10_000; // that a function may take before this is told
@@ -10,6 +10,7 @@ const kLateMs = 10_000; // that a function may take before this is told
 export async function tokenOf(source: TokenSource | undefined, context: TokenContext, onLate: (error: EventBusError) => void): Promise<string | undefined | EventBusError> {
   if (typeof source !== 'function') return source;
   const timer = setTimeout(() => onLate(new EventBusError('unavailable', `The function \`token\` has given nothing for ${kLateMs / 1_000} s.`)), kLateMs);
+  (timer as { unref?: () => void }).unref?.(); // in Node: a client that has been closed meanwhile does not keep the process
   try {
     return await ask(source, context);
   } finally {
@@ -25,6 +26,6 @@ async function ask(source: TokenFunction, context: TokenContext): Promise<string
     return new EventBusError('unavailable', `The function \`token\` gave ${token === '' ? 'an empty string' : token === undefined ? 'nothing' : `a value of type ${typeof token}`}, and has to give the JWT as a string, or null if nobody is signed in.`);
   } catch (thrown) {
     if (thrown instanceof SignedOut) return new EventBusError('signed_out', thrown.message, { cause: thrown });
-    return new EventBusError('unavailable', `The function \`token\` failed: ${messageOf(thrown)}`, { cause: thrown });
+    return new EventBusError('unavailable', sentence(`The function \`token\` failed: ${messageOf(thrown)}`), { cause: thrown });
   }
 }

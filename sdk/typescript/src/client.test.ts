@@ -94,6 +94,13 @@ test('what is asked for twice at once is answered in order, and a loop that is o
   expect(removed.mock.calls.length).toBeGreaterThanOrEqual(added.mock.calls.length);
 });
 
+test('a loop over the events of a client that has been closed throws so', async () => {
+  const client = clientOf(await startBus());
+  await client.close();
+
+  expect(await rejection(client.events('photo:1').next())).toMatchObject({ code: 'closed' });
+});
+
 test('a group loop that is left is no failure of a handler', async () => {
   const bus = await startBus();
   bus.group = 'worker';
@@ -303,7 +310,7 @@ test('when somebody else is signed in, nothing of the one is shown or published 
 
   expect(await waiting).toMatchObject({ code: 'principal_changed' });
   expect(await ends.atLeast(1)).toMatchObject([{ code: 'principal_changed' }]);
-  expect(await errors.atLeast(1)).toMatchObject([{ code: 'principal_changed' }]);
+  expect(await errors.atLeast(1)).toMatchObject([{ code: 'principal_changed', message: 'Somebody else is signed in than before.' }]);
   await client.publish('of-the-second', {});
   expect(bus.log.map(({ name }) => name)).not.toContain('of-the-first');
   expect(bus.connects.at(-1)).not.toHaveProperty('since');

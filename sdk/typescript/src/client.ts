@@ -202,6 +202,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
   events<const Topic extends string, Own extends Events = Events>(topic: KnownTopic<Own, Topic>, options?: EventsOptions): AsyncIterableIterator<EventOf<Own, Topic>>;
 
   events(topic: string, options?: EventsOptions): AsyncIterableIterator<never> {
+    const wasClosed = this.#isClosed;
     let offSignal = () => {};
     const stream = new EventStream<never>(() => {
       this.#streams.delete(stream);
@@ -212,7 +213,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
     const subscription = this.#subscribe(topic, stream.offer, options, { concurrency: 1, onEnd: (error) => stream.end(error) }, new Handling());
     subscription
       .then(() => (offSignal = onceAborted(options?.signal, (error) => stream.end(error))))
-      .catch((error: EventBusError) => stream.end(error.code === 'closed' ? undefined : error));
+      .catch((error: EventBusError) => stream.end(error.code === 'closed' && !wasClosed ? undefined : error));
     return stream;
   }
 

@@ -43,7 +43,7 @@ export interface ConnectionUser {
   /** What came before has been told. Where the client is now, and who is signed in, as a hash; undefined: the server does not say. */
   caughtUp(place: string | undefined, principal: string | undefined): void;
   /** Somebody else is signed in than before. What follows is theirs. */
-  changedHands(error: EventBusError): void;
+  changedHands(): void;
   /** Something the server emitted. */
   emitted(name: string, args: readonly unknown[]): void;
   /** A command was answered, so many ms after it was sent. */
@@ -246,7 +246,7 @@ export class SocketConnection implements Connection {
 
   #onRefused(error: EventBusError): void {
     if (error.code === 'principal_changed' && this.#asked.principal !== undefined) {
-      this.#user.changedHands(error);
+      this.#user.changedHands();
       if (this.#isWanted) this.#dial();
     } else if (error.retry === 'new-token' && typeof this.#settings.token === 'function') {
       this.#refusedCode = error.code;

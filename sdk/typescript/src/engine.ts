@@ -2,7 +2,8 @@ import type { Connection, ConnectionUser } from './connection.js';
 import { readError } from './connection.js';
 import { connectionFor } from './connection-for.js';
 import { deadlineIn } from './deadline.js';
-import { clientClosed, EventBusError } from './errors.js';
+import type { EventBusError } from './errors.js';
+import { clientClosed, somebodyElse } from './errors.js';
 import { readEvent } from './event.js';
 import { fieldsOf, optionalString } from './guards.js';
 import type { Settings } from './options.js';
@@ -162,13 +163,13 @@ export class Engine {
         if (gap.from !== undefined || this.subscriptions.isWatching) this.#user.gap(gap); // one that only publishes misses nothing
       },
       caughtUp: (place, principal) => {
-        if (this.#places.principal !== undefined && principal !== undefined && principal !== this.#places.principal) this.#changeHands(somebodyElse());
+        if (this.#places.principal !== undefined && principal !== undefined && principal !== this.#places.principal) this.#changeHands();
         if (principal !== undefined) this.#places.signIn(principal);
         if (place !== undefined) this.#places.pass(place);
         this.publisher.learn();
         this.publisher.flush();
       },
-      changedHands: (error) => this.#changeHands(error),
+      changedHands: () => this.#changeHands(),
       answered: (ms) => (this.#roundTripMs = ms),
       emitted: (name, args) => this.#onEmitted(name, args),
       refused: (error) => {
@@ -181,10 +182,11 @@ export class Engine {
     };
   }
 
-  #changeHands(error: EventBusError): void {
+  #changeHands(): void {
     const { hasSignedIn } = this.#places;
     this.#places.forget();
     if (!hasSignedIn) return; // the places were the other's, and nothing else
+    const error = somebodyElse();
     this.subscriptions.interests.endAll(error);
     this.publisher.fail(error);
     this.#user.error(error);
@@ -206,8 +208,4 @@ export class Engine {
       this.#user.gap({ from, to });
     }
   }
-}
-
-function somebodyElse(): EventBusError {
-  return new EventBusError('principal_changed', 'Somebody else is signed in than before.');
 }

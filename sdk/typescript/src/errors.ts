@@ -89,6 +89,10 @@ export function clientClosed(): EventBusError {
   return new EventBusError('closed', 'This event bus client has been closed.');
 }
 
+export function somebodyElse(): EventBusError {
+  return new EventBusError('principal_changed', 'Somebody else is signed in than before.');
+}
+
 /** What to say of anything that was thrown, such as an Error into which an API's answer was merged. */
 export function messageOf(thrown: unknown): string {
   try {

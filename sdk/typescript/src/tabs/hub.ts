@@ -67,7 +67,7 @@ export class Hub {
       connected: (recovered) => this.#onConnected(recovered),
       emitted: (name, args) => this.#onEmitted(name, args),
       caughtUp: (place, principal) => this.#onCaughtUp(place, principal),
-      changedHands: (error) => this.#onChangedHands(error),
+      changedHands: () => this.#onChangedHands(),
       lost: (gap) => this.#onLost(gap),
       refused: (error) => this.#onRefused(error),
     });
@@ -144,7 +144,7 @@ export class Hub {
   #letIn(tab: Tab): void {
     const isOthers = tab.principal !== undefined && tab.principal !== this.#principal;
     if (!this.#isCaughtUp && (tab.place === undefined || isOthers)) return; // what is missed is older than it; or it is not known yet whose it is
-    if (isOthers) this.#changeHands([tab], somebodyElse());
+    if (isOthers) this.#changeHands([tab]);
     const { place } = tab;
     if (place !== undefined && !this.#recent.covers(place, tab.isVerified)) {
       tab.isInDoubt = !tab.isVerified && !this.#recent.knows(place);
@@ -202,20 +202,20 @@ export class Hub {
   }
 
   // The server has refused the CONNECT for it, and is asked again.
-  #onChangedHands(error: EventBusError): void {
+  #onChangedHands(): void {
     const { principal } = this.#asked;
     this.#principal = undefined;
     this.#recent.begin(undefined);
-    this.#changeHands([...this.#tabs.values()].filter((tab) => tab.isIn || tab.principal === principal), error);
+    this.#changeHands([...this.#tabs.values()].filter((tab) => tab.isIn || tab.principal === principal));
   }
 
-  #changeHands(tabs: readonly Tab[], error: EventBusError): void {
+  #changeHands(tabs: readonly Tab[]): void {
     for (const tab of tabs) {
       tab.place = undefined;
       tab.principal = undefined;
       tab.isIn = false;
     }
-    this.#user.tell({ kind: 'changedHands', error: carry(error), to: tabs.map(({ id }) => id) });
+    this.#user.tell({ kind: 'changedHands', to: tabs.map(({ id }) => id) });
   }
 
   // A place of another log is that of its tabs alone: the others go on from theirs.
@@ -305,10 +305,6 @@ function verify(tab: Tab): void {
 
 function earliest(places: readonly string[]): string | undefined {
   return [...places].sort((one, other) => positionOf(one) - positionOf(other))[0];
-}
-
-function somebodyElse(): EventBusError {
-  return new EventBusError('principal_changed', 'Somebody else is signed in than before.');
 }
 
 // The members of a group are connections, so it would be a matter of chance which tab gets what.

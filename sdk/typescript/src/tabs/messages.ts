@@ -28,7 +28,7 @@ export type News = { readonly to?: readonly string[] } & (
   | { readonly kind: 'connected'; readonly isRecovered: boolean; readonly since: string | undefined; readonly place: string | undefined; readonly maxPayload: number | undefined }
   | { readonly kind: 'caughtUp'; readonly place: string | undefined; readonly principal: string | undefined; readonly dedupeWindowMs: number | undefined }
   | { readonly kind: 'transport'; readonly transport: ConnectionTransport | undefined } // over which it goes from here on
-  | { readonly kind: 'changedHands'; readonly error: CarriedError }
+  | { readonly kind: 'changedHands' }
   | { readonly kind: 'emitted'; readonly name: string; readonly args: readonly unknown[] }
   | { readonly kind: 'lost'; readonly gap: Gap }
   | { readonly kind: 'refused'; readonly error: CarriedError }

@@ -322,7 +322,7 @@ export class SharedConnection implements Connection {
         return this.#onTransport(news.transport);
       case 'changedHands':
         this.#place = undefined;
-        return this.#user.changedHands(unpack(news.error));
+        return this.#user.changedHands();
       case 'refused':
         return this.#user.refused(unpack(news.error));
       case 'lost':

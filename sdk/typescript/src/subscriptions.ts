@@ -113,7 +113,7 @@ export class Subscriptions {
         onClosed: forget,
       });
       const unsubscribe = (): Promise<void> => this.interests.remove(interest, subscriber);
-      const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, subscriber.lastError ?? this.#connection.state.error)));
+      const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, interest.lastError ?? this.#connection.state.error)));
       const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : concurrency);
       const interest = this.interests.add({ topic, group, maxInFlight }, subscriber);
     });

@@ -12,7 +12,7 @@ const kAnswerMs = 10_000;
 const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
 const kUnsubscribed = { reason: 'This member has unsubscribed.' };
 const kStuckMs = 300_000; // then a handler will never settle
-const kInFlightMax = 64; // the server's, where a subscription does not say
+const kInFlightMax = 64; // where a subscription does not say; the server's group_in_flight_default, unless an operator has changed it
 
 /** A membership of a group. */
 export interface Member {

@@ -250,6 +250,14 @@ test('a history that has come a part of its way goes on in a session of its own'
   expect(bus.sent('subscribe').at(-1)).toEqual([kPhoto, { since: '1.1' }]);
 });
 
+test.each([[4, 4], [5_000, 1_000]])('a group is asked for as many events as its handler takes at once, %i, within what the server gives: %i', async (concurrency, asked) => {
+  const bus = await startBus();
+
+  await clientOf(bus).subscribe('photo.*', () => {}, { concurrency });
+
+  expect(bus.sent('subscribe')).toEqual([['photo.*', { max_in_flight: asked }]]);
+});
+
 test("a group's handler with concurrency 1 is given one event after the other, whatever is in flight", async () => {
   const bus = await startBus();
   bus.group = 'worker';

@@ -16,6 +16,8 @@ import { RecentIds } from './recent-ids.js';
 import { Subscriber } from './subscriber.js';
 import { coversEvent, isSubject } from './topic.js';
 
+const kAskedMax = 1_000; // events of a group at once: the server refuses more
+
 export interface SubscribeOptions {
   /** A place or an offset, as of an `Event-Bus-Offset` header: events of the topic after it come first. */
   readonly since?: string | undefined;
@@ -24,7 +26,7 @@ export interface SubscribeOptions {
    * which each event goes to one member. `null`: no group, every event, from now on.
    */
   readonly group?: string | null | undefined;
-  /** Groups: how many events are handled at once. Default 64. */
+  /** Groups: how many events are handled at once, 1,000 at most. Default: as many as the server gives (`group_in_flight_default`), 64 at most. */
   readonly maxInFlight?: number | undefined;
   /**
    * How many events of the topic the handler is given at once; 1: one after the other, in their order. Default: each when
@@ -114,7 +116,7 @@ export class Subscriptions {
       });
       const unsubscribe = (): Promise<void> => this.interests.remove(interest, subscriber);
       const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, interest.lastError ?? this.#connection.state.error)));
-      const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : concurrency);
+      const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : Math.min(concurrency, kAskedMax));
       const interest = this.interests.add({ topic, group, maxInFlight }, subscriber);
     });
   }

@@ -1,3 +1,4 @@
+import { kInFlightMax } from './arguments.js';
 import type { Connection } from './connection.js';
 import { deadlineIn, onceAborted } from './deadline.js';
 import { EventBusError, late } from './errors.js';
@@ -15,8 +16,6 @@ import type { PlaceStore } from './place-store.js';
 import { RecentIds } from './recent-ids.js';
 import { Subscriber } from './subscriber.js';
 import { coversEvent, isSubject } from './topic.js';
-
-const kAskedMax = 1_000; // events of a group at once: the server refuses more
 
 export interface SubscribeOptions {
   /** A place or an offset, as of an `Event-Bus-Offset` header: events of the topic after it come first. */
@@ -116,7 +115,7 @@ export class Subscriptions {
       });
       const unsubscribe = (): Promise<void> => this.interests.remove(interest, subscriber);
       const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, interest.lastError ?? this.#connection.state.error)));
-      const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : Math.min(concurrency, kAskedMax));
+      const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : Math.min(concurrency, kInFlightMax));
       const interest = this.interests.add({ topic, group, maxInFlight }, subscriber);
     });
   }

@@ -196,6 +196,8 @@ test('a service has no more groups than it may, and waiting does not help', asyn
   for (const group of ['pod-1', 'pod-2']) expect(await worker.ask('subscribe', 'photo.uploaded', { group })).toMatchObject({ ok: true });
   const refused = await worker.ask('subscribe', 'photo.uploaded', { group: 'pod-3' });
   expect(refused).toEqual({ ok: false, error: { code: 'too_many', message: expect.stringContaining('groups_per_service_max') } });
+  const late = sdk(server, kWorker).subscribe('photo.uploaded', () => {}, { group: 'pod-3', timeoutMs: 300 });
+  await expect(late).rejects.toMatchObject({ code: 'timeout', message: expect.stringContaining('groups_per_service_max'), cause: { code: 'too_many' } });
   const other = await connect(server, serviceToken('other'));
   expect(await other.ask('subscribe', 'photo.uploaded')).toMatchObject({ ok: true });
 });

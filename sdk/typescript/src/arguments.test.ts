@@ -101,6 +101,13 @@ test.each([
   expect(bus.commands).toEqual([]);
 });
 
+test.each([Infinity, 2.5, 1_001])('maxInFlight is none that the server refuses, as %s', async (maxInFlight) => {
+  const bus = await startBus();
+
+  expect(await rejection(clientOf(bus).subscribe('photo.*', ignore, { maxInFlight }))).toMatchObject({ code: 'bad_request', message: expect.stringContaining(`1 to 1000, and is ${maxInFlight}`) });
+  expect(bus.commands).toEqual([]);
+});
+
 test('close() takes no drainMs that makes no sense, and closes nothing for it; 0 and Infinity do', async () => {
   const client = clientOf(await startBus());
   for (const drainMs of [NaN, -1, '5']) expect(await refusal(() => careless(client).close({ drainMs }))).toMatchObject({ code: 'bad_request', message: expect.stringContaining('drainMs') });

@@ -4,17 +4,22 @@ import { isObject } from './guards.js';
 // What a caller may give who has no compiler. What makes no sense is a `bad_request`.
 
 // The options that are numbers, and the least that each may be. `Infinity` is more.
-const kLeast = { timeoutMs: 1, queueEventsMax: 1, queueBytesMax: 1, repeatsMax: 1, concurrency: 1, maxInFlight: 1, drainMs: 0 };
+const kLeast = { timeoutMs: 1, queueEventsMax: 1, queueBytesMax: 1, repeatsMax: 1, concurrency: 1, drainMs: 0 };
+
+/** Events of a group that a member is given at once: the server refuses more. */
+export const kInFlightMax = 1_000;
 
 /** `options` as they are; none if they were left out. */
 export function checkedOptions<Options extends object>(options: Options | null | undefined): Options {
   const given: unknown = options ?? {};
   check(isObject(given), 'options', 'an object', given);
-  const { signal, since } = given;
+  const { maxInFlight, signal, since } = given;
   for (const [name, least] of Object.entries(kLeast)) {
     const value = given[name];
     check(value === undefined || (typeof value === 'number' && value >= least), name, `a number from ${least} up`, value);
   }
+  const isInFlight = Number.isInteger(maxInFlight) && (maxInFlight as number) >= 1 && (maxInFlight as number) <= kInFlightMax;
+  check(maxInFlight === undefined || isInFlight, 'maxInFlight', `a whole number from 1 to ${kInFlightMax}`, maxInFlight);
   check(!signal || typeof (signal as Partial<AbortSignal>).addEventListener === 'function', 'signal', 'an AbortSignal', signal);
   check(since === undefined || typeof since === 'string', 'since', 'an offset', since);
   return given as Options;

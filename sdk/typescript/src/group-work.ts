@@ -12,7 +12,7 @@ const kAnswerMs = 10_000;
 const kReasonCharsMax = 500; // of a nack; it is for an operator to read, not for a stack
 const kUnsubscribed = { reason: 'This member has unsubscribed.' };
 const kStuckMs = 300_000; // then a handler will never settle
-const kInFlightMax = 64; // the server's, where a subscription does not say
+const kInFlightDefault = 64; // where a subscription does not say; the server's group_in_flight_default, unless an operator has changed it
 
 /** A membership of a group. */
 export interface Member {
@@ -78,7 +78,7 @@ export class GroupWork {
 
   #startThoseOf(membership: string): void {
     const own = [...this.#runs.values()].filter((run) => run.membership === membership);
-    let room = (own[own.length - 1]?.member.maxInFlight ?? kInFlightMax) - own.filter(({ startedAt }) => startedAt !== undefined).length;
+    let room = (own[own.length - 1]?.member.maxInFlight ?? kInFlightDefault) - own.filter(({ startedAt }) => startedAt !== undefined).length;
     for (const run of own) {
       if (run.startedAt !== undefined) continue;
       if (room-- <= 0) return;

@@ -29,6 +29,7 @@ export interface Interest extends Wish {
   readonly backoff: Backoff;
   readonly requests: Set<Request>;
   confirmed?: Confirmed | undefined;
+  lastError?: EventBusError | undefined; // why the server cannot serve it for now
   isHeld?: boolean; // this session brings what comes in order
   wasAsked?: boolean; // the server may know of it
   retryTimer?: ReturnType<typeof setTimeout>; // of its `unsubscribe`
@@ -225,6 +226,7 @@ export class Interests {
     asked.requests.delete(request);
     asked.backoff.reset();
     asked.confirmed = confirmed;
+    asked.lastError = undefined;
     const interest = this.#mergeIntoTwin(asked);
     interest.isHeld ||= [...asked.requests].every(({ since }) => since !== undefined);
     if (request.lost !== undefined) for (const subscriber of request.subscribers) subscriber.loseHistory(confirmed.offset);
@@ -236,7 +238,7 @@ export class Interests {
   #onRefused(interest: Interest, request: Request, error: EventBusError): void {
     const { since } = request;
     if (error.retry === 'later' || error.code === 'token_expired') {
-      for (const subscriber of request.subscribers) subscriber.lastError = error;
+      interest.lastError = error;
       if (this.#connection.isLive) request.timer = setTimeout(() => this.#send(interest, request), interest.backoff.after(error));
       return; // `connected` asks
     }

@@ -47,8 +47,6 @@ export interface SubscriberOptions {
  */
 export class Subscriber {
   readonly topic: string;
-  /** Why the server could not serve it for now. */
-  lastError: EventBusError | undefined;
   /** The application said where its history begins. */
   readonly isSinceGiven: boolean;
   readonly #onSettled: (outcome: Confirmed | EventBusError) => void;

@@ -101,6 +101,22 @@ test('a refusal that passes is asked again', async () => {
   expect(bus.sent('subscribe')).toHaveLength(2);
 });
 
+test('a handler of a topic that the server cannot serve for now is told why it was late, also if it came after the refusal', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  const refusal = { ok: false, error: { code: 'too_many', message: 'service:api has as many groups as it may (groups_per_service_max 100).' } };
+  bus.script('subscribe', refusal, refusal);
+  const first = rejection(client.subscribe('photo.*', () => {}, { timeoutMs: 200 }));
+  await bus.until(() => bus.sent('subscribe').length === 1);
+  await client.publish('tick', {}); // the refusal has come
+
+  const second = rejection(client.subscribe('photo.*', () => {}, { timeoutMs: 50 }));
+
+  for (const error of await Promise.all([first, second])) {
+    expect(error).toMatchObject({ code: 'timeout', topic: 'photo.*', message: expect.stringContaining('groups_per_service_max 100'), cause: { code: 'too_many' } });
+  }
+});
+
 test('a subscription that is not answered in time rejects and calls no handler', async () => {
   const bus = await startBus();
   bus.script('subscribe', 'silence');
@@ -232,6 +248,14 @@ test('a history that has come a part of its way goes on in a session of its own'
   expect(idsOf(await seen.atLeast(3))).toEqual(['e1', 'e2', 'e3']);
   expect(bus.connects[1]).not.toHaveProperty('pid');
   expect(bus.sent('subscribe').at(-1)).toEqual([kPhoto, { since: '1.1' }]);
+});
+
+test.each([[4, 4], [5_000, 1_000]])('a group is asked for as many events as its handler takes at once, %i, within what the server gives: %i', async (concurrency, asked) => {
+  const bus = await startBus();
+
+  await clientOf(bus).subscribe('photo.*', () => {}, { concurrency });
+
+  expect(bus.sent('subscribe')).toEqual([['photo.*', { max_in_flight: asked }]]);
 });
 
 test("a group's handler with concurrency 1 is given one event after the other, whatever is in flight", async () => {

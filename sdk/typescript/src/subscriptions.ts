@@ -1,3 +1,4 @@
+import { kInFlightMax } from './arguments.js';
 import type { Connection } from './connection.js';
 import { deadlineIn, onceAborted } from './deadline.js';
 import { EventBusError, late } from './errors.js';
@@ -25,7 +26,7 @@ export interface SubscribeOptions {
    * which each event goes to one member. `null`: no group, every event, from now on.
    */
   readonly group?: string | null | undefined;
-  /** Groups: how many events are handled at once. Default 64. */
+  /** Groups: how many events are handled at once, 1,000 at most. Default: as many as the server gives (`group_in_flight_default`), 64 at most. */
   readonly maxInFlight?: number | undefined;
   /**
    * How many events of the topic the handler is given at once; 1: one after the other, in their order. Default: each when
@@ -114,8 +115,8 @@ export class Subscriptions {
         onClosed: forget,
       });
       const unsubscribe = (): Promise<void> => this.interests.remove(interest, subscriber);
-      const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, subscriber.lastError ?? inTheWay(this.#connection.state))));
-      const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : concurrency);
+      const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, interest.lastError ?? inTheWay(this.#connection.state))));
+      const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : Math.min(concurrency, kInFlightMax));
       const interest = this.interests.add({ topic, group, maxInFlight }, subscriber);
     });
   }

@@ -2,7 +2,7 @@
 // `node build.mjs FOLDER` builds them elsewhere.
 //
 // package.json has no conditions `browser` and `node`: both would name these same files. What differs between them is
-// in socket.io-client, whose own conditions a bundler follows, and in what is asked of `globalThis` at run time.
+// in engine.io-client, whose own conditions a bundler follows, and in what is asked of `globalThis` at run time.
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

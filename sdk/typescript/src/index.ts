@@ -5,7 +5,7 @@ export { errorCodes } from './error-codes.js';
 export type { EventBusErrorOptions, Retry } from './errors.js';
 export { EventBusError, SignedOut } from './errors.js';
 export type { AnyEvent, BusEvent, EventAttributes, EventOf, EventToPublish, KnownTopic, Published, UntypedEvents } from './event.js';
-export type { EventBusOptions, TokenContext, TokenFunction, TokenSource } from './options.js';
+export type { ConnectOptions, EventBusOptions, TokenContext, TokenFunction, TokenSource } from './options.js';
 export type { Logger } from './logger.js';
 export type { PublishLimits } from './publisher.js';
 export type { ConnectionState, ConnectionTransport, Gap } from './state.js';

@@ -62,11 +62,11 @@ export interface EventBusOptions {
 /** The options of engine.io-client, and three of our own, in ms. */
 export interface ConnectOptions extends EngineOptions {
   /** How long a try may take; and then the answer to CONNECT. Default 20 000. */
-  readonly timeout?: number;
-  /** The first pause before a try, which grows. Default 500. */
-  readonly reconnectionDelay?: number;
+  readonly timeout?: number | undefined;
+  /** The first pause before another try; it grows until a CONNECT is answered. Default 500. */
+  readonly reconnectionDelay?: number | undefined;
   /** The longest one. Default 10 000. */
-  readonly reconnectionDelayMax?: number;
+  readonly reconnectionDelayMax?: number | undefined;
 }
 
 /** The options with every default filled in. */

@@ -1,4 +1,4 @@
-// The simulation, and the package with socket.io-client as a browser gets them: two files for Node.
+// The simulation, and the package with engine.io-client as a browser gets them: two files for Node.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

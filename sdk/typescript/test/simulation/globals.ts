@@ -1,4 +1,4 @@
-// What the package and socket.io-client find in a browser: they get it from the world that runs. To be imported before
+// What the package and engine.io-client find in a browser: they get it from the world that runs. To be imported before
 // them, as they keep some of it when they are loaded.
 import { MemorySocket, NoRequest } from './network.js';
 import type { Task } from './world.js';

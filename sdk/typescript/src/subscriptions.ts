@@ -116,7 +116,7 @@ export class Subscriptions {
       });
       const unsubscribe = (): Promise<void> => this.interests.remove(interest, subscriber);
       const deadline = deadlineIn(timeoutMs, () => giveUp(late(`The subscription to ${topic} was not confirmed`, timeoutMs, interest.lastError ?? inTheWay(this.#connection.state))));
-      const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : Math.min(concurrency, kInFlightMax));
+      const maxInFlight = options.maxInFlight ?? (isSubject(topic) || group === null || concurrency === Infinity ? undefined : Math.min(Math.floor(concurrency), kInFlightMax));
       const interest = this.interests.add({ topic, group, maxInFlight }, subscriber);
     });
   }

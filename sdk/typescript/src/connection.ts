@@ -174,7 +174,7 @@ export class SocketConnection implements Connection {
     this.#drop();
     this.#giveUp = this.#transports.dial(this.#tryMs, {
       opened: (engine, maxPayload) => void this.#connect(engine, maxPayload),
-      failed: (why, cause) => this.#again(new EventBusError('unavailable', sentence(`The event bus at ${this.#settings.address} cannot be reached: ${why}`), { cause })),
+      failed: (why, cause) => this.#fail(`The event bus at ${this.#settings.address} cannot be reached`, why, cause),
     });
   }
 
@@ -189,7 +189,7 @@ export class SocketConnection implements Connection {
       refused: (message, data) => this.#onRefused(readError(data, message)),
       emitted: (name, args) => this.#onEmitted(name, args),
       upgraded: () => this.#setState(this.state),
-      closed: (why, cause) => this.#again(new EventBusError('unavailable', sentence(`The connection to ${this.#settings.address} ended${when}: ${why}`), { cause })),
+      closed: (why, cause) => this.#fail(`The connection to ${this.#settings.address} ended${when}`, why, cause),
     }));
     const source = this.#settings.token;
     const context = this.#refusedCode === undefined ? {} : { refused: this.#refusedCode };
@@ -285,6 +285,10 @@ export class SocketConnection implements Connection {
     if (!isLost || to === this.#lostTo) return; // one gap, also if it is told of the session and of `since`
     this.#lostTo = to;
     this.#user.lost({ ...(since !== undefined && { from: since }), to });
+  }
+
+  #fail(what: string, why: string, cause: unknown): void {
+    this.#again(new EventBusError('unavailable', sentence(`${what}: ${why}`), { cause }));
   }
 
   // Tries again after a pause. Each call that waits has its own deadline.

@@ -5,9 +5,9 @@ import { expect, test } from 'vitest';
 
 import type { Session } from './socket.js';
 import { Socket } from './socket.js';
+import { kNoBus } from './why-closed.js';
 
 const kMinuteMs = 60_000;
-const kMalformed = 'what came is not of Socket.IO: is the address right?';
 
 /** A socket on an engine that is open, and all that it sent and told. */
 function opened(session: Session = {}) {
@@ -110,7 +110,7 @@ test.each([
   gets('2["a"]');
   gets('30[{}]');
 
-  expect(happens()).toEqual([['closes'], ['closed', kMalformed], ['answer', 'closed', undefined]]);
+  expect(happens()).toEqual([['closes'], ['closed', kNoBus], ['answer', 'closed', undefined]]);
 });
 
 test.each(['2["early"]', '30[]', '0{}', '0', '0"s"', '4', '40'])('%s for an answer to CONNECT ends the connection', (malformed) => {
@@ -118,14 +118,14 @@ test.each(['2["early"]', '30[]', '0{}', '0', '0"s"', '4', '40'])('%s for an answ
   socket.connect({}, false, kMinuteMs);
   gets(malformed);
 
-  expect(happens()).toEqual([['sent', '0{}'], ['closes'], ['closed', kMalformed]]);
+  expect(happens()).toEqual([['sent', '0{}'], ['closes'], ['closed', kNoBus]]);
 });
 
 test('an answer to a CONNECT that was not sent ends the connection', () => {
   const { happens, gets } = opened();
   gets('0{"sid":"s"}');
 
-  expect(happens()).toEqual([['closes'], ['closed', kMalformed]]);
+  expect(happens()).toEqual([['closes'], ['closed', kNoBus]]);
 });
 
 test('an end by the server, or of the connection, is told before the commands that it leaves without an answer', () => {

@@ -2,7 +2,7 @@ import type { Socket as Engine } from 'engine.io-client';
 
 import type { Json } from './guards.js';
 import { fieldsOf, isObject, optionalString } from './guards.js';
-import { whyClosed } from './why-closed.js';
+import { kNoBus, whyClosed } from './why-closed.js';
 
 /** What a server that keeps sessions over a drop knows a client by. */
 export interface Session {
@@ -90,7 +90,7 @@ export class Socket {
   }
 
   #onData(data: unknown): void {
-    if (!this.#isOver && !this.#take(parse(data))) this.#fail('what came is not of Socket.IO: is the address right?');
+    if (!this.#isOver && !this.#take(parse(data))) this.#fail(kNoBus);
   }
 
   /** Whether it is a packet that may come now. */

@@ -41,46 +41,46 @@ export class Transports {
 
   /** Tries to connect, for `timeoutMs` at most. The function that it returns gives up. */
   dial(timeoutMs: number, { opened, failed }: Caller): () => void {
+    let giveUp: () => void;
+    let lateTimer: ReturnType<typeof setTimeout> | undefined;
+    let isLate = false; // the WebSocket
+    const end = () => {
+      clearTimeout(tryTimer);
+      clearTimeout(lateTimer);
+      giveUp();
+    };
     const caller: Caller = {
       opened: (engine, maxPayload) => {
-        endTimers();
+        end();
+        this.#isHeldBack ||= isLate; // it is not the network or the server
         this.#follow(engine);
         opened(engine, maxPayload);
       },
       failed: (why, cause) => {
-        endTimers();
+        end();
         failed(why, cause);
       },
     };
-    const tryTimer = setTimeout(() => {
-      giveUp();
-      caller.failed('timeout');
-    }, timeoutMs);
-    let lateTimer: ReturnType<typeof setTimeout> | undefined;
-    const endTimers = () => [tryTimer, lateTimer].forEach(clearTimeout);
+    const tryTimer = setTimeout(() => caller.failed('timeout'), timeoutMs);
 
-    const [first, ...others] = this.#inOrder();
-    let giveUp: () => void;
+    const transports = this.#inOrder();
+    const [first, ...others] = transports;
     if (first === undefined || !isWebSocket(first) || others.length === 0 || this.#settings.socketOptions.tryAllTransports === false) {
-      giveUp = this.#open(this.#inOrder(), true, caller);
-    } else {
-      const instead = (transports: readonly Kind[], why: string, of = caller) => {
-        clearTimeout(lateTimer);
-        giveUp();
-        this.#reason = why;
-        giveUp = this.#open(transports, true, of);
-      };
-      const heldBack = (...args: Parameters<Caller['opened']>) => {
-        this.#isHeldBack = true; // and it is not the network or the server
-        caller.opened(...args);
-      };
-      lateTimer = setTimeout(() => instead([...others, first], kLate, { ...caller, opened: heldBack }), kOpenMs); // it may still be upgraded
-      giveUp = this.#open(this.#inOrder(), false, { ...caller, failed: (why, cause) => instead(others, reasonOf(why, cause)) });
+      giveUp = this.#open(transports, true, caller);
+      return end;
     }
-    return () => {
-      endTimers();
+    const instead = (those: readonly Kind[], why: string) => {
+      clearTimeout(lateTimer);
       giveUp();
+      this.#reason = why;
+      giveUp = this.#open(those, true, caller);
     };
+    lateTimer = setTimeout(() => {
+      isLate = true;
+      instead([...others, first], kLate); // it may still be upgraded
+    }, kOpenMs);
+    giveUp = this.#open(transports, false, { ...caller, failed: (why, cause) => instead(others, reasonOf(why, cause)) });
+    return end;
   }
 
   /** What there is to say of a connection over the transport `name`. */

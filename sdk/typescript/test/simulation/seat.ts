@@ -30,7 +30,7 @@ export interface Session {
   readonly topics: Map<string, Joined>;
   notices: Notice[];
   startedAt: number;
-  given: number; // the last entry in order that was sent
+  given: number; // the last entry in order that was ever sent
   clear: number; // up to here nothing is owed
   offsetBefore: string | undefined; // what it showed of an earlier session says nothing of this one
   seat: Seat | undefined;
@@ -294,7 +294,7 @@ export class Seat {
     if (type === 'photo.unshared' && data.user === this.token.name && this.token.kind === 'user') this.#evict(subject!, entry.position);
     if (!this.#isFor(entry)) return false;
     if (this.#caughtUpAt !== undefined && entry.position <= this.#caughtUpAt) ++this.#missed;
-    this.session.given = entry.position;
+    this.session.given = Math.max(this.session.given, entry.position); // what it was given before a drop it may have seen
     this.emit(type, data, metaOf(entry), entry.offset);
     return true;
   }

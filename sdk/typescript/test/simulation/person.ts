@@ -71,6 +71,7 @@ export class User {
       groups: [],
       heritage: options.heritage ?? new Map(),
       tookOver: options.tookOver ?? false,
+      isNamed: options.heritage !== undefined,
       keepsItsPlace: options.keepsItsPlace,
       liveSince: undefined,
       seenMax: 0,
@@ -87,6 +88,7 @@ export class User {
       World.current.say(`${person.client} is ${state.status}${state.missed === undefined ? '' : `, missed ${state.missed}`}${state.error === undefined ? '' : `: ${state.error.message}`}`);
       if (eventBus.state.status !== state.status) World.current.fault(`${person.client} was told ${state.status} while it is ${eventBus.state.status}`);
       if (state.status === 'closed' && this.client.closesAt !== undefined) this.#isClosed();
+      if (state.error?.code === 'signed_out') this.client.isNamed = false;
       if (state.status === 'live' || state.status === 'catching-up') this.client.liveSince ??= bus.log.endSequence;
       if (state.status === 'closed' && state.error !== undefined && insists && this.canAct && this.client.watches.length < 20) this.subscribe(this.topic());
       if (fails) throw new Error('onState fails');

@@ -140,7 +140,7 @@ export class Seat {
   }
 
   emit(...args: unknown[]): void {
-    this.link.down(`42${JSON.stringify(args)}`);
+    this.link.down(frameOf(...args));
   }
 
   /** The connection is over; `isLeft`: the client said goodbye. */
@@ -271,7 +271,7 @@ export class Seat {
     const body = { missed: this.#missed, ...(this.wants.place && { principal: principalOf(this.token), dedupeWindowMs: 3_600_000 }) };
     if (!this.wants.place) return this.emit('resume.done', body);
     this.session.given = Math.max(this.session.given, this.#place);
-    this.emit('resume.done', body, log.offsetAt(this.#place));
+    this.link.down(frameOf('resume.done', body, log.offsetAt(this.#place)), () => this.bus.named(this.client));
   }
 
   #giveOfHistory(history: History): boolean {
@@ -433,4 +433,8 @@ export class Seat {
     this.#watchToken();
     answer({ ok: true, expiresInMs: token.expiresAt - World.current.date });
   }
+}
+
+function frameOf(...args: unknown[]): string {
+  return `42${JSON.stringify(args)}`;
 }

@@ -20,6 +20,8 @@ export interface Client {
   /** What an earlier page of this tab has left to this one, by topic. */
   readonly heritage: Map<string, Heritage>;
   readonly tookOver: boolean; // the tab, from another user
+  /** It knows whose its places are: the page before has left the name, or the bus has told it; and it is not signed out. */
+  isNamed: boolean;
   keepsItsPlace: boolean; // over a reload
   liveSince: number | undefined; // the sequence at which it was live first
   seenMax: number; // the highest sequence that any of its handlers was called with
@@ -87,6 +89,9 @@ export class Witness {
       const isFirst = this.clients.some(({ person, tookOver, liveSince }) => person.client === client && tookOver && liveSince === undefined);
       if (isFirst && auth.since !== undefined && auth.principal === undefined) World.current.fault(`${client} signs in as ${name} from the place of whoever had the tab before`);
       for (const topic of (auth.topics ?? []) as string[]) if (!own.includes(topic)) World.current.fault(`${client} signs in as ${name} with ${topic}, which is another user's`);
+    };
+    bus.named = (name) => {
+      for (const client of this.clients) if (client.person.client === name) client.isNamed = true;
     };
   }
 
@@ -263,10 +268,13 @@ export class Witness {
     return missing;
   }
 
-  /** What the page that follows `client` in its tab begins with. */
-  heritageOf(client: Client): Map<string, Heritage> {
-    const left = new Map(client.keepsItsPlace ? client.heritage : []);
-    if (!client.keepsItsPlace) return left;
+  /**
+   * What the page that follows `client` in its tab begins with. A place without its owner's name is not kept, as it would be
+   * anybody's: a page that was gone before it had been told leaves nothing, as does one that was told of its sign-out.
+   */
+  heritageOf(client: Client): Map<string, Heritage> | undefined {
+    if (!client.keepsItsPlace || !client.isNamed) return undefined;
+    const left = new Map(client.heritage);
     for (const watch of client.watches) {
       if (watch.isLocal || watch.until !== undefined) continue;
       // One that goes on from before may be given events before it is confirmed.
@@ -276,8 +284,7 @@ export class Witness {
       if (from === Infinity || (known !== undefined && known !== before && known.from <= from)) continue;
       left.set(watch.topic, { from, seen: new Set([...watch.seen, ...(before?.seen ?? [])]), gaps: [...client.gaps, ...(before?.gaps ?? [])] });
     }
-    // A client that has been signed out meanwhile may find it, and may not.
-    return client.wasSignedOut ? new Map([...left.keys()].map((topic) => [topic, { from: Infinity, seen: new Set(), gaps: [] }])) : left;
+    return left;
   }
 
   #judgePublications(client: Client): void {

@@ -38,6 +38,8 @@ export class Engine {
   readonly #connection: Connection;
   #received = 0;
   #reconnects = 0;
+  #hasConnected = false;
+  #mayMiss = false; // a connection before this one broke, and had named no place to go on from
   #roundTripMs: number | undefined;
   #readyCalls = 0; // that wait
   #openTimer: ReturnType<typeof setTimeout> | undefined;
@@ -152,6 +154,8 @@ export class Engine {
     return {
       resumeRequest: () => this.subscriptions.interests.resumeRequest(),
       connected: (recovered, asked) => {
+        this.#mayMiss = this.#hasConnected && !recovered && asked.since === undefined;
+        this.#hasConnected = true;
         this.subscriptions.interests.connected(recovered, asked);
         this.publisher.learn();
         this.publisher.flush();
@@ -165,7 +169,7 @@ export class Engine {
       caughtUp: (place, principal) => {
         if (this.#places.principal !== undefined && principal !== undefined && principal !== this.#places.principal) this.#changeHands();
         if (principal !== undefined) this.#places.signIn(principal);
-        if (place !== undefined) this.#places.pass(place);
+        if (place !== undefined) this.#begin(place);
         this.publisher.learn();
         this.publisher.flush();
       },
@@ -182,7 +186,15 @@ export class Engine {
     };
   }
 
+  // The server knows nothing of a connection that broke before, unless a session or a place tells it.
+  #begin(place: string): void {
+    const misses = this.#mayMiss && this.#places.place === undefined && this.subscriptions.isWatching;
+    this.#places.pass(place);
+    if (misses) this.#user.gap({ to: place });
+  }
+
   #changeHands(): void {
+    this.#hasConnected = false;
     const { hasSignedIn } = this.#places;
     this.#places.forget();
     if (!hasSignedIn) return; // the places were the other's, and nothing else

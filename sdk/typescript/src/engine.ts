@@ -168,8 +168,10 @@ export class Engine {
       },
       caughtUp: (place, principal) => {
         if (this.#places.principal !== undefined && principal !== undefined && principal !== this.#places.principal) this.#changeHands();
-        if (principal !== undefined) this.#places.signIn(principal);
-        if (place !== undefined) this.#begin(place);
+        const misses = place !== undefined && this.#mayMiss && this.#places.place === undefined && this.subscriptions.isWatching;
+        if (place !== undefined) this.#places.pass(place);
+        if (principal !== undefined) this.#places.signIn(principal); // keeps the place
+        if (misses) this.#user.gap({ to: place }); // the server knows nothing of the connection that broke
         this.publisher.learn();
         this.publisher.flush();
       },
@@ -184,13 +186,6 @@ export class Engine {
         if (this.state.status === 'closed' && (isWaiting || told === 0)) this.#user.ended(this.#settings.address, error, isWaiting);
       },
     };
-  }
-
-  // The server knows nothing of a connection that broke before, unless a session or a place tells it.
-  #begin(place: string): void {
-    const misses = this.#mayMiss && this.#places.place === undefined && this.subscriptions.isWatching;
-    this.#places.pass(place);
-    if (misses) this.#user.gap({ to: place });
   }
 
   #changeHands(): void {

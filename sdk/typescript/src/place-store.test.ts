@@ -379,6 +379,15 @@ test('a place whose owner is not known yet is not kept', () => {
   store.close();
 });
 
+test('the first place is kept at once, with its owner', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  client.on('tick', () => {});
+  await client.publish('any', {}); // is answered behind the first place
+
+  expect([...tab.entries.values()].map((entry) => JSON.parse(entry) as unknown)).toEqual([{ place: '1.0', topics: [], principal: 'a hash' }]);
+});
+
 test('a storage that is full or forbidden changes nothing else', () => {
   vi.spyOn(tab, 'setItem').mockImplementation(() => {
     throw new Error('QuotaExceededError');

@@ -1,4 +1,5 @@
 import type { EventBus, EventBusError, Published } from '../../src/index.js';
+import { identityOf } from '../../src/event.js';
 import { coversEvent } from '../../src/topic.js';
 import type { Bus } from './bus.js';
 import type { Entry } from './log.js';
@@ -255,11 +256,13 @@ export class Witness {
     const last = watch.seen[watch.seen.length - 1] ?? 0;
     const to = Math.min(until, watch.until === undefined ? log.endSequence : last);
     const seen = new Set(watch.seen);
+    // A publish that was not answered is stored once more in a log that has replaced the other: who has had it is owed no repeat.
+    const had = new Set(watch.seen.map((sequence) => identityOf(log.everything[sequence - 1]!)));
     const excuses = [...client.gaps, ...(watch.heritage?.gaps ?? [])];
     const missing: Entry[] = [];
     for (let sequence = from + 1; sequence <= to; ++sequence) {
       const entry = log.everything[sequence - 1]!;
-      if (!covers(watch.topic, entry) || seen.has(sequence) || watch.heritage?.seen.has(sequence)) continue;
+      if (!covers(watch.topic, entry) || seen.has(sequence) || had.has(identityOf(entry)) || watch.heritage?.seen.has(sequence)) continue;
       if (watch.isLocal && (entry.type !== 'mail.sent' || entry.data.to !== name)) continue;
       if (isOfUser && !entry.visibleTo!.has(name)) continue;
       if (excuses.some((gap) => sequence > gap.from && sequence <= gap.to)) continue;
@@ -274,14 +277,15 @@ export class Witness {
    */
   heritageOf(client: Client): Map<string, Heritage> | undefined {
     if (!client.keepsItsPlace || !client.isNamed) return undefined;
-    const left = new Map(client.heritage);
+    // What this page has not claimed is left with the gaps that it was told of.
+    const left = new Map([...client.heritage].map(([topic, unclaimed]) => [topic, { ...unclaimed, gaps: [...client.gaps, ...unclaimed.gaps] }]));
     for (const watch of client.watches) {
       if (watch.isLocal || watch.until !== undefined) continue;
       // One that goes on from before may be given events before it is confirmed.
       const before = watch.heritage ?? (watch.isHeir && watch.from === undefined ? client.heritage.get(watch.topic) : undefined);
       const from = Math.min(watch.from ?? Infinity, before?.from ?? Infinity);
-      const known = left.get(watch.topic);
-      if (from === Infinity || (known !== undefined && known !== before && known.from <= from)) continue;
+      const known = before !== undefined && client.heritage.get(watch.topic) === before ? undefined : left.get(watch.topic);
+      if (from === Infinity || (known !== undefined && known.from <= from)) continue;
       left.set(watch.topic, { from, seen: new Set([...watch.seen, ...(before?.seen ?? [])]), gaps: [...client.gaps, ...(before?.gaps ?? [])] });
     }
     return left;

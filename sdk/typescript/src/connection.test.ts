@@ -637,3 +637,24 @@ test('the end of a client that was never used is told', async () => {
   expect(states.things.map(({ status }) => status)).toEqual(['idle', 'closed']);
   expect(client.state).toEqual({ status: 'closed' });
 });
+
+test('what was lost with a connection that broke before it had named a place is told as a gap', async () => {
+  const bus = await startBus({ recovery: false });
+  bus.forAll = ['tick'];
+  bus.hides = true; // `resume.done` is still on its way
+  const client = clientOf(bus);
+  const gaps = new Seen<Gap>();
+  client.onGap(gaps.add);
+  client.on('tick', () => {});
+  await client.ready();
+  bus.breakAll();
+  await bus.until(() => bus.sockets.length === 0);
+  bus.publish({ type: 'tick', data: {} });
+  bus.hides = false;
+
+  expect(await gaps.atLeast(1)).toEqual([{ to: '1.1' }]);
+  bus.breakAll();
+  await bus.until(() => bus.connects.length === 3);
+  await client.publish('any', {});
+  expect(gaps.things).toHaveLength(1); // it goes on from its place now
+});

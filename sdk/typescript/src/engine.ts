@@ -38,6 +38,8 @@ export class Engine {
   readonly #connection: Connection;
   #received = 0;
   #reconnects = 0;
+  #hasConnected = false;
+  #mayMiss = false; // a connection before this one broke, and had named no place to go on from
   #roundTripMs: number | undefined;
   #readyCalls = 0; // that wait
   #openTimer: ReturnType<typeof setTimeout> | undefined;
@@ -152,6 +154,8 @@ export class Engine {
     return {
       resumeRequest: () => this.subscriptions.interests.resumeRequest(),
       connected: (recovered, asked) => {
+        this.#mayMiss = this.#hasConnected && !recovered && asked.since === undefined;
+        this.#hasConnected = true;
         this.subscriptions.interests.connected(recovered, asked);
         this.publisher.learn();
         this.publisher.flush();
@@ -164,8 +168,10 @@ export class Engine {
       },
       caughtUp: (place, principal) => {
         if (this.#places.principal !== undefined && principal !== undefined && principal !== this.#places.principal) this.#changeHands();
-        if (principal !== undefined) this.#places.signIn(principal);
+        const misses = place !== undefined && this.#mayMiss && this.#places.place === undefined && this.subscriptions.isWatching;
         if (place !== undefined) this.#places.pass(place);
+        if (principal !== undefined) this.#places.signIn(principal); // keeps the place
+        if (misses) this.#user.gap({ to: place }); // the server knows nothing of the connection that broke
         this.publisher.learn();
         this.publisher.flush();
       },
@@ -183,6 +189,7 @@ export class Engine {
   }
 
   #changeHands(): void {
+    this.#hasConnected = false;
     const { hasSignedIn } = this.#places;
     this.#places.forget();
     if (!hasSignedIn) return; // the places were the other's, and nothing else

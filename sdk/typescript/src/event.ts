@@ -122,7 +122,7 @@ export function readEvent(args: readonly unknown[]): Received | undefined {
 }
 
 /** The key by which repeats are known. A source has no line break, so the two cannot run together. */
-export function identityOf(event: EventAttributes): string {
+export function identityOf(event: Pick<EventAttributes, 'source' | 'id'>): string {
   return `${event.source}\n${event.id}`;
 }
 

@@ -95,7 +95,11 @@ export class Interests {
     const interest = asked.mergedInto ?? asked;
     subscriber.close();
     for (const { subscribers } of interest.requests) subscribers.delete(subscriber);
-    if (!interest.subscribers.delete(subscriber) || interest.subscribers.size > 0) return;
+    if (!interest.subscribers.delete(subscriber)) return;
+    if (interest.subscribers.size > 0) {
+      if (subscriber.hasBegun) this.#places.unwatch(interest.topic); // its place goes with it
+      return this.note(interest);
+    }
     this.#drop(interest);
     if (!interest.wasAsked) return;
     this.#unsubscribed.set(interest.key, interest);
@@ -162,9 +166,8 @@ export class Interests {
   /** Keeps where `interest` goes on if the page is loaded again. */
   note({ topic, subscribers }: Interest): void {
     const begun = [...subscribers].filter(({ hasBegun }) => hasBegun);
-    const behind = begun.filter(({ isBehind }) => isBehind);
-    const from = earliest((behind.length > 0 ? behind : begun).map((subscriber) => subscriber.pointInPage(this.#places)));
-    if (from !== undefined) this.#places.watch(topic, from, behind.length > 0);
+    const from = earliest(begun.map((subscriber) => subscriber.pointInPage(this.#places)));
+    if (from !== undefined) this.#places.watch(topic, from, begun.some(({ isBehind }) => isBehind));
   }
 
   /** No subscriber's handler is called any more. */

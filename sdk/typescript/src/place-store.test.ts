@@ -312,6 +312,43 @@ test('a page that is loaded again gets what had come and waited for its turn', a
   expect([handled, (await seen.atLeast(2)).map(({ id }) => id)]).toEqual([['e1'], ['e2', 'e3']]);
 });
 
+test('a handler that is taken off takes its place with it', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  const first = await before.subscribe('photo:1', () => {});
+  bus.script('subscribe', 'silence');
+  void before.subscribe('photo:1', () => {}).catch(() => {});
+  await bus.until(() => bus.sent('subscribe').length === 2);
+  await first.unsubscribe();
+  bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  await leave(before);
+
+  const after = clientOf(bus);
+  const seen = new Seen<{ id: string }>();
+  await after.subscribe('photo:1', seen.add);
+  bus.publish({ type: 'photo.b', subject: 'photo:1', data: {} });
+
+  expect((await seen.atLeast(1)).map(({ id }) => id)).toEqual(['e2']); // the other had not been confirmed: its like is owed nothing
+});
+
+test('a page that is loaded again goes on from a place in order, if a history began behind it', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  await before.subscribe('photo:1', () => {});
+  await bus.stop();
+  for (let n = 0; n < 3; ++n) bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  bus.hides = true;
+  await bus.listen();
+  await before.subscribe('photo:1', () => {}, { since: '1.2' });
+  await leave(before);
+
+  bus.hides = false;
+  const seen = new Seen<{ id: string }>();
+  await clientOf(bus).subscribe('photo:1', seen.add);
+
+  expect((await seen.atLeast(3)).map(({ id }) => id)).toEqual(['e1', 'e2', 'e3']);
+});
+
 test('a client that is closed before it was used leaves its entry, and what is in it, to the next', async () => {
   const bus = await startBus();
   const before = clientOf(bus);
@@ -340,6 +377,15 @@ test('a place whose owner is not known yet is not kept', () => {
   store.signIn('a hash');
   expect(tab.entries.size).toBe(1);
   store.close();
+});
+
+test('the first place is kept at once, with its owner', async () => {
+  const bus = await startBus();
+  const client = clientOf(bus);
+  client.on('tick', () => {});
+  await client.publish('any', {}); // is answered behind the first place
+
+  expect([...tab.entries.values()].map((entry) => JSON.parse(entry) as unknown)).toEqual([{ place: '1.0', topics: [], principal: 'a hash' }]);
 });
 
 test('a storage that is full or forbidden changes nothing else', () => {

@@ -63,6 +63,8 @@ export class Bus implements Acceptor {
   readonly distrusted = new Set<string>();
   /** Looks at what a client that may come in has asked for. */
   admits: (token: Token, auth: Json) => void = () => {};
+  /** A client has read who it is signed in as. */
+  named: (client: string) => void = () => {};
   readonly #published = new Map<string, { position: string; body: string }>();
   #names = 0;
 

@@ -105,12 +105,12 @@ export class Link {
     });
   }
 
-  /** What the bus sends. */
-  down(frame: string): void {
+  /** What the bus sends. `arrived`: the client has read it. */
+  down(frame: string, arrived?: () => void): void {
     if (!this.isOpen) return;
     this.#toClient.send(() => {
       World.current.say(`${this.name} < ${frame}`);
-      this.socket.take(frame);
+      if (this.socket.take(frame)) arrived?.();
     });
   }
 
@@ -235,8 +235,11 @@ export class MemorySocket {
     this.onopen?.();
   }
 
-  take(frame: string): void {
-    if (this.readyState === 1) this.onmessage?.({ data: frame });
+  /** False: it was closed before. */
+  take(frame: string): boolean {
+    if (this.readyState !== 1) return false;
+    this.onmessage?.({ data: frame });
+    return true;
   }
 
   fail(): void {

@@ -45,6 +45,7 @@ export class User {
   readonly maxInFlight: number;
   readonly #names = { watches: 0, events: 0 };
   readonly #offs = new Map<Watch | Member, () => unknown>();
+  #brokeUnnamed = false;
 
   constructor(
     readonly around: Surroundings,
@@ -71,6 +72,7 @@ export class User {
       groups: [],
       heritage: options.heritage ?? new Map(),
       tookOver: options.tookOver ?? false,
+      isNamed: options.heritage !== undefined,
       keepsItsPlace: options.keepsItsPlace,
       liveSince: undefined,
       seenMax: 0,
@@ -87,6 +89,8 @@ export class User {
       World.current.say(`${person.client} is ${state.status}${state.missed === undefined ? '' : `, missed ${state.missed}`}${state.error === undefined ? '' : `: ${state.error.message}`}`);
       if (eventBus.state.status !== state.status) World.current.fault(`${person.client} was told ${state.status} while it is ${eventBus.state.status}`);
       if (state.status === 'closed' && this.client.closesAt !== undefined) this.#isClosed();
+      if (state.status === 'reconnecting' && !this.client.isNamed) this.#brokeUnnamed = true;
+      if (state.error?.code === 'signed_out') this.client.isNamed = false;
       if (state.status === 'live' || state.status === 'catching-up') this.client.liveSince ??= bus.log.endSequence;
       if (state.status === 'closed' && state.error !== undefined && insists && this.canAct && this.client.watches.length < 20) this.subscribe(this.topic());
       if (fails) throw new Error('onState fails');
@@ -96,7 +100,9 @@ export class User {
       witness.count('gaps');
       const sequences = bus.log.sequences;
       this.client.gaps.push({ from: from === undefined ? 0 : (sequences.get(from) ?? 0), to: sequences.get(to) ?? 0 });
-      if (!bus.told.some(({ client, what, code }) => client === person.client && (what === 'gap' || (what === 'refused' && code === 'bad_offset')))) World.current.fault(`${person.client} is told of a gap, and the bus has told of none`);
+      // Of a connection that broke before it had named a place only the client knows.
+      const isOfItsOwn = from === undefined && this.#brokeUnnamed;
+      if (!isOfItsOwn && !bus.told.some(({ client, what, code }) => client === person.client && (what === 'gap' || (what === 'refused' && code === 'bad_offset')))) World.current.fault(`${person.client} is told of a gap, and the bus has told of none`);
       if (fails) throw new Error('onGap fails');
     });
     eventBus.onError(async (error) => {

@@ -30,7 +30,7 @@ export interface Session {
   readonly topics: Map<string, Joined>;
   notices: Notice[];
   startedAt: number;
-  given: number; // the last entry in order that was sent
+  given: number; // the last entry in order that was ever sent
   clear: number; // up to here nothing is owed
   offsetBefore: string | undefined; // what it showed of an earlier session says nothing of this one
   seat: Seat | undefined;
@@ -140,7 +140,7 @@ export class Seat {
   }
 
   emit(...args: unknown[]): void {
-    this.link.down(`42${JSON.stringify(args)}`);
+    this.link.down(frameOf(...args));
   }
 
   /** The connection is over; `isLeft`: the client said goodbye. */
@@ -271,7 +271,7 @@ export class Seat {
     const body = { missed: this.#missed, ...(this.wants.place && { principal: principalOf(this.token), dedupeWindowMs: 3_600_000 }) };
     if (!this.wants.place) return this.emit('resume.done', body);
     this.session.given = Math.max(this.session.given, this.#place);
-    this.emit('resume.done', body, log.offsetAt(this.#place));
+    this.link.down(frameOf('resume.done', body, log.offsetAt(this.#place)), () => this.bus.named(this.client));
   }
 
   #giveOfHistory(history: History): boolean {
@@ -294,7 +294,7 @@ export class Seat {
     if (type === 'photo.unshared' && data.user === this.token.name && this.token.kind === 'user') this.#evict(subject!, entry.position);
     if (!this.#isFor(entry)) return false;
     if (this.#caughtUpAt !== undefined && entry.position <= this.#caughtUpAt) ++this.#missed;
-    this.session.given = entry.position;
+    this.session.given = Math.max(this.session.given, entry.position); // what it was given before a drop it may have seen
     this.emit(type, data, metaOf(entry), entry.offset);
     return true;
   }
@@ -433,4 +433,8 @@ export class Seat {
     this.#watchToken();
     answer({ ok: true, expiresInMs: token.expiresAt - World.current.date });
   }
+}
+
+function frameOf(...args: unknown[]): string {
+  return `42${JSON.stringify(args)}`;
 }

@@ -1,4 +1,5 @@
 import type { EventBus, EventBusError, Published } from '../../src/index.js';
+import { identityOf } from '../../src/event.js';
 import { coversEvent } from '../../src/topic.js';
 import type { Bus } from './bus.js';
 import type { Entry } from './log.js';
@@ -20,6 +21,8 @@ export interface Client {
   /** What an earlier page of this tab has left to this one, by topic. */
   readonly heritage: Map<string, Heritage>;
   readonly tookOver: boolean; // the tab, from another user
+  /** It knows whose its places are: the page before has left the name, or the bus has told it; and it is not signed out. */
+  isNamed: boolean;
   keepsItsPlace: boolean; // over a reload
   liveSince: number | undefined; // the sequence at which it was live first
   seenMax: number; // the highest sequence that any of its handlers was called with
@@ -87,6 +90,9 @@ export class Witness {
       const isFirst = this.clients.some(({ person, tookOver, liveSince }) => person.client === client && tookOver && liveSince === undefined);
       if (isFirst && auth.since !== undefined && auth.principal === undefined) World.current.fault(`${client} signs in as ${name} from the place of whoever had the tab before`);
       for (const topic of (auth.topics ?? []) as string[]) if (!own.includes(topic)) World.current.fault(`${client} signs in as ${name} with ${topic}, which is another user's`);
+    };
+    bus.named = (name) => {
+      for (const client of this.clients) if (client.person.client === name) client.isNamed = true;
     };
   }
 
@@ -250,11 +256,13 @@ export class Witness {
     const last = watch.seen[watch.seen.length - 1] ?? 0;
     const to = Math.min(until, watch.until === undefined ? log.endSequence : last);
     const seen = new Set(watch.seen);
+    // A publish that was not answered is stored once more in a log that has replaced the other: who has had it is owed no repeat.
+    const had = new Set(watch.seen.map((sequence) => identityOf(log.everything[sequence - 1]!)));
     const excuses = [...client.gaps, ...(watch.heritage?.gaps ?? [])];
     const missing: Entry[] = [];
     for (let sequence = from + 1; sequence <= to; ++sequence) {
       const entry = log.everything[sequence - 1]!;
-      if (!covers(watch.topic, entry) || seen.has(sequence) || watch.heritage?.seen.has(sequence)) continue;
+      if (!covers(watch.topic, entry) || seen.has(sequence) || had.has(identityOf(entry)) || watch.heritage?.seen.has(sequence)) continue;
       if (watch.isLocal && (entry.type !== 'mail.sent' || entry.data.to !== name)) continue;
       if (isOfUser && !entry.visibleTo!.has(name)) continue;
       if (excuses.some((gap) => sequence > gap.from && sequence <= gap.to)) continue;
@@ -263,21 +271,24 @@ export class Witness {
     return missing;
   }
 
-  /** What the page that follows `client` in its tab begins with. */
-  heritageOf(client: Client): Map<string, Heritage> {
-    const left = new Map(client.keepsItsPlace ? client.heritage : []);
-    if (!client.keepsItsPlace) return left;
+  /**
+   * What the page that follows `client` in its tab begins with. A place without its owner's name is not kept, as it would be
+   * anybody's: a page that was gone before it had been told leaves nothing, as does one that was told of its sign-out.
+   */
+  heritageOf(client: Client): Map<string, Heritage> | undefined {
+    if (!client.keepsItsPlace || !client.isNamed) return undefined;
+    // What this page has not claimed is left with the gaps that it was told of.
+    const left = new Map([...client.heritage].map(([topic, unclaimed]) => [topic, { ...unclaimed, gaps: [...client.gaps, ...unclaimed.gaps] }]));
     for (const watch of client.watches) {
       if (watch.isLocal || watch.until !== undefined) continue;
       // One that goes on from before may be given events before it is confirmed.
       const before = watch.heritage ?? (watch.isHeir && watch.from === undefined ? client.heritage.get(watch.topic) : undefined);
       const from = Math.min(watch.from ?? Infinity, before?.from ?? Infinity);
-      const known = left.get(watch.topic);
-      if (from === Infinity || (known !== undefined && known !== before && known.from <= from)) continue;
+      const known = before !== undefined && client.heritage.get(watch.topic) === before ? undefined : left.get(watch.topic);
+      if (from === Infinity || (known !== undefined && known.from <= from)) continue;
       left.set(watch.topic, { from, seen: new Set([...watch.seen, ...(before?.seen ?? [])]), gaps: [...client.gaps, ...(before?.gaps ?? [])] });
     }
-    // A client that has been signed out meanwhile may find it, and may not.
-    return client.wasSignedOut ? new Map([...left.keys()].map((topic) => [topic, { from: Infinity, seen: new Set(), gaps: [] }])) : left;
+    return left;
   }
 
   #judgePublications(client: Client): void {

@@ -2,7 +2,7 @@ import type { EventBusError, UntypedEvents } from '../../src/index.js';
 import type { Bus, Json } from './bus.js';
 import type { Chance } from './chance.js';
 import { thePackage } from './package.js';
-import type { Client, Heritage, Member, Publication, Watch, Witness } from './witness.js';
+import type { Client, Heritages, Member, Publication, Watch, Witness } from './witness.js';
 import { tokenOf } from './tokens.js';
 import type { Person } from './tokens.js';
 import type { Realm } from './world.js';
@@ -51,7 +51,7 @@ export class User {
     readonly around: Surroundings,
     realm: Realm,
     person: Person,
-    options: { readonly keepsItsPlace: boolean; readonly heritage?: Map<string, Heritage>; readonly tookOver?: boolean },
+    options: { readonly keepsItsPlace: boolean; readonly heritage?: Heritages; readonly tookOver?: boolean },
   ) {
     const { witness, manners, bus, chance } = around;
     this.maxInFlight = chance.of([1, 2, 64]);
@@ -184,7 +184,6 @@ export class User {
   #watch(topic: string, since: string | undefined, isLocal: boolean): Watch {
     const { bus } = this.around;
     const { client } = this;
-    const mayInherit = !isLocal && since === undefined && client.heritage.has(topic);
     const watch: Watch = {
       label: `${client.person.client}'s ${isLocal ? 'on' : 'watch'} ${++this.#names.watches} of ${topic}${since === undefined ? '' : ` since ${since}`}`,
       topic,
@@ -192,9 +191,9 @@ export class User {
       isLocal,
       askedAt: bus.log.endSequence,
       seenAtAsk: client.seenMax,
-      mayInherit,
-      isHeir: mayInherit && !this.ownWatches.some((other) => other.topic === topic && !other.isLocal),
+      inherited: isLocal ? undefined : client.heritage.get(topic)?.shift(),
       seen: [],
+      seenAt: [],
       from: undefined,
       until: undefined,
       ended: undefined,
@@ -213,8 +212,6 @@ export class User {
 
   #end(watch: Watch): void {
     watch.until ??= this.around.bus.log.endSequence;
-    if (watch.isLocal) return;
-    if (watch.isHeir || !this.ownWatches.some((other) => other.topic === watch.topic && !other.isLocal)) this.client.heritage.delete(watch.topic);
   }
 
   #ended(watch: Watch, error: EventBusError): void {

@@ -43,6 +43,8 @@ export class User {
   readonly client: Client;
   /** A group's member has one, however many handlers it has. */
   readonly maxInFlight: number;
+  /** The topics that its page will subscribe to, as the page before did. */
+  readonly planned: string[] = [];
   readonly #names = { watches: 0, events: 0 };
   readonly #offs = new Map<Watch | Member, () => unknown>();
   #brokeUnnamed = false;
@@ -155,6 +157,15 @@ export class User {
       return witness.mayReject(client, error, calledAt, timeoutMs);
     });
     return watch;
+  }
+
+  /** Subscribes to `topic` so much later. */
+  plan(topic: string, ms: number): void {
+    this.planned.push(topic);
+    this.#in(ms, () => {
+      this.planned.splice(this.planned.indexOf(topic), 1);
+      if (this.canAct) this.subscribe(topic);
+    });
   }
 
   listen(topic: string): Watch {

@@ -67,7 +67,7 @@ export class Scene {
     const realm = new Realm(`page${++this.#names}`, this.#tab);
     this.#page = { realm, users: [] };
     const heritages = before.map(({ client }) => this.around.witness.heritageOf(client, wasClean));
-    const topics = before.map(({ ownWatches }) => ownWatches.filter(({ isLocal }) => !isLocal).map(({ topic }) => topic));
+    const topics = before.map(({ ownWatches, planned }) => [...ownWatches.filter(({ isLocal }) => !isLocal).map(({ topic }) => topic), ...planned]);
     World.current.in(0, realm, () => {
       for (const at of Array.from({ length: this.#clientsOfPage }).keys()) {
         const heritage = heritages[at];
@@ -77,7 +77,7 @@ export class Scene {
         this.#page.users.push(user);
         if (this.#clientsOfPage > 1) user.client.bus.connect(); // the order of their first use tells them apart
         for (const topic of topics[at] ?? []) {
-          if (this.#chance.is(0.9)) World.current.in(this.#chance.is(0.7) ? 0 : this.#chance.whole(1, 2_000), realm, () => user.canAct && void user.subscribe(topic));
+          if (this.#chance.is(0.9)) user.plan(topic, this.#chance.is(0.7) ? 0 : this.#chance.whole(1, 2_000));
         }
       }
     });

@@ -162,6 +162,7 @@ export class Subscriber implements PlaceOwner {
     if (this.#start === undefined) return;
     if (this.#since === undefined) this.#start = to;
     this.#lost = this.#since;
+    this.#intake.restart(to);
     this.#after = Math.min(this.#after, positionOf(to));
     this.#historyAfter = Math.min(this.#historyAfter, positionOf(to));
   }

@@ -1,4 +1,4 @@
-import { isObject } from './guards.js';
+import { isObject, optionalString } from './guards.js';
 
 const kWriteEveryMs = 500; // a page that dies without `pagehide` repeats at most what came in this time
 
@@ -177,8 +177,7 @@ export class PlaceStore {
     const listOf = (topic: string) => topics.get(topic) ?? topics.set(topic, []).get(topic)!;
     for (const [owner, inherited] of this.#owners) listOf(owner.topic).push(owner.pointInPage ?? inherited);
     for (const [topic, points] of this.#unclaimed) listOf(topic).push(...points);
-    const held = [...topics].filter(([, points]) => points.some((point) => point !== undefined));
-    return held.map(([topic, points]) => (points.length === 1 && points[0] === place ? topic : [topic, ...points]));
+    return [...topics].filter(([, points]) => points.some(Boolean)).map(([topic, points]) => (points.length === 1 && points[0] === place ? topic : [topic, ...points]));
   }
 }
 
@@ -186,20 +185,15 @@ export class PlaceStore {
 type Unclaimed = Map<string, (string | undefined)[]>;
 
 // A topic whose only handler goes on at the last place, or one with a place for each handler: in JSON, null is none.
-type Entry = string | readonly [topic: string, ...points: (string | null | undefined)[]];
-
-function isEntry(value: unknown): value is Entry {
-  if (!Array.isArray(value)) return typeof value === 'string';
-  return typeof value[0] === 'string' && value.every((part) => part === null || typeof part === 'string');
-}
+type Entry = string | readonly [topic: string, ...points: (string | undefined)[]];
 
 function read(key: string | undefined): { place: string | undefined; principal: string | undefined; unclaimed: Unclaimed } {
   try {
     const stored: unknown = JSON.parse((key !== undefined && storage()?.getItem(key)) || 'null');
     if (isObject(stored) && typeof stored.place === 'string' && typeof stored.principal === 'string' && Array.isArray(stored.topics)) {
       const { place, principal } = stored;
-      const entries = stored.topics.filter(isEntry).map((entry) => (typeof entry === 'string' ? ([entry, place] as const) : entry));
-      return { place, principal, unclaimed: new Map(entries.map(([topic, ...points]) => [topic, points.map((point) => point ?? undefined)])) };
+      const topics = stored.topics as Entry[];
+      return { place, principal, unclaimed: new Map(topics.map((entry) => (typeof entry === 'string' ? [entry, [place]] : [entry[0], entry.slice(1).map(optionalString)]))) };
     }
   } catch {
     // Somebody else's entry, or a broken one: as if there were none.

@@ -152,7 +152,6 @@ export class Subscriber implements PlaceOwner {
     this.#lost = undefined;
     if (group !== undefined) this.#places.leave(this); // which has a place of its own
     else if (isNew) this.#places.write();
-    else this.#places.writeSoon();
     this.#isConfirmed = true;
     this.#onSettled(confirmed);
   }

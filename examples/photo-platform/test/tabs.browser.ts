@@ -89,6 +89,30 @@ describe('thirty tabs of a user', () => {
   });
 });
 
+describe('a page with two handlers of a topic', () => {
+  it('that is loaded again while events go on misses nothing with either, and hears nothing again', async () => {
+    const tabs = await Tabs.open({ watch: '1' }, 1);
+    const [page] = tabs.open;
+    await page!.evaluate(() => globalThis.watching!.catch(() => {})); // it is refused
+    await tabs.publish(1); // the photo is ana's from here on
+    await page!.reload();
+    await page!.evaluate(() => globalThis.watching);
+
+    let n = 0;
+    const go = async (): Promise<void> => tabs.store('worker', 'photo.processing.failed', { photoId: '1', n: ++n });
+    for (let reloads = 0; reloads < 3; ++reloads) {
+      const reloaded = page!.reload();
+      for (let times = 0; times < 20; ++times) await go();
+      await reloaded;
+      await page!.waitForFunction((last) => globalThis.watched?.every((heard) => heard.at(-1) === last), n);
+    }
+
+    const all = Array.from({ length: n }, (_, at) => at + 1);
+    expect(await page!.evaluate(() => globalThis.watched)).toEqual([all, all]);
+    await tabs.close();
+  });
+});
+
 // The pages of one browser, and what they should have heard.
 class Tabs {
   readonly #published: number[] = [];
@@ -120,14 +144,18 @@ class Tabs {
   async publish(count: number): Promise<void> {
     for (let i = 0; i < count; ++i) {
       const photoId = this.#published.length + 1;
-      const response = await fetch(`${this.bus.url}/v1/events`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${await TOKENS.forService('api')}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ type: 'photo.uploaded', data: { photoId: String(photoId), userId: 'ana', filename: 'a.jpg' } }),
-      });
-      expect(response.status).toBe(200);
+      await this.store('api', 'photo.uploaded', { photoId: String(photoId), userId: 'ana', filename: 'a.jpg' });
       this.#published.push(photoId);
     }
+  }
+
+  async store(service: string, type: string, data: object): Promise<void> {
+    const response = await fetch(`${this.bus.url}/v1/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${await TOKENS.forService(service)}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ type, data }),
+    });
+    expect(response.status).toBe(200);
   }
 
   async publishWhile(act: () => Promise<void>): Promise<void> {

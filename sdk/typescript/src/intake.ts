@@ -4,6 +4,11 @@ type Event = AnyEvent<UntypedEvents>;
 
 const kWaitingMax = 1_000; // events
 
+interface Waiting {
+  readonly event: Event;
+  offset: string; // where another page goes on behind it
+}
+
 /** Who hears what becomes of the events that wait. */
 export interface IntakeUser {
   /** One more waits, or one less. */
@@ -20,7 +25,7 @@ export class Intake {
   readonly #handle: (event: Event) => Promise<void>;
   readonly #concurrency: number;
   readonly #user: IntakeUser;
-  readonly #waiting: Event[] = [];
+  readonly #waiting: Waiting[] = [];
   #given: string | undefined; // the offset of the last one that the handler was given
   #running = 0;
   #isClosed = false;
@@ -40,12 +45,19 @@ export class Intake {
   /** False: it was taken, and there is no room for another. */
   add(event: Event): boolean {
     if (this.#isClosed) return true;
-    if (this.#running < this.#concurrency) void this.#run(event);
+    const next = { event, offset: event.offset };
+    if (this.#running < this.#concurrency) void this.#run(next);
     else {
-      this.#waiting.push(event);
+      this.#waiting.push(next);
       this.#user.moved();
     }
     return this.#waiting.length < kWaitingMax;
+  }
+
+  /** The log goes on behind `to`: what waits here can be had nowhere else. */
+  restart(to: string): void {
+    this.#given = to;
+    for (const one of this.#waiting) one.offset = to;
   }
 
   close(): void {
@@ -53,9 +65,9 @@ export class Intake {
     this.#waiting.length = 0;
   }
 
-  async #run(event: Event): Promise<void> {
+  async #run({ event, offset }: Waiting): Promise<void> {
     ++this.#running;
-    this.#given = event.offset;
+    this.#given = offset;
     await this.#handle(event);
     --this.#running;
     if (this.#isClosed) return;

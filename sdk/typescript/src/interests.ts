@@ -75,6 +75,7 @@ export class Interests {
   add(wish: Wish, subscriber: Subscriber): Interest {
     const interest = this.#interestIn(wish);
     interest.subscribers.add(subscriber);
+    if (typeof wish.group !== 'string') this.#places.enter(subscriber);
     if (this.#connection.isLive) this.#goOnFromPlace(interest, subscriber);
     this.ask(interest, subscriber);
     return interest;
@@ -93,13 +94,9 @@ export class Interests {
   /** Takes a subscriber off; with the last one the server is told. */
   async remove(asked: Interest, subscriber: Subscriber): Promise<void> {
     const interest = asked.mergedInto ?? asked;
-    subscriber.close();
+    this.#takeOff(subscriber);
     for (const { subscribers } of interest.requests) subscribers.delete(subscriber);
-    if (!interest.subscribers.delete(subscriber)) return;
-    if (interest.subscribers.size > 0) {
-      if (subscriber.hasBegun) this.#places.unwatch(interest.topic); // its place goes with it
-      return this.note(interest);
-    }
+    if (!interest.subscribers.delete(subscriber) || interest.subscribers.size > 0) return;
     this.#drop(interest);
     if (!interest.wasAsked) return;
     this.#unsubscribed.set(interest.key, interest);
@@ -114,7 +111,7 @@ export class Interests {
    */
   resumeRequest(): ResumeRequest {
     const { place, principal } = this.#places;
-    const going = [...this].filter(isView).flatMap(({ topic, subscribers }) => [...subscribers].map((subscriber) => ({ topic, from: subscriber.pointInOrder(this.#places) })));
+    const going = [...this].filter(isView).flatMap(({ topic, subscribers }) => [...subscribers].map((subscriber) => ({ topic, from: subscriber.pointInOrder })));
     const since = place ?? earliest(going.map(({ from }) => from));
     const topics = since === undefined ? [] : going.filter(({ from }) => from !== undefined && positionOf(from) >= positionOf(since)).map(({ topic }) => topic);
     const isAnew = this.#places.isForgotten || [...this].some(({ subscribers }) => [...subscribers].some(({ isAmidHistory }) => isAmidHistory));
@@ -163,13 +160,6 @@ export class Interests {
     for (const { subscribers } of this) for (const subscriber of subscribers) subscriber.restart(to);
   }
 
-  /** Keeps where `interest` goes on if the page is loaded again. */
-  note({ topic, subscribers }: Interest): void {
-    const begun = [...subscribers].filter(({ hasBegun }) => hasBegun);
-    const from = earliest(begun.map((subscriber) => subscriber.pointInPage(this.#places)));
-    if (from !== undefined) this.#places.watch(topic, from, begun.some(({ isBehind }) => isBehind));
-  }
-
   /** No subscriber's handler is called any more. */
   stop(): void {
     for (const { subscribers } of this) for (const subscriber of subscribers) subscriber.close();
@@ -199,16 +189,15 @@ export class Interests {
   // In a new session: in order, where the CONNECT asked for the topic from `coveredFrom` on; else by a history of its own.
   #goOn(interest: Interest, coveredFrom: string | undefined): void {
     for (const subscriber of interest.subscribers) {
-      const point = subscriber.pointInOrder(this.#places);
+      const point = subscriber.pointInOrder;
       const isCovered = coveredFrom !== undefined && point !== undefined && positionOf(point) >= positionOf(coveredFrom);
-      if (isCovered) subscriber.goOnInOrder(point, this.#places.count);
+      if (isCovered) subscriber.goOnInOrder(point);
       else this.#goOnFromPlace(interest, subscriber);
     }
-    this.note(interest);
   }
 
   #goOnFromPlace({ confirmed }: Interest, subscriber: Subscriber): void {
-    const from = confirmed?.group === undefined ? subscriber.resumePoint(this.#places) : undefined;
+    const from = confirmed?.group === undefined ? subscriber.resumePoint : undefined;
     if (from !== undefined) subscriber.goOnFrom(from);
   }
 
@@ -233,8 +222,7 @@ export class Interests {
     const interest = this.#mergeIntoTwin(asked);
     interest.isHeld ||= [...asked.requests].every(({ since }) => since !== undefined);
     if (request.lost !== undefined) for (const subscriber of request.subscribers) subscriber.loseHistory(confirmed.offset);
-    for (const subscriber of request.subscribers) subscriber.confirm(confirmed, this.#places.count);
-    this.note(interest);
+    for (const subscriber of request.subscribers) subscriber.confirm(confirmed);
     if (request.lost !== undefined) this.#user.gap({ from: request.lost, to: confirmed.offset });
   }
 
@@ -258,7 +246,7 @@ export class Interests {
     if (interest.subscribers.size === 1) {
       this.#drop(interest);
       interest.subscribers.clear();
-      subscriber.close();
+      this.#takeOff(subscriber);
     } else void this.remove(interest, subscriber);
     subscriber.end(error);
   }
@@ -291,9 +279,12 @@ export class Interests {
 
   #drop(interest: Interest): void {
     cancel(interest.requests);
-    if (this.#interests.get(interest.key) !== interest) return;
-    this.#places.unwatch(interest.topic);
-    this.#interests.delete(interest.key);
+    if (this.#interests.get(interest.key) === interest) this.#interests.delete(interest.key);
+  }
+
+  #takeOff(subscriber: Subscriber): void {
+    subscriber.close();
+    this.#places.leave(subscriber);
   }
 
   async #tellUnsubscribed(interest: Interest): Promise<void> {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { clientOf, Seen, startBus } from '../test/support.js';
 import type { EventBus } from './index.js';
+import type { PlaceOwner } from './place-store.js';
 import { claimEntry, PlaceStore } from './place-store.js';
 
 // As a browser's, kept over the "reloads" of one test.
@@ -192,6 +193,99 @@ test('a page that is loaded again after its log was replaced goes on from now, a
   expect(gaps.things).toEqual([{ from: '1.1', to: '2.0' }]);
 });
 
+test('each handler of a topic goes on from its own place: also one that is registered when the first has been confirmed', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  await before.subscribe('photo:1', () => {});
+  await before.subscribe('photo:1', () => {});
+  await before.publish('tick', {});
+  await leave(before);
+
+  bus.publish({ type: 'photo.missed', subject: 'photo:1', data: {} });
+  const after = clientOf(bus);
+  const seen = [new Seen<{ id: string }>(), new Seen<{ id: string }>(), new Seen<{ id: string }>()];
+  for (const { add } of seen) await after.subscribe('photo:1', add); // the page before had no third one
+  bus.publish({ type: 'photo.new', subject: 'photo:1', data: {} });
+  await after.publish('tick', {}); // is answered behind what came
+
+  expect(seen.map(({ things }) => things.map(({ id }) => id))).toEqual([['e2', 'e3'], ['e2', 'e3'], ['e3']]);
+});
+
+test('a handler is given nothing again for one of its topic that is behind', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  const first = new Seen<{ id: string }>();
+  await before.subscribe('photo:1', first.add);
+  await before.subscribe('photo:1', () => new Promise(() => {}), { concurrency: 1 });
+  for (let n = 0; n < 3; ++n) bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+  await first.atLeast(3);
+  reload();
+  const kept = [...tab.entries];
+  await before.close({ drainMs: 0 });
+  for (const [key, entry] of kept) tab.setItem(key, entry);
+
+  const after = clientOf(bus);
+  const seen = [new Seen<{ id: string }>(), new Seen<{ id: string }>()];
+  void after.subscribe('photo:1', seen[0]!.add);
+  await after.subscribe('photo:1', seen[1]!.add);
+  await seen[1]!.atLeast(2);
+  await after.publish('tick', {});
+
+  expect(seen.map(({ things }) => things.map(({ id }) => id))).toEqual([[], ['e2', 'e3']]);
+});
+
+test('handlers of one topic with and without `group: null` each have their place, in the order of their subscription', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  await before.subscribe('photo.*', () => {});
+  const second = new Seen<{ id: string }>();
+  await before.subscribe('photo.*', second.add, { group: null });
+  bus.publish({ type: 'photo.a', data: {} });
+  await second.atLeast(1);
+  await leave(before);
+  bus.publish({ type: 'photo.b', data: {} });
+
+  const after = clientOf(bus);
+  const seen = [new Seen<{ id: string }>(), new Seen<{ id: string }>()];
+  await after.subscribe('photo.*', seen[0]!.add);
+  await after.subscribe('photo.*', seen[1]!.add, { group: null });
+  await after.publish('tick', {});
+
+  expect(seen.map(({ things }) => things.map(({ id }) => id))).toEqual([['e2'], ['e2']]);
+});
+
+test.each([
+  ['owes a history', { since: '1.0' }],
+  ['has events that wait for their turn', { since: '1.0', concurrency: 1 }],
+])('a page that is loaded again just after its log was replaced, while a handler %s, goes on in the new log', async (_what, options) => {
+  const bus = await startBus();
+  for (let n = 0; n < 2; ++n) bus.publish({ type: 'photo.old', subject: 'photo:1', data: {} });
+  const before = clientOf(bus);
+  const gaps = new Seen<unknown>();
+  before.onGap(gaps.add);
+  const first = new Seen<unknown>();
+  await before.subscribe('photo:1', (event) => (first.add(event), new Promise(() => {})), options);
+  await first.atLeast(1);
+  await before.publish('tick', {});
+  bus.script('subscribe', 'silence');
+  await bus.stop();
+  bus.replaceLog();
+  await bus.listen();
+  await gaps.atLeast(1);
+  reload();
+  const kept = [...tab.entries];
+  await before.close({ drainMs: 0 });
+  for (const [key, entry] of kept) tab.setItem(key, entry);
+
+  bus.publish({ type: 'photo.new', subject: 'photo:1', data: {} });
+  const seen = new Seen<{ offset: string }>();
+  const after = clientOf(bus);
+  await after.subscribe('photo:1', seen.add);
+
+  await after.publish('tick', {}); // is answered behind what was missed
+  expect(seen.things.map(({ offset }) => offset)).toEqual(['2.1']);
+});
+
 test('a page in which somebody else is signed in finds nothing of the one before, and works', async () => {
   const bus = await startBus();
   const before = clientOf(bus);
@@ -280,7 +374,7 @@ test('another key begins anew, and none keeps nothing', () => {
   expect([...tab.entries.keys()]).toEqual(['eventbus:alice']);
 });
 
-test.each(['', 'no json', '[]', '{"place":1,"topics":[],"principal":"p"}', '{"place":"1.1","principal":"p"}', '{"place":"1.1","topics":[]}'])('an entry %j is as none', (entry) => {
+test.each(['', 'no json', '[]', '{"place":1,"topics":[],"principal":"p"}', '{"place":"1.1","principal":"p"}', '{"place":"1.1","topics":[]}', '{"place":"1.1","topics":[1],"principal":"p"}', '{"place":"1.1","topics":[null],"principal":"p"}'])('an entry %j is as none', (entry) => {
   tab.setItem('eventbus:tab', entry);
 
   expect(new PlaceStore(claimEntry('tab')).place).toBeUndefined();
@@ -370,7 +464,7 @@ test('a client that is closed before it was used leaves its entry, and what is i
 
 test('a place whose owner is not known yet is not kept', () => {
   const store = new PlaceStore(claimEntry('tab'));
-  store.watch('photo:1', '1.1', false);
+  store.pass('1.1');
   reload();
   expect(tab.entries.size).toBe(0);
 
@@ -386,6 +480,53 @@ test('the first place is kept at once, with its owner', async () => {
   await client.publish('any', {}); // is answered behind the first place
 
   expect([...tab.entries.values()].map((entry) => JSON.parse(entry) as unknown)).toEqual([{ place: '1.0', topics: [], principal: 'a hash' }]);
+});
+
+// A handler that stands at `pointInPage`; undefined: it has not been confirmed.
+function enterAt(store: PlaceStore, topic: string, pointInPage: string | undefined): PlaceOwner {
+  const owner = { topic, pointInPage };
+  store.enter(owner);
+  return owner;
+}
+
+function kept(): unknown {
+  reload();
+  return (JSON.parse(tab.entries.get('eventbus:own')!) as { topics: unknown }).topics;
+}
+
+test('each handler has a place, by its topic and in order; one at the last place needs no more than its topic', () => {
+  const store = new PlaceStore(claimEntry('own'));
+  store.signIn('a hash');
+  store.pass('1.9');
+  enterAt(store, 'photo:1', '1.9');
+  enterAt(store, 'photo:2', '1.5');
+  const left = enterAt(store, 'photo:3', '1.4');
+  enterAt(store, 'photo:3', undefined);
+  enterAt(store, 'photo:3', '1.9');
+  enterAt(store, 'photo:4', undefined);
+
+  expect(kept()).toEqual(['photo:1', ['photo:2', '1.5'], ['photo:3', '1.4', null, '1.9']]);
+  store.leave(left);
+  expect(kept()).toEqual(['photo:1', ['photo:2', '1.5'], ['photo:3', null, '1.9']]);
+  goAway(store);
+});
+
+test('the next page takes them one after the other, and keeps those that it has not taken or not begun with', () => {
+  tab.setItem('eventbus:own', '{"place":"1.9","topics":["photo:1",["photo:2","1.5",null,"1.7"]],"principal":"a hash"}');
+  const store = new PlaceStore(claimEntry('own'));
+  store.signIn('a hash');
+
+  const owners = Array.from({ length: 4 }, () => enterAt(store, 'photo:2', undefined));
+
+  expect(owners.map((owner) => store.inheritedBy(owner))).toEqual(['1.5', undefined, '1.7', undefined]);
+  expect(kept()).toEqual([['photo:2', '1.5', null, '1.7', null], 'photo:1']);
+  store.leave(owners[0]!);
+  expect(kept()).toEqual([['photo:2', null, '1.7', null], 'photo:1']);
+  store.restart('2.3');
+  expect(kept()).toEqual([['photo:2', null, '2.3', null], 'photo:1']);
+  store.forget();
+  expect(owners.map((owner) => store.inheritedBy(owner))).toEqual([undefined, undefined, undefined, undefined]);
+  store.close();
 });
 
 test('a storage that is full or forbidden changes nothing else', () => {

@@ -1,4 +1,4 @@
-import { isObject } from './guards.js';
+import { isObject, optionalString } from './guards.js';
 
 const kWriteEveryMs = 500; // a page that dies without `pagehide` repeats at most what came in this time
 
@@ -24,31 +24,41 @@ export function releaseEntry(entry: string | undefined): void {
   if (entry !== undefined) inUse.delete(entry);
 }
 
+/** A handler, as a page that is loaded again needs to know it. */
+export interface PlaceOwner {
+  readonly topic: string;
+  /** Where it goes on in the next page; undefined: it has not begun. */
+  readonly pointInPage: string | undefined;
+}
+
 /**
- * The last place that this client saw. In a browser it is kept in sessionStorage too, with the topics
- * that were watched and with the places of those that go on somewhere else, so that the page goes on
- * from there when it is loaded again; each tab has its own, and each client of a page.
+ * The last place that this client saw. In a browser it is kept in sessionStorage too, with the place of each handler, so that
+ * the page goes on from there when it is loaded again: the nth handler of a topic from where the nth was. Each tab has its
+ * own, and each client of a page.
  */
 export class PlaceStore {
+  /** Whether the page before this one left a place to go on from. */
+  readonly isRestored: boolean;
   readonly #key: string | undefined;
   #isErased = false;
   #principal: string | undefined;
   #hasSignedIn = false;
   #isForgotten = false;
-  readonly #topics = new Map<string, OwnPlace>();
-  readonly #restored: Restored;
+  readonly #owners = new Map<PlaceOwner, string | undefined>(); // in their order, each with the place that it inherited
+  readonly #unclaimed: Unclaimed; // what the page before left, and no handler has asked for yet
   #place: string | undefined;
-  #began: string | undefined; // where the first topic did: a page that is loaded again before any place has come goes on there
   #count = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #onPageHide = () => this.#write();
+  readonly #onPageHide = () => this.write();
 
   /** `entry`: its own, as `claimEntry` gave it; undefined: nothing outlives this object. */
   constructor(entry: string | undefined) {
     this.#key = entry;
-    this.#restored = read(this.#key);
-    this.#place = this.#restored.place;
-    this.#principal = this.#restored.principal;
+    const { place, principal, unclaimed } = read(this.#key);
+    this.#unclaimed = unclaimed;
+    this.isRestored = place !== undefined;
+    this.#place = place;
+    this.#principal = principal;
     if (this.#key !== undefined) globalThis.addEventListener?.('pagehide', this.#onPageHide);
   }
 
@@ -59,11 +69,6 @@ export class PlaceStore {
   /** Whose places these are: as a hash, once the server has said it. */
   get principal(): string | undefined {
     return this.#principal;
-  }
-
-  /** Whether the page before this one left a place to go on from. */
-  get isRestored(): boolean {
-    return this.#restored.place !== undefined;
   }
 
   /** Whether it has been said to this page, and not only to the one before. */
@@ -83,13 +88,13 @@ export class PlaceStore {
     this.#hasSignedIn = true;
     this.#isForgotten = false;
     this.#isErased = false;
-    if (isNews) this.#write();
+    if (isNews) this.write();
   }
 
   /** Nobody is signed in: the next page finds nothing. This one goes on if the same one signs in again. */
   signOut(): void {
     this.#isErased = true;
-    this.#write();
+    this.write();
   }
 
   /** Somebody else is signed in. */
@@ -98,10 +103,9 @@ export class PlaceStore {
     this.#principal = undefined;
     this.#hasSignedIn = false;
     this.#place = undefined;
-    this.#began = undefined;
-    this.#topics.clear();
-    this.#restored.topics.clear();
-    this.#write();
+    for (const owner of this.#owners.keys()) this.#owners.set(owner, undefined);
+    this.#unclaimed.clear();
+    this.write();
   }
 
   /** How many places have been passed by this object. */
@@ -112,97 +116,89 @@ export class PlaceStore {
   pass(place: string): void {
     this.#place = place;
     ++this.#count;
-    this.#writeSoon();
+    this.writeSoon();
   }
 
   /** The log goes on at `to`, wherever this client stood. */
   restart(to: string): void {
-    for (const topic of this.#restored.topics.keys()) this.#restored.topics.set(topic, to);
-    for (const topic of this.#topics.keys()) this.#topics.set(topic, { from: to, countMax: this.#count });
+    const moved = (point: string | undefined) => point && to;
+    for (const [owner, inherited] of this.#owners) this.#owners.set(owner, moved(inherited));
+    for (const [topic, points] of this.#unclaimed) this.#unclaimed.set(topic, points.map(moved));
     this.pass(to);
   }
 
-  /** Where the page before this one stopped, if it watched `topic` and this one does not yet. */
-  restoredFor(topic: string): string | undefined {
-    return this.#restored.topics.get(topic);
+  /** One more handler: the next place of its topic that nobody has claimed is its own. */
+  enter(owner: PlaceOwner): void {
+    this.#owners.set(owner, this.#unclaimed.get(owner.topic)?.shift());
   }
 
-  /** `topic` goes on from `from`, and from the next place on at the last one; `isHistory`: whatever places are passed. */
-  watch(topic: string, from: string, isHistory: boolean): void {
-    const isNew = !this.#topics.has(topic);
-    this.#began ??= from;
-    this.#restored.topics.delete(topic);
-    this.#topics.set(topic, { from, countMax: isHistory ? Infinity : this.#count });
-    if (isNew) this.#write();
-    else this.#writeSoon();
+  /** It takes its place with it. */
+  leave(owner: PlaceOwner): void {
+    if (this.#owners.delete(owner)) this.write();
   }
 
-  unwatch(topic: string): void {
-    this.#restored.topics.delete(topic);
-    this.#topics.delete(topic);
-    this.#write();
+  /** Where the page before this one stopped with a handler such as `owner`. */
+  inheritedBy(owner: PlaceOwner): string | undefined {
+    return this.#owners.get(owner);
   }
 
   /** Forgets the place, in sessionStorage too, and leaves no listener and no timer. */
   close(): void {
     clearTimeout(this.#timer);
     if (this.#hasSignedIn) this.forget(); // what the page before left is the next client's, if this one has not used it
+    this.#owners.clear();
     globalThis.removeEventListener?.('pagehide', this.#onPageHide);
     releaseEntry(this.#key);
   }
 
-  #writeSoon(): void {
-    if (this.#key !== undefined) this.#timer ??= setTimeout(() => this.#write(), kWriteEveryMs);
+  /** An owner has moved on. */
+  writeSoon(): void {
+    if (this.#key !== undefined) this.#timer ??= setTimeout(() => this.write(), kWriteEveryMs);
   }
 
-  #write(): void {
+  /** An owner has begun. */
+  write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#key === undefined) return;
-    const place = this.#place ?? this.#began;
-    // What this page has not asked for yet, the next one may.
-    const topics: Entry[] = [...this.#restored.topics];
-    for (const [topic, { from, countMax }] of this.#topics) topics.push(this.#count > countMax ? topic : [topic, from]);
+    const place = this.#place;
     try {
       // Without its owner's name it would be anybody's.
       if (place === undefined || this.#principal === undefined || this.#isErased) storage()?.removeItem(this.#key);
-      else storage()?.setItem(this.#key, JSON.stringify({ place, topics, principal: this.#principal }));
+      else storage()?.setItem(this.#key, JSON.stringify({ place, topics: this.#entries(place), principal: this.#principal }));
     } catch {
       // The storage is full: a reload then starts from now, as it would without it.
     }
   }
+
+  // What this page has not asked for yet, the next one may.
+  #entries(place: string): Entry[] {
+    const topics = new Map<string, (string | undefined)[]>();
+    const listOf = (topic: string) => topics.get(topic) ?? topics.set(topic, []).get(topic)!;
+    for (const [owner, inherited] of this.#owners) listOf(owner.topic).push(owner.pointInPage ?? inherited);
+    for (const [topic, points] of this.#unclaimed) listOf(topic).push(...points);
+    return [...topics].filter(([, points]) => points.some(Boolean)).map(([topic, points]) => (points.length === 1 && points[0] === place ? topic : [topic, ...points]));
+  }
 }
 
-// Where a topic goes on, until more than `countMax` places have been passed.
-interface OwnPlace {
-  readonly from: string;
-  readonly countMax: number;
-}
+/** By topic, in the order of its handlers; undefined: that one had not begun. */
+type Unclaimed = Map<string, (string | undefined)[]>;
 
-interface Restored {
-  readonly place: string | undefined;
-  readonly principal: string | undefined;
-  readonly topics: Map<string, string>; // each with where it goes on
-}
+// A topic whose only handler goes on at the last place, or one with a place for each handler: in JSON, null is none.
+type Entry = string | readonly [topic: string, ...points: (string | undefined)[]];
 
-// A topic that goes on at the last place, or one with a place of its own.
-type Entry = string | readonly [topic: string, from: string];
-
-function isEntry(value: unknown): value is Entry {
-  return typeof value === 'string' || (Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string'));
-}
-
-function read(key: string | undefined): Restored {
+function read(key: string | undefined): { place: string | undefined; principal: string | undefined; unclaimed: Unclaimed } {
   try {
     const stored: unknown = JSON.parse((key !== undefined && storage()?.getItem(key)) || 'null');
     if (isObject(stored) && typeof stored.place === 'string' && typeof stored.principal === 'string' && Array.isArray(stored.topics)) {
       const { place, principal } = stored;
-      return { place, principal, topics: new Map(stored.topics.filter(isEntry).map((entry) => (typeof entry === 'string' ? [entry, place] : entry))) };
+      const topics = stored.topics as Entry[];
+      return { place, principal, unclaimed: new Map(topics.map((entry) => (typeof entry === 'string' ? [entry, [place]] : [entry[0], entry.slice(1).map(optionalString)]))) };
     }
   } catch {
     // Somebody else's entry, or a broken one: as if there were none.
   }
-  return { place: undefined, principal: undefined, topics: new Map() };
+  return { place: undefined, principal: undefined, unclaimed: new Map() };
 }
 
 function storage(): Storage | undefined {

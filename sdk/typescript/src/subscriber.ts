@@ -6,7 +6,7 @@ import { call } from './handler.js';
 import type { Handling } from './handling.js';
 import { Intake } from './intake.js';
 import { positionOf } from './offset.js';
-import type { PlaceStore } from './place-store.js';
+import type { PlaceOwner, PlaceStore } from './place-store.js';
 import type { RecentIds } from './recent-ids.js';
 import { Turns } from './turns.js';
 
@@ -27,6 +27,7 @@ export interface SubscriberOptions {
   readonly since: string | undefined;
   /** What it knows repeats by. */
   readonly seen: RecentIds;
+  readonly places: PlaceStore;
   readonly concurrency: number | undefined;
   /** Its promise: confirmed, or why not. May be told more than once. */
   readonly onSettled: (outcome: Confirmed | EventBusError) => void;
@@ -35,8 +36,6 @@ export interface SubscriberOptions {
   readonly onHandlerFailed: (thrown: unknown) => void;
   /** It had more than it could keep, has handled that, and has to ask for the rest. */
   readonly onHungry: () => void;
-  /** What its handler has been given has moved on, or no longer does. */
-  readonly onMoved: () => void;
   /** It is not called any more. */
   readonly onClosed: () => void;
 }
@@ -45,7 +44,7 @@ export interface SubscriberOptions {
  * One handler, and what it is owed: from the offset at which it was confirmed, each event once and in order. Its history is
  * its own. What comes in order before the server has answered lies before that offset, or is in the history.
  */
-export class Subscriber {
+export class Subscriber implements PlaceOwner {
   readonly topic: string;
   /** The application said where its history begins. */
   readonly isSinceGiven: boolean;
@@ -56,8 +55,10 @@ export class Subscriber {
   readonly #handler: UntypedHandler;
   readonly #turns: Turns;
   readonly #seen: RecentIds;
+  readonly #places: PlaceStore;
   readonly #intake: Intake;
   #since: string | undefined;
+  #lost: string | undefined; // `since`, if it may be of a log that was replaced
   #start: string | undefined; // where it began in this session, and how many places had come
   #placesAtStart = 0;
   #isConfirmed = false;
@@ -66,7 +67,7 @@ export class Subscriber {
   #after = -1; // the position up to which nothing is for it: a session that goes on brings older events, for others, once more
   #historyAfter = -1; // the position up to which its history has come
 
-  constructor({ topic, handler, handling, since, seen, concurrency = Infinity, onSettled, onEnded, onHandlerFailed, onHungry, onMoved, onClosed }: SubscriberOptions) {
+  constructor({ topic, handler, handling, since, seen, places, concurrency = Infinity, onSettled, onEnded, onHandlerFailed, onHungry, onClosed }: SubscriberOptions) {
     this.topic = topic;
     this.#handler = handler;
     this.#turns = new Turns(concurrency);
@@ -77,7 +78,8 @@ export class Subscriber {
     this.#onHungry = onHungry;
     this.#onClosed = onClosed;
     this.#seen = seen;
-    this.#intake = new Intake((event) => handling.run(() => call(handler, event, undefined).catch(onHandlerFailed)), concurrency, { drained: () => this.#onDrained(), moved: onMoved });
+    this.#places = places;
+    this.#intake = new Intake((event) => handling.run(() => call(handler, event, undefined).catch(onHandlerFailed)), concurrency, { drained: () => this.#onDrained(), moved: () => places.writeSoon() });
   }
 
   get isConfirmed(): boolean {
@@ -100,15 +102,14 @@ export class Subscriber {
   }
 
   /** Where it has to go on in another session: with its history; at the last place; or where it began, if none has come since. */
-  resumePoint(places: PlaceStore): string | undefined {
-    return this.#since ?? this.pointInOrder(places);
+  get resumePoint(): string | undefined {
+    return this.#since ?? this.pointInOrder;
   }
 
   /** The same, if nothing of a history is owed. */
-  pointInOrder(places: PlaceStore): string | undefined {
+  get pointInOrder(): string | undefined {
     if (this.#since !== undefined) return undefined;
-    if (this.#start === undefined) return places.restoredFor(this.topic);
-    return places.count > this.#placesAtStart ? places.place : this.#start;
+    return this.#start === undefined ? this.#places.inheritedBy(this) : this.#lastPoint;
   }
 
   /** Whether a history is under way, and has come a part of its way. */
@@ -116,14 +117,14 @@ export class Subscriber {
     return this.#isConfirmed && this.#since !== undefined && this.#since !== this.#start;
   }
 
-  /** Where another page has to go on: as `resumePoint`, but for events that wait here for their turn. */
-  pointInPage(places: PlaceStore): string | undefined {
-    return this.#intake.givenUpTo ?? this.resumePoint(places);
+  /** Where another page has to go on, once it has begun: as `resumePoint`, but for events that wait here for their turn. */
+  get pointInPage(): string | undefined {
+    if (this.#start === undefined) return undefined;
+    return this.#intake.givenUpTo ?? (this.#since === this.#lost ? undefined : this.#since) ?? this.#lastPoint;
   }
 
-  /** Whether that stays, whatever places are passed. */
-  get isBehind(): boolean {
-    return this.#since !== undefined || this.#intake.givenUpTo !== undefined;
+  get #lastPoint(): string | undefined {
+    return this.#places.count > this.#placesAtStart ? this.#places.place : this.#start;
   }
 
   /** Calls the handler with a group's event, when it is its turn. Rejects as the handler does. */
@@ -137,23 +138,20 @@ export class Subscriber {
     this.#isWaiting = true;
   }
 
-  /** Another session brings in order all that it is owed, from `start` on. `places`: how many have come. */
-  goOnInOrder(start: string, places: number): void {
+  /** Another session brings in order all that it is owed, from `start` on. */
+  goOnInOrder(start: string): void {
     if (this.#start === undefined) this.#after = positionOf(start);
-    this.#start = start;
-    this.#placesAtStart = places;
-    this.#isWaiting = false;
+    this.#begin(start);
   }
 
-  /** `places`: how many have come. */
-  confirm(confirmed: Confirmed, places: number): void {
-    const { offset } = confirmed;
-    if (this.#isWaiting) {
-      if (this.#start === undefined) this.#after = this.#historyAfter = positionOf(offset);
-      this.#start = offset;
-      this.#placesAtStart = places;
-      this.#isWaiting = false;
-    }
+  confirm(confirmed: Confirmed): void {
+    const { offset, group } = confirmed;
+    const isNew = this.#start === undefined;
+    if (isNew) this.#after = this.#historyAfter = positionOf(offset);
+    if (this.#isWaiting) this.#begin(offset);
+    this.#lost = undefined;
+    if (group !== undefined) this.#places.leave(this); // which has a place of its own
+    else if (isNew) this.#places.write();
     this.#isConfirmed = true;
     this.#onSettled(confirmed);
   }
@@ -162,6 +160,8 @@ export class Subscriber {
   restart(to: string): void {
     if (this.#start === undefined) return;
     if (this.#since === undefined) this.#start = to;
+    this.#lost = this.#since;
+    this.#intake.restart(to);
     this.#after = Math.min(this.#after, positionOf(to));
     this.#historyAfter = Math.min(this.#historyAfter, positionOf(to));
   }
@@ -192,6 +192,7 @@ export class Subscriber {
     if (isItsOwn) {
       this.#historyAfter = positionOf(event.offset);
       this.#since = event.offset;
+      this.#places.writeSoon();
     }
     this.#take(event);
   }
@@ -207,6 +208,12 @@ export class Subscriber {
   close(): void {
     this.#intake.close();
     this.#onClosed();
+  }
+
+  #begin(start: string): void {
+    this.#start = start;
+    this.#placesAtStart = this.#places.count;
+    this.#isWaiting = false;
   }
 
   #take(event: Event): void {

@@ -60,6 +60,7 @@ export class Subscriptions {
   readonly handling = new Handling();
   readonly #connection: Connection;
   readonly #settings: Settings;
+  readonly #places: PlaceStore;
   readonly #user: InterestsUser;
   readonly #listeners = new Set<(event: AnyEvent<UntypedEvents>) => void>(); // each takes what is its topic's, once
   #repeats = 0;
@@ -67,6 +68,7 @@ export class Subscriptions {
   constructor(connection: Connection, settings: Settings, places: PlaceStore, user: InterestsUser) {
     this.#connection = connection;
     this.#settings = settings;
+    this.#places = places;
     this.#user = user;
     this.interests = new Interests(connection, places, user);
     this.work = new GroupWork(connection, this.handling, (error) => user.error(error));
@@ -97,6 +99,7 @@ export class Subscriptions {
         handling,
         since,
         seen: this.#newSeen(),
+        places: this.#places,
         concurrency,
         onSettled: (outcome) => {
           clearTimeout(deadline);
@@ -111,7 +114,6 @@ export class Subscriptions {
         },
         onHandlerFailed,
         onHungry: () => this.interests.ask(interest, subscriber),
-        onMoved: () => this.interests.note(interest),
         onClosed: forget,
       });
       const unsubscribe = (): Promise<void> => this.interests.remove(interest, subscriber);
@@ -145,11 +147,7 @@ export class Subscriptions {
     if (delivery !== undefined) return this.work.take(event, delivery, this.#memberOf(delivery));
     const found = [...this.interests].filter((interest) => isView(interest) && (historyOf === undefined ? coversEvent(interest.topic, event) : interest.topic === historyOf));
     if (place === undefined) return this.#receiveOfHistory(found, event);
-    for (const interest of found) {
-      const hadHistories = [...interest.subscribers].some(({ since }) => since !== undefined);
-      for (const subscriber of interest.subscribers) subscriber.takeInOrder(event);
-      if (hadHistories) this.interests.note(interest);
-    }
+    for (const { subscribers } of found) for (const subscriber of subscribers) subscriber.takeInOrder(event);
     for (const listener of this.#listeners) listener(event);
   }
 
@@ -189,11 +187,8 @@ export class Subscriptions {
   // which topic it is: what can be one topic's only comes in order, what can be more than one's may be of either history.
   #receiveOfHistory(found: readonly Interest[], event: Received['event']): void {
     const position = positionOf(event.offset);
-    const owed = found.map((interest) => ({ interest, subscribers: [...interest.subscribers].filter((subscriber) => subscriber.isNew(position)) })).filter(({ subscribers }) => subscribers.length > 0);
-    for (const { interest, subscribers } of owed) {
-      for (const subscriber of subscribers) subscriber.takeOfHistory(event, owed.length === 1);
-      this.interests.note(interest);
-    }
+    const owed = found.map(({ subscribers }) => [...subscribers].filter((subscriber) => subscriber.isNew(position))).filter(({ length }) => length > 0);
+    for (const subscribers of owed) for (const subscriber of subscribers) subscriber.takeOfHistory(event, owed.length === 1);
   }
 
   #memberOf({ topic, group }: Delivery): Interest | undefined {

@@ -2,7 +2,8 @@ import { createEventBus, type ConnectionState } from '@shared-infra/event-bus';
 
 // A page as bare as can be: what it heard is kept over its reloads.
 const query = new URLSearchParams(location.search);
-const heard: number[] = JSON.parse(sessionStorage.getItem('heard') ?? '[]');
+const heard = kept('heard');
+const watched = [kept('first'), kept('second')];
 const states: ConnectionState[] = [];
 
 const bus = createEventBus({
@@ -17,10 +18,27 @@ bus.on('photo.uploaded', (event) => {
   heard.push(Number(event.photoId));
   sessionStorage.setItem('heard', JSON.stringify(heard));
 });
+const watching = query.has('watch') ? watch() : undefined;
+
+// By two handlers, the second of which comes when the first is confirmed.
+async function watch(): Promise<void> {
+  for (const [at, name] of ['first', 'second'].entries()) {
+    await bus.subscribe(`photo:${query.get('watch')!}`, (event) => {
+      watched[at]!.push(Number(event.data['n']));
+      sessionStorage.setItem(name, JSON.stringify(watched[at]));
+    });
+  }
+}
+
+function kept(name: string): number[] {
+  return JSON.parse(sessionStorage.getItem(name) ?? '[]');
+}
 
 export interface TabPage {
   heard: number[];
+  watched: number[][];
+  watching: Promise<void> | undefined;
   states: ConnectionState[];
   bus: typeof bus;
 }
-Object.assign(globalThis, { heard, states, bus } satisfies TabPage);
+Object.assign(globalThis, { heard, watched, watching, states, bus } satisfies TabPage);

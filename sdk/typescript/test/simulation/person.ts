@@ -2,7 +2,7 @@ import type { EventBusError, UntypedEvents } from '../../src/index.js';
 import type { Bus, Json } from './bus.js';
 import type { Chance } from './chance.js';
 import { thePackage } from './package.js';
-import type { Client, Heritage, Member, Publication, Watch, Witness } from './witness.js';
+import type { Client, Heritages, Member, Publication, Watch, Witness } from './witness.js';
 import { tokenOf } from './tokens.js';
 import type { Person } from './tokens.js';
 import type { Realm } from './world.js';
@@ -43,6 +43,8 @@ export class User {
   readonly client: Client;
   /** A group's member has one, however many handlers it has. */
   readonly maxInFlight: number;
+  /** The topics that its page will subscribe to, as the page before did. */
+  readonly planned: string[] = [];
   readonly #names = { watches: 0, events: 0 };
   readonly #offs = new Map<Watch | Member, () => unknown>();
   #brokeUnnamed = false;
@@ -51,7 +53,7 @@ export class User {
     readonly around: Surroundings,
     realm: Realm,
     person: Person,
-    options: { readonly keepsItsPlace: boolean; readonly heritage?: Map<string, Heritage>; readonly tookOver?: boolean },
+    options: { readonly keepsItsPlace: boolean; readonly heritage?: Heritages; readonly tookOver?: boolean },
   ) {
     const { witness, manners, bus, chance } = around;
     this.maxInFlight = chance.of([1, 2, 64]);
@@ -157,6 +159,15 @@ export class User {
     return watch;
   }
 
+  /** Subscribes to `topic` so much later. */
+  plan(topic: string, ms: number): void {
+    this.planned.push(topic);
+    this.#in(ms, () => {
+      this.planned.splice(this.planned.indexOf(topic), 1);
+      if (this.canAct) this.subscribe(topic);
+    });
+  }
+
   listen(topic: string): Watch {
     const watch = this.#watch(topic, undefined, true);
     this.#offs.set(watch, this.client.bus.on(topic, (event) => this.#take(watch, event.offset)));
@@ -184,7 +195,6 @@ export class User {
   #watch(topic: string, since: string | undefined, isLocal: boolean): Watch {
     const { bus } = this.around;
     const { client } = this;
-    const mayInherit = !isLocal && since === undefined && client.heritage.has(topic);
     const watch: Watch = {
       label: `${client.person.client}'s ${isLocal ? 'on' : 'watch'} ${++this.#names.watches} of ${topic}${since === undefined ? '' : ` since ${since}`}`,
       topic,
@@ -192,9 +202,9 @@ export class User {
       isLocal,
       askedAt: bus.log.endSequence,
       seenAtAsk: client.seenMax,
-      mayInherit,
-      isHeir: mayInherit && !this.ownWatches.some((other) => other.topic === topic && !other.isLocal),
+      inherited: isLocal ? undefined : client.heritage.get(topic)?.shift(),
       seen: [],
+      seenAt: [],
       from: undefined,
       until: undefined,
       ended: undefined,
@@ -213,8 +223,6 @@ export class User {
 
   #end(watch: Watch): void {
     watch.until ??= this.around.bus.log.endSequence;
-    if (watch.isLocal) return;
-    if (watch.isHeir || !this.ownWatches.some((other) => other.topic === watch.topic && !other.isLocal)) this.client.heritage.delete(watch.topic);
   }
 
   #ended(watch: Watch, error: EventBusError): void {

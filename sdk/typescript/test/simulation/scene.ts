@@ -20,7 +20,7 @@ export class Scene {
     this.#tab = this.#chance.is(0.1) ? 'blocked' : new Map();
     this.#clientsOfPage = this.#chance.weighted([[3, 1], [1, 2]]);
     for (const user of ['ann', 'bob']) for (const photoId of ['5', '6']) if (this.#chance.is(0.6)) this.#bus.store('service:outside', { type: 'photo.shared', data: { photoId, user } });
-    this.#openPage('ann', []);
+    this.#openPage('ann', [], true);
     this.#start('api');
     if (this.#chance.is(0.7)) this.#start('worker');
   }
@@ -63,11 +63,11 @@ export class Scene {
 
   // ---- the tab ------------------------------------------------------------------------------------
 
-  #openPage(name: string, before: readonly User[], tookOver = false): void {
+  #openPage(name: string, before: readonly User[], wasClean: boolean, tookOver = false): void {
     const realm = new Realm(`page${++this.#names}`, this.#tab);
     this.#page = { realm, users: [] };
-    const heritages = before.map(({ client }) => this.around.witness.heritageOf(client));
-    const topics = before.map(({ ownWatches }) => new Set(ownWatches.filter(({ isLocal }) => !isLocal).map(({ topic }) => topic)));
+    const heritages = before.map(({ client }) => this.around.witness.heritageOf(client, wasClean));
+    const topics = before.map(({ ownWatches, planned }) => [...ownWatches.filter(({ isLocal }) => !isLocal).map(({ topic }) => topic), ...planned]);
     World.current.in(0, realm, () => {
       for (const at of Array.from({ length: this.#clientsOfPage }).keys()) {
         const heritage = heritages[at];
@@ -77,7 +77,7 @@ export class Scene {
         this.#page.users.push(user);
         if (this.#clientsOfPage > 1) user.client.bus.connect(); // the order of their first use tells them apart
         for (const topic of topics[at] ?? []) {
-          if (this.#chance.is(0.9)) World.current.in(this.#chance.is(0.7) ? 0 : this.#chance.whole(1, 2_000), realm, () => user.canAct && void user.subscribe(topic));
+          if (this.#chance.is(0.9)) user.plan(topic, this.#chance.is(0.7) ? 0 : this.#chance.whole(1, 2_000));
         }
       }
     });
@@ -93,7 +93,7 @@ export class Scene {
     const { name } = users[0]!.client.person;
     const next = this.#chance.is(0.15) ? (name === 'ann' ? 'bob' : 'ann') : name;
     const goesOn = next === name && users.every(({ client }) => client.closesAt === undefined);
-    this.#openPage(next, goesOn ? users : [], next !== name);
+    this.#openPage(next, goesOn ? users : [], isClean, next !== name);
   }
 
   // ---- what users do ------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import type { Realm } from './world.js';
 import { World } from './world.js';
 
 const kSlackMs = 1_500; // that a promise may be late
+const kWrittenMs = 500; // after which a place is kept, also if the page is killed
 
 /** A client under test, and what is known of it from outside. */
 export interface Client {
@@ -18,8 +19,8 @@ export interface Client {
   readonly gaps: { readonly from: number; readonly to: number }[]; // by sequences
   readonly watches: Watch[];
   readonly groups: Member[];
-  /** What an earlier page of this tab has left to this one, by topic. */
-  readonly heritage: Map<string, Heritage>;
+  /** What an earlier page of this tab has left to this one, and no handler has claimed. */
+  readonly heritage: Heritages;
   readonly tookOver: boolean; // the tab, from another user
   /** It knows whose its places are: the page before has left the name, or the bus has told it; and it is not signed out. */
   isNamed: boolean;
@@ -41,20 +42,24 @@ export interface Watch {
   readonly isLocal: boolean; // by on()
   readonly askedAt: number; // by sequence
   readonly seenAtAsk: number;
-  /** What an earlier page has left was still to be had when it was asked for, and it was the first to ask. */
-  readonly mayInherit: boolean;
-  readonly isHeir: boolean;
+  /** What its like in an earlier page has left: to the nth that asks for a topic that of the nth. */
+  readonly inherited: Heritage | undefined;
   readonly seen: number[]; // sequences
+  readonly seenAt: number[]; // when
   from: number | undefined; // by sequence: its offset
   until: number | undefined; // by sequence: it was taken off
   ended: EventBusError | undefined;
-  heritage: Heritage | undefined;
+  heritage: Heritage | undefined; // what it inherited, if it goes on from there
 }
 
-/** What earlier pages of a tab have shown of a topic. */
+/** By topic, in the order of its handlers; undefined: that one had not begun. */
+export type Heritages = Map<string, (Heritage | undefined)[]>;
+
+/** What one handler in earlier pages of a tab was owed, and was given. */
 export interface Heritage {
   readonly from: number;
   readonly seen: ReadonlySet<number>;
+  readonly written: ReadonlySet<number>; // of these the next page knows
   readonly gaps: readonly { readonly from: number; readonly to: number }[];
 }
 
@@ -149,24 +154,25 @@ export class Witness {
     const last = watch.seen[watch.seen.length - 1] ?? 0;
     if (entry.sequence === last || watch.seen.includes(entry.sequence)) World.current.fault(`${watch.label} was given ${offset} twice`);
     else if (entry.sequence < last) World.current.fault(`${watch.label} was given ${offset} behind ${this.bus.log.everything[last - 1]!.offset}`);
+    if (watch.since === undefined && watch.inherited?.written.has(entry.sequence)) World.current.fault(`${watch.label} was given ${offset}, which the page before had been given`);
     watch.seen.push(entry.sequence);
+    watch.seenAt.push(World.current.now);
     client.seenMax = Math.max(client.seenMax, entry.sequence);
   }
 
   confirmed(client: Client, watch: Watch, offset: string): void {
     watch.from = this.bus.log.sequences.get(offset);
     if (watch.from === undefined) return World.current.fault(`${watch.label} was confirmed from ${offset}, which is no offset`);
-    const inheritance = watch.isHeir ? client.heritage.get(watch.topic) : undefined;
+    const { inherited } = watch;
     const { status } = client.bus.state;
     if (status !== 'live' && status !== 'catching-up') World.current.fault(`${watch.label} was confirmed from ${offset} while the client is ${status}`);
-    if (watch.since === undefined && !watch.mayInherit && watch.from < watch.seenAtAsk) {
+    if (watch.since === undefined && inherited === undefined && watch.from < watch.seenAtAsk) {
       World.current.fault(`${watch.label} was confirmed from ${offset}, which is of before the call: it is another subscription's`);
     }
-    client.heritage.delete(watch.topic); // who subscribes to it once more begins now
     // Of a right that was given anew nothing from before is shown.
     const right = client.person.kind === 'user' && watch.topic.includes(':') ? (this.bus.log.rightSince(client.person.name, watch.topic) ?? Infinity) : 0;
     const rightSince = right === Infinity || right === 0 ? right : this.bus.log.entries[right - 1]!.sequence;
-    if (inheritance !== undefined && rightSince <= inheritance.from) watch.heritage = inheritance;
+    if (watch.since === undefined && inherited !== undefined && rightSince <= inherited.from) watch.heritage = inherited;
   }
 
   // ---- at the end ---------------------------------------------------------------------------------
@@ -274,21 +280,32 @@ export class Witness {
   /**
    * What the page that follows `client` in its tab begins with. A place without its owner's name is not kept, as it would be
    * anybody's: a page that was gone before it had been told leaves nothing, as does one that was told of its sign-out.
+   * `isClean`: it knew that it would end.
    */
-  heritageOf(client: Client): Map<string, Heritage> | undefined {
+  heritageOf(client: Client, isClean: boolean): Heritages | undefined {
     if (!client.keepsItsPlace || !client.isNamed) return undefined;
+    const left: Heritages = new Map();
+    const listOf = (topic: string) => left.get(topic) ?? left.set(topic, []).get(topic)!;
+    for (const watch of client.watches) if (!watch.isLocal && watch.until === undefined) listOf(watch.topic).push(this.#leftBy(client, watch, isClean));
     // What this page has not claimed is left with the gaps that it was told of.
-    const left = new Map([...client.heritage].map(([topic, unclaimed]) => [topic, { ...unclaimed, gaps: [...client.gaps, ...unclaimed.gaps] }]));
-    for (const watch of client.watches) {
-      if (watch.isLocal || watch.until !== undefined) continue;
-      // One that goes on from before may be given events before it is confirmed.
-      const before = watch.heritage ?? (watch.isHeir && watch.from === undefined ? client.heritage.get(watch.topic) : undefined);
-      const from = Math.min(watch.from ?? Infinity, before?.from ?? Infinity);
-      const known = before !== undefined && client.heritage.get(watch.topic) === before ? undefined : left.get(watch.topic);
-      if (from === Infinity || (known !== undefined && known.from <= from)) continue;
-      left.set(watch.topic, { from, seen: new Set([...watch.seen, ...(before?.seen ?? [])]), gaps: [...client.gaps, ...(before?.gaps ?? [])] });
+    for (const [topic, unclaimed] of client.heritage) {
+      listOf(topic).push(...unclaimed.map((one) => one && { ...one, gaps: [...client.gaps, ...one.gaps] }));
     }
     return left;
+  }
+
+  // One that goes on from before may be given events before it is confirmed; one that is not confirmed leaves what it found.
+  #leftBy(client: Client, watch: Watch, isClean: boolean): Heritage | undefined {
+    const before = watch.from === undefined ? watch.inherited : watch.heritage;
+    const from = Math.min(watch.from ?? Infinity, before?.from ?? Infinity);
+    if (watch.from === undefined && before === undefined) return undefined;
+    const written = watch.seen.filter((_, at) => isClean || watch.seenAt[at]! + kWrittenMs < World.current.now);
+    return {
+      from,
+      seen: new Set([...watch.seen, ...(before?.seen ?? [])]),
+      written: new Set([...written, ...(before?.written ?? [])]),
+      gaps: [...client.gaps, ...(before?.gaps ?? [])],
+    };
   }
 
   #judgePublications(client: Client): void {

@@ -6,6 +6,7 @@ import type { Json } from './guards.js';
 import { fieldsOf, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
 import type { Settings } from './options.js';
+import { isKept } from './place-store.js';
 import type { Session } from './socket.js';
 import { Socket } from './socket.js';
 import type { ConnectionState, Gap } from './state.js';
@@ -18,7 +19,6 @@ const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
 const kTryMs = 20_000; // until it is open, and then until CONNECT is answered
 const kAnswerMs = 10_000;
-const kKeptCharsMax = 256; // of a place, and of a principal
 const kRenewalsMs = 1_000; // from one renewal to the next, at least
 const kRefusalsMax = 2; // in a row, with a fresh token each, before those who wait are told
 
@@ -271,7 +271,7 @@ export class SocketConnection implements Connection {
   #onCaughtUp(body: Json, place: string | undefined): void {
     const missed = optionalNumber(body.missed) ?? 0;
     this.dedupeWindowMs = optionalNumber(body.dedupeWindowMs) ?? this.dedupeWindowMs;
-    this.#user.caughtUp(bounded(place), bounded(optionalString(body.principal)));
+    this.#user.caughtUp(isKept(place) ? place : undefined, isKept(body.principal) ? body.principal : undefined);
     if (this.state.status !== 'live' || missed > 0) this.#setState({ status: 'live', missed });
   }
 
@@ -340,11 +340,6 @@ export function request(connection: Pick<Connection, 'send'>, command: string, a
   return new Promise((resolve, reject) => {
     connection.send(command, args, timeoutMs, (answer) => (answer instanceof EventBusError ? reject(answer) : resolve(answer)));
   });
-}
-
-// What is kept and shown again may not keep a CONNECT from being taken.
-function bounded(text: string | undefined): string | undefined {
-  return text !== undefined && text.length <= kKeptCharsMax ? text : undefined;
 }
 
 function readAnswer(command: string, answer: unknown): Json | EventBusError {

@@ -94,7 +94,7 @@ export class Engine {
 
   /** Connects now, if it is not connected or on the way. */
   connect(): void {
-    clearTimeout(this.#openTimer);
+    this.#cancelOpen();
     this.#connection.open();
   }
 
@@ -111,13 +111,13 @@ export class Engine {
 
   /** Connects anew, with a new token. */
   reconnect(): void {
-    clearTimeout(this.#openTimer);
+    this.#cancelOpen();
     this.#connection.reconnect();
   }
 
   /** Ends the connection until it is needed again. */
   disconnect(): void {
-    clearTimeout(this.#openTimer);
+    this.#cancelOpen();
     this.#connection.disconnect();
   }
 
@@ -138,16 +138,21 @@ export class Engine {
       timer = deadlineIn(drainMs, resolve);
       this.#force = resolve;
     });
+    this.#places.close(); // they are the next client's to keep
     this.subscriptions.stop(clientClosed());
     await Promise.race([this.subscriptions.handling.idle().then(() => this.publisher.idle()), late]);
     this.#isEnded = true;
     clearTimeout(timer);
-    clearTimeout(this.#openTimer);
+    this.#cancelOpen();
     this.subscriptions.interests.close();
     this.publisher.fail(clientClosed());
     this.#connection.close();
-    this.#places.close();
     this.#user.closed();
+  }
+
+  #cancelOpen(): void {
+    clearTimeout(this.#openTimer);
+    this.#openTimer = undefined;
   }
 
   #connectionUser(): ConnectionUser {

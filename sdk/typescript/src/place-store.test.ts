@@ -374,7 +374,7 @@ test('another key begins anew, and none keeps nothing', () => {
   expect([...tab.entries.keys()]).toEqual(['eventbus:alice']);
 });
 
-test.each(['', 'no json', '[]', '{"place":1,"topics":[],"principal":"p"}', '{"place":"1.1","principal":"p"}', '{"place":"1.1","topics":[]}', '{"place":"1.1","topics":[1],"principal":"p"}', '{"place":"1.1","topics":[null],"principal":"p"}'])('an entry %j is as none', (entry) => {
+test.each(['', 'no json', '[]', '{"place":1,"topics":[],"principal":"p"}', '{"place":"1.1","principal":"p"}', '{"place":"1.1","topics":[]}', '{"place":"1.1","topics":[1],"principal":"p"}', '{"place":"1.1","topics":[null],"principal":"p"}', `{"place":"1.1","topics":[],"principal":"${'p'.repeat(257)}"}`])('an entry %j is as none', (entry) => {
   tab.setItem('eventbus:tab', entry);
 
   expect(new PlaceStore(claimEntry('tab')).place).toBeUndefined();
@@ -423,6 +423,65 @@ test('a handler that is taken off takes its place with it', async () => {
   bus.publish({ type: 'photo.b', subject: 'photo:1', data: {} });
 
   expect((await seen.atLeast(1)).map(({ id }) => id)).toEqual(['e2']); // the other had not been confirmed: its like is owed nothing
+});
+
+test('a handler keeps its place when one that was put on before it is taken off', async () => {
+  const bus = await startBus();
+  const page = async (client: EventBus, handler: (event: { id: string }) => unknown) => {
+    const first = await client.subscribe('photo:1', () => {});
+    await client.subscribe('photo:1', handler);
+    await first.unsubscribe();
+  };
+  const before = clientOf(bus);
+  await page(before, () => {});
+  await leave(before);
+  bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+
+  const seen = new Seen<{ id: string }>();
+  await page(clientOf(bus), seen.add);
+
+  expect((await seen.atLeast(1)).map(({ id }) => id)).toEqual(['e1']);
+});
+
+test('a handler that is put on, off and on again before it has begun goes on from its place', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  await before.subscribe('photo:1', () => {});
+  await leave(before);
+  bus.publish({ type: 'photo.a', subject: 'photo:1', data: {} });
+
+  const after = clientOf(bus);
+  const mounted = new AbortController();
+  void after.subscribe('photo:1', () => {}, { signal: mounted.signal }).catch(() => {});
+  mounted.abort();
+  const seen = new Seen<{ id: string }>();
+  await after.subscribe('photo:1', seen.add);
+
+  expect((await seen.atLeast(1)).map(({ id }) => id)).toEqual(['e1']);
+});
+
+test('a client that is made while the one before still closes has its entry', async () => {
+  const bus = await startBus();
+  const first = clientOf(bus);
+  await first.subscribe('photo:1', () => {});
+  void first.close();
+
+  await clientOf(bus).subscribe('photo:1', () => {});
+
+  expect([...tab.entries.keys()]).toEqual([`eventbus:${bus.url}`]);
+});
+
+test('disconnect() in the first turn of a page that goes on from a place is no end', async () => {
+  const bus = await startBus();
+  const before = clientOf(bus);
+  await before.subscribe('photo:1', () => {});
+  await leave(before);
+
+  const after = clientOf(bus);
+  after.on('photo.*', () => {});
+  after.disconnect();
+
+  await after.subscribe('photo:1', () => {});
 });
 
 test('a page that is loaded again goes on from a place in order, if a history began behind it', async () => {
@@ -484,7 +543,7 @@ test('the first place is kept at once, with its owner', async () => {
 
 // A handler that stands at `pointInPage`; undefined: it has not been confirmed.
 function enterAt(store: PlaceStore, topic: string, pointInPage: string | undefined): PlaceOwner {
-  const owner = { topic, pointInPage };
+  const owner = { topic, pointInPage, isConfirmed: pointInPage !== undefined };
   store.enter(owner);
   return owner;
 }
@@ -507,7 +566,9 @@ test('each handler has a place, by its topic and in order; one at the last place
 
   expect(kept()).toEqual(['photo:1', ['photo:2', '1.5'], ['photo:3', '1.4', null, '1.9']]);
   store.leave(left);
-  expect(kept()).toEqual(['photo:1', ['photo:2', '1.5'], ['photo:3', null, '1.9']]);
+  expect(kept()).toEqual(['photo:1', ['photo:2', '1.5'], ['photo:3', null, null, '1.9']]); // the others stay where they are
+  enterAt(store, 'photo:3', '1.3');
+  expect(kept()).toEqual(['photo:1', ['photo:2', '1.5'], ['photo:3', '1.3', null, '1.9']]);
   goAway(store);
 });
 
@@ -519,13 +580,61 @@ test('the next page takes them one after the other, and keeps those that it has 
   const owners = Array.from({ length: 4 }, () => enterAt(store, 'photo:2', undefined));
 
   expect(owners.map((owner) => store.inheritedBy(owner))).toEqual(['1.5', undefined, '1.7', undefined]);
-  expect(kept()).toEqual([['photo:2', '1.5', null, '1.7', null], 'photo:1']);
-  store.leave(owners[0]!);
-  expect(kept()).toEqual([['photo:2', null, '1.7', null], 'photo:1']);
+  expect(kept()).toEqual(['photo:1', ['photo:2', '1.5', null, '1.7', null]]);
+  store.leave(owners[0]!); // it had not begun
+  owners[0] = enterAt(store, 'photo:2', undefined);
+  expect(store.inheritedBy(owners[0])).toBe('1.5');
   store.restart('2.3');
-  expect(kept()).toEqual([['photo:2', null, '2.3', null], 'photo:1']);
+  expect(kept()).toEqual(['photo:1', ['photo:2', '2.3', null, '2.3', null]]);
   store.forget();
   expect(owners.map((owner) => store.inheritedBy(owner))).toEqual([undefined, undefined, undefined, undefined]);
+  store.close();
+});
+
+test('what no page has asked for again is kept for the latest 1,000 topics', () => {
+  const topics = Array.from({ length: 1_100 }, (_, n) => `photo:${n}`);
+  tab.setItem('eventbus:own', JSON.stringify({ place: '1.9', topics, principal: 'a hash' }));
+  const store = new PlaceStore(claimEntry('own'));
+  store.signIn('a hash');
+
+  enterAt(store, 'photo:0', '1.9');
+
+  expect(kept()).toEqual([...topics.slice(100), 'photo:0']);
+  goAway(store);
+});
+
+test('close() while the page goes keeps what is kept, and at any other time erases it at once', () => {
+  const store = new PlaceStore(claimEntry('own'));
+  store.signIn('a hash');
+  store.pass('1.1');
+  addEventListener('pagehide', () => store.close(), { once: true });
+  reload();
+  expect(tab.entries.size).toBe(1);
+
+  const next = new PlaceStore(claimEntry('own'));
+  next.signIn('a hash');
+  reload();
+  next.pass('1.2'); // the page has come back
+  next.close();
+  expect(tab.entries.size).toBe(0);
+  next.pass('1.3');
+  reload();
+  expect(tab.entries.size).toBe(0);
+});
+
+test('an entry that cannot be written is erased, since the old one would give again what came since', () => {
+  const store = new PlaceStore(claimEntry('own'));
+  store.signIn('a hash');
+  store.pass('1.1');
+  reload();
+  vi.spyOn(tab, 'setItem').mockImplementation(() => {
+    throw new Error('QuotaExceededError');
+  });
+
+  store.pass('1.2');
+  reload();
+
+  expect(tab.entries.size).toBe(0);
   store.close();
 });
 

@@ -1,6 +1,8 @@
-import { isObject, optionalString } from './guards.js';
+import { isObject } from './guards.js';
 
 const kWriteEveryMs = 500; // a page that dies without `pagehide` repeats at most what came in this time
+const kUnclaimedMax = 1_000; // topics that earlier pages have watched, the latest ones
+const kTextMax = 256; // characters of a place, and of a principal
 
 // The entries of this page's clients.
 const inUse = new Set<string>();
@@ -24,42 +26,51 @@ export function releaseEntry(entry: string | undefined): void {
   if (entry !== undefined) inUse.delete(entry);
 }
 
+/** What is kept and shown again may not keep a CONNECT from being taken. */
+export function isKept(text: unknown): text is string {
+  return typeof text === 'string' && text.length <= kTextMax;
+}
+
 /** A handler, as a page that is loaded again needs to know it. */
 export interface PlaceOwner {
   readonly topic: string;
+  readonly isConfirmed: boolean;
   /** Where it goes on in the next page; undefined: it has not begun. */
   readonly pointInPage: string | undefined;
 }
 
 /**
  * The last place that this client saw. In a browser it is kept in sessionStorage too, with the place of each handler, so that
- * the page goes on from there when it is loaded again: the nth handler of a topic from where the nth was. Each tab has its
- * own, and each client of a page.
+ * the page goes on from there when it is loaded again: the nth handler of a topic from where the nth was. A handler that has
+ * been taken off leaves a gap among them, which the next one of the topic fills. Each tab has its own, and each client of a page.
  */
 export class PlaceStore {
   /** Whether the page before this one left a place to go on from. */
   readonly isRestored: boolean;
-  readonly #key: string | undefined;
+  #key: string | undefined;
+  #isLeaving = false; // the page does
   #isErased = false;
   #principal: string | undefined;
   #hasSignedIn = false;
   #isForgotten = false;
-  readonly #owners = new Map<PlaceOwner, string | undefined>(); // in their order, each with the place that it inherited
-  readonly #unclaimed: Unclaimed; // what the page before left, and no handler has asked for yet
+  readonly #slots: Map<string, Slot[]>; // by topic, in the order of the handlers
   #place: string | undefined;
   #count = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #onPageHide = () => this.write();
+  readonly #onPageHide = () => {
+    this.write();
+    this.#isLeaving = true;
+  };
 
   /** `entry`: its own, as `claimEntry` gave it; undefined: nothing outlives this object. */
   constructor(entry: string | undefined) {
     this.#key = entry;
-    const { place, principal, unclaimed } = read(this.#key);
-    this.#unclaimed = unclaimed;
+    const { place, principal, slots } = read(this.#key);
+    this.#slots = slots;
     this.isRestored = place !== undefined;
     this.#place = place;
     this.#principal = principal;
-    if (this.#key !== undefined) globalThis.addEventListener?.('pagehide', this.#onPageHide);
+    if (this.#key !== undefined) globalThis.addEventListener?.('pagehide', this.#onPageHide, true);
   }
 
   get place(): string | undefined {
@@ -103,8 +114,7 @@ export class PlaceStore {
     this.#principal = undefined;
     this.#hasSignedIn = false;
     this.#place = undefined;
-    for (const owner of this.#owners.keys()) this.#owners.set(owner, undefined);
-    this.#unclaimed.clear();
+    this.#movePlaces(() => undefined);
     this.write();
   }
 
@@ -115,40 +125,51 @@ export class PlaceStore {
 
   pass(place: string): void {
     this.#place = place;
+    this.#isLeaving = false; // or it has come back
     ++this.#count;
     this.writeSoon();
   }
 
   /** The log goes on at `to`, wherever this client stood. */
   restart(to: string): void {
-    const moved = (point: string | undefined) => point && to;
-    for (const [owner, inherited] of this.#owners) this.#owners.set(owner, moved(inherited));
-    for (const [topic, points] of this.#unclaimed) this.#unclaimed.set(topic, points.map(moved));
+    this.#movePlaces((place) => place && to);
     this.pass(to);
   }
 
-  /** One more handler: the next place of its topic that nobody has claimed is its own. */
+  /** One more handler: the first place of its topic that is no other's is its own. */
   enter(owner: PlaceOwner): void {
-    this.#owners.set(owner, this.#unclaimed.get(owner.topic)?.shift());
+    const slots = this.#slots.get(owner.topic) ?? [];
+    const free = slots.find((slot) => slot.owner === undefined);
+    if (free !== undefined) free.owner = owner;
+    else this.#slots.set(owner.topic, [...slots, { owner, inherited: undefined }]);
   }
 
-  /** It takes its place with it. */
+  /** It takes its place with it; if it was never confirmed, the next one may have that. */
   leave(owner: PlaceOwner): void {
-    if (this.#owners.delete(owner)) this.write();
+    const slot = this.#slotOf(owner);
+    if (slot === undefined) return;
+    slot.owner = undefined;
+    if (owner.isConfirmed) slot.inherited = undefined;
+    this.#tidy();
+    this.write();
   }
 
   /** Where the page before this one stopped with a handler such as `owner`. */
   inheritedBy(owner: PlaceOwner): string | undefined {
-    return this.#owners.get(owner);
+    return this.#slotOf(owner)?.inherited;
   }
 
-  /** Forgets the place, in sessionStorage too, and leaves no listener and no timer. */
+  /**
+   * Nothing is kept any more, and no listener or timer is left. What the page before left is the next client's, if this one
+   * has not used it; what this one has used is erased, unless the page ends with it.
+   */
   close(): void {
+    this.#isErased = true;
+    if (this.#hasSignedIn && !this.#isLeaving) this.write();
     clearTimeout(this.#timer);
-    if (this.#hasSignedIn) this.forget(); // what the page before left is the next client's, if this one has not used it
-    this.#owners.clear();
-    globalThis.removeEventListener?.('pagehide', this.#onPageHide);
+    globalThis.removeEventListener?.('pagehide', this.#onPageHide, true);
     releaseEntry(this.#key);
+    this.#key = undefined;
   }
 
   /** An owner has moved on. */
@@ -167,38 +188,62 @@ export class PlaceStore {
       if (place === undefined || this.#principal === undefined || this.#isErased) storage()?.removeItem(this.#key);
       else storage()?.setItem(this.#key, JSON.stringify({ place, topics: this.#entries(place), principal: this.#principal }));
     } catch {
-      // The storage is full: a reload then starts from now, as it would without it.
+      storage()?.removeItem(this.#key); // it is full: a reload then starts from now, as it would without it
     }
   }
 
   // What this page has not asked for yet, the next one may.
   #entries(place: string): Entry[] {
-    const topics = new Map<string, (string | undefined)[]>();
-    const listOf = (topic: string) => topics.get(topic) ?? topics.set(topic, []).get(topic)!;
-    for (const [owner, inherited] of this.#owners) listOf(owner.topic).push(owner.pointInPage ?? inherited);
-    for (const [topic, points] of this.#unclaimed) listOf(topic).push(...points);
-    return [...topics].filter(([, points]) => points.some(Boolean)).map(([topic, points]) => (points.length === 1 && points[0] === place ? topic : [topic, ...points]));
+    const claimed: Entry[] = [];
+    const unclaimed: Entry[] = [];
+    for (const [topic, slots] of this.#slots) {
+      const points = slots.map(({ owner, inherited }) => owner?.pointInPage ?? inherited);
+      if (!points.some(Boolean)) continue;
+      (slots.some(hasOwner) ? claimed : unclaimed).push(points.length === 1 && points[0] === place ? topic : [topic, ...points]);
+    }
+    return [...unclaimed.slice(-kUnclaimedMax), ...claimed];
+  }
+
+  #slotOf(owner: PlaceOwner): Slot | undefined {
+    return this.#slots.get(owner.topic)?.find((slot) => slot.owner === owner);
+  }
+
+  #movePlaces(to: (place: string | undefined) => string | undefined): void {
+    for (const slots of this.#slots.values()) for (const slot of slots) slot.inherited = to(slot.inherited);
+    this.#tidy();
+  }
+
+  #tidy(): void {
+    for (const [topic, slots] of this.#slots) if (!slots.some((slot) => hasOwner(slot) || slot.inherited)) this.#slots.delete(topic);
   }
 }
 
-/** By topic, in the order of its handlers; undefined: that one had not begun. */
-type Unclaimed = Map<string, (string | undefined)[]>;
+/** Of the nth handler of a topic. */
+interface Slot {
+  owner: PlaceOwner | undefined;
+  /** Where the page before this one stopped; undefined: it had no such handler, or that had not begun. */
+  inherited: string | undefined;
+}
+
+function hasOwner({ owner }: Slot): boolean {
+  return owner !== undefined;
+}
 
 // A topic whose only handler goes on at the last place, or one with a place for each handler: in JSON, null is none.
 type Entry = string | readonly [topic: string, ...points: (string | undefined)[]];
 
-function read(key: string | undefined): { place: string | undefined; principal: string | undefined; unclaimed: Unclaimed } {
+function read(key: string | undefined): { place: string | undefined; principal: string | undefined; slots: Map<string, Slot[]> } {
   try {
     const stored: unknown = JSON.parse((key !== undefined && storage()?.getItem(key)) || 'null');
-    if (isObject(stored) && typeof stored.place === 'string' && typeof stored.principal === 'string' && Array.isArray(stored.topics)) {
+    if (isObject(stored) && isKept(stored.place) && isKept(stored.principal) && Array.isArray(stored.topics)) {
       const { place, principal } = stored;
-      const topics = stored.topics as Entry[];
-      return { place, principal, unclaimed: new Map(topics.map((entry) => (typeof entry === 'string' ? [entry, [place]] : [entry[0], entry.slice(1).map(optionalString)]))) };
+      const slotsOf = (points: readonly unknown[]): Slot[] => points.map((point) => ({ owner: undefined, inherited: isKept(point) ? point : undefined }));
+      return { place, principal, slots: new Map((stored.topics as Entry[]).map((entry) => (typeof entry === 'string' ? [entry, slotsOf([place])] : [entry[0], slotsOf(entry.slice(1))]))) };
     }
   } catch {
     // Somebody else's entry, or a broken one: as if there were none.
   }
-  return { place: undefined, principal: undefined, unclaimed: new Map() };
+  return { place: undefined, principal: undefined, slots: new Map() };
 }
 
 function storage(): Storage | undefined {

@@ -150,9 +150,9 @@ export class Subscriber implements PlaceOwner {
     if (isNew) this.#after = this.#historyAfter = positionOf(offset);
     if (this.#isWaiting) this.#begin(offset);
     this.#lost = undefined;
+    this.#isConfirmed = true;
     if (group !== undefined) this.#places.leave(this); // which has a place of its own
     else if (isNew) this.#places.write();
-    this.#isConfirmed = true;
     this.#onSettled(confirmed);
   }
 

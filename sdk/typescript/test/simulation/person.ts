@@ -2,7 +2,7 @@ import type { EventBusError, UntypedEvents } from '../../src/index.js';
 import type { Bus, Json } from './bus.js';
 import type { Chance } from './chance.js';
 import { thePackage } from './package.js';
-import type { Client, Heritages, Member, Publication, Watch, Witness } from './witness.js';
+import type { Client, Heritages, Member, Publication, Slot, Watch, Witness } from './witness.js';
 import { tokenOf } from './tokens.js';
 import type { Person } from './tokens.js';
 import type { Realm } from './world.js';
@@ -195,6 +195,7 @@ export class User {
   #watch(topic: string, since: string | undefined, isLocal: boolean): Watch {
     const { bus } = this.around;
     const { client } = this;
+    const slot = isLocal ? undefined : this.#slotIn(topic);
     const watch: Watch = {
       label: `${client.person.client}'s ${isLocal ? 'on' : 'watch'} ${++this.#names.watches} of ${topic}${since === undefined ? '' : ` since ${since}`}`,
       topic,
@@ -202,7 +203,7 @@ export class User {
       isLocal,
       askedAt: bus.log.endSequence,
       seenAtAsk: client.seenMax,
-      inherited: isLocal ? undefined : client.heritage.get(topic)?.shift(),
+      inherited: slot?.left,
       seen: [],
       seenAt: [],
       from: undefined,
@@ -210,6 +211,7 @@ export class User {
       ended: undefined,
       heritage: undefined,
     };
+    if (slot !== undefined) slot.watch = watch;
     World.current.say(`${watch.label} is asked for`);
     client.watches.push(watch);
     return watch;
@@ -221,8 +223,22 @@ export class User {
     this.around.witness.called(this.client, watch, offset);
   }
 
+  // Its place among those of its topic is the first that is no other's.
+  #slotIn(topic: string): Slot {
+    const { heritage } = this.client;
+    const slots = heritage.get(topic) ?? heritage.set(topic, []).get(topic)!;
+    let slot = slots.find(({ watch }) => watch === undefined);
+    if (slot === undefined) slots.push((slot = { watch: undefined, left: undefined }));
+    return slot;
+  }
+
+  // One that was confirmed takes its place with it, the next one may have that of another.
   #end(watch: Watch): void {
     watch.until ??= this.around.bus.log.endSequence;
+    const slot = this.client.heritage.get(watch.topic)?.find((one) => one.watch === watch);
+    if (slot === undefined) return;
+    slot.watch = undefined;
+    if (watch.from !== undefined) slot.left = undefined;
   }
 
   #ended(watch: Watch, error: EventBusError): void {

@@ -19,7 +19,7 @@ export interface Client {
   readonly gaps: { readonly from: number; readonly to: number }[]; // by sequences
   readonly watches: Watch[];
   readonly groups: Member[];
-  /** What an earlier page of this tab has left to this one, and no handler has claimed. */
+  /** Its handlers, and what an earlier page of this tab has left to them. */
   readonly heritage: Heritages;
   readonly tookOver: boolean; // the tab, from another user
   /** It knows whose its places are: the page before has left the name, or the bus has told it; and it is not signed out. */
@@ -52,8 +52,14 @@ export interface Watch {
   heritage: Heritage | undefined; // what it inherited, if it goes on from there
 }
 
-/** By topic, in the order of its handlers; undefined: that one had not begun. */
-export type Heritages = Map<string, (Heritage | undefined)[]>;
+/** By topic, in the order of its handlers. */
+export type Heritages = Map<string, Slot[]>;
+
+/** The nth handler of a topic, and what the nth in the page before has left to it. */
+export interface Slot {
+  watch: Watch | undefined;
+  left: Heritage | undefined;
+}
 
 /** What one handler in earlier pages of a tab was owed, and was given. */
 export interface Heritage {
@@ -284,14 +290,10 @@ export class Witness {
    */
   heritageOf(client: Client, isClean: boolean): Heritages | undefined {
     if (!client.keepsItsPlace || !client.isNamed) return undefined;
-    const left: Heritages = new Map();
-    const listOf = (topic: string) => left.get(topic) ?? left.set(topic, []).get(topic)!;
-    for (const watch of client.watches) if (!watch.isLocal && watch.until === undefined) listOf(watch.topic).push(this.#leftBy(client, watch, isClean));
     // What this page has not claimed is left with the gaps that it was told of.
-    for (const [topic, unclaimed] of client.heritage) {
-      listOf(topic).push(...unclaimed.map((one) => one && { ...one, gaps: [...client.gaps, ...one.gaps] }));
-    }
-    return left;
+    const passedOn = (left: Heritage | undefined) => left && { ...left, gaps: [...client.gaps, ...left.gaps] };
+    const leftIn = ({ watch, left }: Slot): Slot => ({ watch: undefined, left: watch === undefined ? passedOn(left) : this.#leftBy(client, watch, isClean) });
+    return new Map([...client.heritage].map(([topic, slots]) => [topic, slots.map(leftIn)]));
   }
 
   // One that goes on from before may be given events before it is confirmed; one that is not confirmed leaves what it found.

@@ -11,15 +11,10 @@ export class Backoff {
     this.#maxMs = maxMs;
   }
 
-  /** The next pause: half of the grown delay, plus up to the other half by chance. */
-  nextMs(): number {
-    const grown = Math.min(this.#maxMs, this.#firstMs * 2 ** Math.min(this.#tries++, 30));
-    return grown * (0.5 + Math.random() / 2);
-  }
-
-  /** As `nextMs`, but where the server said how long: that, up to an hour. */
+  /** The next pause: half of the grown delay, plus up to the other half by chance; or, where the server said how long, that, up to an hour. */
   after({ retryAfterMs = 0 }: { readonly retryAfterMs?: number | undefined } = {}): number {
-    return retryAfterMs > 0 ? Math.min(retryAfterMs, kAskedMaxMs) : this.nextMs();
+    if (retryAfterMs > 0) return Math.min(retryAfterMs, kAskedMaxMs);
+    return Math.min(this.#maxMs, this.#firstMs * 2 ** Math.min(this.#tries++, 30)) * (0.5 + Math.random() / 2);
   }
 
   reset(): void {

@@ -5,22 +5,15 @@ import type { Settings } from './options.js';
 
 /** The connection that the settings ask for. The code for shared ones is loaded by who uses it alone. */
 export function connectionFor(settings: Settings, user: ConnectionUser): Connection {
-  if (settings.shareTabs === undefined || !canShare()) return connect(settings, user);
-  return new LateConnection(async () => {
-    try {
-      const { shareConnection } = await import('./tabs/shared-connection.js');
-      return shareConnection(settings, user, connect);
-    } catch {
-      return connect(settings, user); // its file is not there (any more)
-    }
-  });
+  if (settings.shareTabs === undefined) return connect(settings, user);
+  return new LateConnection(() =>
+    import('./tabs/shared-connection.js').then(
+      ({ shareConnection }) => shareConnection(settings, user, connect),
+      () => connect(settings, user), // its file is not there (any more)
+    ),
+  );
 }
 
 function connect(settings: Settings, user: ConnectionUser): SocketConnection {
   return new SocketConnection(settings, user);
-}
-
-// Browsers have locks on secure origins only, and old ones have none.
-function canShare(): boolean {
-  return typeof globalThis.navigator?.locks?.request === 'function' && typeof globalThis.BroadcastChannel === 'function';
 }

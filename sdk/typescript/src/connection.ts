@@ -11,7 +11,7 @@ import type { Session } from './socket.js';
 import { Socket } from './socket.js';
 import type { ConnectionState, Gap } from './state.js';
 import { isConnected, isOnTheWay } from './state.js';
-import { Stirs } from './stirs.js';
+import { stirsOf } from './stirs.js';
 import { tokenOf } from './token.js';
 import { Transports } from './transports.js';
 
@@ -105,7 +105,7 @@ export class SocketConnection implements Connection {
   #refusedCode: string | undefined;
   #isRenewing = false;
   #renewTimer: ReturnType<typeof setTimeout> | undefined;
-  readonly #stirs = new Stirs(() => this.stir());
+  readonly #stirs = stirsOf(() => this.stir());
 
   constructor(settings: Settings, user: ConnectionUser) {
     const { timeout = kTryMs, reconnectionDelay = kRetryFirstMs, reconnectionDelayMax = kRetryMaxMs } = settings.socketOptions;

@@ -1,6 +1,4 @@
 import type { Connection } from './connection.js';
-import { EventBusError } from './errors.js';
-import type { Json } from './guards.js';
 import { Observers } from './observers.js';
 import type { ConnectionState } from './state.js';
 
@@ -8,8 +6,7 @@ import type { ConnectionState } from './state.js';
 export class LateConnection implements Connection {
   readonly states = new Observers<ConnectionState>();
   readonly #load: () => Promise<Connection>;
-  #early: ConnectionState = { status: 'idle' }; // until it is loaded, and opened
-  #loading: Promise<void> | undefined;
+  #early: ConnectionState = { status: 'idle' }; // until it is loaded
   #loaded: Connection | undefined;
 
   /** `load` never rejects. */
@@ -18,8 +15,7 @@ export class LateConnection implements Connection {
   }
 
   get state(): ConnectionState {
-    const { state } = this.#loaded ?? {};
-    return state === undefined || state.status === 'idle' ? this.#early : state;
+    return this.#loaded?.state ?? this.#early;
   }
 
   get isLive(): boolean {
@@ -38,10 +34,11 @@ export class LateConnection implements Connection {
     if (this.#loaded !== undefined) return this.#loaded.open();
     if (this.#early.status === 'connecting') return;
     this.#tell('connecting');
-    this.#loading ??= this.#load().then((loaded) => {
-      loaded.states.add((state) => this.states.tell(state));
+    void this.#load().then((loaded) => {
+      if (this.#loaded !== undefined || this.#early.status !== 'connecting') return; // it was closed meanwhile
       this.#loaded = loaded;
-      if (this.#early.status === 'connecting') loaded.open();
+      loaded.states.add((state) => this.states.tell(state));
+      loaded.open();
     });
   }
 
@@ -60,9 +57,9 @@ export class LateConnection implements Connection {
     else this.#tell('closed');
   }
 
-  send(command: string, args: readonly unknown[], timeoutMs: number, onAnswer: (answer: Json | EventBusError) => void): void {
-    if (this.#loaded !== undefined) this.#loaded.send(command, args, timeoutMs, onAnswer);
-    else onAnswer(new EventBusError('unavailable', 'The event bus is not connected.'));
+  // Only while it is live.
+  send(...call: Parameters<Connection['send']>): void {
+    this.#loaded!.send(...call);
   }
 
   #tell(status: ConnectionState['status']): void {

@@ -1,21 +1,22 @@
-/** Tells when there is a reason to try now: the network is back, or somebody looks at the page again. In Node there is none. */
-export class Stirs {
-  readonly #onStir: () => void;
-  readonly #onVisible = () => {
-    if (globalThis.document.visibilityState === 'visible') this.#onStir();
+/** What tells when there is a reason to try now. */
+export interface Stirs {
+  listen(): void;
+  end(): void;
+}
+
+/** Calls `onStir` while it listens: the network is back, or somebody looks at the page again. In Node there is neither. */
+export function stirsOf(onStir: () => void): Stirs {
+  const onVisible = () => {
+    if (globalThis.document.visibilityState === 'visible') onStir();
   };
-
-  constructor(onStir: () => void) {
-    this.#onStir = onStir;
-  }
-
-  listen(): void {
-    globalThis.addEventListener?.('online', this.#onStir);
-    globalThis.document?.addEventListener('visibilitychange', this.#onVisible);
-  }
-
-  end(): void {
-    globalThis.removeEventListener?.('online', this.#onStir);
-    globalThis.document?.removeEventListener('visibilitychange', this.#onVisible);
-  }
+  return {
+    listen() {
+      globalThis.addEventListener?.('online', onStir);
+      globalThis.document?.addEventListener('visibilitychange', onVisible);
+    },
+    end() {
+      globalThis.removeEventListener?.('online', onStir);
+      globalThis.document?.removeEventListener('visibilitychange', onVisible);
+    },
+  };
 }

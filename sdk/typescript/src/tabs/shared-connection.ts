@@ -6,7 +6,7 @@ import { Observers } from '../observers.js';
 import { positionOf } from '../offset.js';
 import type { Settings, TokenContext, TokenFunction } from '../options.js';
 import type { ConnectionState, ConnectionTransport } from '../state.js';
-import { Stirs } from '../stirs.js';
+import { stirsOf } from '../stirs.js';
 import { tokenOf } from '../token.js';
 import { uuid } from '../uuid.js';
 import type { Browser } from './group.js';
@@ -70,7 +70,7 @@ export class SharedConnection implements Connection {
   #dedupeWindowMs: number | undefined;
   #transport: ConnectionTransport | undefined;
   #lastCall = 0;
-  readonly #stirs = new Stirs(() => this.stir());
+  readonly #stirs = stirsOf(() => this.stir());
   readonly #onPageHide = () => this.#leave();
   readonly #onPageShow = ({ persisted }: PageTransitionEvent) => persisted && this.#isWanted && this.#joinAgain();
 
@@ -182,7 +182,7 @@ export class SharedConnection implements Connection {
   #onNoToken(error: EventBusError): void {
     if (error.code === 'signed_out') return this.#end(error);
     this.#setState(this.#onTheWay(error));
-    this.#retryTimer = setTimeout(() => this.#join(), this.#backoff.nextMs());
+    this.#retryTimer = setTimeout(() => this.#join(), this.#backoff.after());
   }
 
   // What tabs must have in common; undefined: nothing says whose this tab is.
@@ -342,7 +342,7 @@ export class SharedConnection implements Connection {
     this.#stirTimer = setTimeout(() => {
       if (globalThis.document?.visibilityState === 'visible') this.stir();
       this.#stirSoon();
-    }, this.#stirBackoff.nextMs());
+    }, this.#stirBackoff.after());
   }
 
   #attach(): void {
@@ -427,7 +427,13 @@ export class SharedConnection implements Connection {
   }
 }
 
-/** A connection for this tab that it shares with the user's others. */
+/** A connection for this tab that it shares with the user's others, where the browser lets it. */
 export function shareConnection(settings: Settings, user: ConnectionUser, connect: Connect): Connection {
+  if (!canShare()) return connect(settings, user);
   return new SharedConnection(settings, user, connect, { locks: navigator.locks, BroadcastChannel });
+}
+
+// Browsers have locks on secure origins only, and old ones have none.
+function canShare(): boolean {
+  return typeof globalThis.navigator?.locks?.request === 'function' && typeof globalThis.BroadcastChannel === 'function';
 }

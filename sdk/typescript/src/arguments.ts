@@ -48,8 +48,8 @@ function isName(value: unknown): boolean {
   return typeof value === 'string' && value !== '';
 }
 
-// An object may be large, or cannot be said in words.
-function inWords(given: unknown): string {
+/** What was given. An object may be large, or cannot be said in words. */
+export function inWords(given: unknown): string {
   if (typeof given === 'string') return JSON.stringify(given);
   return typeof given === 'object' && given !== null ? 'an object' : typeof given === 'function' ? 'a function' : String(given);
 }

@@ -120,7 +120,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
       const published = await publisher.publish(isList ? events : events[0]!, { timeoutMs, signal });
       return isList ? published : published[0]!;
     } catch (thrown) {
-      throw asEventBusError(thrown, 'internal').about({ ids: events.map(({ id }) => id) });
+      throw asEventBusError(thrown).about({ ids: events.map(({ id }) => id) });
     }
   }
 
@@ -359,7 +359,7 @@ export class EventBus<out Events extends object = UntypedEvents> {
       const wanted = { ...checkedOptions(options), ...own };
       return await this.#open().subscriptions.subscribe(topic, handler as UntypedHandler, wanted, handling);
     } catch (thrown) {
-      throw asEventBusError(thrown, 'internal').about({ topic: optionalString(topic) });
+      throw asEventBusError(thrown).about({ topic: optionalString(topic) });
     }
   }
 
@@ -401,7 +401,11 @@ export class EventBus<out Events extends object = UntypedEvents> {
     );
     // As of an `error` event that nobody hears: a service that would do nothing from here on exits with 1, and
     // is started again; in a page there is nobody who would do so. Not at once: promises are told first.
-    if (isWaiting && isNode()) setTimeout(() => raise(error), 0);
+    if (isWaiting && isNode()) {
+      setTimeout(() => {
+        throw error;
+      }, 0);
+    }
   }
 
   #report(error: EventBusError): void {
@@ -420,10 +424,6 @@ export type EventsToPublish<Events extends object> = {
 
 function isNode(): boolean {
   return typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string';
-}
-
-function raise(error: EventBusError): never {
-  throw error;
 }
 
 /**

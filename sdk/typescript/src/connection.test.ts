@@ -589,9 +589,9 @@ test.each([
 });
 
 test.each([
-  ['nothing', undefined, 'nothing'],
-  ['an empty string', '', 'an empty string'],
-  ['an answer of fetch', { token: 'a token' }, 'a value of type object'],
+  ['nothing', undefined, 'undefined'],
+  ['an empty string', '', '""'],
+  ['an answer of fetch', { token: 'a token' }, 'an object'],
 ])('a token function that gives %s is told what it gave, and asked again', async (_what, given, named) => {
   const bus = await startBus();
   let times = 0;

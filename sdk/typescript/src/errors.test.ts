@@ -24,9 +24,9 @@ test('a code that this version does not know is final', () => {
 test('what was thrown is kept as the cause', () => {
   const thrown = new TypeError('x is not a function');
 
-  const error = asEventBusError(thrown, 'internal');
+  const error = asEventBusError(thrown);
 
   expect(error).toMatchObject({ code: 'internal', message: 'x is not a function', cause: thrown });
-  expect(asEventBusError(error, 'closed')).toBe(error);
+  expect(asEventBusError(error)).toBe(error);
   expect(error).toBeInstanceOf(Error);
 });

@@ -64,10 +64,9 @@ export class EventBusError extends Error {
   }
 }
 
-/** `thrown` as it is if it is one of ours, else wrapped with `code`. */
-export function asEventBusError(thrown: unknown, code: EventBusErrorCode): EventBusError {
-  if (thrown instanceof EventBusError) return thrown;
-  return new EventBusError(code, messageOf(thrown), { cause: thrown });
+/** `thrown` as it is if it is one of ours, else wrapped as `internal`. */
+export function asEventBusError(thrown: unknown): EventBusError {
+  return thrown instanceof EventBusError ? thrown : new EventBusError('internal', messageOf(thrown), { cause: thrown });
 }
 
 /** `text` with its full stop. */

@@ -64,17 +64,16 @@ export class EventStream<Event> implements AsyncIterableIterator<Event> {
     const left = new LoopLeft('The loop over the events was left.');
     for (const taken of [this.#current, ...this.#offered.splice(0)]) taken?.left(left);
     this.#current = undefined;
-    this.end();
-    this.#onOver();
-    return { done: true, value: undefined };
+    return this.#finish();
   }
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  #finish(error: EventBusError | undefined): IteratorResult<Event> {
+  #finish(error?: EventBusError): IteratorResult<Event> {
     this.#end = { error: undefined }; // a loop throws it once
+    this.#wake();
     this.#onOver();
     if (error !== undefined) throw error;
     return { done: true, value: undefined };

@@ -1,5 +1,5 @@
 import type { Json } from './guards.js';
-import { isObject, optionalNumber, optionalString } from './guards.js';
+import { fieldsOf, isObject, optionalNumber, optionalString } from './guards.js';
 import type { Covers } from './topic.js';
 
 /** What every event says about itself; the words are those of CloudEvents 1.0. */
@@ -102,19 +102,22 @@ export function readEvent(args: readonly unknown[]): Received | undefined {
   if (args.length < 3 || !isObject(meta)) return undefined;
   const { id, type, source, subject, time, offset, traceparent } = meta;
   if (typeof id !== 'string' || typeof type !== 'string' || typeof source !== 'string') return undefined;
-  const attributes: EventAttributes = {
+  const event: Json & EventAttributes = {
+    ...fieldsOf(data),
     id,
     type,
     source,
+    subject: subject as string, // if it is one
+    traceparent: traceparent as string,
     time: optionalString(time) ?? '',
     offset: optionalString(offset) ?? '',
-    ...(typeof subject === 'string' && { subject }),
-    ...(typeof traceparent === 'string' && { traceparent }),
   };
-  const last = args[args.length - 1];
+  // An attribute that is absent wins too: data must not be able to name the event's subject.
+  for (const name of ['subject', 'traceparent']) if (typeof event[name] !== 'string') delete event[name];
+  const last = args.at(-1);
   const delivery = readDelivery(last);
   return {
-    event: toEvent(data, attributes),
+    event: { ...event, data },
     place: optionalString(last),
     delivery,
     historyOf: delivery === undefined && isObject(last) ? optionalString(last.topic) : undefined,
@@ -124,14 +127,6 @@ export function readEvent(args: readonly unknown[]): Received | undefined {
 /** The key by which repeats are known. A source has no line break, so the two cannot run together. */
 export function identityOf(event: Pick<EventAttributes, 'source' | 'id'>): string {
   return `${event.source}\n${event.id}`;
-}
-
-function toEvent(data: unknown, attributes: EventAttributes): AnyEvent<UntypedEvents> {
-  const fields: Json = isObject(data) ? { ...data } : {};
-  // An attribute that is absent wins too: data must not be able to name the event's subject.
-  delete fields.subject;
-  delete fields.traceparent;
-  return { ...fields, ...attributes, data };
 }
 
 function readDelivery(last: unknown): Delivery | undefined {

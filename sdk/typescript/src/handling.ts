@@ -1,11 +1,11 @@
-import { CallContext } from './call-context.js';
+import { callContext } from './call-context.js';
 
 /** The handlers that are at work, whatever gave them their events. */
 export class Handling {
   readonly #running = new Set<object>();
   readonly #waitingHere = new WeakSet<object>();
-  readonly #caller = new CallContext<object>();
-  #waiters: { readonly isOver: () => boolean; readonly resolve: () => void }[] = [];
+  readonly #caller = callContext<object>();
+  readonly #waiters: { readonly isOver: () => boolean; readonly resolve: () => void }[] = [];
 
   get isAtWork(): boolean {
     return this.#running.size > 0;
@@ -13,7 +13,7 @@ export class Handling {
 
   /** Whether it is a handler at work that calls; what one has left behind, such as a timer, is none. */
   get isOwn(): boolean {
-    return this.#running.has(this.#caller.get() ?? {});
+    return this.#running.has(this.#caller.getStore() ?? {});
   }
 
   async run(work: () => Promise<void>): Promise<void> {
@@ -29,10 +29,8 @@ export class Handling {
 
   /** When no handler is at work, but for those that wait for the others here. */
   othersIdle(): Promise<void> {
-    this.#waitingHere.add(this.#caller.get() ?? {});
-    const idle = this.#until(() => [...this.#running].every((one) => this.#waitingHere.has(one)));
-    this.#look();
-    return idle;
+    this.#waitingHere.add(this.#caller.getStore() ?? {});
+    return this.#until(() => [...this.#running].every((one) => this.#waitingHere.has(one)));
   }
 
   idle(): Promise<void> {
@@ -44,6 +42,9 @@ export class Handling {
   }
 
   #until(isOver: () => boolean): Promise<void> {
-    return isOver() ? Promise.resolve() : new Promise((resolve) => this.#waiters.push({ isOver, resolve }));
+    return new Promise((resolve) => {
+      this.#waiters.push({ isOver, resolve });
+      this.#look();
+    });
   }
 }

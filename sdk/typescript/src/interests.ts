@@ -113,8 +113,8 @@ export class Interests {
     const { place, principal } = this.#places;
     const going = [...this].filter(isView).flatMap(({ topic, subscribers }) => [...subscribers].map((subscriber) => ({ topic, from: subscriber.pointInOrder })));
     const since = place ?? earliest(going.map(({ from }) => from));
-    const topics = since === undefined ? [] : going.filter(({ from }) => from !== undefined && positionOf(from) >= positionOf(since)).map(({ topic }) => topic);
-    const isAnew = this.#places.isForgotten || [...this].some(({ subscribers }) => [...subscribers].some(({ isAmidHistory }) => isAmidHistory));
+    const topics = going.filter(({ from }) => isCovered(from, since)).map(({ topic }) => topic);
+    const isAnew = this.#places.isForgotten || this.#subscribers.some(({ isAmidHistory }) => isAmidHistory);
     return { principal, since, topics: fitting(new Set(topics)), isAnew };
   }
 
@@ -124,13 +124,16 @@ export class Interests {
       else this.#unsubscribed.delete(interest.key);
     }
     const topics = new Set(asked.topics);
-    for (const interest of this.#interests.values()) {
+    for (const interest of this) {
       cancel(interest.requests);
       // A membership of a group ends with the connection; the rest is part of the session.
       interest.isHeld &&= recovered && interest.confirmed?.group === undefined;
-      if (!recovered) this.#goOn(interest, topics.has(interest.topic) ? asked.since : undefined);
-      else for (const subscriber of interest.subscribers) if (!subscriber.hasBegun) this.#goOnFromPlace(interest, subscriber);
+      const coveredFrom = topics.has(interest.topic) ? asked.since : undefined;
       for (const subscriber of interest.subscribers) {
+        const point = subscriber.pointInOrder;
+        // In a new session: in order, where the CONNECT asked for the topic from there on; else by a history of its own.
+        if (!recovered && isCovered(point, coveredFrom)) subscriber.goOnInOrder(point);
+        else if (!recovered || !subscriber.hasBegun) this.#goOnFromPlace(interest, subscriber);
         if (subscriber.isToBeAsked || (!interest.isHeld && subscriber.since === undefined)) this.ask(interest, subscriber);
       }
     }
@@ -141,7 +144,7 @@ export class Interests {
    * not been confirmed since is decided by an answer of its own.
    */
   ended(topic: string, group: string | undefined, error: EventBusError): void {
-    for (const interest of [...this.#interests.values()]) {
+    for (const interest of [...this]) {
       if (interest.topic !== topic || interest.confirmed === undefined || interest.confirmed.group !== group) continue;
       interest.isHeld = false;
       interest.confirmed = undefined;
@@ -157,12 +160,12 @@ export class Interests {
 
   /** The log goes on behind `to`, wherever this client stood. */
   lost(to: string): void {
-    for (const { subscribers } of this) for (const subscriber of subscribers) subscriber.restart(to);
+    for (const subscriber of this.#subscribers) subscriber.restart(to);
   }
 
   /** No subscriber's handler is called any more. */
   stop(): void {
-    for (const { subscribers } of this) for (const subscriber of subscribers) subscriber.close();
+    for (const subscriber of this.#subscribers) subscriber.close();
   }
 
   /** Leaves no timer and no subscriber. */
@@ -174,9 +177,13 @@ export class Interests {
     this.#unsubscribed.clear();
   }
 
+  get #subscribers(): Subscriber[] {
+    return [...this].flatMap(({ subscribers }) => [...subscribers]);
+  }
+
   #interestIn(wish: Wish): Interest {
     const { topic, group } = wish;
-    const key = JSON.stringify([topic, group === undefined ? {} : group]);
+    const key = JSON.stringify({ topic, group });
     const known = this.#interests.get(key) ?? (typeof group === 'string' ? this.#ofGroup(topic, group) : undefined);
     if (known !== undefined) return known;
     const interest: Interest = { ...wish, key, subscribers: new Set(), backoff: new Backoff(kRetryFirstMs, kRetryMaxMs), requests: new Set() };
@@ -184,16 +191,6 @@ export class Interests {
     clearTimeout(this.#unsubscribed.get(key)?.retryTimer);
     this.#unsubscribed.delete(key);
     return interest;
-  }
-
-  // In a new session: in order, where the CONNECT asked for the topic from `coveredFrom` on; else by a history of its own.
-  #goOn(interest: Interest, coveredFrom: string | undefined): void {
-    for (const subscriber of interest.subscribers) {
-      const point = subscriber.pointInOrder;
-      const isCovered = coveredFrom !== undefined && point !== undefined && positionOf(point) >= positionOf(coveredFrom);
-      if (isCovered) subscriber.goOnInOrder(point);
-      else this.#goOnFromPlace(interest, subscriber);
-    }
   }
 
   #goOnFromPlace({ confirmed }: Interest, subscriber: Subscriber): void {
@@ -264,7 +261,7 @@ export class Interests {
   }
 
   #ofGroup(topic: string, group: string, except?: Interest): Interest | undefined {
-    return [...this].find((other) => other !== except && other.topic === topic && (other.group ?? other.confirmed?.group) === group);
+    return [...this].find((other) => other !== except && other.topic === topic && nameOf(other) === group);
   }
 
   // Where one of two has not been told the name of its group, what the other left may have been its own membership.
@@ -296,7 +293,7 @@ export class Interests {
       if (this.#unsubscribed.get(interest.key) === interest) this.#unsubscribed.delete(interest.key);
     } catch (thrown) {
       if (!this.#connection.isLive || this.#unsubscribed.get(interest.key) !== interest) return;
-      const error = asEventBusError(thrown, 'internal');
+      const error = asEventBusError(thrown);
       if (error.retry !== 'later') return this.#user.error(error);
       interest.retryTimer = setTimeout(() => this.#tellUnsubscribedAgain(interest), interest.backoff.after(error));
     }
@@ -311,8 +308,13 @@ export class Interests {
   }
 }
 
+// Whether what is asked for from `since` on holds all that comes after `point`.
+function isCovered(point: string | undefined, since: string | undefined): point is string {
+  return point !== undefined && since !== undefined && positionOf(point) >= positionOf(since);
+}
+
 function earliest(points: readonly (string | undefined)[]): string | undefined {
-  return points.reduce((least, point) => (least === undefined || (point !== undefined && positionOf(point) < positionOf(least)) ? point : least), undefined);
+  return points.filter((point) => point !== undefined).sort((a, b) => positionOf(a) - positionOf(b))[0];
 }
 
 /**

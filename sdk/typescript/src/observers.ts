@@ -9,7 +9,7 @@ export class Observers<News> {
   readonly #handlers = new Set<(news: News) => unknown>();
   readonly #onFailure: (thrown: unknown) => void;
 
-  constructor(onFailure: (thrown: unknown) => void = sayOnConsole) {
+  constructor(onFailure: (thrown: unknown) => void = (thrown) => consoleLogger.error('eventbus:', thrown)) {
     this.#onFailure = onFailure;
   }
 
@@ -36,8 +36,4 @@ export class Observers<News> {
       this.#onFailure(thrown);
     }
   }
-}
-
-function sayOnConsole(thrown: unknown): void {
-  consoleLogger.error('eventbus: an observer failed', thrown);
 }

@@ -114,7 +114,7 @@ export function resumeKeyOf(options: EventBusOptions): string | undefined {
 }
 
 function urlOf({ url }: EventBusOptions): string | undefined {
-  const origin = page()?.origin;
+  const origin = globalThis.location?.origin;
   return url ?? environment('EVENT_BUS_URL') ?? (origin?.startsWith('http') ? origin : undefined);
 }
 
@@ -136,7 +136,7 @@ function parse(url: string): { origin: string; pathname: string } {
   // A ws: address is as good; engine.io-client chooses the transport itself.
   const scheme = parsed.protocol.replace(/^ws/, 'http');
   if (scheme !== 'http:' && scheme !== 'https:') throw refuse(kNoAddress);
-  if (scheme === 'http:' && page()?.protocol === 'https:' && !kLoopback.test(parsed.hostname)) {
+  if (scheme === 'http:' && globalThis.location?.protocol === 'https:' && !kLoopback.test(parsed.hostname)) {
     throw refuse('cannot be reached by a page of https: give the bus TLS, and write https.');
   }
   if (parsed.search !== '' || parsed.username !== '') throw refuse('has a query or a user name, which are not sent: leave them out, and give the token as `token`.');
@@ -151,7 +151,3 @@ function environment(name: string): string | undefined {
 
 // What browsers let a page that came by https reach without TLS.
 const kLoopback = /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
-
-function page(): { protocol?: string; origin?: string } | undefined {
-  return (globalThis as { location?: { protocol?: string; origin?: string } }).location;
-}

@@ -164,7 +164,7 @@ export class Publisher {
       const answer = await request(this.#connection, 'publish', [bodies.length === 1 ? bodies[0] : bodies.flat()], kAttemptMs);
       this.#onAnswer(requests, readPublished(answer));
     } catch (thrown) {
-      this.#onFailure(requests, asEventBusError(thrown, 'internal'));
+      this.#onFailure(requests, asEventBusError(thrown));
     }
     this.#isSending = false;
     this.flush();

@@ -8,7 +8,7 @@ export class RecentIds {
   readonly #idsMax: number;
   readonly #onRepeat: () => void;
 
-  constructor(idsMax: number, onRepeat: () => void = () => {}) {
+  constructor(idsMax: number, onRepeat: () => void) {
     this.#idsMax = idsMax;
     this.#onRepeat = onRepeat;
   }
@@ -19,12 +19,7 @@ export class RecentIds {
       this.#onRepeat();
       return false;
     }
-    if (this.#ids.size >= this.#idsMax) {
-      for (const oldest of this.#ids) {
-        this.#ids.delete(oldest);
-        break;
-      }
-    }
+    if (this.#ids.size >= this.#idsMax) this.#ids.delete(this.#ids.values().next().value!); // the oldest
     this.#ids.add(id);
     return true;
   }

@@ -8,7 +8,7 @@ import { Intake } from './intake.js';
 import { positionOf } from './offset.js';
 import type { PlaceOwner, PlaceStore } from './place-store.js';
 import type { RecentIds } from './recent-ids.js';
-import { Turns } from './turns.js';
+import { inTurns } from './turns.js';
 
 type Event = AnyEvent<UntypedEvents>;
 
@@ -53,7 +53,7 @@ export class Subscriber implements PlaceOwner {
   readonly #onHungry: () => void;
   readonly #onClosed: () => void;
   readonly #handler: UntypedHandler;
-  readonly #turns: Turns;
+  readonly #inTurn: ReturnType<typeof inTurns>;
   readonly #seen: RecentIds;
   readonly #places: PlaceStore;
   readonly #intake: Intake;
@@ -70,7 +70,7 @@ export class Subscriber implements PlaceOwner {
   constructor({ topic, handler, handling, since, seen, places, concurrency = Infinity, onSettled, onEnded, onHandlerFailed, onHungry, onClosed }: SubscriberOptions) {
     this.topic = topic;
     this.#handler = handler;
-    this.#turns = new Turns(concurrency);
+    this.#inTurn = inTurns(concurrency);
     this.isSinceGiven = since !== undefined;
     this.#since = since;
     this.#onSettled = onSettled;
@@ -129,7 +129,7 @@ export class Subscriber implements PlaceOwner {
 
   /** Calls the handler with a group's event, when it is its turn. Rejects as the handler does. */
   handleOfGroup(event: Event, delivery: DeliveryContext): Promise<void> {
-    return this.#turns.run(() => call(this.#handler, event, delivery));
+    return this.#inTurn(() => call(this.#handler, event, delivery));
   }
 
   /** Another session is to bring its history, from `since` on. */

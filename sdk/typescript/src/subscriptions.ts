@@ -58,12 +58,13 @@ export class Subscriptions {
   readonly interests: Interests;
   readonly work: GroupWork;
   readonly handling = new Handling();
+  /** How often a handler was not called for an event that it had had. */
+  repeats = 0;
   readonly #connection: Connection;
   readonly #settings: Settings;
   readonly #places: PlaceStore;
   readonly #user: InterestsUser;
   readonly #listeners = new Set<(event: AnyEvent<UntypedEvents>) => void>(); // each takes what is its topic's, once
-  #repeats = 0;
 
   constructor(connection: Connection, settings: Settings, places: PlaceStore, user: InterestsUser) {
     this.#connection = connection;
@@ -72,11 +73,6 @@ export class Subscriptions {
     this.#user = user;
     this.interests = new Interests(connection, places, user);
     this.work = new GroupWork(connection, this.handling, (error) => user.error(error));
-  }
-
-  /** How often a handler was not called for an event that it had had. */
-  get repeats(): number {
-    return this.#repeats;
   }
 
   /** `handling`: what waits for the handler at the end. */
@@ -139,7 +135,7 @@ export class Subscriptions {
   }
 
   #newSeen(): RecentIds {
-    return new RecentIds(this.#settings.repeatsMax, () => ++this.#repeats);
+    return new RecentIds(this.#settings.repeatsMax, () => ++this.repeats);
   }
 
   /** Gives an event to whom it concerns. */

@@ -1,3 +1,4 @@
+import { inWords } from './arguments.js';
 import { EventBusError, messageOf, sentence, SignedOut } from './errors.js';
 import type { TokenContext, TokenFunction, TokenSource } from './options.js';
 
@@ -23,7 +24,7 @@ async function ask(source: TokenFunction, context: TokenContext): Promise<string
     const token: unknown = await source(context);
     if (typeof token === 'string' && token !== '') return token;
     if (token === null) return new EventBusError('signed_out', 'The function `token` gave null: nobody is signed in.');
-    return new EventBusError('unavailable', `The function \`token\` gave ${token === '' ? 'an empty string' : token === undefined ? 'nothing' : `a value of type ${typeof token}`}, and has to give the JWT as a string, or null if nobody is signed in.`);
+    return new EventBusError('unavailable', `The function \`token\` gave ${inWords(token)}, and has to give the JWT as a string, or null if nobody is signed in.`);
   } catch (thrown) {
     if (thrown instanceof SignedOut) return new EventBusError('signed_out', thrown.message, { cause: thrown });
     return new EventBusError('unavailable', sentence(`The function \`token\` failed: ${messageOf(thrown)}`), { cause: thrown });

@@ -1,22 +1,16 @@
-/** Lets at most `max` run at once; the others wait, in their order. */
-export class Turns {
-  readonly #max: number;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  async run(work: () => Promise<void>): Promise<void> {
-    if (this.#running < this.#max) ++this.#running;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve)); // its turn is handed over
+/** Runs work, at most `max` at once; the rest waits, in its order. */
+export function inTurns(max: number): (work: () => Promise<void>) => Promise<void> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (work) => {
+    if (running < max) ++running;
+    else await new Promise<void>((resolve) => waiting.push(resolve)); // its turn is handed over
     try {
       await work();
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) --this.#running;
+      const next = waiting.shift();
+      if (next === undefined) --running;
       else next();
     }
-  }
+  };
 }

@@ -32,7 +32,7 @@ const mutants = [
     row: 2,
     what: '`close()` within a handler waits for that handler.',
     file: 'handling.ts',
-    from: 'return this.#running.has(this.#caller.get() ?? {});',
+    from: 'return this.#running.has(this.#caller.getStore() ?? {});',
     to: 'return false;',
   },
   {

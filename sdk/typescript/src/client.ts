@@ -423,7 +423,7 @@ export type EventsToPublish<Events extends object> = {
 }[keyof Events & string];
 
 function isNode(): boolean {
-  return typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string';
+  return (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
 }
 
 /**

@@ -40,7 +40,7 @@ export interface Interest extends Wish {
 interface Request {
   readonly since: string | undefined;
   readonly subscribers: Set<Subscriber>;
-  readonly lost?: string; // where it was to go on, and the log does not hold
+  readonly lost?: string | undefined; // where it was to go on, and the log does not hold
   timer?: ReturnType<typeof setTimeout>; // it is sent again
 }
 
@@ -170,7 +170,7 @@ export class Interests {
 
   /** Leaves no timer and no subscriber. */
   close(): void {
-    for (const { retryTimer } of [...this, ...this.#unsubscribed.values()]) clearTimeout(retryTimer);
+    for (const { retryTimer } of this.#unsubscribed.values()) clearTimeout(retryTimer);
     for (const { requests } of this) cancel(requests);
     this.stop();
     this.#interests.clear();
@@ -218,9 +218,10 @@ export class Interests {
     asked.lastError = undefined;
     const interest = this.#mergeIntoTwin(asked);
     interest.isHeld ||= [...asked.requests].every(({ since }) => since !== undefined);
-    if (request.lost !== undefined) for (const subscriber of request.subscribers) subscriber.loseHistory(confirmed.offset);
-    for (const subscriber of request.subscribers) subscriber.confirm(confirmed);
-    if (request.lost !== undefined) this.#user.gap({ from: request.lost, to: confirmed.offset });
+    const { lost, subscribers } = request;
+    if (lost !== undefined) for (const subscriber of subscribers) subscriber.loseHistory(confirmed.offset);
+    for (const subscriber of subscribers) subscriber.confirm(confirmed);
+    if (lost !== undefined) this.#user.gap({ from: lost, to: confirmed.offset });
   }
 
   #onRefused(interest: Interest, request: Request, error: EventBusError): void {
@@ -236,7 +237,7 @@ export class Interests {
       if (error.code === 'bad_offset' && since !== undefined && (subscriber.isConfirmed || !subscriber.isSinceGiven)) own.add(subscriber);
       else this.#end(interest, subscriber, error);
     }
-    if (since !== undefined && own.size > 0) this.#send(interest, { since: undefined, subscribers: own, lost: since });
+    if (own.size > 0) this.#send(interest, { since: undefined, subscribers: own, lost: since });
   }
 
   #end(interest: Interest, subscriber: Subscriber, error: EventBusError): void {

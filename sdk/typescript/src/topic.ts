@@ -6,7 +6,7 @@ export function isSubject(topic: string): boolean {
 /** Whether a type pattern covers `type`: `*` is one segment, `**` any number of them, none included. */
 export function coversType(pattern: string, type: string): boolean {
   if (pattern === type || pattern === '**') return true;
-  return pattern.includes('*') && coversSegments(pattern.split('.'), 0, type.split('.'), 0);
+  return pattern.includes('*') && coversSegments(pattern.split('.'), type.split('.'));
 }
 
 /** Whether an event is one of `topic`'s. */
@@ -14,13 +14,12 @@ export function coversEvent(topic: string, event: { readonly type: string; reado
   return isSubject(topic) ? topic === event.subject : coversType(topic, event.type);
 }
 
-function coversSegments(pattern: readonly string[], p: number, type: readonly string[], t: number): boolean {
-  if (p === pattern.length) return t === type.length;
-  if (pattern[p] === '**') {
-    return coversSegments(pattern, p + 1, type, t) || (t < type.length && coversSegments(pattern, p, type, t + 1));
-  }
-  if (t === type.length) return false;
-  return (pattern[p] === '*' || pattern[p] === type[t]) && coversSegments(pattern, p + 1, type, t + 1);
+function coversSegments(pattern: readonly string[], type: readonly string[]): boolean {
+  const [first, ...others] = pattern;
+  const [segment, ...rest] = type;
+  if (first === '**' && coversSegments(others, type)) return true;
+  if (segment === undefined || first === undefined) return segment === first;
+  return first === '**' ? coversSegments(pattern, rest) : (first === '*' || first === segment) && coversSegments(others, rest);
 }
 
 /** As `coversType`, for the type checker. */

@@ -13,7 +13,7 @@ const kMinuteMs = 60_000;
 function opened(session: Session = {}) {
   const happened: unknown[] = [];
   const note = (what: string) => (...args: unknown[]) => void happened.push([what, ...args]);
-  const engine = Object.assign(new EventEmitter(), { transport: { name: 'websocket' }, write: note('sent'), close: note('closes') });
+  const engine = Object.assign(new EventEmitter(), { transport: { name: 'websocket', close() {} }, write: note('sent'), close: note('closes') });
   const socket = new Socket(engine as unknown as Engine, 1_000, session, {
     connected: note('connected'),
     refused: note('refused'),

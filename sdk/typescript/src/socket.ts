@@ -1,5 +1,6 @@
 import type { Socket as Engine } from 'engine.io-client';
 
+import { afterGoodbye } from './engine-transports.js';
 import type { Json } from './guards.js';
 import { fieldsOf, isObject, optionalString } from './guards.js';
 import { kNoBus, whyClosed } from './why-closed.js';
@@ -144,6 +145,7 @@ export class Socket {
     this.isConnected = false;
     clearTimeout(this.#connectTimer);
     this.#engine.close();
+    afterGoodbye(() => this.#engine.transport.close()); // a request that nobody answers keeps it open
     tell();
     for (const id of this.#waiting.keys()) this.#settle(id, 'closed');
   }

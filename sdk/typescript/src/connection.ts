@@ -3,7 +3,7 @@ import type { Socket as Engine } from 'engine.io-client';
 import { Backoff } from './backoff.js';
 import { EventBusError, sentence } from './errors.js';
 import type { Json } from './guards.js';
-import { fieldsOf, optionalNumber, optionalString } from './guards.js';
+import { fieldsOf, keptString, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
 import type { Settings } from './options.js';
 import type { Session } from './socket.js';
@@ -18,7 +18,6 @@ const kRetryFirstMs = 500;
 const kRetryMaxMs = 10_000;
 const kTryMs = 20_000; // until it is open, and then until CONNECT is answered
 const kAnswerMs = 10_000;
-const kKeptCharsMax = 256; // of a place, and of a principal
 const kRenewalsMs = 1_000; // from one renewal to the next, at least
 const kRefusalsMax = 2; // in a row, with a fresh token each, before those who wait are told
 
@@ -73,7 +72,8 @@ export interface Connection {
   /**
    * Sends a command. `onAnswer` is called with the fields of its answer before anything is told that came behind it; or
    * with the server's error, with `unavailable` when the connection is or goes down (the command may have been done),
-   * or with `timeout`.
+   * or with `timeout`: after that once more, if the answer comes while the connection lives. The time does not run while the
+   * transport still holds what was sent, and is longer behind much that has no answer yet.
    */
   send(command: string, args: readonly unknown[], timeoutMs: number, onAnswer: (answer: Json | EventBusError) => void): void;
 }
@@ -225,6 +225,7 @@ export class SocketConnection implements Connection {
     if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : again(token);
     this.send('auth.refresh', [{ token }], kAnswerMs, (answer) => {
       if (socket !== this.#socket) return;
+      clearTimeout(this.#renewTimer); // of a try again, if it is late
       if (answer instanceof EventBusError && answer.code !== 'forbidden') return again(answer);
       this.#backoff.reset();
       this.#renewTimer = setTimeout(() => (this.#isRenewing = false), kRenewalsMs);
@@ -261,17 +262,17 @@ export class SocketConnection implements Connection {
 
   #onEmitted(name: string, args: readonly unknown[]): void {
     const body = fieldsOf(args[0]);
-    if (name === 'resume.done') this.#onCaughtUp(body, optionalString(args[1]));
+    if (name === 'resume.done') this.#onCaughtUp(body, args[1]);
     else if (name === 'token.expiring') void (this.#isRenewing || this.#renew(performance.now() + (optionalNumber(body.expiresInMs) ?? 0)));
     else if (name === 'token.expired') this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
     else if (name === 'resume.unknown') this.#onUnknown(body);
     else this.#user.emitted(name, args);
   }
 
-  #onCaughtUp(body: Json, place: string | undefined): void {
+  #onCaughtUp(body: Json, place: unknown): void {
     const missed = optionalNumber(body.missed) ?? 0;
     this.dedupeWindowMs = optionalNumber(body.dedupeWindowMs) ?? this.dedupeWindowMs;
-    this.#user.caughtUp(bounded(place), bounded(optionalString(body.principal)));
+    this.#user.caughtUp(keptString(place), keptString(body.principal));
     if (this.state.status !== 'live' || missed > 0) this.#setState({ status: 'live', missed });
   }
 
@@ -340,11 +341,6 @@ export function request(connection: Pick<Connection, 'send'>, command: string, a
   return new Promise((resolve, reject) => {
     connection.send(command, args, timeoutMs, (answer) => (answer instanceof EventBusError ? reject(answer) : resolve(answer)));
   });
-}
-
-// What is kept and shown again may not keep a CONNECT from being taken.
-function bounded(text: string | undefined): string | undefined {
-  return text !== undefined && text.length <= kKeptCharsMax ? text : undefined;
 }
 
 function readAnswer(command: string, answer: unknown): Json | EventBusError {

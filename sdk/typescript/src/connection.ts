@@ -3,10 +3,9 @@ import type { Socket as Engine } from 'engine.io-client';
 import { Backoff } from './backoff.js';
 import { EventBusError, sentence } from './errors.js';
 import type { Json } from './guards.js';
-import { fieldsOf, optionalNumber, optionalString } from './guards.js';
+import { fieldsOf, keptString, optionalNumber, optionalString } from './guards.js';
 import { Observers } from './observers.js';
 import type { Settings } from './options.js';
-import { isKept } from './place-store.js';
 import type { Session } from './socket.js';
 import { Socket } from './socket.js';
 import type { ConnectionState, Gap } from './state.js';
@@ -73,7 +72,8 @@ export interface Connection {
   /**
    * Sends a command. `onAnswer` is called with the fields of its answer before anything is told that came behind it; or
    * with the server's error, with `unavailable` when the connection is or goes down (the command may have been done),
-   * or with `timeout`.
+   * or with `timeout`: after that once more, if the answer comes while the connection lives. The time does not run while the
+   * transport still holds what was sent, and is longer behind much that has no answer yet.
    */
   send(command: string, args: readonly unknown[], timeoutMs: number, onAnswer: (answer: Json | EventBusError) => void): void;
 }
@@ -225,6 +225,7 @@ export class SocketConnection implements Connection {
     if (token instanceof EventBusError) return token.code === 'signed_out' ? this.#stop(token) : again(token);
     this.send('auth.refresh', [{ token }], kAnswerMs, (answer) => {
       if (socket !== this.#socket) return;
+      clearTimeout(this.#renewTimer); // of a try again, if it is late
       if (answer instanceof EventBusError && answer.code !== 'forbidden') return again(answer);
       this.#backoff.reset();
       this.#renewTimer = setTimeout(() => (this.#isRenewing = false), kRenewalsMs);
@@ -261,17 +262,17 @@ export class SocketConnection implements Connection {
 
   #onEmitted(name: string, args: readonly unknown[]): void {
     const body = fieldsOf(args[0]);
-    if (name === 'resume.done') this.#onCaughtUp(body, optionalString(args[1]));
+    if (name === 'resume.done') this.#onCaughtUp(body, args[1]);
     else if (name === 'token.expiring') void (this.#isRenewing || this.#renew(performance.now() + (optionalNumber(body.expiresInMs) ?? 0)));
     else if (name === 'token.expired') this.#refusedCode = 'token_expired'; // the close follows, and the next CONNECT has a new token
     else if (name === 'resume.unknown') this.#onUnknown(body);
     else this.#user.emitted(name, args);
   }
 
-  #onCaughtUp(body: Json, place: string | undefined): void {
+  #onCaughtUp(body: Json, place: unknown): void {
     const missed = optionalNumber(body.missed) ?? 0;
     this.dedupeWindowMs = optionalNumber(body.dedupeWindowMs) ?? this.dedupeWindowMs;
-    this.#user.caughtUp(isKept(place) ? place : undefined, isKept(body.principal) ? body.principal : undefined);
+    this.#user.caughtUp(keptString(place), keptString(body.principal));
     if (this.state.status !== 'live' || missed > 0) this.#setState({ status: 'live', missed });
   }
 

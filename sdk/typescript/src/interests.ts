@@ -206,6 +206,7 @@ export class Interests {
     // Events, or the end of it, may come right behind the answer: they find it confirmed.
     this.#connection.send('subscribe', [topic, options], kAnswerMs, (answer) => {
       if (!interest.requests.has(request)) return;
+      clearTimeout(request.timer); // it comes late
       if (answer instanceof EventBusError) this.#onRefused(interest, request, answer);
       else this.#onConfirmed(interest, request, { offset: optionalString(answer.offset) ?? '', group: optionalString(answer.group) });
     });

@@ -1,8 +1,7 @@
-import { isObject } from './guards.js';
+import { fieldsOf, keptString } from './guards.js';
 
 const kWriteEveryMs = 500; // a page that dies without `pagehide` repeats at most what came in this time
 const kUnclaimedMax = 1_000; // topics that earlier pages have watched, the latest ones
-const kTextMax = 256; // characters of a place, and of a principal
 
 // The entries of this page's clients.
 const inUse = new Set<string>();
@@ -24,11 +23,6 @@ export function claimEntry(name: string | undefined): string | undefined {
 /** The client has been closed: the next one may have its entry. */
 export function releaseEntry(entry: string | undefined): void {
   if (entry !== undefined) inUse.delete(entry);
-}
-
-/** What is kept and shown again may not keep a CONNECT from being taken. */
-export function isKept(text: unknown): text is string {
-  return typeof text === 'string' && text.length <= kTextMax;
 }
 
 /** A handler, as a page that is loaded again needs to know it. */
@@ -234,10 +228,10 @@ type Entry = string | readonly [topic: string, ...points: (string | undefined)[]
 
 function read(key: string | undefined): { place: string | undefined; principal: string | undefined; slots: Map<string, Slot[]> } {
   try {
-    const stored: unknown = JSON.parse((key !== undefined && storage()?.getItem(key)) || 'null');
-    if (isObject(stored) && isKept(stored.place) && isKept(stored.principal) && Array.isArray(stored.topics)) {
-      const { place, principal } = stored;
-      const slotsOf = (points: readonly unknown[]): Slot[] => points.map((point) => ({ owner: undefined, inherited: isKept(point) ? point : undefined }));
+    const stored = fieldsOf(JSON.parse((key !== undefined && storage()?.getItem(key)) || 'null'));
+    const [place, principal] = [keptString(stored.place), keptString(stored.principal)];
+    if (place !== undefined && principal !== undefined && Array.isArray(stored.topics)) {
+      const slotsOf = (points: readonly unknown[]): Slot[] => points.map((point) => ({ owner: undefined, inherited: keptString(point) }));
       return { place, principal, slots: new Map((stored.topics as Entry[]).map((entry) => (typeof entry === 'string' ? [entry, slotsOf([place])] : [entry[0], slotsOf(entry.slice(1))]))) };
     }
   } catch {

@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest';
 
 import type { Script } from '../test/scripted-bus.js';
 import { clientOf, mulberry, rejection, Seen, startBus } from '../test/support.js';
+import type { Connection } from './connection.js';
 import { EventBusError } from './errors.js';
 import type { ConnectionState } from './index.js';
 import { settle } from './options.js';
@@ -351,4 +352,50 @@ test('an event above what the server takes is refused at once, and nobody else w
   expect(large).toMatchObject({ code: 'too_large', retry: 'never' });
   expect(small).toMatchObject({ duplicate: false });
   expect(bus.connects).toHaveLength(1);
+});
+
+test('an answer that comes late is the answer, whatever was sent again meanwhile, and what waits behind it goes on', async () => {
+  vi.useFakeTimers();
+  const sent: { ids: string[]; answer: Parameters<Connection['send']>[3] }[] = [];
+  const connection = {
+    isLive: true,
+    maxPayload: undefined,
+    dedupeWindowMs: undefined,
+    state: { status: 'live' } as const,
+    send: ((_command, [events], _timeoutMs, answer) => {
+      sent.push({ ids: ([events].flat() as { id: string }[]).map(({ id }) => id), answer });
+    }) as Connection['send'],
+  };
+  const publisher = new Publisher(connection, settle({ url: 'http://x' }));
+  const publish = (id: string) => publisher.publish({ type: 'tick', data: {}, id }, {});
+  const stored = (id: string, duplicate = false) => ({ ok: true, id, offset: `1.${id}`, duplicate });
+  const late = new EventBusError('timeout', 'late');
+
+  const first = publish('1'); // its answer comes while it rests
+  sent[0]!.answer(late);
+  sent[0]!.answer(stored('1'));
+  expect(await first).toMatchObject([{ offset: '1.1' }]);
+
+  const others = [publish('2'), publish('3'), publish('4')]; // theirs, when the first of them has been sent again
+  expect(sent[1]!.ids).toEqual(['2']);
+  sent[1]!.answer(stored('2'));
+  sent[2]!.answer(late);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(sent.map(({ ids }) => ids)).toEqual([['1'], ['2'], ['3', '4'], ['3']]);
+  const behind = publish('5');
+  sent[2]!.answer({ ok: true, events: [stored('3'), stored('4')] });
+  await Promise.all(others);
+  expect(sent[4]!.ids).toEqual(['5']); // behind the copy, which nobody waits for
+  sent[3]!.answer(stored('3', true));
+  const last = publish('6');
+  expect(sent).toHaveLength(5);
+  sent[4]!.answer(stored('5'));
+  sent[5]!.answer(late);
+  sent[5]!.answer(new EventBusError('forbidden', 'No.'));
+
+  expect(await behind).toMatchObject([{ offset: '1.5' }]);
+  expect((await rejection(last)).code).toBe('forbidden');
+  expect(publisher.stored).toBe(5);
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
 });

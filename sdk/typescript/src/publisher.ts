@@ -1,8 +1,7 @@
 import { Backoff } from './backoff.js';
 import type { Connection } from './connection.js';
-import { request } from './connection.js';
 import { deadlineIn, onceAborted } from './deadline.js';
-import { aborted, asEventBusError, EventBusError, late, messageOf } from './errors.js';
+import { aborted, EventBusError, late, messageOf } from './errors.js';
 import type { EventToPublish, Published } from './event.js';
 import type { Json } from './guards.js';
 import { isObject } from './guards.js';
@@ -12,7 +11,7 @@ import { inTheWay } from './state.js';
 
 const kTogetherMax = 256; // events of several calls in one message; the server's events_per_batch_max is 1,000
 const kTogetherBytes = 256 * 1024; // of them, so that a message keeps no other waiting for long
-const kAttemptMs = 10_000; // an answer that takes longer has got lost; the same id makes it safe to ask again
+const kAttemptMs = 10_000; // an answer that takes longer may have got lost; the same id makes it safe to ask again
 const kEnvelopeBytes = 40; // of the packet around it: the type, the number of the call, the command's name
 const kRestFirstMs = 100;
 const kRestMaxMs = 5_000;
@@ -30,6 +29,7 @@ interface Request {
   readonly bytes: number; // of UTF-8
   readonly timeoutMs: number;
   tries: number;
+  isStored: boolean;
   windowTimer: ReturnType<typeof setTimeout> | undefined; // since it was sent first
   readonly resolve: (published: Published[]) => void;
   readonly reject: (error: EventBusError) => void;
@@ -49,14 +49,14 @@ export type PublisherConnection = Pick<Connection, 'dedupeWindowMs' | 'isLive' |
  *     calls that wait go into the next message, which the server takes whole or not at all.
  * (2) A message of several calls that is refused tells of none of them: its first ones are sent again in a smaller one.
  * (3) Whatever was under way before a time-out or a drop may still be stored: it is a beginning of what is sent again,
- *     in the same order, so the first of each id is in order.
+ *     in the same order, so the first of each id is in order. Its answer counts whenever it comes.
  */
 export class Publisher {
   readonly #connection: PublisherConnection;
   readonly #settings: Settings;
   readonly #backoff = new Backoff(kRestFirstMs, kRestMaxMs);
   readonly #queue: Request[] = []; // every request that is not settled; those that are under way come first
-  #isSending = false;
+  #underWay: readonly Request[] | undefined; // since when an answer is waited for
   #restTimer: ReturnType<typeof setTimeout> | undefined;
   #together = kTogetherMax;
   #lastError: EventBusError | undefined; // since something was stored
@@ -92,6 +92,7 @@ export class Publisher {
         bytes,
         timeoutMs,
         tries: 0,
+        isStored: false,
         windowTimer: undefined,
         resolve: (published) => (settle(), resolve(published)),
         reject: (error) => (settle(), reject(error)),
@@ -113,10 +114,10 @@ export class Publisher {
   /** Sends what waits. Called when the connection is live. */
   flush(): void {
     const [first] = this.#queue;
-    if (first === undefined || this.#isSending || this.#restTimer !== undefined || !this.#connection.isLive) return;
+    if (first === undefined || this.#underWay !== undefined || this.#restTimer !== undefined || !this.#connection.isLive) return;
     const isLong = first.timeoutMs > kTimeoutMs && first.timeoutMs < Infinity;
     if (isLong && this.#connection.dedupeWindowMs === undefined) return; // it may be too long: the server says so in a moment
-    void this.#send(this.#next(Math.min(this.#connection.maxPayload ?? Infinity, kTogetherBytes)));
+    this.#send(this.#next(Math.min(this.#connection.maxPayload ?? Infinity, kTogetherBytes)));
   }
 
   /** Rejects what the server cannot take, or no longer knows by its id. Called when it has said something of that. */
@@ -153,21 +154,23 @@ export class Publisher {
     return this.#queue.slice(0, end < 0 ? undefined : Math.max(end, 1));
   }
 
-  async #send(requests: readonly Request[]): Promise<void> {
-    this.#isSending = true;
+  #send(requests: readonly Request[]): void {
+    this.#underWay = requests;
     for (const request of requests) {
       ++request.tries;
       this.#check(request);
     }
     const bodies = requests.map(({ json }) => JSON.parse(json) as unknown);
-    try {
-      const answer = await request(this.#connection, 'publish', [bodies.length === 1 ? bodies[0] : bodies.flat()], kAttemptMs);
-      this.#onAnswer(requests, readPublished(answer));
-    } catch (thrown) {
-      this.#onFailure(requests, asEventBusError(thrown));
-    }
-    this.#isSending = false;
-    this.flush();
+    this.#connection.send('publish', [bodies.length === 1 ? bodies[0] : bodies.flat()], kAttemptMs, (answer) => {
+      const isLate = this.#underWay !== requests;
+      const others = isLate ? this.#underWay : undefined;
+      this.#underWay = requests; // so that nothing is sent before all are settled
+      if (!(answer instanceof EventBusError)) this.#onAnswer(requests, readPublished(answer));
+      else this.#onFailure(requests, answer, isLate);
+      // A copy of what is settled now is waited for no longer.
+      this.#underWay = others?.some((request) => this.#queue.includes(request)) ? others : undefined;
+      this.flush();
+    });
   }
 
   #onAnswer(requests: readonly Request[], published: readonly Published[]): void {
@@ -177,20 +180,22 @@ export class Publisher {
     for (const request of requests) {
       const own = published.slice(at, (at += request.events));
       // Of a first try it was stored before; of another one its own first try may have done so.
-      this.#stored += own.filter(({ duplicate }) => !duplicate || request.tries > 1).length;
+      if (!request.isStored) this.#stored += own.filter(({ duplicate }) => !duplicate || request.tries > 1).length;
+      request.isStored = true;
       if (published.length === count) request.resolve(own);
       else request.reject(new EventBusError('internal', `The event bus answered ${published.length} of ${count} events.`));
     }
   }
 
-  #onFailure(requests: readonly Request[], error: EventBusError): void {
-    this.#lastError = error;
+  #onFailure(requests: readonly Request[], error: EventBusError, isLate: boolean): void {
     // An expired token is renewed with the next connection, for which the server closes this one.
     const mayPass = error.retry === 'later' || error.code === 'token_expired';
     if (!mayPass && requests.length === 1) {
       this.#passed();
       return requests[0]!.reject(error);
     }
+    if (isLate) return; // it is sent again
+    this.#lastError = error;
     if (!this.#connection.isLive) return; // `flush` comes with the connection
     // What is wrong with one of them must not keep those before it.
     this.#together = mayPass ? 1 : Math.ceil(eventsOf(requests) / 2);

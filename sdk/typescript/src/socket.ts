@@ -1,7 +1,8 @@
 import type { Socket as Engine } from 'engine.io-client';
 
+import { afterGoodbye } from './engine-transports.js';
 import type { Json } from './guards.js';
-import { fieldsOf, isObject, optionalString } from './guards.js';
+import { fieldsOf, isObject, keptString, optionalString } from './guards.js';
 import { kNoBus, whyClosed } from './why-closed.js';
 
 /** What a server that keeps sessions over a drop knows a client by. */
@@ -21,13 +22,17 @@ export interface SocketUser {
   closed(why: string, cause: unknown): void;
 }
 
-/** Called once: with the answer, or with why there is none. */
+/** Called with the answer, or with why there is none; after `timeout` again, if an answer comes late. */
 export type OnAnswer = (missing: 'timeout' | 'closed' | undefined, answer?: unknown) => void;
 
 interface Waiting {
-  readonly timer: ReturnType<typeof setTimeout>;
+  timer?: ReturnType<typeof setTimeout> | undefined; // undefined: its time is over
+  readonly chars: number;
   readonly onAnswer: OnAnswer;
 }
+
+/** What any link carries: behind more than that an answer is not late. Buffers of the system hide what is still on its way. */
+export const kCharsPerMs = 8;
 
 /**
  * The main namespace on one open Engine.IO connection, in JSON: protocol 5 of Socket.IO
@@ -79,14 +84,32 @@ export class Socket {
   /** Sends an event that is to be answered ("Acknowledgement"). Only while it is connected. */
   send(name: string, args: readonly unknown[], timeoutMs: number, onAnswer: OnAnswer): void {
     const id = this.#sent++;
-    this.#waiting.set(id, { onAnswer, timer: setTimeout(() => this.#settle(id, 'timeout'), timeoutMs) });
-    this.#engine.write(`2${id}${JSON.stringify([name, ...args])}`);
+    const packet = `2${id}${JSON.stringify([name, ...args])}`;
+    const waiting: Waiting = { onAnswer, chars: packet.length };
+    this.#waiting.set(id, waiting);
+    let sent = 0;
+    for (const { chars } of this.#waiting.values()) sent += chars;
+    const wait = (ms: number) => {
+      waiting.timer = setTimeout(() => {
+        if (this.#isSending) return wait(timeoutMs);
+        waiting.timer = undefined;
+        onAnswer('timeout');
+      }, ms);
+    };
+    wait(timeoutMs + sent / kCharsPerMs);
+    this.#engine.write(packet);
   }
 
   /** Leaves ("Disconnection from a namespace"): the server need not keep the session. */
   close(): void {
     if (this.isConnected) this.#engine.write('1');
     this.#end(() => {});
+  }
+
+  // The transport holds what it has not got rid of: of a WebSocket engine.io-client does not know.
+  get #isSending(): boolean {
+    const { writeBuffer, transport } = this.#engine;
+    return writeBuffer.length > 0 || ((transport as { ws?: { bufferedAmount?: number } }).ws?.bufferedAmount ?? 0) > 0;
   }
 
   #onData(data: unknown): void {
@@ -99,7 +122,7 @@ export class Socket {
     if (!this.isConnected) return this.#takeFirst(type, payload);
     if (!Array.isArray(payload)) return false;
     if (type === '2') return typeof payload[0] === 'string' && this.#onEvent(payload[0], payload.slice(1));
-    return type === '3' && this.#settle(id, undefined, payload[0]);
+    return type === '3' && this.#settle(id, payload[0]);
   }
 
   // The answer to CONNECT.
@@ -110,7 +133,7 @@ export class Socket {
     if (type !== '0' || typeof sid !== 'string') return false;
     clearTimeout(this.#connectTimer);
     this.isConnected = true;
-    this.#session.pid = optionalString(pid);
+    this.#session.pid = keptString(pid);
     this.recovered = pid !== undefined && pid === this.#asked;
     this.#user.connected();
     return true;
@@ -119,17 +142,16 @@ export class Socket {
   // ("Sending and receiving data"). The place is that of an event which has been handled.
   #onEvent(name: string, args: readonly unknown[]): true {
     this.#user.emitted(name, args);
-    const last = args.at(-1);
-    if (this.#session.pid !== undefined && typeof last === 'string') this.#session.offset = last;
+    if (this.#session.pid !== undefined) this.#session.offset = keptString(args.at(-1)) ?? this.#session.offset;
     return true;
   }
 
-  // An answer that comes again, or too late, is none.
-  #settle(id: number, missing: 'timeout' | 'closed' | undefined, answer?: unknown): true {
+  // An answer that comes again is none.
+  #settle(id: number, answer: unknown): true {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     clearTimeout(waiting?.timer);
-    waiting?.onAnswer(missing, answer);
+    waiting?.onAnswer(undefined, answer);
     return true;
   }
 
@@ -144,8 +166,13 @@ export class Socket {
     this.isConnected = false;
     clearTimeout(this.#connectTimer);
     this.#engine.close();
+    afterGoodbye(() => this.#engine.transport.close()); // a request that nobody answers keeps it open
     tell();
-    for (const id of this.#waiting.keys()) this.#settle(id, 'closed');
+    for (const { timer, onAnswer } of this.#waiting.values()) {
+      if (timer === undefined) continue; // it knows
+      clearTimeout(timer);
+      onAnswer('closed');
+    }
   }
 }
 
@@ -159,7 +186,7 @@ interface Packet {
 function parse(data: unknown): Packet {
   const [, type, id, json] = (typeof data === 'string' && /^([0-4])(\d*)(.*)$/s.exec(data)) || [];
   try {
-    return { type, id: Number(id), payload: json && JSON.parse(json) };
+    return { type, id: Number(id || NaN), payload: json && JSON.parse(json) };
   } catch {
     return { id: NaN };
   }

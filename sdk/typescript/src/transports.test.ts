@@ -1,4 +1,9 @@
+import { createServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createTcpServer } from 'node:net';
+
 import { expect, test, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
 
 import type { ScriptedBus } from '../test/scripted-bus.js';
 import { afterwards, clientOf, rejection, Seen, startBus } from '../test/support.js';
@@ -125,4 +130,41 @@ test('a WebSocket whose constructor throws is no reason to wait', async () => {
   await client.publish('tick', {});
 
   expect(client.state.transport).toEqual({ name: 'polling', reason: expect.stringContaining('constructor failed') });
+});
+
+const kHandshake = JSON.stringify({ sid: 'a', upgrades: [], pingInterval: 25_000, pingTimeout: 20_000 });
+
+test.each(['websocket', 'polling'] as const)('what is no handshake, or comes instead of one or after it, ends a try over %s and nothing else', async (name) => {
+  for (const texts of [['0'], ['0{bad'], ['0null'], ['0[]'], ['05'], ['0{}'], ['0{"sid":"a","upgrades":null,"pingInterval":1,"pingTimeout":1}'], ['40{"sid":"a"}'], [`0${kHandshake}`, '0null'], [`0${kHandshake}`, `0${kHandshake}`]]) {
+    const http = createServer((_asked, answer) => answer.end(texts.join('\x1e')));
+    new WebSocketServer({ server: http }).on('connection', (socket) => texts.forEach((text) => socket.send(text)));
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    const client = clientOf({ url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` }, { socketOptions: { transports: [name] } });
+
+    const { message } = await rejection(client.ready({ timeoutMs: 300 }));
+
+    expect(message, texts.join()).toContain('no event bus');
+    await client.close({ drainMs: 0 });
+    http.closeAllConnections();
+    http.close();
+  }
+});
+
+test.each(['websocket', 'polling'] as const)('a try over %s that nobody answers leaves nothing open', async (name) => {
+  const open = new Set<Socket>();
+  let tries = 0;
+  const server = createTcpServer((socket) => {
+    ++tries;
+    open.add(socket.resume().on('error', () => {}).on('close', () => open.delete(socket)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = clientOf({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }, { socketOptions: { transports: [name], timeout: 50 } });
+  client.on('**', () => {});
+
+  await vi.waitFor(() => expect(tries).toBeGreaterThan(3));
+  expect(open.size).toBeLessThan(3);
+  await client.close();
+  await vi.waitFor(() => expect(open.size).toBe(0), 2_000);
+
+  server.close();
 });

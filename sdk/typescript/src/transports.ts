@@ -1,7 +1,8 @@
 import type { TransportCtor, TransportName } from 'engine.io-client';
 import { Socket as Engine } from 'engine.io-client';
 
-import { fieldsOf } from './guards.js';
+import { kTransports } from './engine-transports.js';
+import { fieldsOf, optionalNumber } from './guards.js';
 import type { Settings } from './options.js';
 import type { ConnectionTransport } from './state.js';
 import { messageIn, whyClosed } from './why-closed.js';
@@ -97,7 +98,7 @@ export class Transports {
       tryAllTransports,
       withCredentials: token === undefined, // the cookie signs in; with `allowed_origins: *` none may be sent
       ...socketOptions,
-      transports: transports as TransportName[],
+      transports: transports.map((kind) => (typeof kind === 'string' ? kTransports[kind] : kind)) as TransportCtor[],
     });
     let isOver = false;
     let maxPayload: number | undefined;
@@ -111,7 +112,12 @@ export class Transports {
       giveUp();
       failed(why, cause);
     };
-    engine.on('handshake', (handshake) => (maxPayload = handshake.maxPayload));
+    // Before engine.io-client reads it, which throws at what is no handshake. As an error it ends the connection.
+    engine.on('packet', (packet) => {
+      const isFirst = engine.readyState === 'opening';
+      if ((packet.type === 'open') !== isFirst || (isFirst && !isHandshake(packet.data))) packet.type = 'error';
+    });
+    engine.on('handshake', (handshake) => (maxPayload = optionalNumber(handshake.maxPayload)));
     engine.on('open', () => {
       if (isOver) return;
       isOver = true;
@@ -139,6 +145,15 @@ export class Transports {
     engine.on('upgradeError', ({ message }) => {
       if (engine.readyState === 'open') this.#reason ??= message; // else it is the end of the connection that ends it
     });
+  }
+}
+
+function isHandshake(data: unknown): boolean {
+  try {
+    const { sid, upgrades, pingInterval, pingTimeout } = fieldsOf(JSON.parse(String(data)));
+    return typeof sid === 'string' && Array.isArray(upgrades) && [pingInterval, pingTimeout].every(Number.isFinite);
+  } catch {
+    return false;
   }
 }
 

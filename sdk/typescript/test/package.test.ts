@@ -1,5 +1,8 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { AddressInfo, Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,6 +66,45 @@ test.each([
   const { stdout } = await promisify(execFile)(process.execPath, [join(folder, file), bus.url]);
 
   expect(stdout.trim()).toBe('1.1');
+});
+
+test.each(['websocket', 'polling'])('a process over %s ends soon after close(), also where nothing answers any more', async (transport) => {
+  const bus = await startBus();
+  let isSilent = false;
+  const sockets = new Set<Socket>();
+  const proxy = createServer((near) => {
+    const far = connect(Number(new URL(bus.url).port), '127.0.0.1');
+    for (const [one, other] of [[near, far], [far, near]] as const) {
+      sockets.add(one);
+      one.on('data', (data) => isSilent || other.write(data));
+      one.on('error', () => {});
+      one.on('close', () => isSilent || other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  afterwards(() => {
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  });
+  const text = `
+    import { createEventBus } from '@shared-infra/event-bus';
+    const bus = createEventBus({ url: process.argv[2], token: 't', socketOptions: { transports: [process.argv[3]] } });
+    await bus.subscribe('photo:1', () => {});
+    process.stdin.once('data', () => (process.stdin.destroy(), bus.publish('tick', {}).catch(() => {}), bus.close({ drainMs: 200 })));
+    console.log('ready');
+  `;
+  const folder = consumer({ 'worker.mjs': text });
+  const worker = spawn(process.execPath, [join(folder, 'worker.mjs'), `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, transport], { stdio: ['pipe', 'pipe', 'inherit'] });
+  afterwards(() => worker.kill());
+  await once(worker.stdout, 'data');
+  isSilent = true;
+  const began = performance.now();
+  worker.stdin.write('close');
+
+  const [code] = (await once(worker, 'exit')) as [number];
+
+  expect(code).toBe(0);
+  expect(performance.now() - began).toBeLessThan(4_000);
 });
 
 // Runs a service until the server takes its token no more.

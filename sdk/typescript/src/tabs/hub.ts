@@ -279,7 +279,10 @@ export class Hub {
     if (command !== 'subscribe') return connection.send(command, args, timeoutMs, answer);
     const answered = this.#topics.ask(topic, tab.id, group);
     if (typeof since === 'string') tab.histories.set(topic, Math.min(positionOf(since), tab.histories.get(topic) ?? Infinity));
+    let isOver = false;
     connection.send(command, args, timeoutMs, (given) => {
+      if (isOver) return; // it is asked for again, and that answer counts
+      isOver = true;
       const isOfGroup = !(given instanceof EventBusError) && typeof given.group === 'string';
       if (isOfGroup) this.#unsubscribe(topic, given.group);
       const outcome = isOfGroup ? notInTabs(topic) : given;

@@ -5,6 +5,7 @@ import type { Json } from '../guards.js';
 import { Observers } from '../observers.js';
 import { positionOf } from '../offset.js';
 import type { Settings, TokenContext, TokenFunction } from '../options.js';
+import { kCharsPerMs } from '../socket.js';
 import type { ConnectionState, ConnectionTransport } from '../state.js';
 import { stirsOf } from '../stirs.js';
 import { tokenOf } from '../token.js';
@@ -26,7 +27,7 @@ const kKeepTokenMs = 10_000; // one that named the group is good for the CONNECT
 
 interface Call {
   readonly onAnswer: (answer: Json | EventBusError) => void;
-  readonly timer: ReturnType<typeof setTimeout>;
+  timer: ReturnType<typeof setTimeout> | undefined; // undefined: it was told that it is late
   readonly sentAt: number;
 }
 
@@ -151,10 +152,11 @@ export class SharedConnection implements Connection {
     if (!this.#isConnected) return onAnswer(new EventBusError('unavailable', 'The event bus is not connected.', { cause: this.#state.error }));
     const call = ++this.#lastCall;
     const onLate = () => {
-      this.#calls.delete(call);
+      waiting.timer = undefined;
       onAnswer(new EventBusError('timeout', `The event bus did not answer ${command} within ${timeoutMs} ms, or the tab with the connection is busy.`));
     };
-    this.#calls.set(call, { onAnswer, timer: setTimeout(onLate, timeoutMs), sentAt: performance.now() });
+    const waiting: Call = { onAnswer, timer: setTimeout(onLate, timeoutMs + JSON.stringify(args).length / kCharsPerMs), sentAt: performance.now() };
+    this.#calls.set(call, waiting);
     this.#group?.ask({ kind: 'send', call, command, args, timeoutMs });
   }
 
@@ -395,8 +397,11 @@ export class SharedConnection implements Connection {
   #onAnswer({ call, answer, error }: News & { kind: 'answer' }): void {
     const waiting = this.#calls.get(call);
     if (waiting === undefined) return;
-    this.#calls.delete(call);
-    clearTimeout(waiting.timer);
+    const { timer } = waiting;
+    clearTimeout(timer);
+    waiting.timer = undefined;
+    if (error?.code !== 'timeout') this.#calls.delete(call);
+    else if (timer === undefined) return; // it knows
     this.#user.answered?.(performance.now() - waiting.sentAt);
     if (answer !== undefined) waiting.onAnswer(answer);
     else if (error !== undefined) waiting.onAnswer(unpack(error));
@@ -409,7 +414,7 @@ export class SharedConnection implements Connection {
     for (const [call, { onAnswer, timer }] of [...this.#calls]) {
       this.#calls.delete(call);
       clearTimeout(timer);
-      onAnswer(broken);
+      if (timer !== undefined) onAnswer(broken); // else it was told that it is late
     }
   }
 

@@ -124,23 +124,20 @@ export function loggerOf(option: EventBusOptions['logger']): Logger {
   return option ? harmless(option) : consoleLogger;
 }
 
-function parse(url: string): { origin: string; pathname: string } {
-  const refuse = (why: string, cause?: unknown) => new EventBusError('not_configured', `${JSON.stringify(url)} ${why}`, { cause });
-  const kNoAddress = 'is not an address: write it as https://host:port.';
-  let parsed: URL;
+function parse(url: string): URL {
+  const refuse = (why: string) => new EventBusError('not_configured', `${JSON.stringify(url)} ${why}`);
+  let parsed: URL | undefined;
   try {
-    parsed = new URL(url);
-  } catch (cause) {
-    throw refuse(kNoAddress, cause);
+    parsed = new URL(new URL(url).href.replace(/^ws/, 'http')); // as good; engine.io-client chooses the transport itself
+  } catch {
+    // It is none.
   }
-  // A ws: address is as good; engine.io-client chooses the transport itself.
-  const scheme = parsed.protocol.replace(/^ws/, 'http');
-  if (scheme !== 'http:' && scheme !== 'https:') throw refuse(kNoAddress);
-  if (scheme === 'http:' && globalThis.location?.protocol === 'https:' && !kLoopback.test(parsed.hostname)) {
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) throw refuse('is not an address: write it as https://host:port.');
+  if (parsed.protocol === 'http:' && globalThis.location?.protocol === 'https:' && !kLoopback.test(parsed.hostname)) {
     throw refuse('cannot be reached by a page of https: give the bus TLS, and write https.');
   }
   if (parsed.search !== '' || parsed.username !== '') throw refuse('has a query or a user name, which are not sent: leave them out, and give the token as `token`.');
-  return { origin: `${scheme}//${parsed.host}`, pathname: parsed.pathname };
+  return parsed;
 }
 
 function environment(name: string): string | undefined {

@@ -217,7 +217,7 @@ export class Subscriber implements PlaceOwner {
   }
 
   #take(event: Event): void {
-    if (positionOf(event.offset) <= this.#after || !this.#seen.add(identityOf(event)) || this.#intake.add(event)) return;
+    if (positionOf(event.offset) <= this.#after || !this.#seen(identityOf(event)) || this.#intake.add(event)) return;
     this.#isFull = true;
     this.#since = event.offset;
   }

@@ -13,7 +13,8 @@ import { Interests, isView } from './interests.js';
 import { positionOf } from './offset.js';
 import type { Settings } from './options.js';
 import type { PlaceStore } from './place-store.js';
-import { RecentIds } from './recent-ids.js';
+import type { RecentIds } from './recent-ids.js';
+import { recentIds } from './recent-ids.js';
 import { inTheWay } from './state.js';
 import { Subscriber } from './subscriber.js';
 import { coversEvent, isSubject } from './topic.js';
@@ -121,10 +122,10 @@ export class Subscriptions {
 
   /** A handler for what arrives anyway. Returns the function that takes it off. */
   listen(topic: string, handler: UntypedHandler): () => void {
-    const seen = this.#newSeen();
+    const isNew = this.#newSeen();
     const onHandlerFailed = this.#handlerFailed(topic);
     const listener = (event: AnyEvent<UntypedEvents>) => {
-      if (coversEvent(topic, event) && seen.add(identityOf(event))) void this.handling.run(() => call(handler, event, undefined).catch(onHandlerFailed));
+      if (coversEvent(topic, event) && isNew(identityOf(event))) void this.handling.run(() => call(handler, event, undefined).catch(onHandlerFailed));
     };
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -135,7 +136,7 @@ export class Subscriptions {
   }
 
   #newSeen(): RecentIds {
-    return new RecentIds(this.#settings.repeatsMax, () => ++this.repeats);
+    return recentIds(this.#settings.repeatsMax, () => ++this.repeats);
   }
 
   /** Gives an event to whom it concerns. */

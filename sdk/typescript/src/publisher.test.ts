@@ -399,3 +399,30 @@ test('an answer that comes late is the answer, whatever was sent again meanwhile
   expect(vi.getTimerCount()).toBe(0);
   vi.useRealTimers();
 });
+
+test('what went together when the connection broke goes in smaller messages then: it may have been too much for a proxy', async () => {
+  const sizes: number[] = [];
+  const connection = {
+    isLive: true,
+    maxPayload: undefined,
+    dedupeWindowMs: undefined,
+    state: { status: 'live' } as const,
+    send: answering(async ([events]) => {
+      const list = [events].flat();
+      sizes.push(list.length);
+      const published = list.map(() => ({ id: 'x', offset: '1.1', duplicate: false }));
+      if (list.length <= 8) return { ok: true, events: published };
+      connection.isLive = false;
+      setTimeout(() => {
+        connection.isLive = true;
+        publisher.flush();
+      }, 1);
+      throw new EventBusError('unavailable', 'It answers HTTP 413.');
+    }),
+  };
+  const publisher = new Publisher(connection, settle({ url: 'http://x' }));
+
+  await Promise.all(numbers(20).map((n) => publisher.publish({ type: 'tick', data: {}, id: String(n) }, {})));
+
+  expect(sizes).toEqual([1, 19, 1, 2, 4, 8, 4]);
+});

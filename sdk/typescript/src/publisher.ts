@@ -29,7 +29,7 @@ interface Request {
   readonly bytes: number; // of UTF-8
   readonly timeoutMs: number;
   tries: number;
-  isStored: boolean;
+  isStored: boolean; // an answer said so
   windowTimer: ReturnType<typeof setTimeout> | undefined; // since it was sent first
   readonly resolve: (published: Published[]) => void;
   readonly reject: (error: EventBusError) => void;
@@ -56,7 +56,7 @@ export class Publisher {
   readonly #settings: Settings;
   readonly #backoff = new Backoff(kRestFirstMs, kRestMaxMs);
   readonly #queue: Request[] = []; // every request that is not settled; those that are under way come first
-  #underWay: readonly Request[] | undefined; // since when an answer is waited for
+  #underWay: readonly Request[] | undefined; // what an answer is waited for
   #restTimer: ReturnType<typeof setTimeout> | undefined;
   #together = kTogetherMax;
   #lastError: EventBusError | undefined; // since something was stored
@@ -196,9 +196,10 @@ export class Publisher {
     }
     if (isLate) return; // it is sent again
     this.#lastError = error;
-    if (!this.#connection.isLive) return; // `flush` comes with the connection
+    // Together they may be more than a proxy takes, which breaks the connection.
     // What is wrong with one of them must not keep those before it.
     this.#together = mayPass ? 1 : Math.ceil(eventsOf(requests) / 2);
+    if (!this.#connection.isLive) return; // `flush` comes with the connection
     if (mayPass) this.#restTimer = setTimeout(() => (this.#endRest(), this.flush()), this.#backoff.after(error));
   }
 

@@ -1,10 +1,9 @@
-// Builds dist/esm and dist/cjs, each with its types, by the TypeScript compiler alone.
+// Builds dist/esm, dist/cjs and dist/browser, each with its types, by the TypeScript compiler alone.
 // `node build.mjs FOLDER` builds them elsewhere.
 //
-// package.json has no conditions `browser` and `node`: both would name these same files. What differs between them is
-// in engine.io-client, whose own conditions a bundler follows, and in what is asked of `globalThis` at run time.
+// dist/browser is as dist/esm, but for the `*.browser.ts`, which take the places of what only Node needs.
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,3 +20,8 @@ for (const format of ['esm', 'cjs']) {
 }
 // Inside dist/cjs a .js file is CommonJS, whatever the package's own type says.
 writeFileSync(join(dist, 'cjs/package.json'), '{ "type": "commonjs" }\n');
+
+const esm = join(dist, 'esm');
+const browser = join(dist, 'browser');
+cpSync(esm, browser, { recursive: true });
+for (const name of readdirSync(browser).filter((name) => name.includes('.browser.'))) renameSync(join(browser, name), join(browser, name.replace('.browser.', '.')));

@@ -33,7 +33,7 @@ test('https: where there is no TLS is told as that', async () => {
   const { url } = await startBus();
   const client = clientOf({ url: url.replace('http:', 'https:') });
 
-  expect((await rejection(client.ready({ timeoutMs: 600 }))).message).toContain('cannot be reached: xhr poll error, it does not speak TLS there: is it an http: address?');
+  expect((await rejection(client.ready({ timeoutMs: 600 }))).message).toContain('cannot be reached: xhr poll error, no TLS there: is it an http: address?');
 });
 
 test('a server that never answers, and a connect() that was never called, are told as that', async () => {
@@ -47,7 +47,7 @@ test('a server that never answers, and a connect() that was never called, are to
     idle.subscribe('photo:1', () => {}, { timeoutMs: 100 }),
   ].map(async (promise) => (await rejection(promise)).message.replace(/^.*100 ms/, ''));
 
-  const silence = ': The event bus does not answer: is the address right?';
+  const silence = ': The event bus, or the function `token`, does not answer.';
   const never = ': Nothing has called connect().';
   expect(await Promise.all(said)).toEqual([silence, silence, silence, never, never]);
 });

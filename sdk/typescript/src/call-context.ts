@@ -1,3 +1,5 @@
+import { untilFirstAwait } from './until-first-await.js';
+
 /** Knows on whose behalf code runs. */
 export interface CallContext<Value> {
   run<Result>(value: Value, callback: () => Result): Result;
@@ -11,17 +13,5 @@ export interface CallContext<Value> {
 export function callContext<Value>(): CallContext<Value> {
   const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => { AsyncLocalStorage?: new () => CallContext<Value> } | undefined } };
   const { AsyncLocalStorage } = process?.getBuiltinModule?.('node:async_hooks') ?? {};
-  if (AsyncLocalStorage !== undefined) return new AsyncLocalStorage();
-  let now: Value | undefined;
-  return {
-    run: (value, callback) => {
-      now = value;
-      try {
-        return callback();
-      } finally {
-        now = undefined;
-      }
-    },
-    getStore: () => now,
-  };
+  return AsyncLocalStorage === undefined ? untilFirstAwait() : new AsyncLocalStorage();
 }

@@ -162,7 +162,7 @@ test('ready() says what has kept it from being live', async () => {
 
   client.disconnect();
 
-  expect(await waiting).toMatchObject({ code: 'closed', message: 'close() or disconnect() was called before the event bus was reached.' });
+  expect(await waiting).toMatchObject({ code: 'closed', message: 'close() or disconnect() was called first.' });
 });
 
 test('what ready() rejects with is not told a second time', async () => {

@@ -240,7 +240,6 @@ export class SocketConnection implements Connection {
     this.#refusals = 0;
     this.#refusedCode = undefined;
     this.#lostTo = undefined;
-    this.#backoff.reset();
     // Only with `since` is it certain that the end of the catching up will be told.
     this.#setState({ status: this.#asked.since === undefined ? 'live' : 'catching-up' }, () => this.#user.connected(recovered, this.#asked));
   }
@@ -272,6 +271,7 @@ export class SocketConnection implements Connection {
   #onCaughtUp(body: Json, place: unknown): void {
     const missed = optionalNumber(body.missed) ?? 0;
     this.dedupeWindowMs = optionalNumber(body.dedupeWindowMs) ?? this.dedupeWindowMs;
+    this.#backoff.reset(); // and not before: what it missed may be what ends it
     this.#user.caughtUp(keptString(place), keptString(body.principal));
     if (this.state.status !== 'live' || missed > 0) this.#setState({ status: 'live', missed });
   }

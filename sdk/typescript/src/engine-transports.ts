@@ -1,17 +1,12 @@
 import type { TransportCtor, TransportName } from 'engine.io-client';
 import { transports } from 'engine.io-client';
 
-const kLingerMs = 1_000;
-
-/** Calls `end` in a second: until then the other side has the time to hear of the end. In Node a process does not wait for it. */
-export function afterGoodbye(end: () => void): void {
-  (setTimeout(end, kLingerMs) as { unref?: () => void }).unref?.();
-}
+import { afterGoodbye } from './after-goodbye.js';
 
 // npm's `ws` waits for the other side's close frame for 30 s.
 class WebSocketThatEnds extends transports.websocket {
   override doClose(): void {
-    const { ws } = this as unknown as { ws?: { terminate?: () => void } }; // browsers' cannot, and need not
+    const { ws } = this as unknown as { ws?: { terminate?: () => void } };
     super.doClose();
     afterGoodbye(() => ws?.terminate?.());
   }
@@ -37,11 +32,8 @@ class PollingThatEnds extends transports.polling {
     afterGoodbye(() => this.#end());
   }
 
-  // In Node by its agent: `abort` of xmlhttprequest-ssl throws where nobody can catch it.
+  // By its agent: `abort` of xmlhttprequest-ssl throws where nobody can catch it.
   #end(): void {
-    const { pollXhr } = this as unknown as { pollXhr?: { _xhr?: unknown } };
-    const { XMLHttpRequest } = globalThis;
-    if (XMLHttpRequest !== undefined && pollXhr?._xhr instanceof XMLHttpRequest) pollXhr._xhr.abort();
     this.#agent?.destroy();
   }
 }

@@ -136,7 +136,7 @@ function parse(url: string): URL {
   if (parsed.protocol === 'http:' && globalThis.location?.protocol === 'https:' && !kLoopback.test(parsed.hostname)) {
     throw refuse('cannot be reached by a page of https: give the bus TLS, and write https.');
   }
-  if (parsed.search !== '' || parsed.username !== '') throw refuse('has a query or a user name, which are not sent: leave them out, and give the token as `token`.');
+  if (parsed.search !== '' || parsed.username !== '') throw refuse('has a query or a user name: give the token as `token`.');
   return parsed;
 }
 

@@ -1,7 +1,6 @@
-import { sentence } from './errors.js';
 import type { Logger } from './logger.js';
 import type { ConnectionState } from './state.js';
-import { isOnTheWay } from './state.js';
+import { inTheWay, isOnTheWay } from './state.js';
 
 const kSilentMs = 3_000; // a restart of the server is shorter
 
@@ -14,8 +13,7 @@ export function outageOf(where: string, isHeard: () => boolean, logger: Logger):
   let now: ConnectionState = { status: 'idle' };
   const say = () => {
     if (isHeard()) return;
-    const why = now.error?.message ?? 'It does not answer, or the function `token` does not.';
-    logger.warn(`eventbus: ${where} has not been reached for ${kSilentMs / 1_000} s: ${sentence(why)} onState() hears of it.`);
+    logger.warn(`eventbus: ${where} has not been reached for ${kSilentMs / 1_000} s: ${inTheWay(now)!.message} onState() hears of it.`);
   };
   return (state) => {
     const wasOut = isOnTheWay(now);

@@ -426,3 +426,16 @@ test('what went together when the connection broke goes in smaller messages then
 
   expect(sizes).toEqual([1, 19, 1, 2, 4, 8, 4]);
 });
+
+test('what a proxy does not take is refused once it has gone alone twice, and what waits behind it goes through', async () => {
+  const bus = await startBus();
+  bus.script('publish', 'break with 1009', 'break with 1009', 'break with 1009'); // the first is for both together
+  const client = clientOf(bus);
+
+  const large = rejection(client.publish('large', {}, { id: 'l' }));
+  const small = client.publish('small', {});
+
+  expect(await large).toMatchObject({ code: 'too_large', ids: ['l'], message: expect.stringContaining('1009: a message is larger than the server, or a proxy before it, takes') as string });
+  expect(await small).toMatchObject({ duplicate: false });
+  expect(bus.connects).toHaveLength(4);
+});

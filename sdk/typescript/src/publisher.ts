@@ -8,6 +8,7 @@ import { isObject } from './guards.js';
 import type { Settings } from './options.js';
 import { kTimeoutMs } from './options.js';
 import { inTheWay } from './state.js';
+import { kTooLarge } from './why-closed.js';
 
 const kTogetherMax = 256; // events of several calls in one message; the server's events_per_batch_max is 1,000
 const kTogetherBytes = 256 * 1024; // of them, so that a message keeps no other waiting for long
@@ -29,6 +30,7 @@ interface Request {
   readonly bytes: number; // of UTF-8
   readonly timeoutMs: number;
   tries: number;
+  breaks: number; // how often a connection ended for its size, it seems
   isStored: boolean; // an answer said so
   windowTimer: ReturnType<typeof setTimeout> | undefined; // since it was sent first
   readonly resolve: (published: Published[]) => void;
@@ -92,6 +94,7 @@ export class Publisher {
         bytes,
         timeoutMs,
         tries: 0,
+        breaks: 0,
         isStored: false,
         windowTimer: undefined,
         resolve: (published) => (settle(), resolve(published)),
@@ -196,6 +199,11 @@ export class Publisher {
     }
     if (isLate) return; // it is sent again
     this.#lastError = error;
+    const [first] = requests;
+    // Once it may have been for what came down.
+    if (requests.length === 1 && error.cause instanceof EventBusError && error.cause.message.includes(kTooLarge) && ++first!.breaks > 1) {
+      return first!.reject(new EventBusError('too_large', error.cause.message, { cause: error }));
+    }
     // Together they may be more than a proxy takes, which breaks the connection.
     // What is wrong with one of them must not keep those before it.
     this.#together = mayPass ? 1 : Math.ceil(eventsOf(requests) / 2);

@@ -1,6 +1,6 @@
 import type { Socket as Engine } from 'engine.io-client';
 
-import { afterGoodbye } from './engine-transports.js';
+import { afterGoodbye } from './after-goodbye.js';
 import type { Json } from './guards.js';
 import { fieldsOf, isObject, keptString, optionalString } from './guards.js';
 import { kNoBus, whyClosed } from './why-closed.js';

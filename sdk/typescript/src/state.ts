@@ -37,7 +37,7 @@ export interface Gap {
 /** Why what waits for the connection has not happened; undefined: the connection is not what it waits for. */
 export function inTheWay(state: ConnectionState): EventBusError | undefined {
   if (state.error !== undefined || isConnected(state)) return state.error;
-  return new EventBusError('unavailable', isOnTheWay(state) ? 'The event bus does not answer: is the address right?' : 'Nothing has called connect().');
+  return new EventBusError('unavailable', isOnTheWay(state) ? 'The event bus, or the function `token`, does not answer.' : 'Nothing has called connect().');
 }
 
 export function isConnected({ status }: ConnectionState): boolean {

@@ -16,7 +16,7 @@ export function untilLive(connection: Pick<Connection, 'state' | 'states'>, time
     };
     const look = ({ status, error }: ConnectionState) => {
       if (status === 'live') settle();
-      else if (status === 'closed') settle(error ?? new EventBusError('closed', 'close() or disconnect() was called before the event bus was reached.'));
+      else if (status === 'closed') settle(error ?? new EventBusError('closed', 'close() or disconnect() was called first.'));
     };
     const offSignal = onceAborted(signal, settle);
     const deadline = deadlineIn(timeoutMs, () => settle(late('The event bus was not reached', timeoutMs, inTheWay(connection.state))));

@@ -1,9 +1,10 @@
 import { fieldsOf, optionalString } from './guards.js';
 
-const kTooLarge = 'a message is larger than the server, or a proxy before it, takes';
+/** That the other side, or a proxy, did not take something; or that a proxy did not take what came down. */
+export const kTooLarge = 'a message is larger than the server, or a proxy before it, takes';
 const kHints: Record<number, string> = { 413: kTooLarge, 1009: kTooLarge }; // of HTTP, and of WebSockets
 export const kNoBus = 'what answers there is no event bus: is the address right?';
-const kUntold = 'and a browser does not tell why: is the server up, and the origin of this page in its allowed_origins?';
+const kUntold = 'is the server up, and this page in its allowed_origins?';
 
 /**
  * Why a connection ended, or did not begin: what engine.io-client says ("xhr poll error", "transport close"), and what it
@@ -16,7 +17,7 @@ export function whyClosed(reason: string, details: unknown): string {
   if (typeof description === 'number' && description > 0) inner = `it answers HTTP ${description}: ${kHints[description] ?? 'is the address right?'}`;
   else if (description === 0 && inner === undefined) inner = kUntold;
   else if (message === 'server error') return kNoBus;
-  if (/wrong version number/.test(inner ?? '')) inner = 'it does not speak TLS there: is it an http: address?';
+  if (/wrong version number/.test(inner ?? '')) inner = 'no TLS there: is it an http: address?';
   if (typeof code === 'number') inner = [code, said, kHints[code]].filter(Boolean).join(': ');
   return [optionalString(message) ?? reason, inner].filter(Boolean).join(', ');
 }

@@ -14,7 +14,7 @@ export type Json = Record<string, unknown>;
  * What the bus does with one command instead of obeying: answer so, say nothing, or break the connection. A function
  * is called behind the answer of a bus that obeys; what it sends arrives in one read with that answer.
  */
-export type Script = Json | 'silence' | 'break' | 'obey, then break' | ((socket: Socket) => unknown);
+export type Script = Json | 'silence' | 'break' | 'break with 1009' | 'obey, then break' | ((socket: Socket) => unknown);
 
 export interface Stored {
   name: string;
@@ -167,7 +167,7 @@ export class ScriptedBus {
     this.connects.push(socket.handshake.auth);
     this.#stir();
     const instead = this.unanswered.shift();
-    if (typeof instead === 'number') return (socket.conn.transport as unknown as { socket: { close(code: number): void } }).socket.close(instead);
+    if (typeof instead === 'number') return closeWith(socket, instead);
     if (instead === 'silence') return;
     const { principal } = socket.handshake.auth;
     const isOther = principal !== undefined && principal !== this.principal;
@@ -199,6 +199,7 @@ export class ScriptedBus {
     this.commands.push([name, ...args]);
     const script = this.#scripts.get(name)?.shift();
     if (script === 'break') socket.conn.transport.close();
+    else if (script === 'break with 1009') closeWith(socket, 1009);
     else if (script === 'obey, then break') {
       this.#obey(socket, name, args, () => {});
       socket.conn.transport.close();
@@ -276,4 +277,8 @@ function inOneWrite({ conn }: Socket, turn: () => void): void {
 
 function isAfter(offset: string, since: string): boolean {
   return Number(offset.split('.')[1]) > Number(since.split('.')[1]);
+}
+
+function closeWith(socket: Socket, code: number): void {
+  (socket.conn.transport as unknown as { socket: { close(code: number): void } }).socket.close(code);
 }

@@ -63,7 +63,7 @@ export interface EventBusOptions {
 export interface ConnectOptions extends EngineOptions {
   /** How long a try may take; and then the answer to CONNECT. Default 20 000. */
   readonly timeout?: number | undefined;
-  /** The first pause before another try; it grows until a CONNECT is answered. Default 500. */
+  /** The first pause before another try; it grows until the client has caught up. Default 500. */
   readonly reconnectionDelay?: number | undefined;
   /** The longest one. Default 10 000. */
   readonly reconnectionDelayMax?: number | undefined;

@@ -1,8 +1,2 @@
-// What bundlers take for pages in place of call-context.ts.
-import type { CallContext } from './call-context.js';
-import { untilFirstAwait } from './until-first-await.js';
-
-/** Browsers have none that knows it over awaits. */
-export function callContext<Value>(): CallContext<Value> {
-  return untilFirstAwait();
-}
+// What bundlers take for pages in place of call-context.ts: browsers have none that knows it over awaits.
+export { untilFirstAwait as callContext } from './until-first-await.js';

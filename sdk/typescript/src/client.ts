@@ -16,6 +16,7 @@ import type { EventBusOptions } from './options.js';
 import { kTimeoutMs, loggerOf, resumeKeyOf, settle } from './options.js';
 import { claimEntry, releaseEntry } from './place-store.js';
 import type { PublishLimits } from './publisher.js';
+import { endBy } from './runtime.js';
 import type { ConnectionState, Gap } from './state.js';
 import type { Stats } from './stats.js';
 import { noStats } from './stats.js';
@@ -397,15 +398,9 @@ export class EventBus<out Events extends object = UntypedEvents> {
     if (this.#errors.size > 0) return this.#errors.tell(error);
     if (this.#states.size > 0) return; // they have been told
     this.#logger.error(
-      `eventbus: the connection to ${address} has ended${isWaiting ? ', and what was subscribed hears nothing more' : ''}: ${error.message} (${error.code}) A function as \`token\` is asked for a new one; onError() hears of it.`,
+      `eventbus: the connection to ${address} has ended${isWaiting ? ', and what was subscribed hears nothing more' : ''}: ${error.message} (${error.code}) A function as \`token\` gives new ones; onError() hears of it.`,
     );
-    // As of an `error` event that nobody hears: a service that would do nothing from here on exits with 1, and
-    // is started again; in a page there is nobody who would do so. Not at once: promises are told first.
-    if (isWaiting && isNode()) {
-      setTimeout(() => {
-        throw error;
-      }, 0);
-    }
+    if (isWaiting) endBy(error); // a service that would do nothing from here on is started again
   }
 
   #report(error: EventBusError): void {
@@ -421,10 +416,6 @@ type NotInferred<Type> = [Type][Type extends unknown ? 0 : never];
 export type EventsToPublish<Events extends object> = {
   [Type in keyof Events & string]: EventToPublish<Type, Events[Type]>;
 }[keyof Events & string];
-
-function isNode(): boolean {
-  return (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
-}
 
 /**
  * Makes a client. It connects when it is first used.

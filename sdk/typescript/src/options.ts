@@ -3,6 +3,7 @@ import type { SocketOptions as EngineOptions } from 'engine.io-client';
 import { EventBusError } from './errors.js';
 import type { Logger } from './logger.js';
 import { consoleLogger, harmless, silentLogger } from './logger.js';
+import { environment } from './runtime.js';
 
 export const kTimeoutMs = 30_000;
 
@@ -134,16 +135,10 @@ function parse(url: string): URL {
   }
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) throw refuse('is not an address: write it as https://host:port.');
   if (parsed.protocol === 'http:' && globalThis.location?.protocol === 'https:' && !kLoopback.test(parsed.hostname)) {
-    throw refuse('cannot be reached by a page of https: give the bus TLS, and write https.');
+    throw refuse('is blocked on a page of https: give the bus TLS, and write https.');
   }
   if (parsed.search !== '' || parsed.username !== '') throw refuse('has a query or a user name: give the token as `token`.');
   return parsed;
-}
-
-function environment(name: string): string | undefined {
-  // Bundlers and browsers have no process; a bare `process.env` would throw there.
-  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
-  return process?.env?.[name] || undefined;
 }
 
 // What browsers let a page that came by https reach without TLS.

@@ -2,7 +2,7 @@ import type { Logger } from './logger.js';
 import type { ConnectionState } from './state.js';
 import { inTheWay, isOnTheWay } from './state.js';
 
-const kSilentMs = 3_000; // a restart of the server is shorter
+const kSilentMs = 3_000; // as the text says; a restart of the server is shorter
 
 /**
  * Says in the log, once each time, that the connection to `where` does not come, unless somebody hears of its state. Call it
@@ -13,7 +13,7 @@ export function outageOf(where: string, isHeard: () => boolean, logger: Logger):
   let now: ConnectionState = { status: 'idle' };
   const say = () => {
     if (isHeard()) return;
-    logger.warn(`eventbus: ${where} has not been reached for ${kSilentMs / 1_000} s: ${inTheWay(now)!.message} onState() hears of it.`);
+    logger.warn(`eventbus: ${where} has not been reached for 3 s: ${inTheWay(now)!.message} onState() hears of it.`);
   };
   return (state) => {
     const wasOut = isOnTheWay(now);

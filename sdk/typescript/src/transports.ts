@@ -9,7 +9,7 @@ import { messageIn, whyClosed } from './why-closed.js';
 
 // Short for a handshake on a slow network: there polling goes first, and the WebSocket is taken a little later.
 const kOpenMs = 2_000;
-const kLate = `It was not open after ${kOpenMs / 1_000} s: does a proxy hold it back?`;
+const kLate = 'It was not open after 2 s: does a proxy hold it back?';
 
 type Kind = TransportName | TransportCtor;
 
@@ -164,5 +164,5 @@ function isWebSocket(transport: Kind): boolean {
 // Node's says why in its event; of a browser's nothing can be had.
 function reasonOf(why: string, cause: unknown): string {
   const said = messageIn(fieldsOf(cause).description) ?? why;
-  return said === 'websocket error' ? 'It was refused; a browser does not tell why.' : said;
+  return said === 'websocket error' ? 'It was refused.' : said;
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { whyClosed } from './why-closed.js';
 
-const kTooLarge = 'a message is larger than the server, or a proxy before it, takes';
+const kTooLarge = 'a message is larger than the server or a proxy takes';
 
 // What engine.io-client 6 tells with `close`, in Node and in browsers.
 test.each<[string, unknown, string]>([

@@ -1,7 +1,8 @@
 import { fieldsOf, optionalString } from './guards.js';
+import { plainly } from './runtime.js';
 
 /** That the other side, or a proxy, did not take something; or that a proxy did not take what came down. */
-export const kTooLarge = 'a message is larger than the server, or a proxy before it, takes';
+export const kTooLarge = 'a message is larger than the server or a proxy takes';
 const kHints: Record<number, string> = { 413: kTooLarge, 1009: kTooLarge }; // of HTTP, and of WebSockets
 export const kNoBus = 'what answers there is no event bus: is the address right?';
 const kUntold = 'is the server up, and this page in its allowed_origins?';
@@ -13,11 +14,10 @@ const kUntold = 'is the server up, and this page in its allowed_origins?';
 export function whyClosed(reason: string, details: unknown): string {
   const { message, description, context } = fieldsOf(details);
   const { statusText, code, reason: said } = fieldsOf(context);
-  let inner = messageIn(statusText) ?? messageIn(description);
+  let inner = plainly(messageIn(statusText) ?? messageIn(description));
   if (typeof description === 'number' && description > 0) inner = `it answers HTTP ${description}: ${kHints[description] ?? 'is the address right?'}`;
   else if (description === 0 && inner === undefined) inner = kUntold;
   else if (message === 'server error') return kNoBus;
-  if (/wrong version number/.test(inner ?? '')) inner = 'no TLS there: is it an http: address?';
   if (typeof code === 'number') inner = [code, said, kHints[code]].filter(Boolean).join(': ');
   return [optionalString(message) ?? reason, inner].filter(Boolean).join(', ');
 }

@@ -203,9 +203,9 @@ test('attw and publint find nothing', async () => {
   expect(messages).toEqual([]);
 });
 
-const kPageBytesMax = 24 * 1024; // what a page loads that does not share a connection between its tabs
+const kPageBytesMax = 24_000; // what a page loads that does not share a connection between its tabs
 
-test('a page that makes a client loads at most 24 KiB, minified and compressed, with all that it needs', async () => {
+test('a page that makes a client loads at most 24 kB, minified and compressed, with all that it needs', async () => {
   const { outputFiles } = await build({
     stdin: { contents: "import { createEventBus } from './dist/browser/index.js'; createEventBus({ url: '' });", resolveDir: built },
     bundle: true,

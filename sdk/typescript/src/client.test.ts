@@ -317,6 +317,27 @@ test('when somebody else is signed in, nothing of the one is shown or published 
   expect(bus.connects.at(-1)).not.toHaveProperty('principal');
 });
 
+test('looking at the page ends a pause, and breaks off no try', async () => {
+  vi.stubGlobal('document', Object.assign(new EventTarget(), { visibilityState: 'visible' }));
+  afterwards(() => vi.unstubAllGlobals());
+  const bus = await startBus();
+  const asked = new Seen<string>();
+  let give: (token: string) => void = () => {};
+  const client = clientOf(bus, { socketOptions: { reconnectionDelay: 20_000, reconnectionDelayMax: 20_000 }, token: () => new Promise((resolve) => (asked.add(''), (give = resolve))) });
+  client.connect();
+  await asked.atLeast(1);
+
+  document.dispatchEvent(new Event('visibilitychange'));
+  give('a token');
+  await client.ready();
+  expect(asked.things).toHaveLength(1);
+
+  bus.breakAll();
+  await bus.until(() => client.state.status === 'reconnecting');
+  document.dispatchEvent(new Event('visibilitychange'));
+  await asked.atLeast(2);
+});
+
 test('a cookie that has ended is tried again when somebody looks at the page or the network is back', async () => {
   const page = new EventTarget();
   vi.stubGlobal('addEventListener', page.addEventListener.bind(page));

@@ -9,7 +9,7 @@ import type { Settings } from './options.js';
 import type { Session } from './socket.js';
 import { Socket } from './socket.js';
 import type { ConnectionState, Gap } from './state.js';
-import { isConnected, isOnTheWay } from './state.js';
+import { isConnected } from './state.js';
 import { stirsOf } from './stirs.js';
 import { tokenOf } from './token.js';
 import { Transports } from './transports.js';
@@ -140,7 +140,7 @@ export class SocketConnection implements Connection {
   stir(): void {
     const { state } = this;
     if (state.status === 'closed' && state.error?.retry === 'new-token' && this.#settings.token === undefined) this.open();
-    else if (!this.isLive && isOnTheWay(state)) this.#startAnew();
+    else if (this.#pause !== undefined) this.#startAnew();
   }
 
   get #isWanted(): boolean {
@@ -315,6 +315,7 @@ export class SocketConnection implements Connection {
   // Ends what is under way. A token that is still to come is not for the next socket, which asks for its own.
   #drop(): void {
     clearTimeout(this.#pause);
+    this.#pause = undefined;
     clearTimeout(this.#renewTimer);
     this.#isRenewing = false;
     this.#giveUp?.();

@@ -1,4 +1,4 @@
-// What the package says of an address at which there is no event bus that can be reached.
+// What the package says of an address where it cannot reach an event bus.
 import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,7 +18,7 @@ async function serverAt(listener: RequestListener): Promise<string> {
 }
 
 test.each<[what: string, listener: RequestListener, path: string, address: string, why: string]>([
-  ['a server that answers everything with a page', (_request, response) => response.end('<!doctype html>'), '', '', 'what answers there is no event bus: is the address right?'],
+  ['a server that answers everything with a page', (_request, response) => response.end('<!doctype html>'), '', '', 'what answers there is not an event bus: is the address right?'],
   ['a server that knows no such path', (_request, response) => response.writeHead(404).end(), '/api/', '/api', 'xhr poll error, it answers HTTP 404: is the address right?'],
 ])('%s is told as that, with the whole address', async (_what, listener, path, address, why) => {
   const origin = await serverAt(listener);

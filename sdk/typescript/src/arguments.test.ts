@@ -4,7 +4,7 @@ import { clientOf, rejection, startBus } from '../test/support.js';
 import type { EventBus, EventBusError } from './index.js';
 import { createEventBus } from './index.js';
 
-// What a caller gives who has no compiler.
+// What callers give where no compiler checks it.
 type Careless = Record<'publish' | 'subscribe' | 'on' | 'events' | 'ready' | 'close' | 'onState' | 'onGap' | 'onError', (...args: unknown[]) => unknown>;
 
 const careless = (client: EventBus) => client as unknown as Careless;
@@ -38,7 +38,7 @@ test.each([
   ['subscribe without a handler', (bus: Careless) => bus.subscribe('photo:1'), 'undefined'],
   ['subscribe with an object as its handler', (bus: Careless) => bus.subscribe('photo:1', Object.create(null)), 'an object'],
   ['subscribe with options that are none', (bus: Careless) => bus.subscribe('photo:1', ignore, 'workers'), '"workers"'],
-  ['subscribe with a since that is no text', (bus: Careless) => bus.subscribe('photo:1', ignore, { since: 17 }), '17'],
+  ['subscribe with a since that is not a string', (bus: Careless) => bus.subscribe('photo:1', ignore, { since: 17 }), '17'],
   ['on()', (bus: Careless) => bus.on(), 'undefined'],
   ['on without a handler', (bus: Careless) => bus.on('photo:1', null), 'null'],
   ['on with options that are none', (bus: Careless) => bus.on('photo:1', ignore, ignore), 'a function'],

@@ -1,7 +1,7 @@
 import { EventBusError } from './errors.js';
 import { isObject } from './guards.js';
 
-// What a caller may give who has no compiler. What makes no sense is a `bad_request`.
+// What callers may give where no compiler checks it. What makes no sense is a `bad_request`.
 
 // The options that are numbers, and the least that each may be. `Infinity` is more.
 const kLeast = { timeoutMs: 1, queueEventsMax: 1, queueBytesMax: 1, repeatsMax: 1, concurrency: 1, drainMs: 0 };

@@ -487,7 +487,7 @@ test('a server that is no event bus is told as such', async () => {
 
   const error: EventBusError = await rejection(client.publish('tick', {}, { timeoutMs: 500 }));
 
-  expect(error.message).toContain('is of no event bus');
+  expect(error.message).toContain('is not of an event bus');
 });
 
 test('a path in the address is kept before /socket.io/', async () => {

@@ -348,7 +348,7 @@ function readAnswer(command: string, answer: unknown): Json | EventBusError {
   const fields = fieldsOf(answer);
   if (fields.ok === true) return fields;
   if (fields.ok === false) return readError(fields.error, `${command} was refused.`);
-  return new EventBusError('internal', `The answer to ${command} is of no event bus: is the address right?`);
+  return new EventBusError('internal', `The answer to ${command} is not of an event bus: is the address right?`);
 }
 
 /** `{ code, message, retryAfterMs? }` as the server sends it. */

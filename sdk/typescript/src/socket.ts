@@ -48,6 +48,7 @@ export class Socket {
   readonly #session: Session;
   readonly #user: SocketUser;
   readonly #waiting = new Map<number, Waiting>();
+  #unanswered = 0; // characters of what waits
   #isOver = false;
   #asked: string | undefined; // the session that CONNECT asked for
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
@@ -87,8 +88,7 @@ export class Socket {
     const packet = `2${id}${JSON.stringify([name, ...args])}`;
     const waiting: Waiting = { onAnswer, chars: packet.length };
     this.#waiting.set(id, waiting);
-    let sent = 0;
-    for (const { chars } of this.#waiting.values()) sent += chars;
+    this.#unanswered += waiting.chars;
     const wait = (ms: number) => {
       waiting.timer = setTimeout(() => {
         if (this.#isSending) return wait(timeoutMs);
@@ -96,7 +96,7 @@ export class Socket {
         onAnswer('timeout');
       }, ms);
     };
-    wait(timeoutMs + sent / kCharsPerMs);
+    wait(timeoutMs + this.#unanswered / kCharsPerMs);
     this.#engine.write(packet);
   }
 
@@ -149,9 +149,11 @@ export class Socket {
   // An answer that comes again is none.
   #settle(id: number, answer: unknown): true {
     const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return true;
     this.#waiting.delete(id);
-    clearTimeout(waiting?.timer);
-    waiting?.onAnswer(undefined, answer);
+    this.#unanswered -= waiting.chars;
+    clearTimeout(waiting.timer);
+    waiting.onAnswer(undefined, answer);
     return true;
   }
 

@@ -143,7 +143,7 @@ test.each(['websocket', 'polling'] as const)('what is no handshake, or comes ins
 
     const { message } = await rejection(client.ready({ timeoutMs: 300 }));
 
-    expect(message, texts.join()).toContain('no event bus');
+    expect(message, texts.join()).toContain('not an event bus');
     await client.close({ drainMs: 0 });
     http.closeAllConnections();
     http.close();

@@ -4,7 +4,7 @@ import { plainly } from './runtime.js';
 /** That the other side, or a proxy, did not take something; or that a proxy did not take what came down. */
 export const kTooLarge = 'a message is larger than the server or a proxy takes';
 const kHints: Record<number, string> = { 413: kTooLarge, 1009: kTooLarge }; // of HTTP, and of WebSockets
-export const kNoBus = 'what answers there is no event bus: is the address right?';
+export const kNoBus = 'what answers there is not an event bus: is the address right?';
 const kUntold = 'is the server up, and this page in its allowed_origins?';
 
 /**

@@ -268,7 +268,7 @@ export class Witness {
     const last = watch.seen[watch.seen.length - 1] ?? 0;
     const to = Math.min(until, watch.until === undefined ? log.endSequence : last);
     const seen = new Set(watch.seen);
-    // A publish that was not answered is stored once more in a log that has replaced the other: who has had it is owed no repeat.
+    // A publish that was not answered is stored once more in a log that has replaced the other: a handler that has had it is not owed a repeat.
     const had = new Set(watch.seen.map((sequence) => identityOf(log.everything[sequence - 1]!)));
     const excuses = [...client.gaps, ...(watch.heritage?.gaps ?? [])];
     const missing: Entry[] = [];
